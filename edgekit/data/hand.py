@@ -1,0 +1,60 @@
+"""How 21 hand landmarks lie in a frame's features, and which frames show a hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import DataError
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+#: Landmarks of one hand, in MediaPipe's order.
+LANDMARKS = 21
+#: Landmark of the wrist, the origin of every hand.
+WRIST = 0
+#: Landmark at the base of the middle finger; its distance to the wrist is the hand size.
+MIDDLE_BASE = 9
+#: Features of one hand: x / image width, y / image height, z in units of image width, per landmark.
+HAND_FEATURES = 3 * LANDMARKS
+
+
+def count_hands(features: int) -> int:
+    """Hands that `features` numbers hold: 1 for 63, 2 for 126, 0 for any other count."""
+    return {HAND_FEATURES: 1, 2 * HAND_FEATURES: 2}.get(features, 0)
+
+
+def as_hands(x: NDArray[Any]) -> NDArray[Any]:
+    """x (takes, time, 63 or 126) as a view (takes, time, hands, landmarks, 3).
+
+    Raises DataError for other feature counts.
+    """
+    takes, time, features = x.shape
+    hands = count_hands(features)
+    if not hands:
+        raise DataError(
+            f"{features} features are no landmarks ({HAND_FEATURES}: one hand, {2 * HAND_FEATURES}: two); "
+            "use preprocessing=standard"
+        )
+    return x.reshape(takes, time, hands, LANDMARKS, 3)
+
+
+def hands_seen(x: NDArray[Any]) -> Bools:
+    """Which hands the tracker found: bool (takes, time, hands) for x (takes, time, 63 or 126).
+
+    A hand whose numbers are all zero was not found.
+    """
+    takes, time, features = x.shape
+    hands = max(count_hands(features), 1)
+    seen: Bools = (x.reshape(takes, time, hands, features // hands) != 0).any(axis=3)
+    return seen
+
+
+def frames_seen(x: NDArray[Any]) -> Bools:
+    """Which frames hold anything: bool (takes, time) for x (takes, time, features); all zeros is nothing."""
+    seen: Bools = (x != 0).any(axis=2)
+    return seen
