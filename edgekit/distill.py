@@ -1,0 +1,136 @@
+"""Knowledge distillation: a student learns from a teacher's logits and from the labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from edgekit.config import StageConfig
+from edgekit.data import AugmentConfig
+from edgekit.errors import ShapeError
+from edgekit.model import predict_logits
+from edgekit.train import (
+    EpochSource,
+    FitResult,
+    Listener,
+    Objective,
+    SchedulerConfig,
+    Takes,
+    TrainingConfig,
+    augmented,
+    epoch_generator,
+    fit,
+)
+
+
+class DistillConfig(StageConfig):
+    """What the student learns from, and for how long."""
+
+    temperature: float = Field(2.0, gt=0.0, description="softens both distributions")
+    alpha: float = Field(0.5, ge=0.0, le=1.0, description="weight of the teacher; the labels get the rest")
+    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="of the labels' part")
+    copies: int = Field(16, ge=1, description="augmented copies of the training takes that the teacher labels once")
+    training: TrainingConfig = TrainingConfig(
+        epochs=100, lr_scheduler=SchedulerConfig(type="cosine"), early_stopping=None
+    )
+
+
+def distillation_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    temperature: float,
+    alpha: float,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """alpha * T^2 * KL(teacher || student) + (1 - alpha) * cross-entropy.
+
+    student_logits, teacher_logits float32 (batch, classes); labels int64 (batch,). Returns a scalar in nats, the mean
+    over the batch. T^2 keeps the gradient's size independent of the temperature. Raises ShapeError when the logits
+    differ in shape. Source: Hinton et al. 2015, section 2.
+    """
+    if student_logits.shape != teacher_logits.shape:
+        raise ShapeError(
+            f"student logits {tuple(student_logits.shape)} and teacher logits {tuple(teacher_logits.shape)} differ:"
+            " both need the same classes"
+        )
+    soft = nn.functional.kl_div(
+        torch.log_softmax(student_logits / temperature, dim=1),
+        torch.log_softmax(teacher_logits / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    hard = nn.functional.cross_entropy(student_logits, labels, label_smoothing=label_smoothing)
+    return alpha * temperature**2 * soft + (1.0 - alpha) * hard
+
+
+def teacher_source(
+    teacher: nn.Module, train: Takes, augmentation: AugmentConfig | None, copies: int, seed: int
+) -> EpochSource:
+    """Epochs of (x, labels, teacher's logits). The teacher labels each of `copies` augmented copies once.
+
+    Epoch e sees copy e modulo copies. Only the logits are kept; x is made again from the seed.
+    """
+    copies = copies if augmentation is not None else 1
+    known: dict[int, Tensor] = {}
+
+    def source(epoch: int) -> tuple[Tensor, ...]:
+        copy = epoch % copies
+        x = augmented(train, augmentation, epoch_generator(seed, copy))
+        if copy not in known:
+            known[copy] = torch.from_numpy(predict_logits(teacher, x))
+        return torch.from_numpy(x), torch.from_numpy(train.labels), known[copy]
+
+    return source
+
+
+def teacher_objective(config: DistillConfig) -> Objective:
+    """The distillation loss over batches of (x, labels, teacher's logits)."""
+
+    def objective(logits: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
+        return distillation_loss(logits, batch[2], batch[1], config.temperature, config.alpha, config.label_smoothing)
+
+    return objective
+
+
+def distill_model(
+    teacher: nn.Module,
+    student: nn.Module,
+    train: Takes,
+    validation: Takes,
+    config: DistillConfig | None = None,
+    *,
+    augmentation: AugmentConfig | None = None,
+    seed: int = 0,
+    resume_file: Path | None = None,
+    listener: Listener | None = None,
+) -> FitResult:
+    """Teach `student`, in place, what `teacher` knows. Both take raw landmarks float32 (batch, time, features).
+
+    The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
+    evaluation mode and never changed. Raises ShapeError when its logits do not fit the student's; see
+    `edgekit.train.fit` for resuming and other errors.
+    """
+    config = config or DistillConfig()
+    return fit(
+        student,
+        teacher_source(teacher, train, augmentation, config.copies, seed),
+        validation,
+        teacher_objective(config),
+        config.training,
+        seed=seed,
+        resume_file=resume_file,
+        listener=listener,
+    )
+
+
+__all__ = [
+    "DistillConfig",
+    "distill_model",
+    "distillation_loss",
+    "teacher_objective",
+    "teacher_source",
+]

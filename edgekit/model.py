@@ -1,0 +1,308 @@
+"""The recurrent classifier: preprocessing, a stack of single-layer LSTM or GRU modules, a dense layer, an output layer.
+
+Axes are batch, time, feature, hidden, classes. Every recurrent layer is a module of its own, so that each may have its
+own width after pruning, and so that export and pruning see one layer at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from edgekit.artifacts import write_bytes
+from edgekit.config import StageConfig
+from edgekit.data import HAND_SIZE_FLOOR, LANDMARKS, MIDDLE_BASE, WRIST, Normalisation
+from edgekit.errors import ConfigError, ModelFileError, did_you_mean
+
+Cell = Literal["lstm", "gru"]
+Readout = Literal["mean", "final"]
+GATES: dict[str, int] = {"lstm": 4, "gru": 3}
+_LAYERS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class ModelConfig(StageConfig):
+    """What a user says about a model; `build_model` turns it into one."""
+
+    type: Cell = Field("lstm", description="recurrent cell")
+    hidden_size: int = Field(64, ge=1, le=4096, description="units per direction in every recurrent layer")
+    num_layers: int = Field(1, ge=1, le=16, description="recurrent layers")
+    bidirectional: bool = Field(False, description="whether the first layer runs in both directions")
+    dense: int = Field(256, ge=1, le=8192, description="units of the dense ReLU layer")
+    dropout: float = Field(0.3, ge=0.0, lt=1.0, description="after each recurrent layer and the dense layer")
+    readout: Readout = Field("mean", description="mean of the last layer's outputs over time, or its final states")
+
+
+VARIANTS: Mapping[str, ModelConfig] = {
+    "edge": ModelConfig(type="lstm", hidden_size=64, num_layers=1),
+    "balanced": ModelConfig(type="gru", hidden_size=128, num_layers=2, bidirectional=True),
+    "base": ModelConfig(type="lstm", hidden_size=128, num_layers=2, bidirectional=True),
+    "accurate": ModelConfig(type="lstm", hidden_size=256, num_layers=3, bidirectional=True),
+}
+
+
+def variant(name: str, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
+    """The config of a named variant, with single settings replaced. Raises ConfigError for an unknown name."""
+    if name not in VARIANTS:
+        raise ConfigError(f"unknown variant '{name}'{did_you_mean(name, VARIANTS)}")
+    return ModelConfig.model_validate({**VARIANTS[name].model_dump(), **(overrides or {})})
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The exact shape of one model; after pruning, layers differ in width.
+
+    hidden_sizes: units per direction of each recurrent layer, first to last.
+    """
+
+    cell: Cell
+    features: int
+    hidden_sizes: tuple[int, ...]
+    bidirectional_first: bool
+    dense: int
+    classes: int
+    dropout: float = 0.3
+    readout: Readout = "mean"
+
+    def directions(self, layer: int) -> int:
+        """1 or 2: the first layer may be bidirectional."""
+        return 2 if self.bidirectional_first and layer == 0 else 1
+
+    def input_size(self, layer: int) -> int:
+        """Features that go into a recurrent layer."""
+        return self.features if layer == 0 else self.hidden_sizes[layer - 1] * self.directions(layer - 1)
+
+    @property
+    def readout_size(self) -> int:
+        """Features that go into the dense layer."""
+        last = len(self.hidden_sizes) - 1
+        return self.hidden_sizes[last] * self.directions(last)
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters: per layer and direction gates * H * (in + H + 2), then the two linear layers.
+
+        The 2 stands for torch's two bias vectors; the ONNX file has both, too.
+        """
+        gates = GATES[self.cell]
+        recurrent = sum(
+            self.directions(k) * gates * hidden * (self.input_size(k) + hidden + 2)
+            for k, hidden in enumerate(self.hidden_sizes)
+        )
+        return recurrent + (self.readout_size + 1) * self.dense + (self.dense + 1) * self.classes
+
+    def macs(self, frames: int = 30) -> int:
+        """Multiply-accumulates of one prediction at batch 1: matrix products only, no gates' elementwise work."""
+        gates = GATES[self.cell]
+        recurrent = sum(
+            frames * self.directions(k) * gates * hidden * (self.input_size(k) + hidden)
+            for k, hidden in enumerate(self.hidden_sizes)
+        )
+        return recurrent + self.readout_size * self.dense + self.dense * self.classes
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `Architecture(**with hidden_sizes as tuple)` is the way back."""
+        return {**asdict(self), "hidden_sizes": list(self.hidden_sizes)}
+
+
+class Preprocess(nn.Module):
+    """Landmarks as recorded to what the first layer reads; the torch twin of `edgekit.data.apply_normalisation`.
+
+    Input and output float32 (batch, time, features).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.kind = normalisation.kind
+        self.displacement = normalisation.displacement
+        self.register_buffer("mean", torch.as_tensor(normalisation.mean, dtype=torch.float32).clone())
+        self.register_buffer("std", torch.as_tensor(normalisation.std, dtype=torch.float32).clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "hand":
+            x = _normalise_hands(x, self.displacement)
+        return (x - self.mean) / self.std
+
+
+def _normalise_hands(x: Tensor, displacement: bool) -> Tensor:
+    """See `edgekit.data.normalise_hands` for the formula; shapes as there."""
+    batch, time, features = x.shape
+    points = x.reshape(batch, time, features // (3 * LANDMARKS), LANDMARKS, 3)
+    seen = (points != 0).flatten(3).any(dim=3)[..., None]  # (batch, time, hands, 1)
+    wrist = points[..., WRIST, :]
+    relative = points - wrist[..., None, :]
+    size = relative[..., MIDDLE_BASE, :].norm(dim=-1, keepdim=True).clamp_min(HAND_SIZE_FLOOR)
+    relative = relative / size[..., None]
+    if displacement:
+        first = seen.to(torch.int8).argmax(dim=1, keepdim=True).expand(-1, -1, -1, 3)
+        moved = (wrist - wrist.gather(1, first)) / size
+        relative = torch.cat([moved[..., None, :], relative[..., 1:, :]], dim=-2)
+    return torch.where(seen[..., None], relative, 0.0).reshape(batch, time, features)
+
+
+class RecurrentClassifier(nn.Module):
+    """Landmarks float32 (batch, time, features), as recorded, to logits float32 (batch, classes)."""
+
+    def __init__(self, architecture: Architecture, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.readout: Readout = architecture.readout
+        self.preprocess = Preprocess(normalisation)
+        kind = _LAYERS[architecture.cell]
+        self.recurrent = nn.ModuleList(
+            kind(architecture.input_size(k), hidden, batch_first=True, bidirectional=architecture.directions(k) == 2)
+            for k, hidden in enumerate(architecture.hidden_sizes)
+        )
+        self.dropout = nn.Dropout(architecture.dropout)
+        self.dense = nn.Linear(architecture.readout_size, architecture.dense)
+        self.output = nn.Linear(architecture.dense, architecture.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x float32 (batch, time, features), raw landmarks. Returns logits float32 (batch, classes)."""
+        return self.classify(self.preprocess(x))
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The same for x that has been through `preprocess`."""
+        final = x
+        for layer in self.recurrent:
+            x, state = layer(x)
+            x = self.dropout(x)
+            final = state[0] if isinstance(layer, nn.LSTM) else state
+        # The states are (directions, batch, hidden): `x[:, -1]` would hold a reverse state that saw one frame only.
+        read = x.mean(dim=1) if self.readout == "mean" else self.dropout(final.transpose(0, 1).flatten(1))
+        hidden = torch.relu(self.dense(read))
+        logits: Tensor = self.output(self.dropout(hidden))
+        return logits
+
+    @property
+    def architecture(self) -> Architecture:
+        """Read off the tensors, so it is right after pruning, too."""
+        first = self.recurrent[0]
+        return Architecture(
+            cell="lstm" if isinstance(first, nn.LSTM) else "gru",
+            features=int(first.input_size),  # type: ignore[arg-type]
+            hidden_sizes=tuple(int(layer.hidden_size) for layer in self.recurrent),  # type: ignore[arg-type]
+            bidirectional_first=bool(first.bidirectional),
+            dense=self.dense.out_features,
+            classes=self.output.out_features,
+            dropout=self.dropout.p,
+            readout=self.readout,
+        )
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """The preprocessing that this model carries."""
+        return Normalisation(
+            self.preprocess.kind,
+            self.preprocess.displacement,
+            self.preprocess.mean.cpu().numpy(),
+            self.preprocess.std.cpu().numpy(),
+        )
+
+
+def build_model(config: ModelConfig, normalisation: Normalisation, classes: int, seed: int = 0) -> RecurrentClassifier:
+    """A fresh model; the same seed gives the same weights.
+
+    Initialisation: input weights Xavier uniform, recurrent weights orthogonal per gate, LSTM forget bias 1, dense layer
+    He, output layer Xavier, other biases 0.
+    """
+    architecture = Architecture(
+        cell=config.type,
+        features=len(normalisation.mean),
+        hidden_sizes=(config.hidden_size,) * config.num_layers,
+        bidirectional_first=config.bidirectional,
+        dense=config.dense,
+        classes=classes,
+        dropout=config.dropout,
+        readout=config.readout,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = RecurrentClassifier(architecture, normalisation)
+        for layer in model.recurrent:
+            _initialise_recurrent(layer)
+        nn.init.kaiming_uniform_(model.dense.weight, nonlinearity="relu")
+        nn.init.xavier_uniform_(model.output.weight)
+        nn.init.zeros_(model.dense.bias)
+        nn.init.zeros_(model.output.bias)
+    return model
+
+
+@torch.no_grad()
+def _initialise_recurrent(layer: nn.Module) -> None:
+    hidden = int(layer.hidden_size)  # type: ignore[arg-type]
+    for name, parameter in layer.named_parameters():
+        if name.startswith("weight_ih"):
+            for gate in parameter.split(hidden):
+                nn.init.xavier_uniform_(gate)
+        elif name.startswith("weight_hh"):
+            for gate in parameter.split(hidden):
+                nn.init.orthogonal_(gate)
+        else:
+            nn.init.zeros_(parameter)
+            if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):
+                parameter[hidden : 2 * hidden] = 1.0  # torch's gate order is i, f, g, o
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable parameters of any module."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@torch.no_grad()
+def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
+    """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode, mode restored after."""
+    was_training = model.training
+    model.eval()
+    try:
+        parts = [model(torch.from_numpy(x[k : k + batch_size])) for k in range(0, len(x), batch_size)]
+    finally:
+        model.train(was_training)
+    return torch.cat(parts).numpy()
+
+
+def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str, ...]) -> tuple[Path, Path]:
+    """Write `model.safetensors` and `model.json` (shape, preprocessing, class names) to `folder`; returns the paths."""
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    description = {
+        "architecture": model.architecture.to_dict(),
+        "preprocessing": {"kind": model.preprocess.kind, "displacement": model.preprocess.displacement},
+        "class_names": list(class_names),
+        "parameters": model.architecture.parameters,
+    }
+    paths = (folder / "model.safetensors", folder / "model.json")
+    write_bytes(paths[0], save(weights))
+    write_bytes(paths[1], (json.dumps(description, indent=2) + "\n").encode())
+    return paths
+
+
+def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
+    """The model that `save_model` wrote, in evaluation mode, and its class names. Raises ModelFileError."""
+    try:
+        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        weights = load_file(folder / "model.safetensors")
+        shape = description["architecture"]
+        architecture = Architecture(**{**shape, "hidden_sizes": tuple(shape["hidden_sizes"])})
+        normalisation = Normalisation(
+            description["preprocessing"]["kind"],
+            description["preprocessing"]["displacement"],
+            weights["preprocess.mean"].numpy(),
+            weights["preprocess.std"].numpy(),
+        )
+        model = RecurrentClassifier(architecture, normalisation)
+        model.load_state_dict(weights)
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{error.filename}: no such file; train the model again") from None
+    except Exception as error:
+        raise ModelFileError(f"{folder}: not a model that edgekit saved: {error}; train it again") from error
+    return model.eval(), tuple(description["class_names"])

@@ -1,0 +1,81 @@
+"""Supervised training of one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from edgekit.data import AugmentConfig
+from edgekit.train.loop import EpochSource, FitResult, Objective, fit
+from edgekit.train.progress import Epoch, Listener
+from edgekit.train.settings import (
+    EarlyStoppingConfig,
+    LossConfig,
+    RegularizationConfig,
+    SchedulerConfig,
+    TrainingConfig,
+)
+from edgekit.train.takes import Takes, augmented, epoch_generator
+from edgekit.train.threads import choose_threads
+
+__all__ = [
+    "EarlyStoppingConfig",
+    "Epoch",
+    "EpochSource",
+    "FitResult",
+    "Listener",
+    "LossConfig",
+    "Objective",
+    "RegularizationConfig",
+    "SchedulerConfig",
+    "Takes",
+    "TrainingConfig",
+    "augmented",
+    "choose_threads",
+    "epoch_generator",
+    "fit",
+    "train_model",
+]
+
+
+def train_model(
+    model: nn.Module,
+    train: Takes,
+    validation: Takes,
+    config: TrainingConfig | None = None,
+    *,
+    augmentation: AugmentConfig | None = None,
+    loss: LossConfig | None = None,
+    regularization: RegularizationConfig | None = None,
+    seed: int = 0,
+    resume_file: Path | None = None,
+    listener: Listener | None = None,
+) -> FitResult:
+    """Train any module from raw landmarks float32 (batch, time, features) to logits (batch, classes), in place.
+
+    Loss: cross-entropy against y * (1 - e) + e / classes, e the label smoothing (Szegedy et al. 2016, section 7).
+    augmentation: None trains on the takes as they are. See `edgekit.train.fit` for resuming and errors.
+    """
+    loss = loss or LossConfig()
+    regularization = regularization or RegularizationConfig()
+
+    def source(epoch: int) -> tuple[Tensor, ...]:
+        x = augmented(train, augmentation, epoch_generator(seed, epoch))
+        return torch.from_numpy(x), torch.from_numpy(train.labels)
+
+    def objective(logits: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
+        return nn.functional.cross_entropy(logits, batch[1], label_smoothing=loss.label_smoothing)
+
+    return fit(
+        model,
+        source,
+        validation,
+        objective,
+        config or TrainingConfig(),
+        seed=seed,
+        weight_decay=2.0 * regularization.l2_weight,  # Keras adds l2 * ||w||^2, whose gradient is 2 * l2 * w
+        resume_file=resume_file,
+        listener=listener,
+    )

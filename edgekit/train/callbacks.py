@@ -1,0 +1,111 @@
+"""Lightning callbacks: the best weights, the report of every epoch, the resume file.
+
+All state that has to survive an interruption goes through `state_dict` and is plain tensors, numbers and lists, so
+that the resume file loads with `weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from edgekit.train.progress import Epoch, Listener
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the epoch with the highest val_accuracy, ties broken by the lowest val_loss."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.score: tuple[float, float] = (-1.0, 0.0)
+        self.weights: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures: dict[str, float] = pl_module.figures()  # type: ignore[operator]
+        score = (figures["val_accuracy"], -figures["val_loss"])
+        if score > self.score:
+            self.epoch, self.score = trainer.current_epoch + 1, score
+            module: nn.Module = pl_module.module  # type: ignore[assignment]
+            self.weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+    def restore(self, module: nn.Module) -> None:
+        """Put the kept weights into the module."""
+        module.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "score": list(self.score), "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epoch = state_dict["epoch"]
+        self.score = (state_dict["score"][0], state_dict["score"][1])
+        self.weights = state_dict["weights"]
+
+
+class EpochReport(Callback):
+    """Collects every epoch's figures and hands them to a listener. The clock is passed in; it returns seconds."""
+
+    def __init__(
+        self, epochs: int, listener: Listener | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.epochs = epochs
+        self.listener = listener
+        self.clock = clock
+        self.history: list[Epoch] = []
+        self.started_s = 0.0
+        self.before_s = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started_s = self.clock()
+        self.before_s = self.history[-1].elapsed_s if self.history else 0.0
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        figures: dict[str, float] = pl_module.figures()  # type: ignore[operator]
+        number = trainer.current_epoch + 1
+        elapsed_s = self.before_s + self.clock() - self.started_s
+        epoch = Epoch(
+            epoch=number,
+            epochs=self.epochs,
+            learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
+            elapsed_s=elapsed_s,
+            left_s=elapsed_s / number * (self.epochs - number),
+            **figures,
+        )
+        self.history.append(epoch)
+        if self.listener is not None:
+            self.listener(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": [epoch.to_dict() for epoch in self.history]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = [Epoch(**epoch) for epoch in state_dict["history"]]
+
+
+class ResumeFile(Callback):
+    """After each epoch, a Lightning checkpoint written beside its place and renamed. Comes last in the list."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stopped = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = trainer.should_stop or self.stopped
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.stopped = trainer.should_stop
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".part")
+        trainer.save_checkpoint(temporary)
+        temporary.replace(self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"stopped": self.stopped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.stopped = state_dict["stopped"]

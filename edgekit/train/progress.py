@@ -1,0 +1,33 @@
+"""What a running stage tells whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The figures of one finished epoch; accuracies are ratios from 0 to 1, losses in nats.
+
+    left_s: estimated seconds to the last epoch (early stopping may end it sooner).
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    learning_rate: float
+    elapsed_s: float
+    left_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+#: Called after every epoch.
+Listener = Callable[[Epoch], None]

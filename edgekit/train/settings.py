@@ -1,0 +1,75 @@
+"""The settings of supervised training. Section and key names are the specification's."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from edgekit.config import StageConfig
+
+
+class SchedulerConfig(StageConfig):
+    """How the learning rate falls. Epochs are counted from 1."""
+
+    type: Literal["reduce_on_plateau", "phases", "cosine", "constant"] = Field(
+        "reduce_on_plateau", description="rule by which the learning rate falls"
+    )
+    factor: float = Field(0.5, gt=0.0, lt=1.0, description="reduce_on_plateau: multiplier")
+    patience: int = Field(5, ge=0, description="reduce_on_plateau: epochs without a better val_loss")
+    min_lr: float = Field(1e-5, ge=0.0, description="reduce_on_plateau and cosine: least learning rate")
+    milestones: tuple[int, ...] = Field((21, 61), description="phases: first epoch of each later phase")
+    phase_factors: tuple[float, ...] = Field((0.5, 0.1), description="phases: learning rate as a part of the first")
+
+    @model_validator(mode="after")
+    def _phases_match(self) -> SchedulerConfig:
+        if len(self.milestones) != len(self.phase_factors):
+            raise ValueError("milestones and phase_factors must be equally many")
+        return self
+
+    def factor_at(self, epoch: int, epochs: int, learning_rate: float) -> float:
+        """Learning rate of an epoch (from 1) as a part of the first; 1 throughout for reduce_on_plateau."""
+        if self.type == "phases":
+            passed = sum(epoch >= milestone for milestone in self.milestones)
+            return (1.0, *self.phase_factors)[passed]
+        if self.type == "cosine":
+            floor = min(1.0, self.min_lr / learning_rate)
+            return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * (epoch - 1) / epochs))
+        return 1.0
+
+
+class EarlyStoppingConfig(StageConfig):
+    """When to stop before the last epoch."""
+
+    monitor: Literal["val_accuracy", "val_loss"] = Field("val_accuracy", description="what has to improve")
+    patience: int = Field(10, ge=1, description="epochs without improvement")
+    min_delta: float = Field(0.001, ge=0.0, description="least improvement that counts")
+
+
+class TrainingConfig(StageConfig):
+    """One run of the training loop."""
+
+    batch_size: int = Field(32, ge=1, description="takes per step")
+    epochs: int = Field(100, ge=1, description="at most this many")
+    min_epochs: int = Field(1, ge=1, description="early stopping waits for this many")
+    learning_rate: float = Field(1e-3, gt=0.0, description="Adam's first learning rate")
+    optimizer: Literal["adam"] = Field("adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
+    clip_norm: float = Field(1.0, gt=0.0, description="gradients are clipped to this global norm")
+    lr_scheduler: SchedulerConfig = SchedulerConfig()
+    early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
+
+
+class LossConfig(StageConfig):
+    """The supervised loss."""
+
+    type: Literal["categorical_crossentropy"] = Field("categorical_crossentropy", description="loss")
+    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="probability spread over all classes")
+
+
+class RegularizationConfig(StageConfig):
+    """What keeps weights small."""
+
+    l2_weight: float = Field(
+        1e-4, ge=0.0, description="Keras's L2 on dense kernels: torch's weight_decay is twice that"
+    )

@@ -1,0 +1,62 @@
+"""Labelled takes as a training loop reads them, and the epochs made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgekit.data import AugmentConfig, augment
+from edgekit.errors import ShapeError
+
+
+@dataclass(frozen=True, eq=False)
+class Takes:
+    """x float32 (takes, time, features), raw landmarks; labels int64 (takes,), 0 to classes - 1.
+
+    Raises ShapeError when the two do not fit, are empty, or x is not finite.
+    """
+
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.x.ndim != 3 or self.labels.shape != self.x.shape[:1] or not len(self.x):
+            raise ShapeError(
+                f"takes: expected x (takes, time, features) and labels (takes,), got {self.x.shape} and"
+                f" {self.labels.shape}"
+            )
+        if not np.isfinite(self.x).all():
+            raise ShapeError("takes: x holds NaN or infinite values; `edgekit data check` names the takes")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
+    """The random numbers of one epoch: they depend on nothing but these two, so training can resume anywhere."""
+    return np.random.default_rng((seed, epoch))
+
+
+def augmented(takes: Takes, config: AugmentConfig | None, rng: np.random.Generator) -> NDArray[np.float32]:
+    """takes.x with fresh augmentation, or as it is when config is None; float32 (takes, time, features)."""
+    return takes.x if config is None else augment(takes.x, config, rng)
+
+
+class Batches:
+    """Shuffled batches of tensors that share their first axis; one pass is one epoch."""
+
+    def __init__(self, tensors: tuple[Tensor, ...], batch_size: int, order: NDArray[np.int64]) -> None:
+        self.tensors = tensors
+        self.batch_size = batch_size
+        self.order = torch.from_numpy(order)
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        for chosen in self.order.split(self.batch_size):
+            yield tuple(tensor[chosen] for tensor in self.tensors)
