@@ -1,0 +1,161 @@
+"""Predictions and metrics: numpy only, because a device has no scikit-learn; the predictor is passed in.
+
+Classes are mapped by name, never by index: recordings and model may know different classes, in different
+orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgekit.errors import DataError, ShapeError
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One class. precision, recall, f1: ratios 0..1, 0 where the denominator is 0. support: takes of this
+    class.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """How predictions compare with labels.
+
+    accuracy: ratio of right predictions among `takes`. per_class: in the order of class_names. confusion:
+    int64 (classes, classes), row the true class, column the predicted one. excluded: takes that were left out
+    because the model does not know their class; excluded_classes: the names of those classes.
+    """
+
+    accuracy: float
+    takes: int
+    class_names: tuple[str, ...]
+    per_class: Mapping[str, ClassMetrics]
+    confusion: I64
+    excluded: int = 0
+    excluded_classes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with accuracy, takes and per_class at the top level."""
+        return {
+            "accuracy": self.accuracy,
+            "takes": self.takes,
+            "per_class": {name: vars(item).copy() for name, item in self.per_class.items()},
+            "class_names": list(self.class_names),
+            "confusion": self.confusion.tolist(),
+            "excluded": self.excluded,
+            "excluded_classes": list(self.excluded_classes),
+        }
+
+
+def evaluate_predictions(predicted_labels: ArrayLike, labels: ArrayLike, class_names: Sequence[str]) -> Metrics:
+    """Metrics of predicted_labels int (takes,) against labels int (takes,), both indices into class_names.
+
+    Raises ShapeError when the lengths differ or a value is no index, DataError when there are no takes.
+    """
+    classes = len(class_names)
+    predicted = _indices(predicted_labels, classes, "predicted_labels")
+    true = _indices(labels, classes, "labels")
+    if len(predicted) != len(true):
+        raise ShapeError(f"{len(predicted)} predictions for {len(true)} labels; expected as many")
+    if not len(true):
+        raise DataError("no takes to evaluate; give at least one take of a class that the model knows")
+    confusion = np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
+    return Metrics(
+        accuracy=float(np.trace(confusion) / len(true)),
+        takes=len(true),
+        class_names=tuple(class_names),
+        per_class=_per_class(confusion, class_names),
+        confusion=confusion.astype(np.int64),
+    )
+
+
+def _indices(values: ArrayLike, classes: int, name: str) -> I64:
+    given = np.asarray(values)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise ShapeError(f"{name}: {given.dtype} of shape {given.shape}; expected integers of shape (takes,)")
+    if given.size and not 0 <= given.min() <= given.max() < classes:
+        raise ShapeError(f"{name}: values {given.min()}..{given.max()}; expected 0..{classes - 1}")
+    return given.astype(np.int64)
+
+
+def _per_class(confusion: NDArray[np.integer[Any]], class_names: Sequence[str]) -> dict[str, ClassMetrics]:
+    hits = np.diag(confusion)
+    support, claimed = confusion.sum(axis=1), confusion.sum(axis=0)
+    precision = hits / np.maximum(claimed, 1)
+    recall = hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + claimed, 1)
+    return {
+        name: ClassMetrics(float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
+        for k, name in enumerate(class_names)
+    }
+
+
+def map_labels(labels: ArrayLike, data_class_names: Sequence[str], model_class_names: Sequence[str]) -> I64:
+    """Labels of recordings as the model's indices, by name; -1 where the model does not know the class.
+
+    Raises ShapeError when a label is no index into data_class_names.
+    """
+    known = {name: index for index, name in enumerate(model_class_names)}
+    table = np.array([known.get(name, -1) for name in data_class_names], dtype=np.int64)
+    return np.asarray(table[_indices(labels, len(data_class_names), "labels")], dtype=np.int64)
+
+
+def evaluate_model(
+    predict: Callable[[F32], F32],
+    x: F32,
+    labels: ArrayLike,
+    data_class_names: Sequence[str],
+    model_class_names: Sequence[str],
+    batch: int = 256,
+) -> Metrics:
+    """Run `predict` on takes and compare by class name.
+
+    predict: float32 (batch, time, features) to logits (batch, classes of the model). x: float32 (takes, time,
+    features). labels: int (takes,), indices into data_class_names. batch: takes at once. Takes of a class
+    that is not in model_class_names are excluded and counted. Raises DataError when none is left, ShapeError
+    when shapes do not match.
+    """
+    mapped = map_labels(labels, data_class_names, model_class_names)
+    if len(x) != len(mapped):
+        raise ShapeError(f"{len(mapped)} labels for {len(x)} takes; expected as many")
+    kept = np.flatnonzero(mapped >= 0)
+    unknown = tuple(
+        name
+        for k, name in enumerate(data_class_names)
+        if name not in model_class_names and np.any(np.asarray(labels) == k)
+    )
+    if not len(kept):
+        raise DataError(
+            f"the model knows none of the classes of these {len(x)} takes ({_some(unknown)});"
+            f" it knows {_some(model_class_names)}"
+        )
+    logits = predict_batches(predict, x[kept], batch)
+    if logits.ndim != 2 or logits.shape[1] != len(model_class_names):
+        raise ShapeError(f"logits of shape {logits.shape}; expected (takes, {len(model_class_names)})")
+    metrics = evaluate_predictions(logits.argmax(axis=1), mapped[kept], model_class_names)
+    return Metrics(**{**vars(metrics), "excluded": len(x) - len(kept), "excluded_classes": unknown})
+
+
+def predict_batches(predict: Callable[[F32], F32], x: F32, batch: int) -> F32:
+    """Logits float32 (takes, classes) of x (takes, time, features), `batch` takes at a time."""
+    if batch < 1:
+        raise ShapeError(f"batch: {batch}; expected at least 1")
+    return np.concatenate([predict(x[k : k + batch]) for k in range(0, len(x), batch)])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

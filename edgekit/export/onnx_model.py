@@ -1,0 +1,119 @@
+"""torch to ONNX: one file with preprocessing, layers and metadata inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from edgekit import __version__
+from edgekit.artifacts import sha256_bytes, write_bytes
+from edgekit.data import Normalisation
+from edgekit.errors import ConfigError, InputError
+from edgekit.export.builder import GraphBuilder
+from edgekit.export.layers import add_linear, add_readout, add_recurrent, add_sequence
+from edgekit.export.preprocessing import add_preprocessing
+from edgekit.model import RecurrentClassifier
+from edgekit.runtime import ModelMetadata
+
+Standardisation = Literal["explicit", "fold"]
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """An exported model. path: None when it was not written. nodes: of the graph."""
+
+    path: Path | None
+    size_bytes: int
+    sha256: str
+    nodes: int
+    metadata: ModelMetadata
+    content: bytes = field(repr=False)
+
+
+def export_onnx(
+    model: RecurrentClassifier,
+    path: Path | None,
+    *,
+    class_names: tuple[str, ...],
+    sequence_length: int = 30,
+    standardisation: Standardisation = "explicit",
+    parents: tuple[str, ...] = (),
+    trained_on: str = "",
+) -> ExportResult:
+    """Write `model` as ONNX (opset 17, IR 9): `landmarks` float32 (batch, sequence_length, features), as
+    recorded, to `logits` float32 (batch, classes).
+
+    path: written atomically; None gives the bytes only. standardisation: "explicit" keeps zero mean and unit
+    variance as two nodes, "fold" puts them into the first layer's weights (two nodes less; columns of one
+    weight row then differ in size, which costs int8 accuracy). parents: SHA-256 of the files that the model
+    came from. trained_on: the data, for people. Raises InputError for a model of another kind, ConfigError
+    when class_names do not match.
+    """
+    if not isinstance(model, RecurrentClassifier):
+        raise InputError(f"export_onnx: got {type(model).__name__}; it exports RecurrentClassifier models only")
+    metadata = _describe(model, tuple(class_names), sequence_length, parents, trained_on)
+    graph = GraphBuilder()
+    _add_model(graph, model, sequence_length, standardisation)
+    proto = graph.model(
+        {"landmarks": ["batch", sequence_length, metadata.features]},
+        {"logits": ["batch", len(class_names)]},
+        metadata.to_props(),
+        __version__,
+    )
+    content: bytes = proto.SerializeToString(deterministic=True)
+    if path is not None:
+        path = write_bytes(Path(path), content)
+    return ExportResult(path, len(content), sha256_bytes(content), len(graph.nodes), metadata, content)
+
+
+def _add_model(graph: GraphBuilder, model: RecurrentClassifier, frames: int, standardisation: str) -> None:
+    if standardisation not in ("explicit", "fold"):
+        raise ConfigError(f"standardisation: '{standardisation}'; expected explicit or fold")
+    explicit = standardisation == "explicit"
+    normalisation = model.normalisation
+    x = add_preprocessing(graph, "landmarks", normalisation, frames, explicit)
+    shape = model.architecture
+    last = len(shape.hidden_sizes) - 1
+    for index, layer in enumerate(model.recurrent):
+        folded = normalisation if index == 0 and not explicit else None
+        outputs, state = add_recurrent(graph, x, layer, index, folded)  # type: ignore[arg-type]
+        if index < last:
+            x = add_sequence(graph, outputs, index, shape.directions(index))
+    read = add_readout(graph, outputs, state, model.readout, shape.directions(last))
+    hidden = graph.add("Relu", [add_linear(graph, read, model.dense, "dense", "dense")], "hidden")
+    add_linear(graph, hidden, model.output, "output", "logits")
+
+
+def _describe(
+    model: RecurrentClassifier,
+    class_names: tuple[str, ...],
+    sequence_length: int,
+    parents: tuple[str, ...],
+    trained_on: str,
+) -> ModelMetadata:
+    shape = model.architecture
+    if len(class_names) != shape.classes or len(set(class_names)) != shape.classes:
+        raise ConfigError(
+            f"class_names: {len(set(class_names))} different names for {shape.classes} outputs; give one each"
+        )
+    if sequence_length < 1:
+        raise ConfigError(f"sequence_length: {sequence_length}; expected at least 1")
+    return ModelMetadata(
+        class_names=class_names,
+        sequence_length=sequence_length,
+        features=shape.features,
+        preprocessing=preprocessing_name(model.normalisation),
+        parents=parents,
+        version=__version__,
+        parameters=shape.parameters,
+        macs=shape.macs(sequence_length),
+        trained_on=trained_on,
+    )
+
+
+def preprocessing_name(normalisation: Normalisation) -> str:
+    """How the metadata calls it: standard, hand or hand+displacement."""
+    if normalisation.kind == "standard":
+        return "standard"
+    return "hand+displacement" if normalisation.displacement else "hand"

@@ -1,0 +1,17 @@
+"""ONNX fp32 to ONNX int8, with proof of what was quantised."""
+
+from edgekit.quantize.files import QuantizeResult, quantize_onnx
+from edgekit.quantize.proof import QuantizationProof, QuantizedTensor, prove_quantization
+from edgekit.quantize.settings import QuantizeConfig
+from edgekit.quantize.weights import dequantize_rows, quantize_rows
+
+__all__ = [
+    "QuantizationProof",
+    "QuantizeConfig",
+    "QuantizeResult",
+    "QuantizedTensor",
+    "dequantize_rows",
+    "prove_quantization",
+    "quantize_onnx",
+    "quantize_rows",
+]

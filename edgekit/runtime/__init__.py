@@ -1,0 +1,21 @@
+"""Opens model files: what one says, whether it may be opened, and predictions from validated input.
+
+Needs numpy and onnxruntime only; onnxruntime is imported when the first session is opened.
+"""
+
+from edgekit.runtime.inspection import ModelInfo, inspect_model
+from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
+from edgekit.runtime.session import Predictor, open_predictor, validate_input
+from edgekit.runtime.wire import TensorInfo
+
+__all__ = [
+    "PREPROCESSING",
+    "SCHEMES",
+    "ModelInfo",
+    "ModelMetadata",
+    "Predictor",
+    "TensorInfo",
+    "inspect_model",
+    "open_predictor",
+    "validate_input",
+]

@@ -1,0 +1,109 @@
+"""Looks at an ONNX file's bytes and refuses what must not reach ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import ModelFileError
+from edgekit.runtime.metadata import ModelMetadata
+from edgekit.runtime.wire import ModelSummary, TensorInfo, WireError, summarise
+
+_MAX_BYTES = 2**31 - 1  # protobuf's limit; larger models need external data, which edgekit refuses
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file's bytes say.
+
+    opsets: domain ("" is ONNX's own) to version. op_types: nodes a type, in all graphs and functions.
+    metadata: None when edgekit did not write the file.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    metadata: ModelMetadata | None
+    ir_version: int
+    opsets: Mapping[str, int]
+    producer: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    op_types: Mapping[str, int]
+
+
+def inspect_model(path: Path) -> ModelInfo:
+    """Describe the ONNX file at `path` from its bytes alone: no session, no onnx, nothing is run.
+
+    Raises ModelFileError when it is missing, unreadable, empty, truncated, no ONNX model or keeps tensors in
+    other files (in initializers, attributes, subgraphs, functions or sparse tensors).
+    """
+    return inspect_bytes(read_model(path), path)
+
+
+def read_model(path: Path) -> bytes:
+    """The file's bytes. Raises ModelFileError."""
+    path = Path(path)
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > _MAX_BYTES:
+            raise ModelFileError(f"{path}: {size_bytes} bytes; an ONNX file holds at most {_MAX_BYTES}")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file; give the path of an ONNX model") from None
+    except IsADirectoryError:
+        raise ModelFileError(f"{path}: is a folder; give the path of an ONNX model in it") from None
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: can't be read: {error}") from None
+    if not content:
+        raise ModelFileError(f"{path}: empty file; export or copy the model again")
+    return content
+
+
+def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
+    """`inspect_model` for bytes that were read from `path` already."""
+    try:
+        summary = summarise(content)
+    except WireError as error:
+        raise ModelFileError(
+            f"{path}: not a whole ONNX file (truncated, damaged or of another format): {error};"
+            " export or copy the model again"
+        ) from None
+    _check(summary, path)
+    try:
+        metadata = ModelMetadata.from_props(summary.metadata)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
+    return ModelInfo(
+        path=Path(path),
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        metadata=metadata,
+        ir_version=summary.ir_version,
+        opsets=dict(summary.opsets),
+        producer=summary.producer,
+        inputs=tuple(summary.inputs),
+        outputs=tuple(summary.outputs),
+        op_types=dict(summary.op_types),
+    )
+
+
+def _check(summary: ModelSummary, path: Path) -> None:
+    lacking = {
+        "an IR version": summary.ir_version,
+        "a graph": summary.graphs,
+        "an opset": summary.opsets,
+        "an output": summary.outputs,
+    }
+    for name, value in lacking.items():
+        if not value:
+            raise ModelFileError(f"{path}: not an ONNX model (it lacks {name}); give an .onnx file, or export it again")
+    if summary.external:
+        names = ", ".join(repr(name) for name in summary.external[:3])
+        raise ModelFileError(
+            f"{path}: {len(summary.external)} of its tensors are kept in other files ({names}),"
+            " which edgekit refuses; save it as one file:"
+            " onnx.save_model(onnx.load(path), target, save_as_external_data=False)"
+        )

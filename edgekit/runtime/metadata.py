@@ -1,0 +1,81 @@
+"""What an edgekit model file says about itself, kept in ONNX `metadata_props`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from edgekit.errors import ModelFileError
+
+PREFIX = "edgekit."
+PREPROCESSING = ("standard", "hand", "hand+displacement")
+SCHEMES = ("fp32", "int8-weights")
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """One file is all that a device needs: this is the part that is no tensor.
+
+    class_names: one a logit, in order. sequence_length: frames that the model reads. features: numbers a
+    frame. preprocessing: what the graph itself does before the first layer: "standard" (standardisation
+    only), "hand" (each frame relative to its wrist, divided by hand size, then standardised) or
+    "hand+displacement" (the wrist's slots carry its path, too). scheme: "fp32" or "int8-weights". parents:
+    SHA-256 of the files that this one was made from, nearest first. version: of edgekit. parameters, macs: of
+    the model, at batch 1. trained_on: the data, for people.
+    """
+
+    class_names: tuple[str, ...]
+    sequence_length: int
+    features: int
+    preprocessing: str = "hand"
+    scheme: str = "fp32"
+    parents: tuple[str, ...] = ()
+    version: str = ""
+    parameters: int = 0
+    macs: int = 0
+    trained_on: str = ""
+
+    def to_props(self) -> dict[str, str]:
+        """Keys `edgekit.<name>`, values JSON."""
+        return {PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, str]) -> ModelMetadata | None:
+        """The way back; None when there is no edgekit key. Keys of a newer edgekit are ignored.
+
+        Raises ModelFileError naming the key when a value is missing or of the wrong kind.
+        """
+        if not any(key.startswith(PREFIX) for key in props):
+            return None
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            text = props.get(PREFIX + item.name)
+            if text is not None:
+                values[item.name] = _parse(item.name, text)
+        missing = [name for name in ("class_names", "sequence_length", "features") if name not in values]
+        if missing:
+            raise ModelFileError(f"metadata lacks {PREFIX}{missing[0]}; export the model again")
+        return cls(**values)
+
+
+_TUPLES = {"class_names", "parents"}
+_INTEGERS = {"sequence_length": 1, "features": 1, "parameters": 0, "macs": 0}
+
+
+def _parse(name: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if name in _TUPLES:
+        good = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        value = tuple(value) if good else value
+    elif name in _INTEGERS:
+        good = type(value) is int and value >= _INTEGERS[name]
+    else:
+        good = isinstance(value, str)
+    if not good or (name == "class_names" and len(set(value)) != len(value)):
+        raise ModelFileError(f"metadata {PREFIX}{name} is damaged: {text[:80]!r}; export the model again")
+    return value
