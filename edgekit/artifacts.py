@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -92,8 +91,15 @@ def write_manifest(workdir: Path, manifest: Mapping[str, Any]) -> None:
 def lock(workdir: Path) -> Iterator[None]:
     """Hold the work directory for one process. Raises StateError at once when another holds it.
 
-    The lock is the kernel's (flock): it goes with the process, so a crash leaves none behind.
+    The lock is the kernel's (flock): it goes with the process, so a crash leaves none behind. Where the system has no
+    flock (Windows) nothing is locked.
     """
+    try:
+        import fcntl
+    except ImportError:
+        workdir.mkdir(parents=True, exist_ok=True)
+        yield
+        return
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         file = (workdir / ".lock").open("a+")

@@ -142,7 +142,8 @@ def _normalise_hands(x: Tensor, displacement: bool) -> Tensor:
     seen = (points != 0).flatten(3).any(dim=3)[..., None]  # (batch, time, hands, 1)
     wrist = points[..., WRIST, :]
     relative = points - wrist[..., None, :]
-    size = relative[..., MIDDLE_BASE, :].norm(dim=-1, keepdim=True).clamp_min(HAND_SIZE_FLOOR)
+    across, down, deep = relative[..., MIDDLE_BASE, :].unbind(-1)  # written out: torch.norm rounds otherwise than numpy
+    size = (across * across + down * down + deep * deep).sqrt()[..., None].clamp_min(HAND_SIZE_FLOOR)
     relative = relative / size[..., None]
     if displacement:
         first = seen.to(torch.int8).argmax(dim=1, keepdim=True).expand(-1, -1, -1, 3)

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 TRIAL_STEPS = 3
+#: More threads have to be faster by this factor: each one more stalls the step when the machine gets busy.
+WORTH = 1.15
 
 
 def usable_cores() -> int:
@@ -23,7 +25,7 @@ def choose_threads(
     cores: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> int:
-    """The fastest of 1, 2, 4, ... and all cores for training steps of `model`, by a short trial.
+    """How many of 1, 2, 4, ... and all cores to train `model` with, by a short trial: the most that pay for themselves.
 
     shape: (batch, time, features) of a step. The model's weights and gradients, the thread count and the random state
     are left as they were. clock returns seconds. The best of the trial's steps counts, so one disturbed step does not.
@@ -40,7 +42,11 @@ def choose_threads(
     finally:
         torch.set_num_threads(before)
         model.zero_grad(set_to_none=True)
-    return min(candidates, key=best_s.__getitem__)
+    chosen = candidates[0]
+    for threads in candidates[1:]:
+        if best_s[threads] * WORTH < best_s[chosen]:
+            chosen = threads
+    return chosen
 
 
 def _step_s(model: nn.Module, x: torch.Tensor, threads: int, clock: Callable[[], float]) -> float:
