@@ -1,0 +1,47 @@
+"""What a bench may be told, and the words for how a figure was got."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from edgekit.config import StageConfig
+
+Evidence = Literal["measured on device", "emulated", "estimated", "measured on this host"]
+
+ON_DEVICE: Evidence = "measured on device"
+ESTIMATED: Evidence = "estimated"
+ON_HOST: Evidence = "measured on this host"
+
+#: From the strongest to the weakest, as a statement about a board.
+EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, "emulated", ESTIMATED, ON_HOST)
+
+Count = Annotated[int, pydantic.Field(ge=1)]
+
+
+class BenchConfig(StageConfig):
+    """How a bench measures, and which evidence it accepts.
+
+    repeats: samples wanted from each process, after `warmup` runs. min_samples: with fewer in all, latency is
+    undecided. processes: fresh processes for latency, and as many for memory. threads: None takes the
+    profile's. time_limit_s: of measuring latency, shared by the processes. evidence: the least that is accepted
+    for a profile's boards; with "measured on this host" a board that can't be decided does not count, while
+    one that certainly fails still does. shapes: sizes an input, where the model leaves them open. seed: of random
+    input.
+    """
+
+    repeats: Count = 1000
+    min_samples: Count = 100
+    warmup: Annotated[int, pydantic.Field(ge=0)] = 50
+    processes: Count = 1
+    threads: Count | None = None
+    time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
+    evidence: Evidence = ESTIMATED
+    shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+
+
+def accepts(least: Evidence, evidence: Evidence) -> bool:
+    """Whether `evidence` is at least as strong as `least`."""
+    return EVIDENCE_ORDER.index(evidence) <= EVIDENCE_ORDER.index(least)

@@ -1,0 +1,174 @@
+"""Constraints against measurements, whatever their source.
+
+Each figure of this machine is enforced as it was measured. For each board there is, beside it, what can be said
+without the board: the pessimistic bound of `edgekit.device` for latency, this machine's peak with a margin for
+memory. Where this machine is one of the boards, what was measured stands for that board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgekit.bench.result import Measurement, Row, Verdict
+from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, accepts
+from edgekit.device import Estimate
+from edgekit.measure import least_count, percentile
+from edgekit.profiles import Board, Profile
+
+#: A guess, not a measurement: what a peak may grow by on another architecture, libraries and page size (16 kB on
+#: a Pi 5).
+MEMORY_MARGIN_RATIO = 1.5
+
+
+def judge(
+    profile: Profile,
+    config: BenchConfig,
+    size_bytes: int,
+    measurement: Measurement,
+    estimates: Sequence[Estimate],
+    accuracy_drop: float | None = None,
+) -> tuple[Row, ...]:
+    """One row for each limit that the profile sets: this machine's, then two for each of its boards.
+
+    estimates: one a board, in the profile's order. accuracy_drop: parent's accuracy less this model's, a ratio.
+    """
+    here = this_board(profile, measurement)
+    evidence = ON_DEVICE if here else ON_HOST
+    latency = _host_latency(profile, config, measurement, evidence)
+    memory = _host_memory(profile, measurement, evidence)
+    rows = [_size(profile, size_bytes), latency, memory, _accuracy(profile, accuracy_drop)]
+    if not profile.boards and not accepts(config.evidence, ESTIMATED):
+        # without boards the limits are for the machine that measures, so its own figures do, unless more is asked
+        rows = [row and _demand(row, config.evidence) for row in rows]
+    for board, estimate in zip(profile.boards, estimates, strict=True):
+        if board is here:
+            own = [latency and _move(latency, board), _board_memory(profile, board, measurement, ON_DEVICE)]
+        else:
+            bound = _board_latency(profile, board, estimate)
+            own = [bound, _board_memory(profile, board, measurement, ESTIMATED)]
+        rows += [row and _demand(row, config.evidence) for row in own]
+    return tuple(row for row in rows if row is not None)
+
+
+def this_board(profile: Profile, measurement: Measurement) -> Board | None:
+    """The profile's board that the measuring machine is, by its device tree; None for another machine."""
+    model = measurement.machine.get("device_tree_model") or ""
+    return next((board for board in profile.boards if model.startswith(board.device_tree_model.value)), None)
+
+
+def _size(profile: Profile, size_bytes: int) -> Row | None:
+    limit = profile.max_model_bytes
+    if limit is None:
+        return None
+    verdict: Verdict = "pass" if size_bytes <= limit else "fail"
+    note = "the same on every machine"
+    return Row("max_model_mb", "file size", None, size_bytes, limit, "bytes", ON_HOST, verdict, note=note)
+
+
+def _host_latency(profile: Profile, config: BenchConfig, measurement: Measurement, evidence: Evidence) -> Row | None:
+    limit, percent = profile.max_latency_s, profile.latency_percentile
+    if limit is None:
+        return None
+    samples = measurement.samples_ns
+    least = max(config.min_samples, least_count(percent))
+    measured: float | None = None
+    verdict: Verdict = "undecided"
+    note = f"{len(samples)} samples, {least} are needed; raise repeats or time_limit_s"
+    if len(samples) >= least:
+        measured = percentile(samples, percent) / 1e9
+        verdict = "pass" if measured <= limit else "fail"
+        note = f"{len(samples)} samples"
+    elif samples and min(samples) / 1e9 > limit:
+        measured, verdict = min(samples) / 1e9, "fail"
+        note = f"the fastest of {len(samples)} samples is beyond the limit already"
+    quantity = f"latency p{percent:g}"
+    return Row("max_latency_ms", quantity, None, measured, limit, "s", evidence, verdict, note=note)
+
+
+def _host_memory(profile: Profile, measurement: Measurement, evidence: Evidence) -> Row | None:
+    limit = profile.ram_limit_bytes()
+    if limit is None:
+        return None
+    peak = measurement.peak_rss_bytes
+    quantity = "peak memory"
+    if peak is None:
+        note = f"{measurement.memory_reason}; bench on Linux"
+        return Row("max_ram_mb", quantity, None, None, limit, "bytes", evidence, "undecided", note=note)
+    tight = min(profile.boards, key=lambda board: board.ram_bytes, default=None)
+    shared = tight is not None and limit < round((profile.max_ram_mb or 0) * 1e6)
+    note = f"60 % of the memory of {tight.name}" if tight and shared else ""
+    verdict: Verdict = "pass" if peak <= limit else "fail"
+    return Row("max_ram_mb", quantity, None, peak, limit, "bytes", evidence, verdict, note=note)
+
+
+def _accuracy(profile: Profile, drop: float | None) -> Row | None:
+    limit = profile.max_accuracy_drop
+    if limit is None:
+        return None
+    verdict: Verdict = "undecided" if drop is None else "pass" if drop <= limit else "fail"
+    note = "no accuracy was measured: it takes labelled takes" if drop is None else "against the float32 parent"
+    return Row("max_accuracy_drop", "accuracy drop", None, drop, limit, "ratio", ON_HOST, verdict, note=note)
+
+
+def _board_latency(profile: Profile, board: Board, estimate: Estimate) -> Row | None:
+    limit = profile.max_latency_s
+    if limit is None:
+        return None
+    verdict: Verdict = "undecided"
+    note = estimate.reason
+    if estimate.bound_s is not None and estimate.bound_s <= limit:
+        verdict = "pass"
+    elif estimate.floor_s is not None and estimate.floor_s > limit:
+        verdict = "fail"
+    elif estimate.bound_s is not None:
+        note += "; the bound can't decide: bench on the board"
+    return Row(
+        constraint="max_latency_ms",
+        quantity="latency bound",
+        board=board.name,
+        measured=estimate.bound_s,
+        limit=limit,
+        unit="s",
+        evidence=ESTIMATED,
+        verdict=verdict,
+        floor=estimate.floor_s,
+        note=note,
+    )
+
+
+def _board_memory(profile: Profile, board: Board, measurement: Measurement, evidence: Evidence) -> Row | None:
+    limit = profile.ram_limit_bytes(board)
+    if limit is None:
+        return None
+    peak = measurement.peak_rss_bytes
+    measured: float | None = None
+    verdict: Verdict = "undecided"
+    note = measurement.memory_reason if peak is None else ""
+    if peak is not None:
+        measured = peak if evidence == ON_DEVICE else round(peak * MEMORY_MARGIN_RATIO)
+        verdict = "pass" if measured <= limit else "fail" if peak > limit else "undecided"
+        note = "" if evidence == ON_DEVICE else f"this machine's peak times {MEMORY_MARGIN_RATIO:g}"
+    quantity = "peak memory" if evidence == ON_DEVICE else "memory bound"
+    return Row(
+        constraint="max_ram_mb",
+        quantity=quantity,
+        board=board.name,
+        measured=measured,
+        limit=limit,
+        unit="bytes",
+        evidence=evidence,
+        verdict=verdict,
+        note=note,
+    )
+
+
+def _move(row: Row, board: Board) -> Row:
+    return Row(**{**vars(row), "board": board.name})
+
+
+def _demand(row: Row, least: Evidence) -> Row:
+    """A pass on evidence weaker than `least` is undecided; a file's size is the same everywhere."""
+    if row.verdict != "pass" or row.constraint == "max_model_mb" or accepts(least, row.evidence):
+        return row
+    note = f"{row.note}; " if row.note else ""
+    return Row(**{**vars(row), "verdict": "undecided", "note": f"{note}{row.evidence}, but {least} was asked for"})

@@ -1,0 +1,136 @@
+"""Counts the work of a foreign ONNX graph from its inferred shapes. Needs the onnx package."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import numpy_helper, shape_inference
+
+from edgekit.device.work import UnknownWork, Work
+
+_RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+#: Operators whose cost is a few instructions for each number that they read or write.
+_PER_ELEMENT_NAMES = """
+    Abs Add And ArgMax ArgMin BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape CumSum
+    DequantizeLinear Div Dropout Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gelu
+    GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization
+    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Max Mean Min Mul Neg Not Or PRelu Pad Pow
+    QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Slice Softmax Softplus Softsign Split Sqrt
+    Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Where
+"""
+_PER_ELEMENT = frozenset(_PER_ELEMENT_NAMES.split())
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class _NotCountable(Exception):
+    """Why a graph can't be counted."""
+
+
+def graph_work(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Work | UnknownWork:
+    """The work of one run of the model at `path`, at these input sizes (an open first axis is 1).
+
+    Raises nothing for a valid file: what can't be counted is an UnknownWork that says which operator or size.
+    """
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+        _fix_inputs(model.graph, shapes)
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
+        return _count(inferred.graph)
+    except _NotCountable as error:
+        return UnknownWork(str(error))
+    except Exception as error:  # onnx raises protobuf's, its checker's and inference's own errors
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        return UnknownWork(f"the onnx package can't infer its shapes: {reason}")
+
+
+def _fix_inputs(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for item in graph.input:
+        for axis, dim in enumerate(item.type.tensor_type.shape.dim):
+            if item.name in shapes and axis < len(shapes[item.name]):
+                dim.dim_value = shapes[item.name][axis]
+            elif axis == 0 and dim.dim_value <= 0:
+                dim.dim_value = 1
+
+
+def _count(graph: onnx.GraphProto) -> Work:
+    constant = {item.name for item in graph.initializer}
+    known: Shapes = {item.name: tuple(numpy_helper.to_array(item).shape) for item in graph.initializer}
+    for info in (*graph.input, *graph.value_info, *graph.output):
+        dims = info.type.tensor_type.shape.dim
+        if info.type.tensor_type.HasField("shape") and all(dim.dim_value > 0 for dim in dims):
+            known.setdefault(info.name, tuple(dim.dim_value for dim in dims))
+    matrix = conv = steps = nodes = elements = 0
+    for node in graph.node:
+        kind = node.op_type if node.domain in ("", "ai.onnx") else _title(node)
+        plain = kind in _PER_ELEMENT
+        if plain and all(name in constant for name in node.input if name):
+            constant.update(node.output)  # folded when the session is made
+            continue
+        nodes += 1
+        if kind in _RECURRENT:
+            macs, new_steps = _recurrent(node, known)
+            matrix, steps = matrix + macs, steps + new_steps
+        elif kind in ("Gemm", "MatMul"):
+            matrix += _product(node, known)
+        elif kind == "Conv":
+            conv += _convolution(node, known)
+        elif plain:
+            elements += sum(math.prod(_size(node, name, known)) for name in (*node.input, *node.output) if name)
+        else:
+            raise _NotCountable(f"the cost of operator {_title(node)} is not known")
+    return Work(matrix, conv, steps, nodes, elements, "counted from the graph")
+
+
+def _recurrent(node: onnx.NodeProto, known: Shapes) -> tuple[int, int]:
+    time, batch, features = _rank(node, node.input[0], known, 3)
+    hidden = int(_attribute(node, "hidden_size", 0))
+    directions = 2 if _attribute(node, "direction", b"forward") == b"bidirectional" else 1
+    if _attribute(node, "layout", 0):
+        time, batch = batch, time
+    macs = time * batch * directions * _RECURRENT[node.op_type] * hidden * (features + hidden)
+    return macs, time * batch * directions
+
+
+def _product(node: onnx.NodeProto, known: Shapes) -> int:
+    left, out = _size(node, node.input[0], known), _size(node, node.output[0], known)
+    inner = left[0] if node.op_type == "Gemm" and _attribute(node, "transA", 0) else left[-1]
+    return math.prod(out) * inner
+
+
+def _convolution(node: onnx.NodeProto, known: Shapes) -> int:
+    weight, out = _size(node, node.input[1], known), _size(node, node.output[0], known)
+    return math.prod(out) * math.prod(weight[1:])
+
+
+def _size(node: onnx.NodeProto, name: str, known: Shapes) -> tuple[int, ...]:
+    if name not in known:
+        raise _NotCountable(
+            f"the size of '{name}' at operator {_title(node)} can't be inferred; give the input sizes (--shape)"
+        )
+    return known[name]
+
+
+def _rank(node: onnx.NodeProto, name: str, known: Shapes, rank: int) -> tuple[int, ...]:
+    size = _size(node, name, known)
+    if len(size) != rank:
+        raise _NotCountable(f"operator {_title(node)}: '{name}' has {len(size)} axes instead of {rank}")
+    return size
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
+    for item in node.attribute:
+        if item.name == name:
+            return onnx.helper.get_attribute_value(item)
+    return default
+
+
+def _title(node: onnx.NodeProto) -> str:
+    domain = f"{node.domain}." if node.domain else ""
+    return f"{domain}{node.op_type}" + (f" '{node.name}'" if node.name else "")

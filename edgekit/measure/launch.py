@@ -1,0 +1,180 @@
+"""Runs the worker in a process of its own and turns what happens to it into results or clear errors."""
+
+from __future__ import annotations
+
+import json
+import py_compile
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
+from edgekit.runtime import inspect_model
+
+WORKER = Path(__file__).with_name("worker.py")
+SCHEMA_VERSION = 1
+
+#: What a process may need beyond the time it was given to measure: imports, the session, one long run.
+START_ALLOWANCE_S = 60.0
+
+_KINDS: Mapping[str, type[EdgekitError]] = {"model": ModelFileError, "shape": ShapeError}
+
+
+@dataclass(frozen=True, eq=False)
+class WorkerRequest:
+    """What one worker process shall measure.
+
+    takes: float32 (takes, ...) real input, one take a run, or None for random numbers from `seed`. shapes:
+    sizes an input, where the model leaves them open. sequence_length: for a symbolic second axis of three.
+    repeats: samples wanted; min_time_s, max_time_s: of measuring.
+    """
+
+    model: Path
+    mode: Literal["latency", "memory"]
+    takes: NDArray[np.float32] | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sequence_length: int | None = None
+    seed: int = 0
+    threads: int = 1
+    warmup: int = 50
+    repeats: int = 1000
+    min_time_s: float = 0.0
+    max_time_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class WorkerResult:
+    """What one worker process measured.
+
+    samples_ns, thread_cpu_ns: every run after the warm-up (latency mode; empty otherwise). stages: resident
+    and peak memory in bytes as the process grew. peak_rss_bytes: None where the system does not tell, with
+    the reason. inputs: how each was fed. machine: the computer, its software and load.
+    """
+
+    samples_ns: tuple[int, ...]
+    thread_cpu_ns: tuple[int, ...]
+    warmup_ns: tuple[int, ...]
+    import_ns: int
+    session_ns: int
+    first_run_ns: int
+    peak_rss_bytes: int | None
+    memory_reason: str | None
+    stages: tuple[Mapping[str, Any], ...]
+    inputs: tuple[Mapping[str, Any], ...]
+    machine: Mapping[str, Any]
+
+
+def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = sys.executable) -> WorkerResult:
+    """Measure in a fresh process whose working directory is empty but for a copy of the model.
+
+    Nothing outside that directory can be reached by a relative path, so external tensor data is never found.
+    Raises ModelFileError when the model is refused or brings the process down (the signal is named),
+    ShapeError when its inputs can't be made, WeakEvidenceError when not one run ends within the time limit.
+    """
+    inspect_model(request.model)
+    if request.takes is not None and not np.isfinite(request.takes).all():
+        raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")
+    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
+        message = _prepare(request, Path(folder))
+        program = Path(folder) / "worker.pyc"
+        py_compile.compile(str(worker), cfile=str(program), doraise=True)
+        try:
+            finished = subprocess.run(
+                [sys.executable, str(program)],
+                input=json.dumps(message),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                cwd=folder,
+                timeout=request.max_time_s + START_ALLOWANCE_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise WeakEvidenceError(
+                f"{request.model}: no result within {error.timeout:g} s; give a longer time limit"
+            ) from None
+        return _interpret(finished, request.model, str(message["model"]))
+
+
+def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
+    model = folder / "model.onnx"
+    shutil.copyfile(request.model, model)
+    takes = None
+    if request.takes is not None:
+        takes = folder / "takes.npy"
+        np.save(takes, np.ascontiguousarray(request.takes, dtype=np.float32), allow_pickle=False)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "mode": request.mode,
+        "model": str(model),
+        "takes": None if takes is None else str(takes),
+        "shapes": {name: list(sizes) for name, sizes in request.shapes.items()},
+        "sequence_length": request.sequence_length,
+        "seed": request.seed,
+        "threads": request.threads,
+        "warmup": request.warmup,
+        "repeats": request.repeats,
+        "min_time_s": request.min_time_s,
+        "max_time_s": request.max_time_s,
+    }
+
+
+def _interpret(finished: subprocess.CompletedProcess[str], model: Path, alias: str) -> WorkerResult:
+    if finished.returncode < 0:
+        raise ModelFileError(_death(-finished.returncode, model, finished.stderr))
+    lines = finished.stdout.strip().splitlines()
+    try:
+        answer = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        detail = _last_line(finished.stderr)
+        raise EdgekitError(f"{model}: the measuring process ended with {finished.returncode} and no result{detail}")
+    if "error" in answer:
+        kind, text = answer["error"]["kind"], answer["error"]["message"].replace(alias, str(model))
+        raise _KINDS.get(kind, InputError)(f"{model}: {text}")
+    return _result(answer)
+
+
+def _result(answer: Mapping[str, Any]) -> WorkerResult:
+    return WorkerResult(
+        samples_ns=tuple(answer.get("samples_ns", ())),
+        thread_cpu_ns=tuple(answer.get("thread_cpu_ns", ())),
+        warmup_ns=tuple(answer.get("warmup_ns", ())),
+        import_ns=answer["import_ns"],
+        session_ns=answer["session_ns"],
+        first_run_ns=answer["first_run_ns"],
+        peak_rss_bytes=answer["peak_rss_bytes"],
+        memory_reason=answer["memory_reason"],
+        stages=tuple(answer["stages"]),
+        inputs=tuple(answer["inputs"]),
+        machine=answer["machine"],
+    )
+
+
+def _death(number: int, model: Path, stderr: str) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    causes = {
+        "SIGKILL": "the system may have run out of memory",
+        "SIGABRT": "ONNX Runtime aborted, as it does when a batch becomes empty inside the model",
+        "SIGILL": "this build of ONNX Runtime uses instructions that the CPU lacks; install another version",
+        "SIGSEGV": "ONNX Runtime crashed; the file may be damaged",
+    }
+    cause = causes.get(name, "check the file's SHA-256 against its source")
+    return f"{model}: the measuring process was ended by {name}: {cause}{_last_line(stderr)}"
+
+
+def _last_line(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return f" (it said: {lines[-1][:200]})" if lines else ""

@@ -1,0 +1,113 @@
+"""Small things that many tests need: ONNX files (made with the onnx package), models, takes that can be learned.
+
+torch is imported where it is needed, so that tests without it stay quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.data import HAND_FEATURES, Normalisation
+
+if TYPE_CHECKING:
+    from edgekit.model import RecurrentClassifier
+    from edgekit.train import Takes
+
+Arrays = Mapping[str, NDArray[np.generic]]
+SaveOnnx = Callable[..., Path]
+LstmFile = Callable[..., Path]
+TinyModel = Callable[..., "RecurrentClassifier"]
+
+
+@pytest.fixture
+def save_onnx(tmp_path: Path) -> SaveOnnx:
+    """(nodes, inputs, arrays, output, name): a file with float32 inputs (name to shape) and one output."""
+
+    def save(
+        nodes: Sequence[onnx.NodeProto],
+        inputs: Mapping[str, Sequence[int | str]],
+        arrays: Arrays | None = None,
+        output: str = "logits",
+        name: str = "model.onnx",
+    ) -> Path:
+        graph = helper.make_graph(
+            list(nodes),
+            "test",
+            [helper.make_tensor_value_info(key, TensorProto.FLOAT, list(size)) for key, size in inputs.items()],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(value, key) for key, value in (arrays or {}).items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        path = tmp_path / name
+        onnx.save(model, path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def lstm_file(save_onnx: SaveOnnx) -> LstmFile:
+    """(hidden, batch, time, features): one LSTM from `landmarks` to its last state, (1, batch, hidden)."""
+
+    def make(hidden: int = 8, batch: int | str = "batch", time: int | str = 30, features: int = 63) -> Path:
+        rng = np.random.default_rng(0)
+        arrays = {
+            "W": rng.standard_normal((1, 4 * hidden, features)).astype(np.float32),
+            "R": rng.standard_normal((1, 4 * hidden, hidden)).astype(np.float32),
+        }
+        nodes = [
+            helper.make_node("Transpose", ["landmarks"], ["x"], perm=[1, 0, 2]),
+            helper.make_node("LSTM", ["x", "W", "R"], ["", "logits"], hidden_size=hidden),
+        ]
+        return save_onnx(nodes, {"landmarks": [batch, time, features]}, arrays)
+
+    return make
+
+
+@pytest.fixture
+def normalisation() -> Normalisation:
+    """Of one hand, with statistics that change every number."""
+    rng = np.random.default_rng(7)
+    mean = rng.normal(0.0, 0.3, HAND_FEATURES).astype(np.float32)
+    std = rng.uniform(0.5, 2.0, HAND_FEATURES).astype(np.float32)
+    return Normalisation("hand", True, mean, std)
+
+
+@pytest.fixture
+def tiny_model(normalisation: Normalisation) -> TinyModel:
+    """(seed, classes, settings of ModelConfig): a model of 8 units and a dense layer of 12 unless told otherwise."""
+    from edgekit.model import ModelConfig, build_model
+
+    def make(seed: int = 0, classes: int = 3, **settings: Any) -> RecurrentClassifier:
+        config = ModelConfig.model_validate({"hidden_size": 8, "dense": 12, **settings})
+        return build_model(config, normalisation, classes, seed)
+
+    return make
+
+
+def _hands(takes_per_class: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Three hand shapes with a little noise, at random places and sizes; x (takes, 6, 63), labels (takes,)."""
+    shapes = np.random.default_rng(1).normal(0.0, 1.0, (3, 21, 3))
+    shapes -= shapes[:, :1]
+    shapes /= np.linalg.norm(shapes[:, 9:10], axis=-1, keepdims=True)
+    labels = np.arange(3 * takes_per_class) % 3
+    points = shapes[labels][:, None] + rng.normal(0.0, 0.1, (len(labels), 6, 21, 3))
+    points = points * rng.uniform(0.1, 0.3, (len(labels), 1, 1, 1)) + rng.uniform(0.3, 0.7, (len(labels), 1, 1, 3))
+    return points.reshape(len(labels), 6, HAND_FEATURES).astype(np.float32), labels.astype(np.int64)
+
+
+@pytest.fixture
+def learnable() -> tuple[Takes, Takes]:
+    """18 training takes and 9 validation takes of 6 frames that a tiny model tells apart after a few epochs."""
+    from edgekit.train import Takes
+
+    rng = np.random.default_rng(0)
+    return Takes(*_hands(6, rng)), Takes(*_hands(3, rng))
