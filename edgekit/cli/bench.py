@@ -1,0 +1,70 @@
+"""edgekit bench"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgekit.cli.common import Common, common_options, emit, flags, workspace
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--profile", "-p", default="raspberry-pi", show_default=True, help="Name, or a YAML file.")
+@click.option("--repeats", type=click.IntRange(1), help="Samples wanted of each process [1000].")
+@click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [1].")
+@click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring latency [60].")
+@click.option(
+    "--evidence",
+    type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
+    help="The least that is accepted [estimated].",
+)
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
+@common_options
+def bench(
+    common: Common,
+    model: Path | None,
+    profile: str,
+    repeats: int | None,
+    processes: int | None,
+    time_limit: float | None,
+    evidence: str | None,
+    shapes: tuple[str, ...],
+) -> int:
+    """Measure an ONNX file, enforce a device profile.
+
+    Size, latency and memory against the profile's limits. MODEL is any ONNX file; default: the work directory's
+    INT8 file.
+
+    Exit code 0: within budget, 3: a constraint is violated, 4: the evidence is too weak to decide.
+
+    \b
+    Example:
+      edgekit bench --profile raspberry-pi
+      edgekit bench other.onnx --profile raspberry-pi-4b --json
+    """
+    from edgekit.pipeline import bench_model
+    from edgekit.report import bench_text
+
+    said = {
+        "repeats": repeats,
+        "processes": processes,
+        "threads": common.threads,
+        "time_limit_s": time_limit,
+        "evidence": evidence,
+        "shapes": dict(parse_shape(text) for text in shapes) or None,
+    }
+    with workspace(common, flags(bench=said), read_only=True) as opened:
+        result = bench_model(opened, model, profile)
+    emit(common.json, result.to_dict(), lambda: bench_text(result))
+    return result.exit_code
+
+
+def parse_shape(text: str) -> tuple[str, list[int]]:
+    """`landmarks=1,30,63` as a name and sizes."""
+    name, _, sizes = text.partition("=")
+    try:
+        return name, [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None

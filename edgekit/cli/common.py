@@ -1,0 +1,141 @@
+"""What the commands share: the common options, and who shows progress."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Common:
+    """The common options as given."""
+
+    workdir: Path
+    config: Path | None = None
+    assignments: tuple[str, ...] = ()
+    preset: str | None = None
+    seed: int | None = None
+    threads: int | None = None
+    device: str = "cpu"
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    force: bool = False
+    dry_run: bool = False
+    data: Path | None = None
+    flags: dict[str, Any] = field(default_factory=dict)
+
+
+_COMMON = (
+    click.option("--workdir", type=click.Path(path_type=Path), default=Path("edgekit-work"), show_default=True,
+                 help="Where everything is kept; later commands find it there."),
+    click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings file."),
+    click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; repeatable."),
+    click.option("--preset", type=click.Choice(["quick", "standard"]), help="Size of the whole job [standard]."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of everything random [0]."),
+    click.option("--threads", type=click.IntRange(1, 256), help="For training [chosen by a short trial]."),
+    click.option("--device", type=click.Choice(["cpu"]), default="cpu", show_default=True, help="Where to train."),
+    click.option("--json", "as_json", is_flag=True, help="Result as JSON on stdout."),
+    click.option("--quiet", "-q", is_flag=True, help="Nothing on stderr but errors."),
+    click.option("--verbose", "-v", is_flag=True, help="Every epoch, also where stderr is no terminal."),
+    click.option("--force", is_flag=True, help="Make again what is up to date, replace what was made otherwise."),
+    click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing."),
+)  # fmt: skip
+
+_DATA = (
+    click.option("--data", type=click.Path(path_type=Path), help="Recordings: .npz, or folder class/take/frame.npy."
+                 " Default: the embedded synthetic hands."),
+    click.option("--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people"
+                 " [session]."),
+)  # fmt: skip
+
+
+def common_options(function: Command) -> Command:
+    """Adds the common options; the command gets them as its first argument, a `Common`."""
+
+    @wraps(function)
+    def wrapper(**given: Any) -> Any:
+        names = ("workdir", "config", "assignments", "preset", "seed", "threads", "device", "quiet", "verbose")
+        known = {name: given.pop(name) for name in (*names, "force", "dry_run")}
+        data, split = given.pop("data", None), given.pop("split", None)
+        flags = {"data": {"split": split}} if split else {}
+        common = Common(**known, json=given.pop("as_json"), data=data, flags=flags)
+        return function(common, **given)
+
+    for option in reversed(_COMMON):
+        wrapper = option(wrapper)
+    return wrapper
+
+
+def data_options(function: Command) -> Command:
+    """Adds --data and --split; stands above `common_options`' own wrapper."""
+    for option in reversed(_DATA):
+        function = option(function)
+    return function
+
+
+def json_option(function: Command) -> Command:
+    """Adds --json alone."""
+    return click.option("--json", "as_json", is_flag=True, help="Result as JSON on stdout.")(function)
+
+
+def flags(**sections: Mapping[str, Any]) -> dict[str, Any]:
+    """A settings tree of the flags that were given: `flags(distill={"alpha": alpha})`."""
+    trees = {name: {k: v for k, v in values.items() if v is not None} for name, values in sections.items()}
+    return {name: values for name, values in trees.items() if values}
+
+
+@contextlib.contextmanager
+def workspace(
+    common: Common,
+    said: Mapping[str, Any] | None = None,
+    teacher: str | None = None,
+    student: str | None = None,
+    read_only: bool = False,
+) -> Iterator[Any]:
+    """The open work directory of a command: an `edgekit.pipeline.Workspace`. read_only: nothing is written there."""
+    from edgekit.cli.progress import Console
+    from edgekit.config import merge
+    from edgekit.pipeline import Options, open_workspace, said_settings
+
+    options = Options(
+        data=None if common.data is None else str(common.data.absolute()),
+        preset=common.preset,
+        seed=common.seed,
+        threads=common.threads,
+        teacher=teacher,
+        student=student,
+        settings=said_settings(common.config, common.assignments, merge(common.flags, said or {})),
+    )
+    with (
+        Console(quiet=common.quiet, verbose=common.verbose) as console,
+        open_workspace(
+            common.workdir, options, console, force=common.force, dry_run=common.dry_run, read_only=read_only
+        ) as opened,
+    ):
+        yield opened
+
+
+def emit(as_json: bool, content: Mapping[str, Any], text: Callable[[], str]) -> None:
+    """The result on stdout, as JSON or as text."""
+    click.echo(json.dumps(content, indent=2) if as_json else text())
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    click.echo(text, err=True)
+
+
+def is_terminal() -> bool:
+    """Whether stderr is one."""
+    return sys.stderr.isatty()

@@ -1,0 +1,40 @@
+"""edgekit distill"""
+
+from __future__ import annotations
+
+import click
+
+from edgekit.cli.common import Common, common_options, data_options, emit, flags, workspace
+
+
+@click.command()
+@click.option("--teacher", help="Variant of the teacher [accurate]; trained first when there is none.")
+@click.option("--student", help="Variant of the student [edge].")
+@click.option("--temperature", type=click.FloatRange(0, min_open=True), help="Softens both distributions.")
+@click.option("--alpha", type=click.FloatRange(0, 1), help="Weight of the teacher against the labels.")
+@click.option("--epochs", type=click.IntRange(1), help="Of the student.")
+@data_options
+@common_options
+def distill(
+    common: Common,
+    teacher: str | None,
+    student: str | None,
+    temperature: float | None,
+    alpha: float | None,
+    epochs: int | None,
+) -> None:
+    """Teach a small student what a large teacher knows.
+
+    \b
+    Example:
+      edgekit distill --data my-signs.npz --temperature 4
+    """
+    from edgekit.pipeline import run_distill
+    from edgekit.report import stage_text
+
+    training = {"training": {"epochs": epochs}} if epochs else {}
+    said = flags(distill={"temperature": temperature, "alpha": alpha, **training})
+    with workspace(common, said, teacher=teacher, student=student) as opened:
+        record = run_distill(opened)
+    if record is not None:
+        emit(common.json, record.to_dict(), lambda: stage_text("distilled", record.to_dict()))

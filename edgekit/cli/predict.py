@@ -1,0 +1,50 @@
+"""edgekit predict"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from edgekit.cli.common import emit, json_option
+
+
+@click.command()
+@click.argument("recordings", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--model",
+    "-m",
+    type=click.Path(path_type=Path),
+    default=Path("edgekit-work/model.int8.onnx"),
+    show_default=True,
+    help="ONNX file that edgekit exported.",
+)
+@click.option(
+    "--min-frames", type=click.IntRange(1), default=10, show_default=True, help="Of a stream, before the first label."
+)
+@json_option
+def predict(recordings: tuple[Path, ...], model: Path, min_frames: int, as_json: bool) -> None:
+    """Labels for takes, or for a stream of frames.
+
+    RECORDINGS: .npz, .npy of one take, or folder class/take/frame.npy. With none, or -, stdin is a stream: one
+    frame a line, a JSON list of 63 numbers; a JSON line a frame comes out.
+
+    \b
+    Example:
+      edgekit predict my-take.npy
+      camera-program | edgekit predict -m model.int8.onnx
+    """
+    from edgekit.pipeline import predict_frames, predict_takes
+    from edgekit.report import predictions_text
+
+    if recordings in ((), (Path("-"),)):
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        for answer in predict_frames(model, sys.stdin, min_frames):
+            click.echo(json.dumps(answer))
+        return
+    found = [prediction.to_dict() for path in recordings for prediction in predict_takes(model, path)]
+    emit(as_json, {"schema_version": 1, "predictions": found}, lambda: predictions_text(found))

@@ -1,0 +1,33 @@
+"""edgekit run"""
+
+from __future__ import annotations
+
+import click
+
+from edgekit.cli.common import Common, common_options, data_options, emit, workspace
+
+
+@click.command()
+@click.option("--teacher", help="Variant of the teacher [accurate].")
+@click.option("--student", help="Variant of the student [edge].")
+@click.option("--profile", default="raspberry-pi", show_default=True, help="Device profile to bench against.")
+@data_options
+@common_options
+def run(common: Common, teacher: str | None, student: str | None, profile: str) -> int:
+    """The whole job: train, distill, prune, quantize, score, bench.
+
+    \b
+    Example:
+      edgekit run --data my-signs.npz --split session --preset standard
+    """
+    from edgekit.pipeline import run_chain
+    from edgekit.report import chain_text
+
+    with workspace(common, teacher=teacher, student=student) as opened:
+        result = run_chain(opened, profile)
+    if result is None:
+        return 0
+    emit(common.json, result.to_dict(), lambda: chain_text(result))
+    if result.failure:
+        raise result.failure
+    return result.exit_code

@@ -1,0 +1,55 @@
+"""The job in order: the only place that knows how the stages follow each other; turns paths into objects and back.
+
+Every function takes an open `Workspace` and returns a frozen result; nothing is printed here. torch is imported when a
+stage needs it, so bench, evaluate and predict work without.
+"""
+
+from edgekit.pipeline.jobs import (
+    ChainResult,
+    run_chain,
+    run_distill,
+    run_prune,
+    run_quantize,
+    run_train,
+    show_settings,
+)
+from edgekit.pipeline.settings import PRESETS, SECTIONS, Options, Settings, said_settings
+from edgekit.pipeline.use import (
+    bench_model,
+    describe_environment,
+    evaluate_file,
+    find_model,
+    int8_path,
+    predict_frames,
+    predict_takes,
+    quantize_file,
+)
+from edgekit.pipeline.workspace import Record, Silent, Watcher, Workspace, open_workspace
+
+__all__ = [
+    "PRESETS",
+    "SECTIONS",
+    "ChainResult",
+    "Options",
+    "Record",
+    "Settings",
+    "Silent",
+    "Watcher",
+    "Workspace",
+    "bench_model",
+    "describe_environment",
+    "evaluate_file",
+    "find_model",
+    "int8_path",
+    "open_workspace",
+    "predict_frames",
+    "predict_takes",
+    "quantize_file",
+    "run_chain",
+    "run_distill",
+    "run_prune",
+    "run_quantize",
+    "run_train",
+    "said_settings",
+    "show_settings",
+]

@@ -1,0 +1,94 @@
+"""Recordings to what training and testing read: the right length, split, with the training part's statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifacts import fingerprint, sha256_file
+from edgekit.data import (
+    DataConfig,
+    Normalisation,
+    Recordings,
+    Split,
+    SynthConfig,
+    fit_length,
+    fit_normalisation,
+    load_recordings,
+    split_recordings,
+    synthesise_hands,
+)
+from edgekit.errors import DataError
+from edgekit.pipeline.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Takes of one length with their split.
+
+    x: float32 (takes, time, features), raw landmarks; labels: int64 (takes,). digest: of the recordings, not of the
+    settings that split them.
+    """
+
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    recordings: Recordings
+    split: Split
+    normalisation: Normalisation
+    digest: str
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One a label, in order."""
+        return self.recordings.class_names
+
+    def part(self, index: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(x, labels) of some takes."""
+        return self.x[index], self.labels[index]
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready, for reports and the manifest."""
+        return {
+            "source": self.recordings.source,
+            "synthetic": self.recordings.synthetic,
+            "sha256": self.digest,
+            "takes": self.recordings.takes,
+            "classes": len(self.class_names),
+            "features": self.recordings.features,
+            "train": len(self.split.train),
+            "validation": len(self.split.validation),
+            "test": len(self.split.test),
+            "test_unseen": len(self.split.unseen),
+            "rule": self.split.rule,
+        }
+
+
+def data_digest(path: str | None, settings: Settings) -> str:
+    """SHA-256 of the recordings at `path`; for None, of the settings that the synthetic hands come from."""
+    if path is None:
+        return fingerprint({"synthetic hands": settings.section("synth", SynthConfig).model_dump(mode="json")})
+    if not (Path(path).is_file() or Path(path).is_dir()):
+        raise DataError(f"{path}: no such file or folder")
+    try:
+        return sha256_file(Path(path))
+    except OSError as error:
+        raise DataError(f"{error.filename or path}: can't be read: {error.strerror or error}") from None
+
+
+def read_recordings(path: str | None, settings: Settings) -> Recordings:
+    """The recordings at `path`, or the embedded synthetic hands for None. Raises DataError."""
+    if path is None:
+        return synthesise_hands(settings.section("synth", SynthConfig))
+    return load_recordings(Path(path))
+
+
+def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> Dataset:
+    """Length rule, split and statistics. Raises DataError when the recordings can't be used so."""
+    x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
+    split = split_recordings(recordings, config.split, config.test_sessions, config.test_signers)
+    normalisation = fit_normalisation(x[split.train], config.preprocessing, config.displacement)
+    return Dataset(x, recordings.labels, recordings, split, normalisation, digest)

@@ -1,0 +1,116 @@
+"""What the commands that make models do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifacts import write_json
+from edgekit.config import Tree
+from edgekit.errors import EdgekitError, GateError, worst
+from edgekit.pipeline.settings import needs_extra
+from edgekit.pipeline.use import bench_model
+from edgekit.pipeline.workspace import Record, Workspace
+from edgekit.profiles import load_profile
+
+if TYPE_CHECKING:
+    from edgekit.bench import BenchResult
+    from edgekit.pipeline.closing import ModelScore
+    from edgekit.pipeline.stages import Stages
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """What `run` or `quantize` leaves. failure: of a gate, raised by the caller after everything has been shown."""
+
+    data: dict[str, Any]
+    scores: tuple[ModelScore, ...]
+    quantization: dict[str, Any]
+    bench: BenchResult | None = None
+    failure: EdgekitError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the worst of what failed."""
+        codes = [self.failure.exit_code if self.failure else 0, self.bench.exit_code if self.bench else 0]
+        return worst(codes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "schema_version": 1,
+            "exit_code": self.exit_code,
+            "data": self.data,
+            "models": [score.to_dict() for score in self.scores],
+            "quantization": self.quantization,
+            "bench": self.bench.to_dict() if self.bench else None,
+            "failure": str(self.failure) if self.failure else None,
+        }
+
+
+def _stages(workspace: Workspace, command: str) -> Stages:
+    with needs_extra(command):
+        from edgekit.pipeline.stages import Stages
+    return Stages(workspace)
+
+
+def run_train(workspace: Workspace, name: str | None = None) -> Record | None:
+    """Train a variant (default: the teacher's). None in a dry run."""
+    stages = _stages(workspace, "train")
+    with needs_extra("train"):
+        from edgekit.model import variant
+        from edgekit.pipeline.stages import train_stage_name
+    variant(name or workspace.settings.teacher)
+    stage = train_stage_name(name or workspace.settings.teacher)
+    return stages.ensure(stage, frozenset({stage}))
+
+
+def run_distill(workspace: Workspace) -> Record | None:
+    """Teach the student; trains the teacher when there is none. None in a dry run."""
+    return _stages(workspace, "distill").ensure("distill", frozenset({"distill"}))
+
+
+def run_prune(workspace: Workspace) -> Record | None:
+    """Prune the student; makes it when there is none. None in a dry run."""
+    return _stages(workspace, "prune").ensure("prune", frozenset({"prune"}))
+
+
+def run_quantize(workspace: Workspace) -> ChainResult | None:
+    """fp32 and INT8 ONNX with their gates; prunes first when that is missing. None in a dry run."""
+    stages = _stages(workspace, "quantize")
+    return _finish(workspace, stages, frozenset({"quantize"}))
+
+
+def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
+    """Everything in order, then the bench of the INT8 file against a profile. None in a dry run."""
+    checked = load_profile(profile)  # a misspelt name is an error now, not after the training
+    stages = _stages(workspace, "run")
+    result = _finish(workspace, stages, frozenset(stages.table))
+    if result is None:
+        return None
+    workspace.watcher.stage("bench", "start", f"profile {profile}")
+    bench = bench_model(workspace, None, checked)
+    result = ChainResult(result.data, result.scores, result.quantization, bench, result.failure)
+    write_json(workspace.path / "report.json", result.to_dict())
+    return result
+
+
+def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> ChainResult | None:
+    from edgekit.pipeline.closing import score_models
+    from edgekit.pipeline.gates import check_gates
+
+    record = stages.ensure("quantize", owned)
+    if record is None or workspace.dry_run:
+        return None
+    failure = None
+    try:
+        check_gates(stages.gates, record.metrics)
+    except GateError as error:
+        failure = error
+    workspace.watcher.stage("score", "start", "all models on the test takes")
+    return ChainResult(stages.dataset.describe(), score_models(stages), record.metrics, failure=failure)
+
+
+def show_settings(workspace: Workspace) -> Tree:
+    """Every resolved setting, JSON-ready. Raises MissingExtraError without the training extra."""
+    return workspace.settings.resolved()

@@ -1,0 +1,304 @@
+"""The stages and their order: what each is made from, and how. Imports torch; needs the extra `train`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgekit.artifacts import sha256_file, write_bytes
+from edgekit.data import AugmentConfig, DataConfig
+from edgekit.distill import DistillConfig, distill_model
+from edgekit.errors import ConfigError
+from edgekit.export import Standardisation, export_onnx, verify_parity
+from edgekit.model import (
+    VARIANTS,
+    ModelConfig,
+    RecurrentClassifier,
+    build_model,
+    load_model,
+    save_model,
+    variant,
+)
+from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
+from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
+from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
+from edgekit.prune import PruneConfig, prune_model
+from edgekit.quantize import QuantizeConfig, quantize_onnx
+from edgekit.train import (
+    FitResult,
+    Listener,
+    LossConfig,
+    RegularizationConfig,
+    Takes,
+    TrainingConfig,
+    choose_threads,
+    train_model,
+)
+
+STUDENT, PRUNED, QUANTIZED = "distill", "prune", "quantize"
+
+
+def train_stage_name(name: str) -> str:
+    """Of the stage that trains a variant."""
+    return f"train {name}"
+
+
+class Stages:
+    """All stages of one workspace, built when asked for."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.settings = workspace.settings
+        self.data_config = self.settings.section("data", DataConfig)
+        probability = {"probability": self.data_config.augmentation_probability}
+        self.augmentation = self.settings.section(
+            "augmentation", AugmentConfig, {**AugmentConfig().model_dump(), **probability}
+        )
+        self.gates = self.settings.section("gates", GatesConfig)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the recordings."""
+        return data_digest(self.workspace.options.data, self.settings)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Read once a command, and only when a stage needs it."""
+        recordings = read_recordings(self.workspace.options.data, self.settings)
+        return prepare_dataset(recordings, self.data_config, self.digest)
+
+    def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
+        """See `Workspace.ensure`."""
+        return self.workspace.ensure(self.table, name, owned)
+
+    @cached_property
+    def teacher(self) -> str:
+        """Name of the stage that makes the teacher."""
+        return train_stage_name(self.settings.teacher)
+
+    @cached_property
+    def table(self) -> Mapping[str, Stage]:
+        """Every stage by name."""
+        teacher = self.teacher
+        for name in (self.settings.teacher, self.settings.student):
+            variant(name)  # an unknown name is an error here, with a suggestion, before hours of training
+        return {
+            **{train_stage_name(name): self._train_stage(name) for name in VARIANTS},
+            STUDENT: Stage(STUDENT, 1, (teacher,), self._student_config, lambda: self._made_by(teacher), self._distill),
+            PRUNED: Stage(
+                PRUNED, 1, (teacher, STUDENT), self._prune_config, lambda: self._made_by(teacher, STUDENT), self._prune
+            ),
+            QUANTIZED: Stage(
+                QUANTIZED, 1, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), self._quantize
+            ),
+        }
+
+    # What decides whether a stage is up to date.
+
+    def _common_config(self) -> dict[str, Any]:
+        return {
+            "data": {**self.data_config.model_dump(mode="json"), "sha256": self.digest},
+            "augmentation": self.augmentation.model_dump(mode="json"),
+            "seed": self.settings.seed,
+        }
+
+    def _made_by(self, *names: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name in names:
+            record = self.workspace.record(name)
+            found |= {} if record is None else record.outputs
+        return {path: digest for path, digest in found.items() if not path.endswith(".csv")}
+
+    def model_config(self, name: str) -> ModelConfig:
+        """Of a trained variant, with the section `model` on top."""
+        return self.settings.section("model", ModelConfig, variant(name).model_dump())
+
+    def _train_stage(self, name: str) -> Stage:
+        def config() -> dict[str, Any]:
+            sections = {
+                "training": self.settings.section("training", TrainingConfig),
+                "loss": self.settings.section("loss", LossConfig),
+                "regularization": self.settings.section("regularization", RegularizationConfig),
+            }
+            dumped = {key: value.model_dump(mode="json") for key, value in sections.items()}
+            return {**self._common_config(), "model": self.model_config(name).model_dump(mode="json"), **dumped}
+
+        return Stage(train_stage_name(name), 1, (), config, dict, lambda: self._train(name))
+
+    def _student_config(self) -> dict[str, Any]:
+        return {
+            **self._common_config(),
+            "teacher": self.settings.teacher,
+            "student": self.student_config().model_dump(mode="json"),
+            "distill": self.settings.section("distill", DistillConfig).model_dump(mode="json"),
+        }
+
+    def student_config(self) -> ModelConfig:
+        """The student's variant with the section `student`."""
+        return self.settings.section("student", ModelConfig, variant(self.settings.student).model_dump())
+
+    def _prune_config(self) -> dict[str, Any]:
+        return {**self._common_config(), "prune": self.settings.section("prune", PruneConfig).model_dump(mode="json")}
+
+    def _quantize_config(self) -> dict[str, Any]:
+        return {
+            "quantize": self.settings.section("quantize", QuantizeConfig).model_dump(mode="json"),
+            "gates": self.gates.model_dump(mode="json"),
+        }
+
+    # How a stage is made.
+
+    def train_takes(self) -> Takes:
+        """The training part."""
+        return Takes(*self.dataset.part(self.dataset.split.train))
+
+    def validation_takes(self) -> Takes:
+        """The validation part: for early stopping, choices and gates."""
+        return Takes(*self.dataset.part(self.dataset.split.validation))
+
+    def _augmentation(self) -> AugmentConfig | None:
+        return self.augmentation if self.data_config.augmentation else None
+
+    def _listener(self, stage: str) -> Listener:
+        return lambda epoch: self.workspace.watcher.epoch(stage, epoch)
+
+    def _use_threads(self, key: str, model: torch.nn.Module, batch_size: int) -> None:
+        """Given, remembered, or chosen by a trial and then remembered."""
+        known: dict[str, int] = self.workspace.recall("threads", {})
+        threads = self.workspace.options.threads or known.get(key)
+        if threads is None:
+            _, time, features = self.dataset.x.shape
+            threads = choose_threads(model, (batch_size, time, features))
+            self.workspace.remember(threads={**known, key: threads})
+        torch.set_num_threads(threads)
+        self.workspace.watcher.note(f"{key}: training with {threads} thread{'s' * (threads > 1)}")
+
+    def _train(self, name: str) -> Outcome:
+        stage = train_stage_name(name)
+        model = build_model(
+            self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
+        )
+        training = self.settings.section("training", TrainingConfig)
+        self._use_threads(stage, model, training.batch_size)
+        result = train_model(
+            model,
+            self.train_takes(),
+            self.validation_takes(),
+            training,
+            augmentation=self._augmentation(),
+            loss=self.settings.section("loss", LossConfig),
+            regularization=self.settings.section("regularization", RegularizationConfig),
+            seed=self.settings.seed,
+            resume_file=self.workspace.resume_file(stage, self.table[stage].config()),
+            listener=self._listener(stage),
+        )
+        return self._save(self.workspace.path / "models" / name, model, result)
+
+    def _save(self, folder: Path, model: RecurrentClassifier, result: FitResult, **more: Any) -> Outcome:
+        files = save_model(model, folder, self.dataset.class_names)
+        log = write_bytes(folder / "training_log.csv", history_csv(result).encode())
+        metrics = {"parameters": model.architecture.parameters, "data": self.dataset.describe()}
+        return Outcome((*files, log), {**metrics, **result.to_dict(), **more})
+
+    def load(self, stage: str) -> RecurrentClassifier:
+        """The model that a finished stage left."""
+        return load_model(self.folder(stage))[0]
+
+    def folder(self, stage: str) -> Path:
+        """Where a stage keeps its model."""
+        names = {STUDENT: "student", PRUNED: "pruned"}
+        return self.workspace.path / (names.get(stage) or f"models/{stage.removeprefix('train ')}")
+
+    def _distill(self) -> Outcome:
+        teacher = self.load(self.teacher)
+        config = self.settings.section("distill", DistillConfig)
+        student = build_model(
+            self.student_config(), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
+        )
+        if teacher.architecture.classes != student.architecture.classes:
+            raise ConfigError("the teacher has other classes than the data; give --force to train it again")
+        self._use_threads(STUDENT, student, config.training.batch_size)
+        result = distill_model(
+            teacher,
+            student,
+            self.train_takes(),
+            self.validation_takes(),
+            config,
+            augmentation=self._augmentation(),
+            seed=self.settings.seed,
+            resume_file=self.workspace.resume_file(STUDENT, {**self._student_config(), **self._made_by(self.teacher)}),
+            listener=self._listener(STUDENT),
+        )
+        return self._save(self.folder(STUDENT), student, result)
+
+    def _prune(self) -> Outcome:
+        teacher, student = self.load(self.teacher), self.load(STUDENT)
+        config = self.settings.section("prune", PruneConfig)
+        self._use_threads(PRUNED, student, config.recovery.training.batch_size)
+        result = prune_model(
+            student,
+            teacher,
+            self.train_takes(),
+            self.validation_takes(),
+            config,
+            augmentation=self._augmentation(),
+            seed=self.settings.seed,
+            resume_file=self.workspace.resume_file(PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}),
+            listener=self._listener(PRUNED),
+        )
+        more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
+        return self._save(self.folder(PRUNED), result.model, result.recovery, **more)
+
+    def export(self, stage: str, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
+        """Write the fp32 ONNX file of a stage's model to `target`; returns the model."""
+        model, data = self.load(stage), self.dataset.recordings
+        export_onnx(
+            model,
+            target,
+            class_names=self.dataset.class_names,
+            sequence_length=self.data_config.sequence_length,
+            standardisation=standardisation,
+            parents=(sha256_file(self.folder(stage) / "model.safetensors"),),
+            trained_on=data.source if data.synthetic else Path(data.source).name,
+        )
+        return model
+
+    def _quantize(self) -> Outcome:
+        config, takes = self.settings.section("quantize", QuantizeConfig), self.validation_takes()
+        fp32, int8 = self.workspace.path / "model.onnx", self.workspace.path / "model.int8.onnx"
+        chosen, trials = least_lossy_standardisation(
+            lambda path, name: self.export(PRUNED, path, name), config, self.gates, takes
+        )
+        model = self.export(PRUNED, fp32, chosen)
+        parity = verify_parity(model, fp32, takes.x, self.gates.max_parity_difference)
+        quantized = quantize_onnx(fp32, int8, config)
+        metrics = {
+            "standardisation": chosen,
+            "standardisation_trials": {name: asdict(trial) for name, trial in trials.items()},
+            "parity": {
+                "max_abs_difference": parity.max_abs_difference,
+                "takes": parity.takes,
+                "tolerance": parity.tolerance,
+                "passed": parity.passed,
+            },
+            "int8": int8_loss(fp32, int8, takes).to_dict(),
+            "quantized": quantized.to_dict(),
+        }
+        return Outcome((fp32, int8), metrics)
+
+
+def history_csv(result: FitResult) -> str:
+    """One row an epoch, as in `edgekit.train.Epoch`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(result.history[0].to_dict()), lineterminator="\n")
+    writer.writeheader()
+    for epoch in result.history:
+        writer.writerow({key: round(float(value), 6) for key, value in epoch.to_dict().items()})
+    return text.getvalue()

@@ -1,0 +1,284 @@
+"""What the commands that use a finished model file do. Works without torch and onnx."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from edgekit.config import Tree
+from edgekit.data import DataConfig, Recordings, fit_length, load_recordings
+from edgekit.data.formats import READ_ERRORS
+from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
+from edgekit.evaluate import Metrics, evaluate_model
+from edgekit.pipeline.dataset import data_digest, prepare_dataset, read_recordings
+from edgekit.pipeline.settings import Options, Settings, needs_extra
+from edgekit.pipeline.workspace import Workspace, versions
+from edgekit.runtime import ModelMetadata, Predictor, inspect_model, open_predictor
+
+if TYPE_CHECKING:
+    from edgekit.bench import BenchResult
+    from edgekit.profiles import Profile
+    from edgekit.quantize import QuantizeResult
+
+INT8_NAME = "model.int8.onnx"
+MIN_FRAMES = 10
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def find_model(workspace: Workspace, given: Path | None) -> Path:
+    """The model named, or the work directory's INT8 file. Raises ModelFileError when there is none."""
+    path = given or workspace.path / INT8_NAME
+    if not path.exists():
+        hint = "" if given else "; run `edgekit quantize` first, or name a model"
+        raise ModelFileError(f"{path}: no such file{hint}")
+    return path
+
+
+def bench_model(workspace: Workspace, model: Path | None, profile: str | Profile) -> BenchResult:
+    """Measure a file on this host and hold it against a profile.
+
+    Inputs are recorded takes where the work directory has data of the right shape, else random numbers: also where the
+    data is not on this machine, as on a device that the work directory was copied to.
+    """
+    from edgekit.bench import BenchConfig, bench_onnx
+
+    path = find_model(workspace, model)
+    config = workspace.settings.section("bench", BenchConfig)
+    record = workspace.record("quantize") if model is None else None
+    drop = record.metrics["int8"]["accuracy_drop"] if record else None
+    return bench_onnx(path, profile, config, takes=_bench_takes(workspace, path), accuracy_drop=drop)
+
+
+def _bench_takes(workspace: Workspace, path: Path) -> NDArray[np.float32] | None:
+    info, data = inspect_model(path), workspace.options.data
+    metadata = info.metadata
+    if metadata is None or workspace.record("quantize") is None:
+        return None
+    _check_metadata(path, metadata, info.inputs[0].shape if len(info.inputs) == 1 else None)
+    if data is not None and not Path(data).exists():
+        workspace.watcher.note(f"{data} is not here: random input")
+        return None
+    recordings = read_recordings(data, workspace.settings)
+    if recordings.features != metadata.features:
+        return None
+    return fit_length(recordings.sequences, recordings.lengths, metadata.sequence_length)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics with what they were measured on. synthetic: the takes are generated, not recorded."""
+
+    model: str
+    data: str
+    part: str
+    synthetic: bool
+    metrics: Metrics
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; accuracy, takes and per_class at the top level."""
+        about = {"model": self.model, "data": self.data, "part": self.part, "synthetic": self.synthetic}
+        return {"schema_version": 1, **self.metrics.to_dict(), **about}
+
+
+def evaluate_file(workspace: Workspace, model: Path | None, part: str) -> Evaluation:
+    """Metrics of an ONNX file on the work directory's data. part: "test", "validation", "train" or "all".
+
+    Raises ModelFileError for a file without class names: other models can't be compared by name.
+    """
+    predictor = open_predictor(find_model(workspace, model))
+    metadata = _metadata(predictor)
+    settings, path = workspace.settings, workspace.options.data
+    recordings = read_recordings(path, settings)
+    config = settings.section("data", DataConfig)
+    config = config.model_copy(update={"sequence_length": metadata.sequence_length})
+    x, labels = _part(recordings, config, part, data_digest(path, settings))
+    metrics = evaluate_model(predictor, x, labels, recordings.class_names, metadata.class_names)
+    name = str(predictor.info.path)
+    return Evaluation(name, recordings.source, part, recordings.synthetic, metrics)
+
+
+def _part(recordings: Recordings, config: DataConfig, part: str, digest: str) -> tuple[Any, Any]:
+    if part == "all":
+        x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
+        return x, recordings.labels
+    dataset = prepare_dataset(recordings, config, digest)
+    index = {"train": dataset.split.train, "validation": dataset.split.validation, "test": dataset.split.test}[part]
+    return dataset.part(index)
+
+
+def _metadata(predictor: Predictor) -> ModelMetadata:
+    metadata = predictor.info.metadata
+    if metadata is None:
+        raise ModelFileError(
+            f"{predictor.info.path}: holds no class names; only files that edgekit exported can be used here"
+        )
+    _check_metadata(predictor.info.path, metadata, predictor.input_shape)
+    return metadata
+
+
+def _check_metadata(path: Path, metadata: ModelMetadata, shape: tuple[int | str | None, ...] | None) -> None:
+    """Raises ModelFileError when what a file says about itself is not what its input (batch, time, features) is."""
+    said = (metadata.sequence_length, metadata.features)
+    declared = (shape or ())[1:]
+    fits = len(declared) == 2 and all(
+        got == want for got, want in zip(declared, said, strict=True) if isinstance(got, int)
+    )
+    if not fits:
+        raise ModelFileError(
+            f"{path}: its metadata says {said[0]} frames of {said[1]} numbers, its input is {shape}; export it again"
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """probability: softmax of the logits, 0 to 1. index: the take's place in its file, or the frame's number."""
+
+    source: str
+    index: int
+    label: str
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"source": self.source, "take": self.index, "label": self.label, "probability": self.probability}
+
+
+def predict_takes(model: Path, recordings: Path) -> tuple[Prediction, ...]:
+    """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features)."""
+    predictor = open_predictor(model)
+    metadata = _metadata(predictor)
+    x = _read_takes(recordings, metadata.sequence_length)
+    if x.shape[2] != metadata.features:
+        raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {metadata.features}")
+    probabilities = softmax(np.concatenate([predictor(x[k : k + 1]) for k in range(len(x))]))
+    best = probabilities.argmax(axis=1)
+    return tuple(
+        Prediction(str(recordings), k, metadata.class_names[label], round(float(probabilities[k, label]), 6))
+        for k, label in enumerate(best)
+    )
+
+
+def _read_takes(path: Path, frames: int) -> NDArray[np.float32]:
+    if path.suffix == ".npy":
+        take = _read_npy(path)
+        return fit_length(take[None], np.array([len(take)]), frames)
+    recordings = load_recordings(path)
+    return fit_length(recordings.sequences, recordings.lengths, frames)
+
+
+def _read_npy(path: Path) -> NDArray[np.float32]:
+    """One take (frames, features)."""
+    try:
+        take = np.load(path, allow_pickle=False)
+    except READ_ERRORS as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{path}: can't be read as .npy: {reason}") from None
+    if not isinstance(take, np.ndarray) or take.ndim != 2 or not take.size or take.dtype.kind not in "fiu":
+        got = f"{take.dtype} {take.shape}" if isinstance(take, np.ndarray) else "an archive"
+        raise DataError(f"{path}: expected one take of numbers (frames, features), got {got}")
+    with np.errstate(over="ignore"):
+        values: NDArray[np.float32] = take.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        raise DataError(f"{path}: frame {bad[0]} holds NaN or infinite numbers; record it again")
+    return values
+
+
+def predict_frames(model: Path, lines: Iterable[str], min_frames: int = MIN_FRAMES) -> Iterator[dict[str, Any]]:
+    """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
+
+    Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. Raises
+    DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window.
+    """
+    predictor = open_predictor(model)
+    metadata = _metadata(predictor)
+    if min_frames > metadata.sequence_length:
+        raise ConfigError(f"min_frames {min_frames}: the model's window has {metadata.sequence_length} frames")
+    window: list[NDArray[np.float32]] = []
+    seen = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        window = [*window, _parse_frame(line, number, metadata.features)][-metadata.sequence_length :]
+        seen += 1
+        if len(window) < min_frames:
+            continue
+        take = np.stack(window)[None]
+        x = fit_length(take, np.array([len(window)]), metadata.sequence_length)
+        probabilities = softmax(predictor(x))[0]
+        best = int(probabilities.argmax())
+        probability = round(float(probabilities[best]), 6)
+        yield {"frame": seen - 1, "label": metadata.class_names[best], "probability": probability}
+    if not seen:
+        raise DataError(f"the stream holds no frame; expected a JSON list of {metadata.features} numbers a line")
+
+
+def _parse_frame(line: str, number: int, features: int) -> NDArray[np.float32]:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
+        got = line.strip()[:60]
+        raise DataError(f"line {number}: expected a JSON list of {features} numbers, got {got!r}")
+    if len(values) != features:
+        raise DataError(f"line {number}: expected {features} numbers, got {len(values)}")
+    bad = [value for value in values if not -FLOAT32_MAX <= value <= FLOAT32_MAX]
+    if bad:
+        raise DataError(f"line {number}: every number must be finite in float32, got {str(bad[0])[:20]}")
+    return np.array(values, dtype=np.float32)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits (batch, classes) to probabilities, rows adding up to 1."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def quantize_file(source: Path, target: Path | None, said: Tree) -> QuantizeResult:
+    """INT8 form of any fp32 ONNX file; target defaults to `NAME.int8.onnx` beside it. said: a settings tree."""
+    with needs_extra("quantize"):
+        from edgekit.quantize import QuantizeConfig, quantize_onnx
+    settings = Settings(Options(settings=said))
+    settings.check()
+    config = settings.section("quantize", QuantizeConfig)
+    return quantize_onnx(source, target or int8_path(source), config)
+
+
+def int8_path(source: Path) -> Path:
+    """Where the INT8 form of a file goes unless said otherwise."""
+    return source.with_suffix(".int8.onnx")
+
+
+def describe_environment() -> dict[str, Any]:
+    """This machine and what is installed, JSON-ready."""
+    memory = psutil.virtual_memory()
+    return {
+        **versions(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": cpu_model(),
+        "usable_cores": len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else None,
+        "memory_bytes": memory.total,
+        "memory_available_bytes": memory.available,
+        "load_1min": psutil.getloadavg()[0],
+    }
+
+
+def cpu_model() -> str:
+    """As the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,299 @@
+"""The work directory while a command holds it: options, finished stages, what is up to date and what is not."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgekit import __version__
+from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest
+from edgekit.errors import InputError, StateError
+from edgekit.pipeline.settings import Options, Settings
+
+
+class Watcher(Protocol):
+    """Whoever shows what happens. All calls come from the thread that runs the pipeline."""
+
+    def stage(self, name: str, event: str, detail: str = "") -> None:
+        """event: "start", "done", "skip" or "plan"."""
+
+    def epoch(self, stage: str, epoch: Any) -> None:
+        """A finished `edgekit.train.Epoch`."""
+
+    def note(self, text: str) -> None:
+        """One line worth reading."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def stage(self, name: str, event: str, detail: str = "") -> None:
+        """Nothing."""
+
+    def epoch(self, stage: str, epoch: Any) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage made: files below the work directory, and its figures (JSON-ready)."""
+
+    outputs: tuple[Path, ...]
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step. config and inputs decide whether it is up to date, with `recipe`, which grows when its code changes
+    what it makes. inputs: name to SHA-256 or fingerprint."""
+
+    name: str
+    recipe: int
+    upstream: tuple[str, ...]
+    config: Callable[[], Mapping[str, Any]]
+    inputs: Callable[[], Mapping[str, str]]
+    run: Callable[[], Outcome]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished stage, as the manifest keeps it."""
+
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    recipe: int
+    outputs: dict[str, str]
+    metrics: dict[str, Any]
+    seed: int
+    wall_s: float
+    versions: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+class Workspace:
+    """Holds the lock from `open_workspace` on. owned: the stages that this command may make again."""
+
+    def __init__(
+        self, path: Path, options: Options, manifest: dict[str, Any], watcher: Watcher, *, force: bool, dry_run: bool
+    ) -> None:
+        self.path = path
+        self.options = options
+        self.settings = Settings(options)
+        self.watcher = watcher
+        self.force = force
+        self.dry_run = dry_run
+        self._manifest = manifest
+        self._ensured: dict[str, Record | None] = {}
+        self._made = False
+
+    def record(self, name: str) -> Record | None:
+        """What the manifest says of a stage; None when it never finished."""
+        found = self._manifest["stages"].get(name)
+        if found is None:
+            return None
+        trees = ("config", "inputs", "outputs", "metrics")
+        try:
+            record = Record(**found)
+            good = all(isinstance(getattr(record, tree), dict) for tree in trees)
+        except TypeError:
+            good = False
+        if not good:
+            raise StateError(f"{self.path / MANIFEST}: damaged (the record of '{name}'); move it away to start anew")
+        return record
+
+    def remember(self, **changes: Any) -> None:
+        """Keep top-level values in the manifest."""
+        self._manifest.update(changes)
+        if not self.dry_run:
+            write_manifest(self.path, self._manifest)
+
+    def recall(self, key: str, default: Any = None) -> Any:
+        """A top-level value of the manifest."""
+        return self._manifest.get(key, default)
+
+    def ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
+        """Bring a stage up to date, its upstream stages first. None only in a dry run.
+
+        An owned stage is made (again) whenever something changed, or with force. Another one is made when it is
+        missing, or when only its inputs changed; when its settings changed that is a StateError, unless force is given.
+        The options are remembered, but not those that lead to an InputError before anything was made.
+        """
+        self._refuse_mismatch(stages, name, owned)
+        before, self._made = self._manifest["options"], False
+        self.remember(options=self.options.to_dict())
+        try:
+            return self._ensure(stages, name, owned)
+        except InputError:
+            if not self._made:
+                self.remember(options=before)
+            raise
+
+    def _refuse_mismatch(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> None:
+        for upstream in stages[name].upstream:
+            self._refuse_mismatch(stages, upstream, owned)
+        record = self.record(name)
+        if record is None or name in owned or self.force:
+            return
+        changes = differences(record.config, dict(stages[name].config()))
+        if changes:
+            raise StateError(
+                f"{self.path}: the stage '{name}' was made with other settings: {'; '.join(changes[:4])}."
+                " Leave these out to use it as it is, give --force to make it again, or choose another --workdir"
+            )
+
+    def _ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
+        if name in self._ensured:
+            return self._ensured[name]
+        stage = stages[name]
+        for upstream in stage.upstream:
+            self._ensure(stages, upstream, owned)
+        record = self.record(name)
+        reason = self._stale(stage, record, name in owned)
+        if not reason:
+            self.watcher.stage(name, "skip", "up to date")
+        elif self.dry_run:
+            self.watcher.stage(name, "plan", reason)
+            record = None
+        else:
+            record = self._make(stage, reason)
+        self._ensured[name] = record
+        return record
+
+    def _stale(self, stage: Stage, record: Record | None, owned: bool) -> str:
+        if record is None:
+            return "not made yet"
+        if self.dry_run and any(self._ensured.get(name, record) is None for name in stage.upstream):
+            return "an earlier stage would be made again"
+        changes = differences(record.config, dict(stage.config()))
+        if changes:
+            return "settings changed: " + "; ".join(changes[:4])
+        if record.recipe != stage.recipe:
+            return "made by an older edgekit"
+        inputs = dict(stage.inputs())
+        moved = [key for key in inputs if record.inputs.get(key) != inputs[key]]
+        if moved:
+            return f"{moved[0]} changed"
+        for relative, digest in record.outputs.items():
+            file = self.path / relative
+            if not file.is_file():
+                return f"{relative} is missing"
+            if sha256_file(file) != digest:
+                return f"{relative} was changed"
+        return "--force" if owned and self.force else ""
+
+    def _make(self, stage: Stage, reason: str) -> Record:
+        self.watcher.stage(stage.name, "start", reason)
+        started_s = time.monotonic()
+        outcome = stage.run()
+        record = Record(
+            config=dict(stage.config()),
+            inputs=dict(stage.inputs()),
+            recipe=stage.recipe,
+            outputs={str(path.relative_to(self.path)): sha256_file(path) for path in outcome.outputs},
+            metrics=outcome.metrics,
+            seed=self.settings.seed,
+            wall_s=round(time.monotonic() - started_s, 3),
+            versions=versions(),
+        )
+        self._made = True
+        self._manifest["stages"][stage.name] = record.to_dict()
+        write_manifest(self.path, self._manifest)
+        self.watcher.stage(stage.name, "done", f"{record.wall_s:.0f} s")
+        return record
+
+    def resume_file(self, stage: str, key: Mapping[str, Any]) -> Path:
+        """Where an interrupted run of this stage goes on. One made with other settings is left behind and deleted."""
+        folder = self.path / ".resume"
+        path = folder / f"{stage.replace(' ', '-')}-{fingerprint(key)[:16]}.ckpt"
+        for other in folder.glob(f"{stage.replace(' ', '-')}-*"):
+            if other != path:
+                other.unlink()
+        if self.force:
+            path.unlink(missing_ok=True)
+        return path
+
+
+#: The flag that says a setting, for messages; other settings are said with --set.
+FLAGS: Mapping[str, str] = {
+    "data.sha256": "--data",
+    "data.split": "--split",
+    "seed": "--seed",
+    "teacher": "--teacher",
+    "training.epochs": "--epochs",
+    "distill.temperature": "--temperature",
+    "distill.alpha": "--alpha",
+    "distill.training.epochs": "--epochs",
+    "prune.sparsity": "--sparsity",
+    "prune.recovery.training.epochs": "--epochs",
+    "quantize.scheme": "--scheme",
+}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`key was old, now new` for every leaf that differs between two JSON-ready trees."""
+    lines: list[str] = []
+    for key in sorted({*old, *new}):
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            lines += differences(before, now, f"{prefix}{key}.")
+        elif before != now:
+            name = f"{prefix}{key}"
+            flag = f" ({FLAGS[name]})" if name in FLAGS else ""
+            lines.append(f"{name} was {_short(before)}, now {_short(now)}{flag}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def versions() -> dict[str, str]:
+    """Of edgekit, Python and what a figure may depend on; packages that are not installed are left out."""
+    found = {"edgekit": __version__, "python": platform.python_version()}
+    for package in ("numpy", "onnxruntime", "onnx", "torch", "lightning", "torch-pruning"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+@contextlib.contextmanager
+def open_workspace(
+    path: Path,
+    said: Options,
+    watcher: Watcher | None = None,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    read_only: bool = False,
+) -> Iterator[Workspace]:
+    """Lock the work directory and merge what it remembers with what was said; `ensure` keeps that.
+
+    dry_run, read_only: nothing is locked or written, not even the folder. Raises StateError when another process holds
+    it or it is damaged, ConfigError for settings that are wrong, before anything is written.
+    """
+
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise StateError(f"{path}: can't be used as a work directory: {nearest} is no folder")
+
+    def read() -> Workspace:
+        manifest = read_manifest(path)
+        options = Options.from_dict(manifest["options"], path).updated(said)
+        return Workspace(path, options, manifest, watcher or Silent(), force=force, dry_run=dry_run)
+
+    read().settings.check()
+    with contextlib.nullcontext() if dry_run or read_only else lock(path):
+        yield read()

@@ -1,0 +1,28 @@
+"""Results as text for people. JSON comes from the results' own `to_dict`."""
+
+from edgekit.report.bench import bench_text
+from edgekit.report.chain import chain_text, quantized_text
+from edgekit.report.texts import (
+    evaluation_text,
+    pairs_text,
+    predictions_text,
+    profile_text,
+    profiles_text,
+    quality_text,
+    settings_text,
+    stage_text,
+)
+
+__all__ = [
+    "bench_text",
+    "chain_text",
+    "evaluation_text",
+    "pairs_text",
+    "predictions_text",
+    "profile_text",
+    "profiles_text",
+    "quality_text",
+    "quantized_text",
+    "settings_text",
+    "stage_text",
+]

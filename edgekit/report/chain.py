@@ -1,0 +1,105 @@
+"""The closing report of `run` and `quantize`: every model on the same takes, what was quantised, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from edgekit.report.bench import bench_text
+from edgekit.report.tables import count, milliseconds, percent, size, table
+
+SYNTHETIC = "SYNTHETIC hands: these accuracies say nothing about real hands"
+
+
+class Chain(Protocol):
+    """What is shown: `edgekit.pipeline.ChainResult`."""
+
+    @property
+    def bench(self) -> Any:
+        """An `edgekit.bench.BenchResult`, or None."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+
+
+def chain_text(result: Chain) -> str:
+    """The whole report as text."""
+    content = result.to_dict()
+    parts = [data_text(content["data"]), scores_text(content["models"], content["data"])]
+    parts.append(quantization_text(content["quantization"]))
+    if result.bench is not None:
+        parts.append(bench_text(result.bench))
+    return "\n\n".join(parts)
+
+
+def data_text(data: Mapping[str, Any]) -> str:
+    """Where the takes came from and how they were split."""
+    lines = [
+        f"Data: {data['source']}: {count(data['takes'])} takes, {data['classes']} classes;"
+        f" {count(data['train'])} to train, {count(data['validation'])} to validate, {count(data['test'])} to test",
+        f"Split: {data['rule']}",
+    ]
+    return "\n".join([*lines, f"Note: {SYNTHETIC}"] if data["synthetic"] else lines)
+
+
+def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> str:
+    """One row a model. Retention compares with the teacher."""
+    teacher = scores[0]["accuracy"]
+    seen = scores[0]["accuracy_seen"] is not None
+    headers = ["model", "form", "accuracy", *(["seen only"] if seen else []), "of teacher", "parameters", "MACs"]
+    rows = [
+        [
+            score["name"],
+            score["form"],
+            percent(score["accuracy"]),
+            *([percent(score["accuracy_seen"])] if seen else []),
+            percent(score["accuracy"] / teacher) if teacher else "-",
+            count(score["parameters"]),
+            count(score["macs"]),
+            size(score["size_bytes"]),
+            milliseconds(score["latency_p50_s"]),
+        ]
+        for score in scores
+    ]
+    kind = "synthetic test takes" if data["synthetic"] else "test takes"
+    notes = [f"accuracy: on {count(scores[0]['takes'])} {kind}"]
+    if seen:
+        notes.append(
+            f"seen only: without the {scores[0]['takes'] - scores[0]['takes_seen']} takes of letters that their signer"
+            " did not record in training"
+        )
+    notes.append(
+        "file: ONNX; p50: one take through ONNX Runtime, one thread, measured on this host, no device's latency"
+    )
+    return table([*headers, "file", "p50 here"], rows, left=2) + "\n" + "\n".join(notes)
+
+
+def quantization_text(figures: Mapping[str, Any]) -> str:
+    """Parity, what INT8 cost, and the proof that the weights are int8."""
+    parity, loss, proof = figures["parity"], figures["int8"], figures["quantized"]["proof"]
+    return "\n".join(
+        [
+            f"Parity: torch against ONNX fp32 differ by {parity['max_abs_difference']:.1e} at most on"
+            f" {parity['takes']} takes (allowed {parity['tolerance']:.0e})",
+            f"INT8: {100 * loss['accuracy_drop']:+.2f} points lost on {loss['takes']} validation takes,"
+            f" {loss['changed']} labels changed; standardisation {figures['standardisation']}",
+            f"Proof: {len(proof['tensors'])} weight tensors are int8"
+            f" ({percent(proof['weight_reduction_ratio'])} smaller; the file {percent(proof['file_reduction_ratio'])});"
+            " int8 storage, fp32 arithmetic",
+        ]
+    )
+
+
+def quantized_text(result: Mapping[str, Any]) -> str:
+    """Of `edgekit quantize MODEL`."""
+    proof = result["proof"]
+    rows = [
+        [tensor["name"], tensor["op_type"], "x".join(map(str, tensor["shape"])), size(tensor["bytes_before"]),
+         size(tensor["bytes_after"])]
+        for tensor in proof["tensors"]
+    ]  # fmt: skip
+    summary = (
+        f"{result['target']}: {size(result['source_size_bytes'])} to {size(result['size_bytes'])}"
+        f" ({percent(proof['file_reduction_ratio'])} smaller); int8 storage, fp32 arithmetic"
+    )
+    return table(["weight", "of", "shape", "before", "after"], rows, left=3) + "\n" + summary
