@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import pydantic
 import yaml
@@ -45,7 +45,7 @@ def _explain(kind: type[pydantic.BaseModel], item: Any, where: str) -> str:
     owner: Any = kind
     for part in path[:-1]:
         field = getattr(owner, "model_fields", {}).get(part)
-        owner = field.annotation if field is not None else None
+        owner = _config_of(field.annotation) if field is not None else None
     key = ".".join(path)
     if item["type"] == "extra_forbidden":
         known = getattr(owner, "model_fields", {})
@@ -53,6 +53,11 @@ def _explain(kind: type[pydantic.BaseModel], item: Any, where: str) -> str:
     message = item["msg"].removeprefix("Value error, ")
     got = "" if item["type"] == "missing" else f", got {item['input']!r}"
     return f"{where}: {key}: {message}{got}" if key else f"{where}: {message}"
+
+
+def _config_of(annotation: Any) -> Any:
+    """The config in an annotation such as `EarlyStoppingConfig | None`, else the annotation."""
+    return next((part for part in get_args(annotation) if hasattr(part, "model_fields")), annotation)
 
 
 def read_yaml(path: Path) -> Tree:

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from edgekit.artifacts import write_bytes
-from edgekit.config import StageConfig
+from edgekit.config import StageConfig, build
 from edgekit.data import HAND_SIZE_FLOOR, LANDMARKS, MIDDLE_BASE, WRIST, Normalisation
 from edgekit.errors import ConfigError, ModelFileError, did_you_mean
 
@@ -50,10 +50,10 @@ VARIANTS: Mapping[str, ModelConfig] = {
 
 
 def variant(name: str, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
-    """The config of a named variant, with single settings replaced. Raises ConfigError for an unknown name."""
+    """The config of a named variant, single settings replaced. Raises ConfigError for an unknown name or setting."""
     if name not in VARIANTS:
         raise ConfigError(f"unknown variant '{name}'{did_you_mean(name, VARIANTS)}")
-    return ModelConfig.model_validate({**VARIANTS[name].model_dump(), **(overrides or {})})
+    return build(ModelConfig, {**VARIANTS[name].model_dump(), **(overrides or {})}, f"variant {name}")
 
 
 @dataclass(frozen=True)
@@ -262,13 +262,14 @@ def count_parameters(model: nn.Module) -> int:
 
 @torch.no_grad()
 def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
-    """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode, mode restored after."""
-    was_training = model.training
+    """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         parts = [model(torch.from_numpy(x[k : k + batch_size])) for k in range(0, len(x), batch_size)]
     finally:
-        model.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
     return torch.cat(parts).numpy()
 
 
@@ -291,7 +292,7 @@ def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
     """The model that `save_model` wrote, in evaluation mode, and its class names. Raises ModelFileError."""
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        weights = load_file(folder / "model.safetensors")
+        weights = load((folder / "model.safetensors").read_bytes())
         shape = description["architecture"]
         architecture = Architecture(**{**shape, "hidden_sizes": tuple(shape["hidden_sizes"])})
         normalisation = Normalisation(
@@ -302,8 +303,11 @@ def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
         )
         model = RecurrentClassifier(architecture, normalisation)
         model.load_state_dict(weights)
+        class_names = tuple(str(name) for name in description["class_names"])
+        if len(class_names) != architecture.classes:
+            raise ValueError(f"{len(class_names)} class names for {architecture.classes} outputs")
     except FileNotFoundError as error:
         raise ModelFileError(f"{error.filename}: no such file; train the model again") from None
     except Exception as error:
         raise ModelFileError(f"{folder}: not a model that edgekit saved: {error}; train it again") from error
-    return model.eval(), tuple(description["class_names"])
+    return model.eval(), class_names

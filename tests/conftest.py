@@ -94,12 +94,12 @@ def tiny_model(normalisation: Normalisation) -> TinyModel:
 
 
 def _hands(takes_per_class: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Three hand shapes with a little noise, at random places and sizes; x (takes, 6, 63), labels (takes,)."""
+    """Three hand shapes with much noise, at random places and sizes; x (takes, 6, 63), labels (takes,)."""
     shapes = np.random.default_rng(1).normal(0.0, 1.0, (3, 21, 3))
     shapes -= shapes[:, :1]
     shapes /= np.linalg.norm(shapes[:, 9:10], axis=-1, keepdims=True)
     labels = np.arange(3 * takes_per_class) % 3
-    points = shapes[labels][:, None] + rng.normal(0.0, 0.1, (len(labels), 6, 21, 3))
+    points = shapes[labels][:, None] + rng.normal(0.0, 0.5, (len(labels), 6, 21, 3))
     points = points * rng.uniform(0.1, 0.3, (len(labels), 1, 1, 1)) + rng.uniform(0.3, 0.7, (len(labels), 1, 1, 3))
     return points.reshape(len(labels), 6, HAND_FEATURES).astype(np.float32), labels.astype(np.int64)
 

@@ -22,15 +22,15 @@ class AugmentConfig(StageConfig):
     """
 
     probability: float = Field(default=0.5, ge=0.0, le=1.0, description="chance of each variation per take")
-    rotation_deg: float = Field(default=15.0, ge=0.0, le=180.0, description="in the image plane")
-    tilt_deg: float = Field(default=15.0, ge=0.0, le=90.0, description="out of the image plane, about x and about y")
+    rotation_deg: float = Field(default=20.0, ge=0.0, le=180.0, description="in the image plane")
+    tilt_deg: float = Field(default=25.0, ge=0.0, le=90.0, description="out of the image plane, about x and about y")
     scale_ratio: float = Field(default=0.15, ge=0.0, le=4.0, description="distance to the camera")
     stretch_ratio: float = Field(
-        0.15, ge=0.0, le=4.0, description="x against y: aspect of the image, build of the hand"
+        0.35, ge=0.0, le=4.0, description="x against y: aspect of the image, build of the hand"
     )
-    depth_ratio: float = Field(default=0.3, ge=0.0, le=4.0, description="z alone, which trackers only guess")
+    depth_ratio: float = Field(default=0.8, ge=0.0, le=4.0, description="z alone, which trackers only guess")
     translation: float = Field(default=0.05, ge=0.0, le=1.0, description="x and y, in image widths and heights")
-    noise: float = Field(default=0.02, ge=0.0, le=1.0, description="per number and frame, sigma in hand sizes")
+    noise: float = Field(default=0.05, ge=0.0, le=1.0, description="per number and frame, sigma in hand sizes")
     time_warp_ratio: float = Field(default=0.3, ge=0.0, le=1.0, description="speed of the take")
 
 

@@ -57,10 +57,7 @@ class Stages:
         self.workspace = workspace
         self.settings = workspace.settings
         self.data_config = self.settings.section("data", DataConfig)
-        probability = {"probability": self.data_config.augmentation_probability}
-        self.augmentation = self.settings.section(
-            "augmentation", AugmentConfig, {**AugmentConfig().model_dump(), **probability}
-        )
+        self.augmentation = self.settings.augmentation()
         self.gates = self.settings.section("gates", GatesConfig)
 
     @cached_property
@@ -258,7 +255,7 @@ class Stages:
 
     def export(self, stage: str, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of a stage's model to `target`; returns the model."""
-        model, data = self.load(stage), self.dataset.recordings
+        model = self.load(stage)
         export_onnx(
             model,
             target,
@@ -266,9 +263,16 @@ class Stages:
             sequence_length=self.data_config.sequence_length,
             standardisation=standardisation,
             parents=(sha256_file(self.folder(stage) / "model.safetensors"),),
-            trained_on=data.source if data.synthetic else Path(data.source).name,
+            trained_on=self._data_name(),
         )
         return model
+
+    def _data_name(self) -> str:
+        """For people who only have the model: no paths of this machine, and synthetic is called so."""
+        data = self.dataset.recordings
+        if self.workspace.options.data is None:
+            return data.source
+        return Path(data.source).name + (" (synthetic)" if data.synthetic else "")
 
     def _quantize(self) -> Outcome:
         config, takes = self.settings.section("quantize", QuantizeConfig), self.validation_takes()

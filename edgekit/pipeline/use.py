@@ -249,7 +249,7 @@ def quantize_file(source: Path, target: Path | None, said: Tree) -> QuantizeResu
     with needs_extra("quantize"):
         from edgekit.quantize import QuantizeConfig, quantize_onnx
     settings = Settings(Options(settings=said))
-    settings.check()
+    settings.check(said)
     config = settings.section("quantize", QuantizeConfig)
     return quantize_onnx(source, target or int8_path(source), config)
 

@@ -294,6 +294,6 @@ def open_workspace(
         options = Options.from_dict(manifest["options"], path).updated(said)
         return Workspace(path, options, manifest, watcher or Silent(), force=force, dry_run=dry_run)
 
-    read().settings.check()
+    read().settings.check(said.settings)  # what is remembered was checked when it was said
     with contextlib.nullcontext() if dry_run or read_only else lock(path):
         yield read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 import torch_pruning as tp
@@ -49,24 +50,41 @@ def remove_units(model: RecurrentClassifier, ratio: float, frames: int = 30) -> 
     """
     pruned = copy.deepcopy(model).eval()
     architecture = pruned.architecture
-    example = torch.zeros(1, frames, architecture.features)
+    hidden, dense = widths_at(architecture, ratio)
     recurrent = RecurrentPruner()
     with traceable_recurrent_layers():
-        pruner = tp.pruner.BasePruner(
+        graph = tp.DependencyGraph().build_dependency(
             _Classify(pruned),
-            example,
-            importance=UnitMagnitude(recurrent),
-            pruning_ratio=ratio,
-            ignored_layers=[pruned.output],
-            root_module_types=[*RECURRENT, nn.Linear],
+            torch.zeros(1, frames, architecture.features),
             customized_pruners=dict.fromkeys(RECURRENT, recurrent),
         )
-    pruner.step()
-    hidden, dense = widths_at(architecture, ratio)
+    score = UnitMagnitude(recurrent)
+    layers = [*pruned.recurrent, pruned.dense]
+    least = [
+        _least_units(graph, score, layer, width) for layer, width in zip(layers, (*hidden, dense), strict=True)
+    ]  # of all layers before any of them is pruned: what reads a unit counts for it
+    for layer, channels in zip(layers, least, strict=True):
+        if channels:
+            graph.get_pruning_group(layer, _removal(graph, layer), channels).prune()
     expected = resized(architecture, hidden, dense)
     if pruned.architecture != expected:
         raise RuntimeError(f"torch-pruning left {pruned.architecture}, expected {expected}")
     return pruned
+
+
+def _removal(graph: tp.DependencyGraph, layer: nn.Module) -> Any:
+    """The function with which torch-pruning takes outputs off a layer."""
+    return graph.get_pruner_of_module(layer).prune_out_channels
+
+
+def _least_units(graph: tp.DependencyGraph, score: UnitMagnitude, layer: nn.Module, width: int) -> list[int]:
+    """Output channels of all units but the `width` of greatest magnitude; a unit has one in each direction."""
+    channels = graph.get_out_channels(layer)
+    directions = graph.get_pruner_of_module(layer).get_out_channel_groups(layer)
+    magnitude = score(graph.get_pruning_group(layer, _removal(graph, layer), list(range(channels))))
+    units = magnitude.view(directions, -1).sum(0).argsort(stable=True)
+    dropped = sorted(units[: len(units) - width].tolist())
+    return [direction * len(units) + unit for direction in range(directions) for unit in dropped]
 
 
 class _Classify(nn.Module):

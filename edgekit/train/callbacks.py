@@ -59,10 +59,14 @@ class EpochReport(Callback):
         self.history: list[Epoch] = []
         self.started_s = 0.0
         self.before_s = 0.0
+        self.learning_rate = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started_s = self.clock()
         self.before_s = self.history[-1].elapsed_s if self.history else 0.0
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])  # a plateau lowers it afterwards
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures: dict[str, float] = pl_module.figures()  # type: ignore[operator]
@@ -71,7 +75,7 @@ class EpochReport(Callback):
         epoch = Epoch(
             epoch=number,
             epochs=self.epochs,
-            learning_rate=float(trainer.optimizers[0].param_groups[0]["lr"]),
+            learning_rate=self.learning_rate,
             elapsed_s=elapsed_s,
             left_s=elapsed_s / number * (self.epochs - number),
             **figures,

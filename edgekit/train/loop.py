@@ -21,7 +21,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
 
-from edgekit.errors import EdgekitError, InterruptedRunError, StateError
+from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.train.callbacks import BestWeights, EpochReport, ResumeFile
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.settings import TrainingConfig
@@ -80,7 +80,9 @@ class _Run(pl.LightningModule):
         self.weight_decay = weight_decay
         self.seed = seed
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        self.plateau_state: dict[str, Any] | None = None
         self.sums: dict[str, Tensor] = {}
+        self.restored = False
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         decayed = [m.weight for m in self.module.modules() if isinstance(m, nn.Linear)]
@@ -94,9 +96,12 @@ class _Run(pl.LightningModule):
             self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
                 optimizer, factor=rule.factor, patience=rule.patience, min_lr=rule.min_lr
             )
+            if self.plateau_state is not None:
+                self.plateau.load_state_dict(self.plateau_state)
         return optimizer
 
     def train_dataloader(self) -> Batches:
+        self.restored = True  # Lightning asks for data after it has read the resume file
         tensors = self.source(self.current_epoch)
         order = epoch_generator(self.seed + 1, self.current_epoch).permutation(len(tensors[0]))
         return Batches(tensors, self.config.batch_size, order)
@@ -132,9 +137,10 @@ class _Run(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         figures = self.figures()
         self.log_dict({"val_loss": figures["val_loss"], "val_accuracy": figures["val_accuracy"]})
-        if not math.isfinite(figures["loss"]):
-            raise EdgekitError(
-                f"the training loss became {figures['loss']} in epoch {self.current_epoch + 1}; reduce"
+        broken = [name for name in ("loss", "val_loss") if not math.isfinite(figures[name])]
+        if broken:
+            raise ConfigError(
+                f"the training's {broken[0]} became {figures[broken[0]]} in epoch {self.current_epoch + 1}; reduce"
                 " training.learning_rate (the last good epoch is kept: run the command again with --set)"
             )
         if self.plateau is not None:
@@ -154,8 +160,7 @@ class _Run(pl.LightningModule):
         checkpoint["plateau"] = None if self.plateau is None else self.plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.plateau is not None and checkpoint["plateau"] is not None:
-            self.plateau.load_state_dict(checkpoint["plateau"])
+        self.plateau_state = checkpoint["plateau"]  # Lightning reads the file before it asks for the optimiser
 
 
 def fit(
@@ -176,7 +181,7 @@ def fit(
     linear layers only. resume_file: written after each epoch; a run that finds it goes on after the last finished
     epoch and ends where an uninterrupted one would; it is deleted at the end.
 
-    Raises InterruptedRunError on Ctrl-C, EdgekitError when the loss is no longer finite, StateError when the resume
+    Raises InterruptedRunError on Ctrl-C, ConfigError when the loss is no longer finite, StateError when the resume
     file does not fit.
     """
     module.train()  # Lightning leaves modules in the mode they are in
@@ -232,8 +237,8 @@ def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
         trainer.fit(run, ckpt_path=found, weights_only=True)
     except SystemExit:  # how Lightning answers Ctrl-C
         raise InterruptedRunError("interrupted; finished epochs are kept, the same command goes on there") from None
-    except (RuntimeError, KeyError) as error:
-        if found is None or isinstance(error, NotImplementedError):
+    except Exception as error:  # pickle, zip, torch and Lightning each have their own for a file that does not fit
+        if found is None or run.restored:
             raise
         raise StateError(f"{found}: can't go on from there ({error}); use --force to start anew") from error
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable
@@ -27,21 +28,22 @@ def choose_threads(
 ) -> int:
     """How many of 1, 2, 4, ... and all cores to train `model` with, by a short trial: the most that pay for themselves.
 
-    shape: (batch, time, features) of a step. The model's weights and gradients, the thread count and the random state
-    are left as they were. clock returns seconds. The best of the trial's steps counts, so one disturbed step does not.
+    shape: (batch, time, features) of a step. The trial runs on a copy: the model, the thread count and the random
+    state are left as they were. clock returns seconds. The best of the trial's steps counts, so one disturbed step
+    does not.
     """
     cores = cores or usable_cores()
     candidates: list[int] = sorted({min(2**k, cores) for k in range(cores.bit_length() + 1)})
     if len(candidates) == 1:
         return candidates[0]
     before = torch.get_num_threads()
+    model = copy.deepcopy(model).train()
     try:
         with torch.random.fork_rng(devices=[]):
             x = torch.randn(shape)
             best_s = {threads: _step_s(model, x, threads, clock) for threads in candidates}
     finally:
         torch.set_num_threads(before)
-        model.zero_grad(set_to_none=True)
     chosen = candidates[0]
     for threads in candidates[1:]:
         if best_s[threads] * WORTH < best_s[chosen]:

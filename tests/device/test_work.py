@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from edgekit.device import UnknownWork, Work, model_work
-from edgekit.device import work as work_module
+from edgekit.device import sources as work_module
 from edgekit.runtime import ModelMetadata, inspect_model
 
 

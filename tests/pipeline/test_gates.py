@@ -1,0 +1,85 @@
+"""What the ONNX files have to pass before they count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.errors import GateError
+from edgekit.pipeline.gates import GatesConfig, check_gates, int8_loss, least_lossy_standardisation
+from edgekit.quantize import QuantizeConfig
+from edgekit.train import Takes
+
+
+def figures(difference: float, drop: float) -> dict[str, Any]:
+    """Metrics of the stage `quantize`, as far as the gates read them."""
+    return {
+        "parity": {"max_abs_difference": difference, "takes": 64},
+        "int8": {"accuracy_drop": drop, "takes": 64},
+    }
+
+
+@pytest.mark.parametrize(("difference", "drop"), [(0.0, -0.5), (1e-5, 0.02), (1e-7, 0.0)])
+def test_limits_themselves_pass_and_so_does_a_better_int8_file(difference: float, drop: float) -> None:
+    check_gates(GatesConfig(), figures(difference, drop))
+
+
+@pytest.mark.parametrize(
+    ("difference", "drop", "words"),
+    [(1.1e-5, 0.0, ("1.1e-05", "1.0e-05", "64 takes")), (0.0, 0.021, ("2.1 points", "2.0", "gates.max_accuracy_drop"))],
+)
+def test_beyond_a_limit_is_exit_5_with_figure_limit_and_advice(
+    difference: float, drop: float, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(GateError) as caught:
+        check_gates(GatesConfig(), figures(difference, drop))
+    assert caught.value.exit_code == 5
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_file_loses_nothing_against_itself(chain: Any) -> None:
+    x = np.random.default_rng(0).uniform(0.2, 0.8, (8, 30, 63)).astype(np.float32)
+    takes = Takes(x, np.arange(8))
+    loss = int8_loss(chain.int8, chain.int8, takes)
+    assert (loss.accuracy_drop, loss.changed, loss.max_abs_difference) == (0.0, 0, 0.0)
+    other = int8_loss(chain.int8.with_name("model.onnx"), chain.int8, takes)
+    assert 0 < other.mean_abs_difference <= other.max_abs_difference
+    assert other.fp32_accuracy - other.int8_accuracy == other.accuracy_drop
+
+
+def test_the_standardisation_that_costs_least_is_chosen_among_those_with_parity(chain: Any) -> None:
+    """The smallest INT8 difference wins, as the manifest of the chain tells."""
+    figures = chain.report["quantization"]
+    trials = figures["standardisation_trials"]
+    passing = {n: t for n, t in trials.items() if t["parity"] <= GatesConfig().max_parity_difference}
+    assert set(trials) == {"fold", "explicit"}
+    assert figures["standardisation"] == min(passing, key=lambda name: passing[name]["int8_mean_abs_difference"])
+
+
+def test_a_way_without_parity_is_not_chosen_however_small_its_int8_loss(
+    chain: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgekit.pipeline import gates
+
+    losses = iter([0.001, 0.5])
+    parities = iter([1.0, 1e-7])
+
+    class Figure:
+        def __init__(self, **values: float) -> None:
+            self.__dict__.update(values)
+
+    monkeypatch.setattr(gates, "verify_parity", lambda *_: Figure(max_abs_difference=next(parities)))
+    monkeypatch.setattr(gates, "quantize_onnx", lambda *_: None)
+    monkeypatch.setattr(gates, "int8_loss", lambda *_: Figure(mean_abs_difference=next(losses)))
+    takes = Takes(np.zeros((1, 30, 63), np.float32), np.zeros(1, np.int64))
+
+    def export(path: Path, name: str) -> Any:
+        return None
+
+    chosen, trials = least_lossy_standardisation(export, QuantizeConfig(), GatesConfig(), takes)
+    assert chosen == "explicit"
+    assert trials["fold"].int8_mean_abs_difference < trials["explicit"].int8_mean_abs_difference

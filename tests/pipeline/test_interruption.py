@@ -1,0 +1,61 @@
+"""Ctrl-C during training, and the same command again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.artifacts import sha256_file
+
+Cli = Callable[..., Any]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "distill"])
+def test_an_interrupted_command_goes_on_and_ends_where_an_uninterrupted_one_does(
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], command: str
+) -> None:
+    """SIGINT after the fourth of twelve epochs: exit 130; then the same bytes as without it."""
+    stage, weights = {
+        "train": ("train accurate", "models/accurate/model.safetensors"),
+        "distill": ("distill", "student/model.safetensors"),
+    }[command]
+    options = [*tiny, "--set=training.epochs=12", "--set=distill.training.epochs=12", "--set=distill.copies=3", "-v"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert cli(command, f"--workdir={whole}", *options).code == 0
+
+    again = [sys.executable, "-m", "edgekit", command, f"--workdir={broken}", *options]
+    with subprocess.Popen(again, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if f"{stage} epoch 4/12" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate()
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == (
+        "edgekit: error: interrupted; finished epochs are kept, the same command goes on there"
+    )
+    assert "Traceback" not in err
+    (resume_file,) = (broken / ".resume").iterdir()
+    assert resume_file.suffix == ".ckpt"
+    assert stage not in json.loads((broken / "manifest.json").read_text())["stages"]
+
+    resumed = cli(command, f"--workdir={broken}", "-v")
+    assert resumed.code == 0, "the options are remembered"
+    assert f"{stage} epoch 3/12" not in resumed.err, "finished epochs are not trained again"
+    assert f"{stage} epoch 12/12" in resumed.err
+    assert sha256_file(broken / weights) == sha256_file(whole / weights)
+    assert list((broken / ".resume").iterdir()) == []
+    logs = [
+        len((folder / weights).with_name("training_log.csv").read_text().splitlines()) for folder in (whole, broken)
+    ]
+    assert logs == [13, 13], "a header and every epoch, those before the interruption included"

@@ -1,0 +1,115 @@
+"""Each command on a finished work directory: what goes to stdout, what to stderr, and the README's lines."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.data import SynthConfig, save_recordings, synthesise_hands
+
+Cli = Callable[..., Any]
+
+#: Every command that has a result, on what `chain` left; {} are filled in. All are up to date or only look.
+COMMANDS = {
+    "run": "run --workdir={work}",
+    "data check": "data check {data}",
+    "data synth": "data synth {new} --people=1 --takes-per-letter=2",
+    "train": "train accurate --workdir={work}",
+    "distill": "distill --workdir={work}",
+    "prune": "prune --workdir={work}",
+    "quantize": "quantize --workdir={work}",
+    "quantize MODEL": "quantize {work}/model.onnx --output={new}",
+    "bench": "bench --workdir={work} --repeats=100",
+    "evaluate": "evaluate --workdir={work}",
+    "predict": "predict {data} --model={work}/model.int8.onnx",
+    "profiles": "profiles",
+    "profiles NAME": "profiles raspberry-pi",
+    "env": "env",
+    "config": "config --workdir={work}",
+}
+
+
+@pytest.fixture
+def command(chain: Any, tmp_path: Path, name: str) -> list[str]:
+    data = tmp_path / "hands.npz"
+    save_recordings(data, synthesise_hands(SynthConfig(people=1, takes_per_letter=2)))
+    suffix = ".npz" if name == "data synth" else ".onnx"
+    return COMMANDS[name].format(work=chain.workdir, data=data, new=tmp_path / f"new{suffix}").split()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_is_all_that_stands_on_stdout(cli: Cli, command: list[str], name: str) -> None:
+    answer = cli(*command, "--json")
+    assert answer.code == 0, answer.err
+    assert isinstance(answer.json, dict)
+    assert "NaN" not in answer.out
+    assert "Infinity" not in answer.out
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("run", "quantize")])
+def test_results_go_to_stdout_and_progress_to_stderr(cli: Cli, command: list[str], name: str) -> None:
+    answer = cli(*command)
+    assert answer.code == 0
+    assert answer.out.strip()
+    assert "\x1b" not in answer.out + answer.err, "no colours and no cursor movements where there is no terminal"
+    for line in answer.err.splitlines():
+        assert line.startswith(("= ", "> ", "  ")), line
+        assert line not in answer.out
+
+
+@pytest.mark.parametrize("name", ["train", "distill", "prune", "bench", "evaluate", "config"])
+def test_quiet_leaves_stderr_empty(cli: Cli, command: list[str], name: str) -> None:
+    answer = cli(*command, "--quiet")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.strip()
+
+
+def test_verbose_shows_every_epoch_and_quiet_none(cli: Cli, tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    options = ("train", "edge", f"--workdir={tmp_path / 'work'}", *tiny, "--set=training.epochs=2", "--force")
+    assert re.findall(r"epoch \d/2", cli(*options, "-v").err) == ["epoch 1/2", "epoch 2/2"]
+    plain = cli(*options)
+    assert re.findall(r"epoch \d/2", plain.err) == []
+    assert plain.err.splitlines()[0] == "> train edge: --force"
+    silent = cli(*options, "--quiet")
+    assert silent.err == ""
+    assert "epoch" in silent.out, "the result still says which epoch was the best"
+
+
+def test_nothing_outside_the_work_directory_is_written(
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("train", "edge", *tiny).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["edgekit-work"], "the default, in the current folder"
+
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+LINES = [
+    line
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if re.match(r"edgekit (bench|data|evaluate|predict|profiles|env|config)\b", line)
+]
+
+
+def test_the_readme_has_lines_to_run() -> None:
+    assert {"bench", "data", "evaluate", "predict"} <= {line.split()[1] for line in LINES}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_readmes_lines_run_after_the_chain(
+    chain: Any, cli: Cli, take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """All but those that train; `take.npy` and `my-signs.npz` are there, as a reader would have them."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(chain.workdir, "edgekit-work")
+    save_recordings(Path("my-signs.npz"), synthesise_hands(SynthConfig(people=1, takes_per_letter=2)))
+    answer = cli(*shlex.split(line, comments=True)[1:])
+    assert answer.code == 0, answer.err
+    assert answer.out.strip()

@@ -1,0 +1,192 @@
+"""The finished file in use: evaluate, predict on takes, predict on a stream, bench where its data is gone."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgekit.data import SynthConfig, fit_length, save_recordings, synthesise_hands
+from edgekit.pipeline import predict_frames, predict_takes
+from edgekit.pipeline.use import softmax
+from edgekit.runtime import open_predictor
+
+Cli = Callable[..., Any]
+
+
+def lines(takes: np.ndarray[Any, Any]) -> list[str]:
+    """Frames (frames, features) as a stream."""
+    return [json.dumps([float(value) for value in frame]) + "\n" for frame in takes]
+
+
+def landmarks(frames: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Numbers (frames, 63) that a tracker may give."""
+    return np.random.default_rng(seed).uniform(0.2, 0.8, (frames, 63)).astype(np.float32)
+
+
+def test_one_take_in_every_form_gives_one_answer(chain: Any, tmp_path: Path) -> None:
+    take = landmarks(20)
+    np.save(tmp_path / "take.npy", take)
+    np.savez(tmp_path / "takes.npz", sequences=take[None], labels=[0], class_names=["A"])
+    for number, frame in enumerate(take):
+        folder = tmp_path / "folder" / "A" / "0"
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{number}.npy", frame)
+    answers = {
+        (answer.label, answer.probability)
+        for name in ("take.npy", "takes.npz", "folder")
+        for answer in predict_takes(chain.int8, tmp_path / name)
+    }
+    assert len(answers) == 1
+
+
+def test_probabilities_are_the_softmax_of_the_files_logits(chain: Any, take: Path) -> None:
+    (answer,) = predict_takes(chain.int8, take)
+    x = np.load(take)
+    predictor = open_predictor(chain.int8)
+    logits = predictor(fit_length(x[None], np.array([len(x)]), 30))
+    expected = softmax(logits)[0]
+    assert expected.sum() == pytest.approx(1, abs=1e-6)
+    assert answer.probability == pytest.approx(float(expected.max()), abs=1e-6)
+    assert predictor.info.metadata is not None
+    assert answer.label == predictor.info.metadata.class_names[int(expected.argmax())]
+
+
+def test_softmax_survives_large_logits() -> None:
+    rows = softmax(np.array([[1000.0, 0.0], [-1000.0, -1000.0]], dtype=np.float32))
+    np.testing.assert_allclose(rows, [[1, 0], [0.5, 0.5]], atol=1e-7)
+
+
+def test_a_stream_is_silent_before_ten_frames_then_labels_every_one(chain: Any) -> None:
+    assert list(predict_frames(chain.int8, lines(landmarks(9)))) == []
+    answers = list(predict_frames(chain.int8, lines(landmarks(50))))
+    assert [answer["frame"] for answer in answers] == list(range(9, 50))
+
+
+def test_a_streams_window_is_the_last_thirty_frames(chain: Any) -> None:
+    frames = landmarks(45, seed=3)
+    *_, last = predict_frames(chain.int8, lines(frames))
+    *_, alone = predict_frames(chain.int8, lines(frames[-30:]))
+    assert {**last, "frame": None} == {**alone, "frame": None}
+    # and it is what the whole take gives: streams and takes share the length rule
+    assert alone["frame"] == 29
+
+
+def test_a_stream_of_one_take_ends_with_the_takes_answer(chain: Any, take: Path) -> None:
+    (answer,) = predict_takes(chain.int8, take)
+    *_, last = predict_frames(chain.int8, lines(np.load(take)))
+    assert (last["label"], last["probability"]) == (answer.label, answer.probability)
+
+
+def test_empty_lines_are_no_frames(chain: Any) -> None:
+    frames = lines(landmarks(12))
+    spaced = [text for line in frames for text in (line, "\n", "  \n")]
+    assert list(predict_frames(chain.int8, spaced)) == list(predict_frames(chain.int8, frames))
+
+
+def test_min_frames_sets_the_first_label(chain: Any) -> None:
+    first = next(iter(predict_frames(chain.int8, lines(landmarks(3)), min_frames=1)))
+    assert first["frame"] == 0
+
+
+def test_the_command_answers_a_stream_line_by_line(chain: Any) -> None:
+    """Frame by frame through a pipe: an answer arrives while the stream is still open."""
+    command = [sys.executable, "-m", "edgekit", "predict", "--model", str(chain.int8)]
+    frames = lines(landmarks(12))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("".join(frames[:10]))
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["frame"] == 9
+        for number in (10, 11):
+            process.stdin.write(frames[number])
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline())
+            assert answer["frame"] == number
+            assert set(answer) == {"frame", "label", "probability"}
+        rest, _ = process.communicate()
+    assert (rest, process.returncode) == ("", 0)
+
+
+def test_the_command_reads_a_stream_from_stdin_or_a_dash(chain: Any, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = []
+    for arguments in ((), ("-",)):
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(lines(landmarks(11)))))
+        answers.append(cli("predict", *arguments, f"--model={chain.int8}"))
+    assert answers[0] == answers[1]
+    assert answers[0].code == 0
+    assert [json.loads(line)["frame"] for line in answers[0].out.splitlines()] == [9, 10]
+
+
+def test_predict_shows_one_row_a_take_and_says_the_same_as_json(chain: Any, cli: Cli, take: Path) -> None:
+    text = cli("predict", take, take, f"--model={chain.int8}")
+    answer = cli("predict", take, take, f"--model={chain.int8}", "--json")
+    assert len(answer.json["predictions"]) == 2
+    for prediction in answer.json["predictions"]:
+        assert prediction["label"] in text.out
+        assert 0 < prediction["probability"] <= 1
+
+
+def test_evaluate_maps_classes_by_name_not_by_place(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2, seed=5))
+    save_recordings(tmp_path / "ordered.npz", hands)
+    np.savez(
+        tmp_path / "reversed.npz",
+        sequences=hands.sequences,
+        lengths=hands.lengths,
+        labels=25 - hands.labels,
+        class_names=np.array(hands.class_names[::-1]),
+    )
+    first, second = (
+        cli("evaluate", chain.int8, f"--data={tmp_path / name}", "--part=all", f"--workdir={tmp_path}", "--json").json
+        for name in ("ordered.npz", "reversed.npz")
+    )
+    assert first["per_class"] == second["per_class"]
+    assert first["accuracy"] == second["accuracy"]
+
+
+def test_evaluate_leaves_out_classes_that_the_model_does_not_know(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2, seed=5))
+    names = ["space" if name == "A" else name for name in hands.class_names]
+    np.savez(tmp_path / "data.npz", sequences=hands.sequences, labels=hands.labels, class_names=names)
+    answer = cli("evaluate", chain.int8, f"--data={tmp_path / 'data.npz'}", "--part=all", f"--workdir={tmp_path}")
+    assert answer.code == 0
+    assert "2 takes left out: the model does not know space" in answer.out
+
+
+def test_parts_of_the_data_add_up(chain: Any, cli: Cli) -> None:
+    takes = {
+        part: cli("evaluate", f"--workdir={chain.workdir}", f"--part={part}", "--json").json["takes"]
+        for part in ("train", "validation", "test", "all")
+    }
+    assert takes["all"] == takes["train"] + takes["validation"] + takes["test"]
+
+
+def test_evaluate_and_bench_write_nothing(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    for command in (("bench", "--repeats=100"), ("evaluate", "--set=synth.people=1", "--part=all")):
+        assert cli(*command, chain.int8, f"--workdir={tmp_path / 'work'}").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bench_of_a_copied_work_directory_does_without_its_data(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    workdir = tmp_path / "work"
+    shutil.copytree(chain.workdir, workdir)
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    manifest["options"]["data"] = str(tmp_path / "left-at-home.npz")
+    (workdir / "manifest.json").write_text(json.dumps(manifest))
+    answer = cli("bench", f"--workdir={workdir}", "-v")
+    assert answer.code == 0
+    assert "random input" in answer.out
+    assert "left-at-home.npz is not here" in answer.err
+    here = cli("bench", f"--workdir={chain.workdir}")
+    assert here.code == 0
+    assert "random input" not in here.out

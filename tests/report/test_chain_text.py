@@ -1,0 +1,111 @@
+"""The closing report: one golden text, and laws that hold for every one.
+
+`EDGEKIT_RENEW_GOLDEN=1 pytest tests/report` writes the golden file anew; look at the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekit.report import chain_text, quantized_text
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "chain.txt"
+
+DATA = {
+    "source": "my-signs.npz", "synthetic": False, "sha256": "0" * 64, "takes": 3000, "classes": 26, "features": 63,
+    "train": 1375, "validation": 275, "test": 1350, "test_unseen": 300, "rule": "tested on the latest day",
+}  # fmt: skip
+
+QUANTIZATION = {
+    "standardisation": "explicit",
+    "parity": {"max_abs_difference": 3.1e-7, "takes": 275, "tolerance": 1e-5, "passed": True},
+    "int8": {"accuracy_drop": 0.0036, "takes": 275, "changed": 2},
+    "quantized": {
+        "proof": {"tensors": [{}, {}, {}], "weight_reduction_ratio": 0.741, "file_reduction_ratio": 0.703},
+    },
+}
+
+
+def score(name: str, form: str, accuracy: float, size_bytes: int, **more: Any) -> dict[str, Any]:
+    """One model of the closing table."""
+    plain = {
+        "name": name, "form": form, "accuracy": accuracy, "takes": 1350, "accuracy_seen": None, "takes_seen": 1350,
+        "parameters": 56346, "macs": 994816, "size_bytes": size_bytes, "latency_p50_s": 41e-6,
+    }  # fmt: skip
+    return {**plain, **more}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A result of `run` without its bench."""
+
+    data: dict[str, Any]
+    models: tuple[dict[str, Any], ...]
+    bench: None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"data": self.data, "models": list(self.models), "quantization": QUANTIZATION}
+
+
+RESULT = Finished(
+    DATA,
+    (
+        score("teacher", "PyTorch", 0.96, 8_200_000, parameters=2_044_698, macs=61_000_000, latency_p50_s=0.0021),
+        score("student", "PyTorch", 0.9733, 226_898),
+        score("pruned", "PyTorch", 0.9689, 114_802, parameters=27_953, macs=471_000, latency_p50_s=26.4e-6),
+        score("pruned", "ONNX fp32", 0.9689, 114_802, parameters=27_953, macs=471_000, latency_p50_s=26.4e-6),
+        score("pruned", "ONNX int8", 0.9681, 34_053, parameters=27_953, macs=471_000, latency_p50_s=26.9e-6),
+    ),
+)
+
+
+def test_the_closing_report_reads_as_agreed() -> None:
+    text = chain_text(RESULT) + "\n"
+    if os.environ.get("EDGEKIT_RENEW_GOLDEN"):
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_synthetic_accuracy_is_called_so_and_real_accuracy_is_not() -> None:
+    assert "synthetic" not in chain_text(RESULT).lower()
+    text = chain_text(replace(RESULT, data={**DATA, "synthetic": True}))
+    assert "SYNTHETIC" in text
+    assert "on 1,350 synthetic test takes" in text
+
+
+def test_a_hosts_latency_is_labelled_as_this_hosts() -> None:
+    text = chain_text(RESULT)
+    assert "p50 here" in text
+    assert "measured on this host, no device's latency" in text
+
+
+def test_takes_that_nobody_could_have_learned_are_reported_apart() -> None:
+    assert "seen only" not in chain_text(RESULT)
+    models = tuple({**model, "accuracy_seen": 0.99, "takes_seen": 1050} for model in RESULT.models)
+    text = chain_text(replace(RESULT, models=models))
+    assert "seen only: without the 300 takes" in text
+    assert text.count("99.0 %") == len(models)
+
+
+def test_a_teacher_that_knows_nothing_is_no_division_by_zero() -> None:
+    models = tuple({**model, "accuracy": 0.0} for model in RESULT.models)
+    assert "0.0 %" in chain_text(replace(RESULT, models=models))
+
+
+@pytest.mark.parametrize("ratio", [1.014, 1.0])
+def test_retention_is_accuracy_over_the_teachers(ratio: float) -> None:
+    models = (score("teacher", "PyTorch", 0.5, 1), score("student", "PyTorch", 0.5 * ratio, 1))
+    line = next(line for line in chain_text(replace(RESULT, models=models)).splitlines() if "student" in line)
+    assert f"{100 * ratio:.1f} %" in line
+
+
+def test_int8_weights_are_not_called_int8_arithmetic() -> None:
+    proof = {**QUANTIZATION["quantized"]["proof"], "tensors": []}  # type: ignore[index]
+    quantized = quantized_text({"target": "m.onnx", "source_size_bytes": 4000, "size_bytes": 1000, "proof": proof})
+    for text in (chain_text(RESULT), quantized):
+        assert "int8 storage, fp32 arithmetic" in text

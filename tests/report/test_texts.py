@@ -1,0 +1,145 @@
+"""Short results as text: nothing is hidden, nothing is called what it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from edgekit.profiles import list_profiles
+from edgekit.report import (
+    evaluation_text,
+    pairs_text,
+    predictions_text,
+    profile_text,
+    profiles_text,
+    quality_text,
+    settings_text,
+    stage_text,
+)
+from edgekit.report.tables import milliseconds, percent, size, table
+
+EVALUATION: dict[str, Any] = {
+    "model": "m.onnx", "data": "signs.npz", "part": "test", "synthetic": False, "accuracy": 0.9375, "takes": 1050,
+    "per_class": {"A": {"precision": 1.0, "recall": 0.9, "f1": 0.947, "support": 50}},
+    "excluded": 0, "excluded_classes": [],
+}  # fmt: skip
+
+RECORD: dict[str, Any] = {
+    "outputs": {"student/model.safetensors": "0", "student/training_log.csv": "1"},
+    "metrics": {
+        "parameters": 56346, "epochs": 100, "best_epoch": 88, "val_accuracy": 0.991,
+        "data": {"synthetic": False, "validation": 275},
+    },
+}  # fmt: skip
+
+
+def test_an_evaluation_on_synthetic_takes_says_so() -> None:
+    assert "synthetic" not in evaluation_text(EVALUATION).lower()
+    assert "SYNTHETIC" in evaluation_text({**EVALUATION, "synthetic": True})
+
+
+def test_an_evaluation_names_what_it_left_out() -> None:
+    text = evaluation_text({**EVALUATION, "excluded": 30, "excluded_classes": ["space", "nothing"]})
+    assert "30 takes left out" in text
+    assert "space, nothing" in text
+    assert "93.8 % on 1,050 takes" in text
+
+
+def test_a_training_stages_accuracy_is_called_optimistic_and_synthetic_where_it_is() -> None:
+    text = stage_text("trained", RECORD)
+    assert "optimistic" in text
+    assert "best epoch 88 of 100" in text
+    assert "synthetic" not in text.lower()
+    metrics = {**RECORD["metrics"], "data": {"synthetic": True, "validation": 275}}
+    assert "SYNTHETIC" in stage_text("trained", {**RECORD, "metrics": metrics})
+
+
+def test_a_pruned_stage_says_what_went() -> None:
+    more = {
+        "sparsity": 0.504,
+        "parameters_before": 56346,
+        "parameters_after": 27953,
+        "hidden_sizes": [33],
+        "dense": 131,
+    }
+    text = stage_text("pruned", {**RECORD, "metrics": {**RECORD["metrics"], **more}})
+    assert "56,346 to 27,953 parameters (50.4 % removed)" in text
+
+
+QUALITY: dict[str, Any] = {
+    "source": "signs.npz", "takes": 40, "classes": 2, "features": 63, "shortest_frames": 5, "longest_frames": 30,
+    "frames": 1000, "frames_without_hand": 12, "takes_per_class": {"A": 39, "B [b]": 1},
+    "empty_takes": list(range(3, 20)), "sparse_takes": [], "ends_without_hand": [7], "warnings": ["few takes of B"],
+}  # fmt: skip
+
+
+def test_quality_names_takes_and_counts_those_it_does_not_list() -> None:
+    text = quality_text(QUALITY)
+    assert "takes without any hand: 17 (index 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 5 more)" in text
+    assert "takes that end without a hand: 1 (index 7)" in text
+    assert "mostly without" not in text
+    assert "warning: few takes of B" in text
+    assert "nothing wrong found" not in text
+
+
+def test_quality_without_findings_says_so() -> None:
+    assert "nothing wrong found" in quality_text({**QUALITY, "warnings": []})
+
+
+def test_names_in_brackets_are_text_not_markup() -> None:
+    assert "B [b]" in quality_text(QUALITY)
+    assert "[bold]x[/bold]" in table(["name"], [["[bold]x[/bold]"]])
+
+
+def test_predictions_are_one_row_each() -> None:
+    rows = [{"source": "a.npz", "take": k, "label": "A", "probability": 0.5 + k / 10} for k in range(3)]
+    lines = predictions_text(rows).splitlines()
+    assert [line.split() for line in lines[-3:]] == [["a.npz", str(k), "A", f"{0.5 + k / 10:.3f}"] for k in range(3)]
+
+
+def test_pairs_are_aligned_and_none_is_unknown() -> None:
+    assert pairs_text({"a": 1, "long": None}) == "a     1\nlong  unknown"
+
+
+def test_settings_are_yaml_whose_plain_values_are_comments() -> None:
+    tree = {"preset": "quick", "seed": 0, "training": {"epochs": 5, "early_stopping": None}}
+    assert yaml.safe_load(settings_text(tree)) == {"training": {"epochs": 5, "early_stopping": None}}
+    assert settings_text(tree).startswith("# preset quick, seed 0\n")
+
+
+def test_every_shipped_profile_and_board_is_listed_with_its_limits() -> None:
+    profiles = list_profiles()
+    text = profiles_text(profiles)
+    for profile in profiles:
+        assert profile.name in text
+    assert "< 10 MB" in text
+    assert "< 100 ms (p95)" in text
+
+
+@pytest.mark.parametrize("profile", list_profiles(), ids=lambda profile: profile.name)
+def test_every_fact_of_a_board_is_shown_and_marked_where_it_was_not_looked_up(profile: Any) -> None:
+    text = profile_text(profile)
+    facts = [fact for board in profile.boards for fact in board.facts().values()]
+    assert text.count("[UNVERIFIED]") == sum(not fact.verified for fact in facts)
+    for board in profile.boards:
+        assert board.name in text
+        for name in board.facts():
+            assert name in text
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (percent(0.934), "93.4 %"),
+        (percent(-0.021), "-2.1 %"),
+        (milliseconds(41e-6), "0.041 ms"),
+        (milliseconds(0.1234), "123 ms"),
+        (size(34_053), "34.1 KB"),
+        (size(999_999), "1000.0 KB"),
+        (size(8_200_000), "8.20 MB"),
+    ],
+)
+def test_figures_are_in_the_units_people_use(shown: str, expected: str) -> None:
+    assert shown == expected

@@ -1,0 +1,102 @@
+"""The README names only what exists, and everything that exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from edgekit.cli import cli as group
+from edgekit.profiles import list_profiles
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+SHELL_LINES = [line.strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
+COMMANDS = [line for line in SHELL_LINES if re.match(r"(\S*/)?edgekit\b", line)]
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Every spelling of its options."""
+    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
+
+
+def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that the words call, and what is left for it. Fails for one that does not exist."""
+    command: click.Command = group
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"no such command: {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def test_the_readme_leads_with_the_two_commands_then_the_three() -> None:
+    assert [line for line in SHELL_LINES if line.startswith("make")][:2] == ["make run", "make test"]
+    three = ["edgekit distill", "edgekit quantize", "edgekit bench --profile raspberry-pi"]
+    assert COMMANDS[:3] == three
+    assert SHELL_LINES.index("make run") < SHELL_LINES.index(three[0])
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_line_of_the_readme_is_one(line: str) -> None:
+    command, words = find_command(shlex.split(line, comments=True)[1:])
+    assert not isinstance(command, click.Group), "a group alone does nothing"
+    for word in words:
+        if word.startswith("-"):
+            assert word.partition("=")[0] in options_of(command)
+    context = command.make_context("edgekit", list(words), resilient_parsing=False)
+    assert context.command is command
+
+
+@pytest.mark.parametrize("path", sorted(name for name in group.commands))
+def test_every_command_is_in_the_readme(path: str) -> None:
+    assert f"`edgekit {path}" in README
+    child = group.commands[path]
+    for name in child.commands if isinstance(child, click.Group) else ():
+        assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("name", [profile.name for profile in list_profiles()])
+def test_every_profile_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_options_named_in_the_readmes_text_exist() -> None:
+    known = {"--index-url"}  # pip's
+    for command in (group, *group.commands.values()):
+        known |= options_of(command)
+        if isinstance(command, click.Group):
+            for child in command.commands.values():
+                known |= options_of(child)
+    named = set(re.findall(r"`(--?[a-z][a-z-]*)", README))
+    assert "--workdir" in named
+    assert named <= known
+
+
+def test_make_targets_named_in_the_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)\b", "\n".join([*SHELL_LINES, *re.findall(r"`([^`\n]+)`", README)])))
+    assert {"run", "test"} <= named <= targets
+
+
+def test_settings_named_in_the_readme_exist() -> None:
+    from edgekit.config import parse_assignment
+    from edgekit.pipeline import Options, Settings
+
+    named = re.findall(r"--set ([a-z_.]+=[^\s`]+)", README)
+    assert named
+    for assignment in named:
+        tree = parse_assignment(assignment)
+        Settings(Options(settings=tree)).check(tree)
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert not re.findall(r"@@\w*@@|TODO|TBD|XXX", README)
+
+
+def test_fences_are_closed_and_say_their_language() -> None:
+    assert README.count("```") == 2 * len(BLOCKS)
+    assert all(language for language, _ in BLOCKS)

@@ -1,0 +1,109 @@
+"""The trial that chooses a number of threads: by an injected clock, and without a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edgekit.model import RecurrentClassifier
+from edgekit.train import choose_threads
+from edgekit.train.threads import WORTH, usable_cores
+
+TinyModel = Callable[..., RecurrentClassifier]
+SHAPE = (2, 3, 63)
+
+
+class Clock:
+    """Seconds that pass by the number of threads in use; `late` adds a disturbance to one reading."""
+
+    def __init__(self, step_s: Mapping[int, float], late: int | None = None) -> None:
+        self.step_s = step_s
+        self.late = late
+        self.now_s = 0.0
+        self.readings = 0
+        self.seen: list[int] = []
+
+    def __call__(self) -> float:
+        threads = torch.get_num_threads()
+        self.seen.append(threads)
+        self.now_s += self.step_s[threads] + (100.0 if self.readings == self.late else 0.0)
+        self.readings += 1
+        return self.now_s
+
+
+@pytest.mark.parametrize(
+    ("step_s", "cores", "expected"),
+    [
+        ({1: 4.0, 2: 2.0, 4: 1.0}, 4, 4),
+        ({1: 4.0, 2: 2.0, 4: 3.0}, 4, 2),
+        ({1: 1.0, 2: 20.0, 4: 20.0}, 4, 1),
+        ({1: 4.0, 2: 3.0, 3: 1.0}, 3, 3),
+        ({1: 4.0, 2: 1.0}, 2, 2),
+    ],
+)
+def test_the_fastest_number_of_threads_is_chosen(
+    tiny_model: TinyModel, step_s: dict[int, float], cores: int, expected: int
+) -> None:
+    clock = Clock(step_s)
+    assert choose_threads(tiny_model(), SHAPE, cores, clock) == expected
+    assert set(clock.seen) == set(step_s)
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(WORTH * 0.99, 1), (WORTH * 1.01, 2)])
+def test_more_threads_have_to_pay(tiny_model: TinyModel, gain: float, expected: int) -> None:
+    assert choose_threads(tiny_model(), SHAPE, 2, Clock({1: gain, 2: 1.0})) == expected
+
+
+@pytest.mark.parametrize("late", range(16))
+def test_one_disturbed_step_does_not_count(tiny_model: TinyModel, late: int) -> None:
+    assert choose_threads(tiny_model(), SHAPE, 2, Clock({1: 4.0, 2: 2.0}, late)) == 2
+
+
+def test_one_core_needs_no_trial(tiny_model: TinyModel) -> None:
+    def stopped() -> float:
+        raise AssertionError("the clock was read")
+
+    assert choose_threads(tiny_model(), SHAPE, 1, stopped) == 1
+
+
+class WithState(nn.Module):
+    """A module whose training step changes more than gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(63)
+        self.drop = nn.Dropout(0.5)
+        self.head = nn.Linear(63, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.head(self.drop(self.norm(x.mean(dim=1))))
+        return y
+
+
+def test_the_trial_leaves_no_trace() -> None:
+    model = WithState().eval()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    random, threads = torch.get_rng_state(), torch.get_num_threads()
+    choose_threads(model, SHAPE, 2, Clock({1: 2.0, 2: 1.0}))
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+    assert all(p.grad is not None and torch.equal(p.grad, torch.ones_like(p)) for p in model.parameters())
+    assert not any(module.training for module in model.modules())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_number_of_threads_is_restored_when_the_model_fails(tiny_model: TinyModel) -> None:
+    threads, random = torch.get_num_threads(), torch.get_rng_state()
+    with pytest.raises(RuntimeError):
+        choose_threads(tiny_model(), (2, 3, 60), 2, Clock({1: 2.0, 2: 1.0}))
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_this_machine_has_a_core() -> None:
+    assert usable_cores() >= 1
