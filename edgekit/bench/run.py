@@ -21,8 +21,10 @@ from edgekit.runtime import ModelInfo, inspect_model, validate_input
 #: Real takes that a bench runs through, spread over those given: enough to vary, too few to count as memory.
 TAKES_USED = 64
 
-#: Runs of the memory pass: buffers are touched in the first, and nothing grows after a few.
+#: Runs of the memory pass: buffers are touched in the first, and nothing grows after a few. It holds a few takes only:
+#: an application has one at a time, and the takes would count as memory of the model.
 MEMORY_RUNS = 20
+MEMORY_TAKES = 8
 
 Measure = Callable[[WorkerRequest], WorkerResult]
 
@@ -75,7 +77,7 @@ def _measure(
     takes: NDArray[np.float32] | None,
     measure: Measure,
 ) -> Measurement:
-    def request(mode: Literal["latency", "memory"], repeats: int) -> WorkerRequest:
+    def request(mode: Literal["latency", "memory"], repeats: int, takes: NDArray[np.float32] | None) -> WorkerRequest:
         return WorkerRequest(
             model=info.path,
             mode=mode,
@@ -89,8 +91,8 @@ def _measure(
             max_time_s=config.time_limit_s / config.processes,
         )
 
-    latency = request("latency", config.repeats)
-    memory = request("memory", MEMORY_RUNS)
+    latency = request("latency", config.repeats, takes)
+    memory = request("memory", MEMORY_RUNS, None if takes is None else takes[:MEMORY_TAKES])
     return Measurement(
         latency=tuple(measure(latency) for _ in range(config.processes)),
         memory=tuple(measure(memory) for _ in range(config.processes)),

@@ -35,7 +35,7 @@ class BenchConfig(StageConfig):
     min_samples: Count = 100
     warmup: Annotated[int, pydantic.Field(ge=0)] = 50
     processes: Count = 1
-    threads: Count | None = None
+    threads: Annotated[int, pydantic.Field(ge=1, le=256)] | None = None
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     evidence: Evidence = ESTIMATED
     shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -54,7 +53,7 @@ _COMMON = (
 
 _DATA = (
     click.option("--data", type=click.Path(path_type=Path), help="Recordings: .npz, or folder class/take/frame.npy."
-                 " Default: the embedded synthetic hands."),
+                 " Default: synthetic, the embedded hands."),
     click.option("--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people"
                  " [session]."),
 )  # fmt: skip
@@ -109,7 +108,7 @@ def workspace(
     from edgekit.pipeline import Options, open_workspace, said_settings
 
     options = Options(
-        data=None if common.data is None else str(common.data.absolute()),
+        data=recordings_option(common.data),
         preset=common.preset,
         seed=common.seed,
         threads=common.threads,
@@ -131,11 +130,8 @@ def emit(as_json: bool, content: Mapping[str, Any], text: Callable[[], str]) -> 
     click.echo(json.dumps(content, indent=2) if as_json else text())
 
 
-def note(text: str) -> None:
-    """One line on stderr."""
-    click.echo(text, err=True)
-
-
-def is_terminal() -> bool:
-    """Whether stderr is one."""
-    return sys.stderr.isatty()
+def recordings_option(data: Path | None) -> str | None:
+    """--data as options keep it: an absolute path, or the word for the embedded hands, unless a file is called so."""
+    if data is None or (str(data) == "synthetic" and not data.exists()):
+        return None if data is None else "synthetic"
+    return str(data.absolute())

@@ -18,15 +18,20 @@ from edgekit.cli.common import emit, json_option
     "--model",
     "-m",
     type=click.Path(path_type=Path),
-    default=Path("edgekit-work/model.int8.onnx"),
+    help="ONNX file that edgekit exported [model.int8.onnx in the work directory].",
+)
+@click.option(
+    "--workdir",
+    type=click.Path(path_type=Path),
+    default=Path("edgekit-work"),
     show_default=True,
-    help="ONNX file that edgekit exported.",
+    help="Where the model is, when none is named.",
 )
 @click.option(
     "--min-frames", type=click.IntRange(1), default=10, show_default=True, help="Of a stream, before the first label."
 )
 @json_option
-def predict(recordings: tuple[Path, ...], model: Path, min_frames: int, as_json: bool) -> None:
+def predict(recordings: tuple[Path, ...], model: Path | None, workdir: Path, min_frames: int, as_json: bool) -> None:
     """Labels for takes, or for a stream of frames.
 
     RECORDINGS: .npz, .npy of one take, or folder class/take/frame.npy. With none, or -, stdin is a stream: one
@@ -37,9 +42,10 @@ def predict(recordings: tuple[Path, ...], model: Path, min_frames: int, as_json:
       edgekit predict my-take.npy
       camera-program | edgekit predict -m model.int8.onnx
     """
-    from edgekit.pipeline import predict_frames, predict_takes
+    from edgekit.pipeline import find_model, predict_frames, predict_takes
     from edgekit.report import predictions_text
 
+    model = find_model(workdir, model)
     if recordings in ((), (Path("-"),)):
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(encoding="utf-8", errors="replace")

@@ -89,7 +89,7 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
         py_compile.compile(str(worker), cfile=str(program), doraise=True)
         try:
             finished = subprocess.run(
-                [sys.executable, str(program)],
+                [python, str(program)],
                 input=json.dumps(message),
                 capture_output=True,
                 text=True,

@@ -146,6 +146,10 @@ def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[
     """(feeds, inputs): the dicts to run on in turn, and the description of each input for the result."""
     described: list[dict[str, Any]] = []
     arrays: dict[str, Any] = {}
+    names = [item.name for item in session.get_inputs()]
+    for name in request.get("shapes", {}):
+        if name not in names:
+            raise RequestError("shape", "--shape %s: no such input; the model has %s" % (name, ", ".join(names)))
     for item in session.get_inputs():
         if item.type not in _DTYPES:
             raise RequestError("shape", "input '%s' is %s, which can't be benched" % (item.name, item.type))

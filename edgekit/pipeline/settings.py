@@ -51,12 +51,16 @@ PRESETS: Mapping[str, Tree] = {
 }
 
 
+#: What --data says for the embedded hands.
+SYNTHETIC = "synthetic"
+
+
 @dataclass(frozen=True)
 class Options:
     """What stays with a work directory and is inherited by later commands. None: not said yet.
 
-    data: recordings, an absolute path; None for the embedded synthetic hands. settings: sections as said by --config,
-    --set and flags, over the preset. threads: for training.
+    data: recordings, an absolute path, or "synthetic" for the embedded hands (the default). settings: sections as said
+    by --config, --set and flags, over the preset. threads: for training.
     """
 
     data: str | None = None
@@ -86,6 +90,11 @@ class Options:
                 f"{where}: its manifest holds options that this edgekit does not know; use another --workdir"
             )
         return options
+
+    @property
+    def recordings(self) -> str | None:
+        """Path of the recordings; None for the embedded synthetic hands."""
+        return None if self.data == SYNTHETIC else self.data
 
     def updated(self, newer: Options) -> Options:
         """These options with everything that `newer` says replaced."""

@@ -63,12 +63,12 @@ class Stages:
     @cached_property
     def digest(self) -> str:
         """Of the recordings."""
-        return data_digest(self.workspace.options.data, self.settings)
+        return data_digest(self.workspace.options.recordings, self.settings)
 
     @cached_property
     def dataset(self) -> Dataset:
         """Read once a command, and only when a stage needs it."""
-        recordings = read_recordings(self.workspace.options.data, self.settings)
+        recordings = read_recordings(self.workspace.options.recordings, self.settings)
         return prepare_dataset(recordings, self.data_config, self.digest)
 
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
@@ -270,7 +270,7 @@ class Stages:
     def _data_name(self) -> str:
         """For people who only have the model: no paths of this machine, and synthetic is called so."""
         data = self.dataset.recordings
-        if self.workspace.options.data is None:
+        if self.workspace.options.recordings is None:
             return data.source
         return Path(data.source).name + (" (synthetic)" if data.synthetic else "")
 

@@ -33,9 +33,9 @@ MIN_FRAMES = 10
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-def find_model(workspace: Workspace, given: Path | None) -> Path:
+def find_model(workdir: Path, given: Path | None) -> Path:
     """The model named, or the work directory's INT8 file. Raises ModelFileError when there is none."""
-    path = given or workspace.path / INT8_NAME
+    path = given or workdir / INT8_NAME
     if not path.exists():
         hint = "" if given else "; run `edgekit quantize` first, or name a model"
         raise ModelFileError(f"{path}: no such file{hint}")
@@ -50,7 +50,7 @@ def bench_model(workspace: Workspace, model: Path | None, profile: str | Profile
     """
     from edgekit.bench import BenchConfig, bench_onnx
 
-    path = find_model(workspace, model)
+    path = find_model(workspace.path, model)
     config = workspace.settings.section("bench", BenchConfig)
     record = workspace.record("quantize") if model is None else None
     drop = record.metrics["int8"]["accuracy_drop"] if record else None
@@ -58,7 +58,7 @@ def bench_model(workspace: Workspace, model: Path | None, profile: str | Profile
 
 
 def _bench_takes(workspace: Workspace, path: Path) -> NDArray[np.float32] | None:
-    info, data = inspect_model(path), workspace.options.data
+    info, data = inspect_model(path), workspace.options.recordings
     metadata = info.metadata
     if metadata is None or workspace.record("quantize") is None:
         return None
@@ -93,9 +93,9 @@ def evaluate_file(workspace: Workspace, model: Path | None, part: str) -> Evalua
 
     Raises ModelFileError for a file without class names: other models can't be compared by name.
     """
-    predictor = open_predictor(find_model(workspace, model))
+    predictor = open_predictor(find_model(workspace.path, model))
     metadata = _metadata(predictor)
-    settings, path = workspace.settings, workspace.options.data
+    settings, path = workspace.settings, workspace.options.recordings
     recordings = read_recordings(path, settings)
     config = settings.section("data", DataConfig)
     config = config.model_copy(update={"sequence_length": metadata.sequence_length})

@@ -141,7 +141,7 @@ class _Run(pl.LightningModule):
         if broken:
             raise ConfigError(
                 f"the training's {broken[0]} became {figures[broken[0]]} in epoch {self.current_epoch + 1}; reduce"
-                " training.learning_rate (the last good epoch is kept: run the command again with --set)"
+                " training.learning_rate and run the command again"
             )
         if self.plateau is not None:
             self.plateau.step(figures["val_loss"])

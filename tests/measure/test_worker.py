@@ -200,3 +200,8 @@ def _ask(change: dict[str, object]) -> dict[str, dict[str, str]]:
     )
     answer: dict[str, dict[str, str]] = json.loads(done.stdout.strip().splitlines()[-1])
     return answer
+
+
+def test_a_shape_for_an_input_that_the_model_lacks_is_refused(lstm_file) -> None:
+    with pytest.raises(ShapeError, match="--shape nosuch: no such input"):
+        run_worker(WorkerRequest(lstm_file(), "latency", shapes={"nosuch": (1, 30, 63)}, repeats=1))
