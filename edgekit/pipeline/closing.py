@@ -24,7 +24,7 @@ LATENCY_ROUNDS = 5
 class ModelScore:
     """One row. accuracy: ratio of right answers on `takes` test takes. accuracy_seen: the same without the takes whose
     class its signer did not record in training; None where there are no such takes. size_bytes: of the ONNX
-    file. latency_p50_s: of one take on this host, through ONNX Runtime, one thread.
+    file. latency_p50_s: of one take on this host, through ONNX Runtime, one thread, in the best of five rounds.
     """
 
     name: str
@@ -96,10 +96,13 @@ def _score(
 
 
 def median_latencies_s(files: Iterable[Path], x: NDArray[np.float32]) -> dict[Path, float]:
-    """Median latency of each file on this host, in seconds: the median over rounds in which the files take turns."""
+    """Median latency of each file on this host, in seconds, in the best of some rounds in which the files take turns.
+
+    The best round is the one least disturbed by whatever else the machine does.
+    """
     rounds: dict[Path, list[float]] = {file: [] for file in files}
     for _ in range(LATENCY_ROUNDS):
         for file, medians in rounds.items():
             request = WorkerRequest(file, "latency", takes=x[:LATENCY_TAKES], repeats=LATENCY_REPEATS)
             medians.append(float(np.median(run_worker(request).samples_ns)) / 1e9)
-    return {file: float(np.median(medians)) for file, medians in rounds.items()}
+    return {file: min(medians) for file, medians in rounds.items()}

@@ -69,7 +69,8 @@ def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) ->
             " did not record in training"
         )
     notes.append(
-        "file: ONNX; p50: one take through ONNX Runtime, one thread, measured on this host, no device's latency"
+        "file: ONNX; p50: one take, one thread, ONNX Runtime, best of 5 rounds, measured on this host, no device's"
+        " latency"
     )
     return table([*headers, "file", "p50 here"], rows, left=2) + "\n" + "\n".join(notes)
 

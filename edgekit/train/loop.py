@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.train.callbacks import BestWeights, EpochReport, ResumeFile
 from edgekit.train.progress import Epoch, Listener
-from edgekit.train.settings import TrainingConfig
+from edgekit.train.settings import EarlyStoppingConfig, TrainingConfig
 from edgekit.train.takes import Batches, Takes, epoch_generator
 
 #: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats.
@@ -187,18 +187,7 @@ def fit(
     module.train()  # Lightning leaves modules in the mode they are in
     run = _Run(module, source, validation, objective, config, weight_decay, seed)
     best, report = BestWeights(), EpochReport(config.epochs, listener)
-    callbacks: list[Callback] = [best, report]
-    if config.early_stopping is not None:
-        stopping = config.early_stopping
-        callbacks.append(
-            EarlyStopping(
-                monitor=stopping.monitor,
-                mode="max" if stopping.monitor == "val_accuracy" else "min",
-                patience=stopping.patience,
-                min_delta=stopping.min_delta,
-                check_on_train_epoch_end=False,
-            )
-        )
+    callbacks: list[Callback] = [best, report, *_early_stopping(config.early_stopping)]
     if resume_file is not None:
         callbacks.append(ResumeFile(resume_file))
     with _quiet_lightning():
@@ -228,6 +217,21 @@ def fit(
         elapsed_s=report.history[-1].elapsed_s,
         stopped_early=len(report.history) < config.epochs,
     )
+
+
+def _early_stopping(config: EarlyStoppingConfig | None) -> list[Callback]:
+    if config is None:
+        return []
+    mode = "max" if config.monitor == "val_accuracy" else "min"
+    return [
+        EarlyStopping(
+            monitor=config.monitor,
+            mode=mode,
+            patience=config.patience,
+            min_delta=config.min_delta,
+            check_on_train_epoch_end=False,
+        )
+    ]
 
 
 def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
