@@ -28,8 +28,17 @@ def run_seed(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
     if finished.returncode not in (0, 3, 4, 5):
         sys.exit(f"seed {seed}: edgekit ended with exit code {finished.returncode}")
     report: dict[str, Any] = json.loads(finished.stdout)
-    report.pop("bench")
-    return {"seed": seed, "exit_code": finished.returncode, **report}
+    quantization, machine = report["quantization"], report["bench"]["machine"]
+    return {
+        "seed": seed,
+        "exit_code": finished.returncode,
+        "data": {**report["data"], "source": Path(report["data"]["source"]).name},
+        "models": report["models"],
+        "parity": quantization["parity"],
+        "int8": quantization["int8"],
+        "proof": quantization["quantized"]["proof"],
+        "machine": machine,
+    }
 
 
 def figures(report: dict[str, Any]) -> dict[str, float]:
@@ -43,8 +52,8 @@ def figures(report: dict[str, Any]) -> dict[str, float]:
         "student_retention": student["accuracy"] / teacher["accuracy"],
         "int8_retention": int8["accuracy"] / teacher["accuracy"],
         "int8_drop_points": 100 * (fp32["accuracy"] - int8["accuracy"]),
-        "weights_smaller": report["quantization"]["quantized"]["proof"]["weight_reduction_ratio"],
-        "file_smaller": report["quantization"]["quantized"]["proof"]["file_reduction_ratio"],
+        "weights_smaller": report["proof"]["weight_reduction_ratio"],
+        "file_smaller": report["proof"]["file_reduction_ratio"],
         "int8_bytes": int8["size_bytes"],
     }
 

@@ -294,3 +294,12 @@ def test_on_a_terminal_one_line_follows_the_epochs_and_goes_away() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (245, "4:05"), (3600, "60:00")])
 def test_time_left_is_minutes_and_seconds(seconds: float, text: str) -> None:
     assert minutes(seconds) == text
+
+
+def test_a_dry_run_says_its_plan_in_json_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workdir = tmp_path / "work"
+    assert run_cli(["quantize", "--dry-run", "--json", "--workdir", str(workdir)]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [stage["stage"] for stage in plan["stages"]] == ["train accurate", "distill", "prune", "quantize"]
+    assert all(stage["event"] == "plan" for stage in plan["stages"])
+    assert not workdir.exists()

@@ -130,6 +130,35 @@ def emit(as_json: bool, content: Mapping[str, Any], text: Callable[[], str]) -> 
     click.echo(json.dumps(content, indent=2) if as_json else text())
 
 
+def show_stage(common: Common, opened: Any, verb: str, record: Any) -> None:
+    """A finished stage's record, or the plan of a dry run. verb: "trained" or alike."""
+    from edgekit.report import stage_text
+
+    if record is None:
+        show_plan(common, opened)
+    else:
+        emit(common.json, record.to_dict(), lambda: stage_text(verb, record.to_dict()))
+
+
+def show_chain(common: Common, opened: Any, result: Any) -> int:
+    """The closing report, or the plan of a dry run. Returns the exit code; raises the failure of a gate afterwards."""
+    from edgekit.report import chain_text
+
+    if result is None:
+        show_plan(common, opened)
+        return 0
+    emit(common.json, result.to_dict(), lambda: chain_text(result))
+    if result.failure:
+        raise result.failure
+    return int(result.exit_code)
+
+
+def show_plan(common: Common, opened: Any) -> None:
+    """With --json, what a dry run would make; people have read it on stderr."""
+    if common.json:
+        click.echo(json.dumps({"dry_run": True, "stages": opened.watcher.planned}, indent=2))
+
+
 def recordings_option(data: Path | None) -> str | None:
     """--data as options keep it: an absolute path, or the word for the embedded hands, unless a file is called so."""
     if data is None or (str(data) == "synthetic" and not data.exists()):

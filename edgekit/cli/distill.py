@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, flags, workspace
+from edgekit.cli.common import Common, common_options, data_options, flags, show_stage, workspace
 
 
 @click.command()
@@ -30,11 +30,9 @@ def distill(
       edgekit distill --data my-signs.npz --temperature 4
     """
     from edgekit.pipeline import run_distill
-    from edgekit.report import stage_text
 
     training = {"training": {"epochs": epochs}} if epochs else {}
     said = flags(distill={"temperature": temperature, "alpha": alpha, **training})
     with workspace(common, said, teacher=teacher, student=student) as opened:
         record = run_distill(opened)
-    if record is not None:
-        emit(common.json, record.to_dict(), lambda: stage_text("distilled", record.to_dict()))
+    show_stage(common, opened, "distilled", record)

@@ -17,6 +17,7 @@ class Console:
         self.verbose = verbose
         self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
         self.live: Live | None = None
+        self.planned: list[dict[str, str]] = []
 
     def __enter__(self) -> Console:
         return self
@@ -32,6 +33,8 @@ class Console:
     def stage(self, name: str, event: str, detail: str = "") -> None:
         """See `edgekit.pipeline.Watcher`."""
         self._end_live()
+        if event in ("plan", "skip"):
+            self.planned.append({"stage": name, "event": event, "detail": detail})
         marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? "}
         if not self.quiet:
             text = f"{marks[event]}{detail}" if event == "done" else f"{marks[event]}{name}: {detail}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, flags, workspace
+from edgekit.cli.common import Common, common_options, data_options, flags, show_stage, workspace
 
 
 @click.command()
@@ -22,10 +22,8 @@ def prune(common: Common, sparsity: float | None, epochs: int | None) -> None:
       edgekit prune --sparsity 0.5
     """
     from edgekit.pipeline import run_prune
-    from edgekit.report import stage_text
 
     recovery = {"recovery": {"training": {"epochs": epochs}}} if epochs else {}
     with workspace(common, flags(prune={"sparsity": sparsity, **recovery})) as opened:
         record = run_prune(opened)
-    if record is not None:
-        emit(common.json, record.to_dict(), lambda: stage_text("pruned", record.to_dict()))
+    show_stage(common, opened, "pruned", record)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, flags, workspace
+from edgekit.cli.common import Common, common_options, data_options, emit, flags, show_chain, workspace
 
 
 @click.command()
@@ -28,7 +28,7 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
     """
     from edgekit.cli.progress import Console
     from edgekit.pipeline import int8_path, quantize_file, run_quantize, said_settings
-    from edgekit.report import chain_text, quantized_text
+    from edgekit.report import quantized_text
 
     if model is None and output is not None:
         raise click.UsageError("--output goes with MODEL; without one the files are in the work directory")
@@ -43,9 +43,4 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
         return 0
     with workspace(common, said) as opened:
         result = run_quantize(opened)
-    if result is None:
-        return 0
-    emit(common.json, result.to_dict(), lambda: chain_text(result))
-    if result.failure:
-        raise result.failure
-    return result.exit_code
+    return show_chain(common, opened, result)

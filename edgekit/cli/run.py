@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, workspace
+from edgekit.cli.common import Common, common_options, data_options, show_chain, workspace
 
 
 @click.command()
@@ -21,13 +21,7 @@ def run(common: Common, teacher: str | None, student: str | None, profile: str) 
       edgekit run --data my-signs.npz --split session --preset standard
     """
     from edgekit.pipeline import run_chain
-    from edgekit.report import chain_text
 
     with workspace(common, teacher=teacher, student=student) as opened:
         result = run_chain(opened, profile)
-    if result is None:
-        return 0
-    emit(common.json, result.to_dict(), lambda: chain_text(result))
-    if result.failure:
-        raise result.failure
-    return result.exit_code
+    return show_chain(common, opened, result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, flags, workspace
+from edgekit.cli.common import Common, common_options, data_options, flags, show_stage, workspace
 
 
 @click.command()
@@ -22,9 +22,7 @@ def train(common: Common, variant: str | None, epochs: int | None) -> None:
       edgekit train accurate --data my-signs.npz
     """
     from edgekit.pipeline import run_train
-    from edgekit.report import stage_text
 
     with workspace(common, flags(training={"epochs": epochs})) as opened:
         record = run_train(opened, variant)
-    if record is not None:
-        emit(common.json, record.to_dict(), lambda: stage_text("trained", record.to_dict()))
+    show_stage(common, opened, "trained", record)

@@ -78,8 +78,8 @@ def _latency(result: BenchResult) -> str:
     missing = ", ".join(name for name, value in named.items() if value is None)
     few = f"; too few samples for {missing}" if missing else ""
     sources = {item["source"] for item in result.measurement.latency[0].inputs}
-    given = "takes" if sources == {"takes"} else "random input"
-    return f"latency here: {shown or 'no percentile'} from {summary.samples} samples of {given}{few}"
+    given = "the given takes" if sources == {"takes"} else "random input"
+    return f"latency here: {shown or 'no percentile'} from {summary.samples} samples on {given}{few}"
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:
