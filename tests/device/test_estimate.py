@@ -19,7 +19,8 @@ BOARDS = {
     "pi-4b": "raspberry-pi-4b",
     "pi-5": "raspberry-pi-5",
 }
-#: Multiply-adds of published networks: MobileNet v1 and v2, Howard et al. 2017 and Sandler et al. 2018;
+#: Multiply-adds of published networks, from memory, not looked up again.
+#: MobileNet v1 and v2, Howard et al. 2017 and Sandler et al. 2018;
 #: ResNet-18, He et al. 2016, table 1; MnasNet-A1, Tan et al. 2019; MobileNetV3-Large, Howard et al. 2019.
 PUBLISHED_MACS = {
     "mobilenet": 569e6,
