@@ -34,6 +34,7 @@ ORDER = (
     "export",
     "prune",
     "distill",
+    "teacher",
     "train",
     "model",
     "evaluate",

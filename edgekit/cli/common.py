@@ -112,7 +112,7 @@ def workspace(
         preset=common.preset,
         seed=common.seed,
         threads=common.threads,
-        teacher=teacher,
+        teacher=teacher_option(teacher),
         student=student,
         settings=said_settings(common.config, common.assignments, merge(common.flags, said or {})),
     )
@@ -164,3 +164,8 @@ def recordings_option(data: Path | None) -> str | None:
     if data is None or (str(data) == "synthetic" and not data.exists()):
         return None if data is None else "synthetic"
     return str(data.absolute())
+
+
+def teacher_option(teacher: str | None) -> str | None:
+    """--teacher as options keep it: a file by its absolute path."""
+    return str(Path(teacher).absolute()) if teacher and teacher.endswith(".onnx") else teacher

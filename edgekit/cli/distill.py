@@ -8,7 +8,7 @@ from edgekit.cli.common import Common, common_options, data_options, flags, show
 
 
 @click.command()
-@click.option("--teacher", help="Variant of the teacher [accurate]; trained first when there is none.")
+@click.option("--teacher", help="Variant, trained first when missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
 @click.option("--student", help="Variant of the student [edge].")
 @click.option("--temperature", type=click.FloatRange(0, min_open=True), help="Softens both distributions.")
 @click.option("--alpha", type=click.FloatRange(0, 1), help="Weight of the teacher against the labels.")

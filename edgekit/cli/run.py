@@ -8,7 +8,7 @@ from edgekit.cli.common import Common, common_options, data_options, show_chain,
 
 
 @click.command()
-@click.option("--teacher", help="Variant of the teacher [accurate].")
+@click.option("--teacher", help="Variant; or FILE.onnx; or MODULE:FUNCTION [accurate].")
 @click.option("--student", help="Variant of the student [edge].")
 @click.option("--profile", default="raspberry-pi", show_default=True, help="Device profile to bench against.")
 @data_options

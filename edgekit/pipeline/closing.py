@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gzip
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.device import Work, model_work
 from edgekit.measure import WorkerRequest, run_worker
-from edgekit.model import Architecture, RecurrentClassifier, predict_logits
+from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.pipeline.gates import logits_of
 from edgekit.pipeline.stages import PRUNED, STUDENT, Stages
+from edgekit.runtime import inspect_model
 
 LATENCY_TAKES = 64
 LATENCY_REPEATS = 400
@@ -23,8 +26,10 @@ LATENCY_ROUNDS = 5
 @dataclass(frozen=True)
 class ModelScore:
     """One row. accuracy: ratio of right answers on `takes` test takes. accuracy_seen: the same without the takes whose
-    class its signer did not record in training; None where there are no such takes. size_bytes: of the ONNX
-    file. latency_p50_s: of one take on this host, through ONNX Runtime, one thread, in the best of five rounds.
+    class its signer did not record in training; None where there are no such takes. parameters, macs: of the model,
+    macs at batch 1. size_bytes, gzip_bytes: of the ONNX file, as it is and compressed. latency_p50_s: of one take on
+    this host, through ONNX Runtime, one thread, in the best of five rounds. None: not known, as of a teacher that is no
+    ONNX file.
     """
 
     name: str
@@ -34,13 +39,26 @@ class ModelScore:
     accuracy_seen: float | None
     takes_seen: int
     parameters: int
-    macs: int
-    size_bytes: int
-    latency_p50_s: float
+    macs: int | None
+    size_bytes: int | None
+    gzip_bytes: int | None
+    latency_p50_s: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A model to score: its logits (takes, classes) on the test takes, and its ONNX file where it has one."""
+
+    name: str
+    form: str
+    logits: NDArray[np.float32]
+    parameters: int
+    macs: int | None
+    file: Path | None
 
 
 def score_models(stages: Stages) -> tuple[ModelScore, ...]:
@@ -51,47 +69,67 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     data = stages.dataset
     x, labels = data.part(data.split.test)
     seen = ~np.isin(data.split.test, data.split.unseen)
-    workdir = stages.workspace.path
-    fp32, int8 = workdir / "model.onnx", workdir / "model.int8.onnx"
-    rows: list[tuple[str, str, RecurrentClassifier, Path, NDArray[np.float32]]] = []
-    for name, stage in (("teacher", stages.teacher), ("student", STUDENT)):
-        file = stages.folder(stage) / "model.onnx"
-        model = stages.export(stage, file)
-        rows.append((name, "PyTorch", model, file, predict_logits(model, x)))
-    pruned = stages.load(PRUNED)
-    rows.append(("pruned", "PyTorch", pruned, fp32, predict_logits(pruned, x)))
-    rows.append(("pruned", "ONNX fp32", pruned, fp32, logits_of(fp32, x)))
-    rows.append(("pruned", "ONNX int8", pruned, int8, logits_of(int8, x)))
-    latencies_s = median_latencies_s({row[3]: None for row in rows}, x)
-    return tuple(
-        _score(
-            name, form, model.architecture, file, logits.argmax(axis=1) == labels, seen, x.shape[1], latencies_s[file]
-        )
-        for name, form, model, file, logits in rows
+    candidates = [_teacher(stages, x), _trained(stages, "student", STUDENT, x), *_device_files(stages, x)]
+    latencies_s = median_latencies_s({c.file: None for c in candidates if c.file is not None}, x)
+    return tuple(_score(c, c.logits.argmax(axis=1) == labels, seen, latencies_s) for c in candidates)
+
+
+def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
+    foreign = stages.foreign_teacher
+    if foreign is None:
+        return _trained(stages, "teacher", stages.teacher_stages[0], x)
+    work = model_work(inspect_model(foreign.path)) if foreign.path else None
+    return _Candidate(
+        name="teacher",
+        form=foreign.form,
+        logits=predict_logits(foreign.module, x),
+        parameters=foreign.parameters,
+        macs=work.macs if isinstance(work, Work) else None,
+        file=foreign.path,
     )
 
 
+def _trained(stages: Stages, name: str, stage: str, x: NDArray[np.float32]) -> _Candidate:
+    file = stages.folder(stage) / "model.onnx"
+    model = stages.export(stage, file)
+    return _candidate(name, "PyTorch", model, file, predict_logits(model, x), x.shape[1])
+
+
+def _device_files(stages: Stages, x: NDArray[np.float32]) -> list[_Candidate]:
+    """The pruned model in PyTorch and as the two files that `quantize` made."""
+    workdir, pruned = stages.workspace.path, stages.load(PRUNED)
+    fp32, int8 = workdir / "model.onnx", workdir / "model.int8.onnx"
+    return [
+        _candidate("pruned", "PyTorch", pruned, fp32, predict_logits(pruned, x), x.shape[1]),
+        _candidate("pruned", "ONNX fp32", pruned, fp32, logits_of(fp32, x), x.shape[1]),
+        _candidate("pruned", "ONNX int8", pruned, int8, logits_of(int8, x), x.shape[1]),
+    ]
+
+
+def _candidate(
+    name: str, form: str, model: RecurrentClassifier, file: Path, logits: NDArray[np.float32], frames: int
+) -> _Candidate:
+    shape = model.architecture
+    return _Candidate(name, form, logits, shape.parameters, shape.macs(frames), file)
+
+
 def _score(
-    name: str,
-    form: str,
-    shape: Architecture,
-    file: Path,
-    right: NDArray[np.bool_],
-    seen: NDArray[np.bool_],
-    frames: int,
-    latency_p50_s: float,
+    candidate: _Candidate, right: NDArray[np.bool_], seen: NDArray[np.bool_], latencies_s: Mapping[Path, float]
 ) -> ModelScore:
+    file = candidate.file
+    content = file.read_bytes() if file else None
     return ModelScore(
-        name=name,
-        form=form,
+        name=candidate.name,
+        form=candidate.form,
         accuracy=float(right.mean()),
         takes=len(right),
         accuracy_seen=float(right[seen].mean()) if 0 < seen.sum() < len(seen) else None,
         takes_seen=int(seen.sum()),
-        parameters=shape.parameters,
-        macs=shape.macs(frames),
-        size_bytes=file.stat().st_size,
-        latency_p50_s=latency_p50_s,
+        parameters=candidate.parameters,
+        macs=candidate.macs,
+        size_bytes=None if content is None else len(content),
+        gzip_bytes=None if content is None else len(gzip.compress(content)),
+        latency_p50_s=latencies_s[file] if file else None,
     )
 
 

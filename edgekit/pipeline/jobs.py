@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifacts import write_json
 from edgekit.config import Tree
-from edgekit.errors import EdgekitError, GateError, worst
+from edgekit.errors import ConfigError, EdgekitError, GateError, worst
 from edgekit.pipeline.settings import needs_extra
 from edgekit.pipeline.use import bench_model
 from edgekit.pipeline.workspace import Record, Workspace
@@ -58,10 +58,15 @@ def run_train(workspace: Workspace, name: str | None = None) -> Record | None:
     """Train a variant (default: the teacher's). None in a dry run."""
     stages = _stages(workspace, "train")
     with needs_extra("train"):
-        from edgekit.model import variant
+        from edgekit.model import VARIANTS, variant
         from edgekit.pipeline.stages import train_stage_name
-    variant(name or workspace.settings.teacher)
-    stage = train_stage_name(name or workspace.settings.teacher)
+        from edgekit.teacher import is_foreign
+    name = name or workspace.settings.teacher
+    if is_foreign(name):
+        known = ", ".join(VARIANTS)
+        raise ConfigError(f"train: the teacher is {name}, which edgekit does not train; name one of {known}")
+    variant(name)
+    stage = train_stage_name(name)
     return stages.ensure(stage, frozenset({stage}))
 
 

@@ -54,6 +54,7 @@ PRESETS: Mapping[str, Tree] = {
 
 #: What --data says for the embedded hands.
 SYNTHETIC = "synthetic"
+DEFAULT_TEACHER = "accurate"
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Settings:
         if self.preset not in PRESETS:
             raise ConfigError(f"--preset {self.preset}: unknown{did_you_mean(self.preset, PRESETS)}")
         self.seed = options.seed or 0
-        self.teacher = options.teacher or "accurate"
+        self.teacher = options.teacher or DEFAULT_TEACHER
         self.student = options.student or "edge"
         self._tree = merge(PRESETS[self.preset], options.settings)
 
@@ -151,9 +152,10 @@ class Settings:
     def resolved(self) -> Tree:
         """All settings as a JSON-ready tree. Raises MissingExtraError without the training extra."""
         with needs_extra("config"):
-            from edgekit.model import ModelConfig, variant
+            from edgekit.model import VARIANTS, ModelConfig, variant
 
-        bases = {"model": variant(self.teacher).model_dump(), "student": variant(self.student).model_dump()}
+        own = self.teacher if self.teacher in VARIANTS else DEFAULT_TEACHER  # `model` is for teachers trained here
+        bases = {"model": variant(own).model_dump(), "student": variant(self.student).model_dump()}
         bases["augmentation"] = self.augmentation().model_dump()
         tree: Tree = {"preset": self.preset, "seed": self.seed, "teacher": self.teacher}
         for name in SECTIONS:

@@ -15,7 +15,6 @@ import torch
 from edgekit.artifacts import sha256_file, write_bytes
 from edgekit.data import AugmentConfig, DataConfig
 from edgekit.distill import DistillConfig, distill_model
-from edgekit.errors import ConfigError
 from edgekit.export import Standardisation, export_onnx, verify_parity
 from edgekit.model import (
     VARIANTS,
@@ -31,6 +30,7 @@ from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardi
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, quantize_onnx
+from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
     FitResult,
     Listener,
@@ -76,21 +76,32 @@ class Stages:
         return self.workspace.ensure(self.table, name, owned)
 
     @cached_property
-    def teacher(self) -> str:
-        """Name of the stage that makes the teacher."""
-        return train_stage_name(self.settings.teacher)
+    def teacher_stages(self) -> tuple[str, ...]:
+        """The stage that trains the teacher; none for one that edgekit did not train."""
+        return () if is_foreign(self.settings.teacher) else (train_stage_name(self.settings.teacher),)
+
+    @cached_property
+    def foreign_teacher(self) -> ForeignTeacher | None:
+        """The teacher that edgekit did not train, tried on training takes; None for a variant."""
+        if self.teacher_stages:
+            return None
+        return load_teacher(self.settings.teacher, self.train_takes().x, self.dataset.class_names)
 
     @cached_property
     def table(self) -> Mapping[str, Stage]:
         """Every stage by name."""
-        teacher = self.teacher
-        for name in (self.settings.teacher, self.settings.student):
+        for name in (*(stage.removeprefix("train ") for stage in self.teacher_stages), self.settings.student):
             variant(name)  # an unknown name is an error here, with a suggestion, before hours of training
         return {
             **{train_stage_name(name): self._train_stage(name) for name in VARIANTS},
-            STUDENT: Stage(STUDENT, 1, (teacher,), self._student_config, lambda: self._made_by(teacher), self._distill),
+            STUDENT: Stage(STUDENT, 1, self.teacher_stages, self._student_config, self._teacher_inputs, self._distill),
             PRUNED: Stage(
-                PRUNED, 1, (teacher, STUDENT), self._prune_config, lambda: self._made_by(teacher, STUDENT), self._prune
+                PRUNED,
+                1,
+                (*self.teacher_stages, STUDENT),
+                self._prune_config,
+                lambda: {**self._teacher_inputs(), **self._made_by(STUDENT)},
+                self._prune,
             ),
             QUANTIZED: Stage(
                 QUANTIZED, 1, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), self._quantize
@@ -112,6 +123,10 @@ class Stages:
             record = self.workspace.record(name)
             found |= {} if record is None else record.outputs
         return {path: digest for path, digest in found.items() if not path.endswith(".csv")}
+
+    def _teacher_inputs(self) -> dict[str, str]:
+        foreign = self.foreign_teacher
+        return self._made_by(*self.teacher_stages) if foreign is None else {foreign.said: foreign.digest}
 
     def model_config(self, name: str) -> ModelConfig:
         """Of a trained variant, with the section `model` on top."""
@@ -208,19 +223,25 @@ class Stages:
         """The model that a finished stage left."""
         return load_model(self.folder(stage))[0]
 
+    def teacher_module(self) -> torch.nn.Module:
+        """Raw landmarks to logits in the data's class order, whoever trained it."""
+        foreign = self.foreign_teacher
+        if foreign is None:
+            return self.load(*self.teacher_stages)
+        self.workspace.watcher.stage("teacher", "start", foreign.describe())
+        return foreign.module
+
     def folder(self, stage: str) -> Path:
         """Where a stage keeps its model."""
         names = {STUDENT: "student", PRUNED: "pruned"}
         return self.workspace.path / (names.get(stage) or f"models/{stage.removeprefix('train ')}")
 
     def _distill(self) -> Outcome:
-        teacher = self.load(self.teacher)
+        teacher = self.teacher_module()
         config = self.settings.section("distill", DistillConfig)
         student = build_model(
             self.student_config(), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
-        if teacher.architecture.classes != student.architecture.classes:
-            raise ConfigError("the teacher has other classes than the data; give --force to train it again")
         self._use_threads(STUDENT, student, config.training.batch_size)
         result = distill_model(
             teacher,
@@ -230,13 +251,13 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            resume_file=self.workspace.resume_file(STUDENT, {**self._student_config(), **self._made_by(self.teacher)}),
+            resume_file=self.workspace.resume_file(STUDENT, {**self._student_config(), **self._teacher_inputs()}),
             listener=self._listener(STUDENT),
         )
         return self._save(self.folder(STUDENT), student, result)
 
     def _prune(self) -> Outcome:
-        teacher, student = self.load(self.teacher), self.load(STUDENT)
+        teacher, student = self.teacher_module(), self.load(STUDENT)
         config = self.settings.section("prune", PruneConfig)
         self._use_threads(PRUNED, student, config.recovery.training.batch_size)
         result = prune_model(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from edgekit.report.bench import bench_text
-from edgekit.report.tables import count, milliseconds, percent, size, table
+from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 SYNTHETIC = "SYNTHETIC hands: these accuracies say nothing about real hands"
 
@@ -55,9 +55,10 @@ def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) ->
             *([percent(score["accuracy_seen"])] if seen else []),
             percent(score["accuracy"] / teacher) if teacher else "-",
             count(score["parameters"]),
-            count(score["macs"]),
-            size(score["size_bytes"]),
-            milliseconds(score["latency_p50_s"]),
+            known(score["macs"], count),
+            known(score["size_bytes"], size),
+            known(score["gzip_bytes"], size),
+            known(score["latency_p50_s"], milliseconds),
         ]
         for score in scores
     ]
@@ -72,7 +73,7 @@ def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) ->
         "file: ONNX; p50: one take, one thread, ONNX Runtime, best of 5 rounds, measured on this host, no device's"
         " latency"
     )
-    return table([*headers, "file", "p50 here"], rows, left=2) + "\n" + "\n".join(notes)
+    return table([*headers, "file", "gzipped", "p50 here"], rows, left=2) + "\n" + "\n".join(notes)
 
 
 def quantization_text(figures: Mapping[str, Any]) -> str:

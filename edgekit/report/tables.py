@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-WIDTH = 110
+WIDTH = 120
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", left: int = 1) -> str:
@@ -22,6 +23,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str = ""
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None, markup=False, highlight=False).print(shown)
     return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines())
+
+
+def known(value: float | None, shown: Callable[[Any], str]) -> str:
+    """A figure as `shown` writes it, a dash for none."""
+    return "-" if value is None else shown(value)
 
 
 def percent(ratio: float) -> str:

@@ -35,7 +35,8 @@ def score(name: str, form: str, accuracy: float, size_bytes: int, **more: Any) -
     """One model of the closing table."""
     plain = {
         "name": name, "form": form, "accuracy": accuracy, "takes": 1350, "accuracy_seen": None, "takes_seen": 1350,
-        "parameters": 56346, "macs": 994816, "size_bytes": size_bytes, "latency_p50_s": 41e-6,
+        "parameters": 56346, "macs": 994816, "size_bytes": size_bytes, "gzip_bytes": size_bytes - 1000,
+        "latency_p50_s": 41e-6,
     }  # fmt: skip
     return {**plain, **more}
 
