@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifacts import write_json
+from edgekit.artifacts import write_bytes, write_json
 from edgekit.config import Tree
 from edgekit.errors import ConfigError, EdgekitError, GateError, worst
 from edgekit.pipeline.settings import needs_extra
-from edgekit.pipeline.use import bench_model
+from edgekit.pipeline.use import bench_model, describe_environment
 from edgekit.pipeline.workspace import Record, Workspace
 from edgekit.profiles import load_profile
+from edgekit.report import chain_markdown
 
 if TYPE_CHECKING:
     from edgekit.bench import BenchResult
@@ -21,13 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChainResult:
-    """What `run` or `quantize` leaves. failure: of a gate, raised by the caller after everything has been shown."""
+    """What `run` or `quantize` leaves.
+
+    stages: the finished ones in order. settings: every resolved one. environment: this machine and its software.
+    failure: of a gate, raised by the caller after everything has been shown.
+    """
 
     data: dict[str, Any]
     scores: tuple[ModelScore, ...]
-    quantization: dict[str, Any]
+    stages: Mapping[str, Record]
+    settings: Tree
+    environment: dict[str, Any]
     bench: BenchResult | None = None
     failure: EdgekitError | None = None
+
+    @property
+    def quantization(self) -> dict[str, Any]:
+        """Parity, INT8's loss and the proof of what was quantised."""
+        return self.stages["quantize"].metrics
 
     @property
     def exit_code(self) -> int:
@@ -43,6 +56,9 @@ class ChainResult:
             "data": self.data,
             "models": [score.to_dict() for score in self.scores],
             "quantization": self.quantization,
+            "stages": {name: record.to_dict() for name, record in self.stages.items()},
+            "settings": self.settings,
+            "environment": self.environment,
             "bench": self.bench.to_dict() if self.bench else None,
             "failure": str(self.failure) if self.failure else None,
         }
@@ -87,7 +103,10 @@ def run_quantize(workspace: Workspace) -> ChainResult | None:
 
 
 def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
-    """Everything in order, then the bench of the INT8 file against a profile. None in a dry run."""
+    """Everything in order, then the bench of the INT8 file against a profile, and the report as Markdown and JSON.
+
+    None in a dry run.
+    """
     checked = load_profile(profile)  # a misspelt name is an error now, not after the training
     stages = _stages(workspace, "run")
     result = _finish(workspace, stages, frozenset(stages.table))
@@ -95,8 +114,10 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
         return None
     workspace.watcher.stage("bench", "start", f"profile {profile}")
     bench = bench_model(workspace, None, checked)
-    result = ChainResult(result.data, result.scores, result.quantization, bench, result.failure)
+    result = replace(result, bench=bench)
     write_json(workspace.path / "report.json", result.to_dict())
+    write_bytes(workspace.path / "report.md", chain_markdown(result).encode())
+    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json")
     return result
 
 
@@ -113,7 +134,14 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
     except GateError as error:
         failure = error
     workspace.watcher.stage("score", "start", "all models on the test takes")
-    return ChainResult(stages.dataset.describe(), score_models(stages), record.metrics, failure=failure)
+    return ChainResult(
+        data=stages.dataset.describe(),
+        scores=score_models(stages),
+        stages={name: made for name in stages.chain if (made := workspace.record(name))},
+        settings=workspace.settings.resolved(),
+        environment=describe_environment(),
+        failure=failure,
+    )
 
 
 def show_settings(workspace: Workspace) -> Tree:

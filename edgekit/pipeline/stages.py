@@ -87,6 +87,11 @@ class Stages:
             return None
         return load_teacher(self.settings.teacher, self.train_takes().x, self.dataset.class_names)
 
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The stages that lead to the INT8 file, in order."""
+        return (*self.teacher_stages, STUDENT, PRUNED, QUANTIZED)
+
     @cached_property
     def table(self) -> Mapping[str, Stage]:
         """Every stage by name."""

@@ -2,8 +2,9 @@
 
 from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, quantized_text
+from edgekit.report.evaluation import evaluation_text
+from edgekit.report.markdown import chain_markdown
 from edgekit.report.texts import (
-    evaluation_text,
     pairs_text,
     predictions_text,
     profile_text,
@@ -15,6 +16,7 @@ from edgekit.report.texts import (
 
 __all__ = [
     "bench_text",
+    "chain_markdown",
     "chain_text",
     "evaluation_text",
     "pairs_text",

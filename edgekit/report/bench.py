@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from edgekit.bench import BenchResult, Row
 from edgekit.report.tables import milliseconds, percent, size, table
 
-_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
+BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
 _VERDICTS = {
     "pass": "fits {profile}: every constraint holds",
     "fail": "does not fit {profile}: {reasons}",
@@ -22,10 +22,10 @@ def bench_text(result: BenchResult) -> str:
     """
     parts = [
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
-        _machine(result),
-        _latency(result),
-        table(_HEADERS, (_cells(row) for row in result.rows)),
-        *_notes(result.rows),
+        machine_line(result),
+        latency_line(result),
+        table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
+        *bench_notes(result.rows),
     ]
     worst = result.worst_board
     if worst is not None:
@@ -48,7 +48,8 @@ def figure(value: float | None, unit: str) -> str:
     return {"bytes": size, "s": milliseconds}.get(unit, percent)(value)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def bench_cells(row: Row) -> tuple[str, ...]:
+    """One row of the table, under BENCH_HEADERS."""
     margin = "?" if row.margin_ratio is None else percent(row.margin_ratio)
     measured, limit = figure(row.measured, row.unit), figure(row.limit, row.unit)
     return _title(row), measured, limit, margin, row.verdict, row.evidence
@@ -58,7 +59,8 @@ def _title(row: Row) -> str:
     return row.quantity if row.board is None else f"{row.board}: {row.quantity}"
 
 
-def _machine(result: BenchResult) -> str:
+def machine_line(result: BenchResult) -> str:
+    """The machine that measured, its load and software."""
     machine = result.measurement.machine
     parts = [
         f"on {machine.get('device_tree_model') or machine.get('cpu_model')}",
@@ -71,7 +73,8 @@ def _machine(result: BenchResult) -> str:
     return ", ".join(parts)
 
 
-def _latency(result: BenchResult) -> str:
+def latency_line(result: BenchResult) -> str:
+    """Percentiles, how many samples they come from, and on what input."""
     summary = result.measurement.summary
     named = {"p50": summary.p50_s, "p90": summary.p90_s, "p95": summary.p95_s, "p99": summary.p99_s}
     shown = ", ".join(f"{name} {milliseconds(value)}" for name, value in named.items() if value is not None)
@@ -82,7 +85,7 @@ def _latency(result: BenchResult) -> str:
     return f"latency here: {shown or 'no percentile'} from {summary.samples} samples on {given}{few}"
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def bench_notes(rows: Sequence[Row]) -> list[str]:
     """Why rows did not pass, each reason once with all the rows it holds for."""
     reasons: dict[str, list[Row]] = {}
     for row in rows:

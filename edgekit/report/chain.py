@@ -43,7 +43,13 @@ def data_text(data: Mapping[str, Any]) -> str:
 
 
 def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> str:
-    """One row a model. Retention compares with the teacher."""
+    """One row a model, and what the columns are."""
+    headers, rows = scores_table(scores)
+    return table(headers, rows, left=2) + "\n" + "\n".join(scores_notes(scores, data))
+
+
+def scores_table(scores: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Headers, and one row a model. Retention compares with the teacher, which is the first."""
     teacher = scores[0]["accuracy"]
     seen = scores[0]["accuracy_seen"] is not None
     headers = ["model", "form", "accuracy", *(["seen only"] if seen else []), "of teacher", "parameters", "MACs"]
@@ -62,9 +68,14 @@ def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) ->
         ]
         for score in scores
     ]
+    return [*headers, "file", "gzipped", "p50 here"], rows
+
+
+def scores_notes(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> list[str]:
+    """What the columns are, a sentence each."""
     kind = "synthetic test takes" if data["synthetic"] else "test takes"
     notes = [f"accuracy: on {count(scores[0]['takes'])} {kind}"]
-    if seen:
+    if scores[0]["accuracy_seen"] is not None:
         notes.append(
             f"seen only: without the {scores[0]['takes'] - scores[0]['takes_seen']} takes of letters that their signer"
             " did not record in training"
@@ -73,7 +84,7 @@ def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) ->
         "file: ONNX; p50: one take, one thread, ONNX Runtime, best of 5 rounds, measured on this host, no device's"
         " latency"
     )
-    return table([*headers, "file", "gzipped", "p50 here"], rows, left=2) + "\n" + "\n".join(notes)
+    return notes
 
 
 def quantization_text(figures: Mapping[str, Any]) -> str:

@@ -31,24 +31,6 @@ def stage_text(verb: str, record: Mapping[str, Any]) -> str:
     return "\n".join([*lines, f"note: {SYNTHETIC}"] if metrics["data"]["synthetic"] else lines)
 
 
-def evaluation_text(evaluation: Mapping[str, Any]) -> str:
-    """Accuracy, then one row a class."""
-    rows = [
-        [name, percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), str(row["support"])]
-        for name, row in evaluation["per_class"].items()
-    ]
-    lines = [
-        f"{evaluation['model']} on {evaluation['data']}, part {evaluation['part']}",
-        f"accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes",
-    ]
-    if evaluation["synthetic"]:
-        lines.append(f"note: {SYNTHETIC}")
-    if evaluation["excluded"]:
-        names = ", ".join(evaluation["excluded_classes"])
-        lines.append(f"{evaluation['excluded']} takes left out: the model does not know {names}")
-    return "\n".join([*lines, table(["class", "precision", "recall", "F1", "takes"], rows)])
-
-
 def predictions_text(predictions: Sequence[Mapping[str, Any]]) -> str:
     """`source take label probability` a line."""
     rows = [[p["source"], str(p["take"]), p["label"], f"{p['probability']:.3f}"] for p in predictions]

@@ -9,7 +9,6 @@ import yaml
 
 from edgekit.profiles import list_profiles
 from edgekit.report import (
-    evaluation_text,
     pairs_text,
     predictions_text,
     profile_text,
@@ -20,12 +19,6 @@ from edgekit.report import (
 )
 from edgekit.report.tables import milliseconds, percent, size, table
 
-EVALUATION: dict[str, Any] = {
-    "model": "m.onnx", "data": "signs.npz", "part": "test", "synthetic": False, "accuracy": 0.9375, "takes": 1050,
-    "per_class": {"A": {"precision": 1.0, "recall": 0.9, "f1": 0.947, "support": 50}},
-    "excluded": 0, "excluded_classes": [],
-}  # fmt: skip
-
 RECORD: dict[str, Any] = {
     "outputs": {"student/model.safetensors": "0", "student/training_log.csv": "1"},
     "metrics": {
@@ -33,18 +26,6 @@ RECORD: dict[str, Any] = {
         "data": {"synthetic": False, "validation": 275},
     },
 }  # fmt: skip
-
-
-def test_an_evaluation_on_synthetic_takes_says_so() -> None:
-    assert "synthetic" not in evaluation_text(EVALUATION).lower()
-    assert "SYNTHETIC" in evaluation_text({**EVALUATION, "synthetic": True})
-
-
-def test_an_evaluation_names_what_it_left_out() -> None:
-    text = evaluation_text({**EVALUATION, "excluded": 30, "excluded_classes": ["space", "nothing"]})
-    assert "30 takes left out" in text
-    assert "space, nothing" in text
-    assert "93.8 % on 1,050 takes" in text
 
 
 def test_a_training_stages_accuracy_is_called_optimistic_and_synthetic_where_it_is() -> None:

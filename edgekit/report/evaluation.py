@@ -1,0 +1,69 @@
+"""An evaluation as text for people. JSON comes from the evaluation's own `to_dict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgekit.report.chain import SYNTHETIC
+from edgekit.report.tables import WIDTH, count, percent, table
+
+#: Pairs of classes that are named as confused.
+MOST_CONFUSED = 8
+
+
+def evaluation_text(evaluation: Mapping[str, Any]) -> str:
+    """Accuracy, one row a class, what was taken for what, and the confusion matrix where it fits the page."""
+    rows = [
+        [name, percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), str(row["support"])]
+        for name, row in evaluation["per_class"].items()
+    ]
+    lines = [
+        f"{evaluation['model']} on {evaluation['data']}, part {evaluation['part']}",
+        f"accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes",
+    ]
+    if evaluation["synthetic"]:
+        lines.append(f"note: {SYNTHETIC}")
+    if evaluation["excluded"]:
+        names = ", ".join(evaluation["excluded_classes"])
+        lines.append(f"{evaluation['excluded']} takes left out: the model does not know {names}")
+    lines.append(table(["class", "precision", "recall", "F1", "takes"], rows))
+    names, confusion = evaluation["class_names"], evaluation["confusion"]
+    matrix = confusion_matrix(names, confusion)
+    return "\n".join([*lines, confused_text(names, confusion), *([matrix] if matrix else [])])
+
+
+def confused_text(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    """`most confused: M as N (12), ...`; names[k] is class k, confusion[true][predicted] counts takes."""
+    wrong = [
+        (takes, names[true], names[predicted])
+        for true, row in enumerate(confusion)
+        for predicted, takes in enumerate(row)
+        if takes and true != predicted
+    ]
+    if not wrong:
+        return "no take was taken for another class"
+    worst = sorted(wrong, key=lambda item: -item[0])[:MOST_CONFUSED]
+    shown = ", ".join(f"{true} as {predicted} ({takes})" for takes, true, predicted in worst)
+    more = len(wrong) - len(worst)
+    return f"most confused: {shown}" + (f"; {more} other pairs less often" if more else "")
+
+
+def confusion_matrix(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    """Rows are true classes, columns predicted ones, a dot is no take; "" where it is wider than the page.
+
+    Columns are headed by their names where these are short, else by the numbers that stand before the rows' names.
+    """
+    numbers = [str(k + 1) for k in range(len(names))]
+    short = max(map(len, names)) <= 2
+    heads = list(names) if short else numbers
+    titles = list(names) if short else [f"{number} {name}" for number, name in zip(numbers, names, strict=True)]
+    cells = [[str(takes) if takes else "\u00b7" for takes in row] for row in confusion]
+    left = max(map(len, titles))
+    wide = 1 + max(len(text) for row in (heads, *cells) for text in row)
+    if left + wide * len(names) > WIDTH:
+        return ""
+    lines = ["confusion matrix: row the true class, column the predicted one", ""]
+    for title, row in zip(("", *titles), (heads, *cells), strict=True):
+        lines.append(f"{title:<{left}}" + "".join(f"{text:>{wide}}" for text in row))
+    return "\n".join(lines)

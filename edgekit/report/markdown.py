@@ -1,0 +1,100 @@
+"""The report of `run` as Markdown: what was done, on which data, every stage's figures, evidence, machine, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from edgekit.bench import BenchResult
+from edgekit.report.bench import BENCH_HEADERS, bench_cells, bench_notes, latency_line, machine_line, verdict_line
+from edgekit.report.chain import Chain, data_text, quantization_text, scores_notes, scores_table
+from edgekit.report.tables import count, percent
+
+
+def chain_markdown(result: Chain) -> str:
+    """The whole report; the same facts as its JSON, for people."""
+    content = result.to_dict()
+    verdict = "no bench" if result.bench is None else verdict_line(result.bench)
+    parts = [
+        "# edgekit report",
+        f"**{_escape(verdict)}** (exit code {content['exit_code']})",
+        *([f"**A gate failed:** {_escape(content['failure'])}"] if content["failure"] else []),
+        "## Data",
+        _lines(data_text(content["data"]).splitlines()),
+        f"SHA-256 of the recordings: `{content['data']['sha256']}`",
+        "## What was done",
+        stages_markdown(content["stages"]),
+        "## Models on the test takes",
+        markdown_table(*scores_table(content["models"]), left=2),
+        _lines(scores_notes(content["models"], content["data"])),
+        _lines(quantization_text(content["quantization"]).splitlines()),
+        *([] if result.bench is None else _bench(result.bench)),
+        "## Machine and versions",
+        markdown_table(("", ""), _pairs(content["environment"]), left=2),
+        "## Settings",
+        f"```yaml\n{yaml.safe_dump(content['settings'], sort_keys=False).rstrip()}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def stages_markdown(stages: Mapping[str, Mapping[str, Any]]) -> str:
+    """One row a stage: its figures, seconds, seed and files with their SHA-256 beginning."""
+    rows = [
+        [
+            name,
+            "; ".join(_figures(record["metrics"])),
+            f"{record['wall_s']:.0f} s",
+            str(record["seed"]),
+            ", ".join(f"{path} ({digest[:12]})" for path, digest in record["outputs"].items()),
+        ]
+        for name, record in stages.items()
+    ]
+    return markdown_table(("stage", "figures", "took", "seed", "files (SHA-256)"), rows, left=2)
+
+
+def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
+    if "parameters" in metrics:
+        yield f"{count(metrics['parameters'])} parameters"
+    if "epochs" in metrics:
+        yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
+        yield f"validation accuracy {percent(metrics['val_accuracy'])} (optimistic)"
+    if "sparsity" in metrics:
+        yield f"{percent(metrics['sparsity'])} of {count(metrics['parameters_before'])} parameters removed"
+    if "parity" in metrics:
+        yield f"parity {metrics['parity']['max_abs_difference']:.1e} (allowed {metrics['parity']['tolerance']:.0e})"
+        yield f"INT8 loses {100 * metrics['int8']['accuracy_drop']:+.2f} points on validation"
+
+
+def _bench(result: BenchResult) -> list[str]:
+    notes = [latency_line(result), *bench_notes(result.rows)]
+    return [
+        f"## Bench against {result.profile.name}",
+        f"`{result.info.path.name}`, SHA-256 `{result.info.sha256}`, {_escape(machine_line(result))}",
+        markdown_table(BENCH_HEADERS, [bench_cells(row) for row in result.rows]),
+        _lines(notes),
+        "Every row says how its figure was got. Latencies `measured on this host` are no device's.",
+    ]
+
+
+def _pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, "unknown" if value is None else str(value)) for name, value in values.items()]
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {_escape(line)}" for line in lines)
+
+
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A GitHub-flavoured table; the first `left` columns are aligned left, the others right."""
+    rule = [":--" if index < left else "--:" for index in range(len(headers))]
+    lines = [headers, rule, *([_escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is: names of files and classes may hold anything."""
+    for sign in "\\|*_<>`[]#":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", " ")
