@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file
 
 from edgekit.artifacts import sha256_file
@@ -73,7 +75,7 @@ def test_weights_are_safetensors_with_a_json_config_and_nothing_is_pickled(chain
         trained = sum(w.size for name, w in weights.items() if not name.startswith("preprocess."))
         assert description["parameters"] == trained
     suffixes = {path.suffix for path in chain.workdir.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert suffixes == {".safetensors", ".json", ".csv", ".onnx"}, "a resume file outlived its stage"
+    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md"}, "a resume file outlived its stage"
 
 
 def test_half_of_the_students_parameters_go(chain: Any) -> None:
@@ -91,6 +93,34 @@ def test_the_report_is_the_printed_result_with_its_exit_code(chain: Any) -> None
     assert report["data"]["synthetic"] is True
     assert report["bench"]["verdict"] == "pass"
     assert report["failure"] is None
+
+
+def test_the_markdown_report_holds_what_the_json_holds(chain: Any) -> None:
+    report, text = chain.report, (chain.workdir / "report.md").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in text
+    assert report["data"]["sha256"] in text
+    for name, record in report["stages"].items():
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| {name} ")]
+        assert f"{record['wall_s']:.0f} s" in line
+        assert all(digest[:12] in line for digest in record["outputs"].values())
+    for model in report["models"]:
+        line = f"| {model['name']} | {model['form']} | {100 * model['accuracy']:.1f} % |"
+        assert line in text
+    for row in report["bench"]["rows"]:
+        assert f"| {row['verdict']} | {row['evidence']} |" in text
+    for package in ("python", "numpy", "onnxruntime", "torch"):
+        assert f"| {package} | {report['environment'][package].replace('_', chr(92) + '_')} |" in text
+    assert yaml.safe_load(text.partition("```yaml")[2].partition("```")[0]) == report["settings"]
+
+
+def test_the_tables_of_the_markdown_report_are_tables(chain: Any) -> None:
+    """Every row of a table has as many cells as its head; Markdown shows others as text."""
+    text = (chain.workdir / "report.md").read_text(encoding="utf-8")
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 4
+    for rows in tables:
+        assert len({len(re.split(r"(?<!\\)\|", row)) for row in rows}) == 1
+        assert re.fullmatch(r"\|( (:--|--:) \|)+", rows[1])
 
 
 def test_the_closing_table_scores_five_models_on_the_same_test_takes(chain: Any) -> None:
@@ -137,7 +167,7 @@ def test_a_second_run_makes_nothing_and_changes_nothing(chain: Any, cli: Cli, sn
         assert f"= {stage}: up to date" in answer.err
     assert "done in" not in answer.err
     after = snapshot(chain.workdir)
-    measured = {"report.json", ".lock"}
+    measured = {"report.json", "report.md", ".lock"}
     assert {k: v for k, v in after.items() if k not in measured} == {
         k: v for k, v in before.items() if k not in measured
     }

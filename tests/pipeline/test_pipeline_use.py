@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,37 @@ def test_the_command_answers_a_stream_line_by_line(chain: Any) -> None:
             assert set(answer) == {"frame", "label", "probability"}
         rest, _ = process.communicate()
     assert (rest, process.returncode) == ("", 0)
+
+
+def test_a_stream_is_answered_faster_than_a_camera_sends_it(chain: Any) -> None:
+    """Ten seconds of a camera at 30 frames a second, read as fast as it goes: it takes a small part of that here."""
+    frames = lines(landmarks(300))
+    started_s = time.perf_counter()
+    answers = list(predict_frames(chain.int8, frames))
+    assert len(answers) == 291
+    assert time.perf_counter() - started_s < 10 / 3
+
+
+@pytest.mark.slow
+def test_every_answer_is_there_before_the_next_frame(chain: Any) -> None:
+    """Three seconds at 30 frames a second through a pipe; 19 of 20 answers come within a frame's time."""
+    command = [sys.executable, "-m", "edgekit", "predict", "--model", str(chain.int8), "--min-frames=1"]
+    late_s = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        frames = lines(landmarks(91))
+        started_s = 0.0
+        for number, frame in enumerate(frames):
+            time.sleep(max(0.0, started_s + number / 30 - time.perf_counter()))
+            sent_s = time.perf_counter()
+            process.stdin.write(frame)
+            process.stdin.flush()
+            process.stdout.readline()
+            late_s.append(time.perf_counter() - sent_s)
+            started_s = started_s or time.perf_counter()  # the first answer waits for the program to start
+        process.communicate()
+    assert sorted(late_s[1:])[len(late_s) * 19 // 20 - 1] < 1 / 30
 
 
 def test_the_command_reads_a_stream_from_stdin_or_a_dash(chain: Any, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
