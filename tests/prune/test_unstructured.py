@@ -392,6 +392,21 @@ def test_an_interrupted_pruning_ends_where_an_uninterrupted_one_does(
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
+def test_masks_go_on_from_their_state_whatever_else_has_become_zero(tiny_model: TinyModel) -> None:
+    model = random_weights(tiny_model())
+    pruned, masks = zeroed(model, 0.5)
+    with torch.no_grad():
+        for weight in prunable_weights(pruned).values():
+            weight[0] = 0.0
+    resumed = ZeroMasks(masks.groups)
+    resumed.load_state_dict(masks.state_dict())
+    resumed.begin_epoch(pruned, 1)
+    assert all(torch.equal(mask, resumed.masks[name]) for name, mask in masks.masks.items())
+    anew = ZeroMasks(masks.groups)
+    anew.begin_epoch(pruned, 1)
+    assert any(not torch.equal(mask, anew.masks[name]) for name, mask in masks.masks.items())
+
+
 # What is left is a model like any other.
 
 
