@@ -17,6 +17,7 @@ from edgekit.train import (
     FitResult,
     Listener,
     Objective,
+    Projection,
     SchedulerConfig,
     Takes,
     TrainingConfig,
@@ -107,12 +108,13 @@ def distill_model(
     seed: int = 0,
     resume_file: Path | None = None,
     listener: Listener | None = None,
+    projection: Projection | None = None,
 ) -> FitResult:
     """Teach `student`, in place, what `teacher` knows. Both take raw landmarks float32 (batch, time, features).
 
     The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
     evaluation mode and never changed. Raises ShapeError when its logits do not fit the student's; see
-    `edgekit.train.fit` for resuming and other errors.
+    `edgekit.train.fit` for resuming, the projection and other errors.
     """
     config = config or DistillConfig()
     return fit(
@@ -124,6 +126,7 @@ def distill_model(
         seed=seed,
         resume_file=resume_file,
         listener=listener,
+        projection=projection,
     )
 
 

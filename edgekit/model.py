@@ -260,6 +260,11 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def count_zeros(model: nn.Module) -> int:
+    """Trainable parameters of any module that are exactly zero."""
+    return sum(int((parameter == 0).sum()) for parameter in model.parameters())
+
+
 @torch.no_grad()
 def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
     """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.device import Work, model_work
 from edgekit.measure import WorkerRequest, run_worker
-from edgekit.model import RecurrentClassifier, predict_logits
+from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
 from edgekit.pipeline.gates import logits_of
 from edgekit.pipeline.stages import PRUNED, STUDENT, Stages
 from edgekit.runtime import inspect_model
@@ -25,11 +25,13 @@ LATENCY_ROUNDS = 5
 
 @dataclass(frozen=True)
 class ModelScore:
-    """One row. accuracy: ratio of right answers on `takes` test takes. accuracy_seen: the same without the takes whose
-    class its signer did not record in training; None where there are no such takes. parameters, macs: of the model,
-    macs at batch 1. size_bytes, gzip_bytes: of the ONNX file, as it is and compressed. latency_p50_s: of one take on
-    this host, through ONNX Runtime, one thread, in the best of five rounds. None: not known, as of a teacher that is no
-    ONNX file.
+    """One row.
+
+    accuracy: ratio of right answers on `takes` test takes. accuracy_seen: the same without the takes whose class its
+    signer did not record in training; None where there are no such takes. parameters, zeros, macs: of the model; zeros
+    are parameters that are exactly 0, macs those of batch 1. size_bytes, gzip_bytes: of the ONNX file, as it is and
+    compressed. latency_p50_s: of one take on this host, through ONNX Runtime, one thread, in the best of five rounds.
+    None: not known, as of a teacher that is no ONNX file.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelScore:
     accuracy_seen: float | None
     takes_seen: int
     parameters: int
+    zeros: int | None
     macs: int | None
     size_bytes: int | None
     gzip_bytes: int | None
@@ -57,6 +60,7 @@ class _Candidate:
     form: str
     logits: NDArray[np.float32]
     parameters: int
+    zeros: int | None
     macs: int | None
     file: Path | None
 
@@ -84,6 +88,7 @@ def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
         form=foreign.form,
         logits=predict_logits(foreign.module, x),
         parameters=foreign.parameters,
+        zeros=None,
         macs=work.macs if isinstance(work, Work) else None,
         file=foreign.path,
     )
@@ -110,7 +115,7 @@ def _candidate(
     name: str, form: str, model: RecurrentClassifier, file: Path, logits: NDArray[np.float32], frames: int
 ) -> _Candidate:
     shape = model.architecture
-    return _Candidate(name, form, logits, shape.parameters, shape.macs(frames), file)
+    return _Candidate(name, form, logits, shape.parameters, count_zeros(model), shape.macs(frames), file)
 
 
 def _score(
@@ -126,6 +131,7 @@ def _score(
         accuracy_seen=float(right[seen].mean()) if 0 < seen.sum() < len(seen) else None,
         takes_seen=int(seen.sum()),
         parameters=candidate.parameters,
+        zeros=candidate.zeros,
         macs=candidate.macs,
         size_bytes=None if content is None else len(content),
         gzip_bytes=None if content is None else len(gzip.compress(content)),

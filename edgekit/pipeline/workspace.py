@@ -236,6 +236,9 @@ FLAGS: Mapping[str, str] = {
     "distill.alpha": "--alpha",
     "distill.training.epochs": "--epochs",
     "prune.sparsity": "--sparsity",
+    "prune.method": "--method",
+    "prune.scope": "--scope",
+    "prune.ramp": "--ramp",
     "prune.recovery.training.epochs": "--epochs",
     "quantize.scheme": "--scheme",
 }

@@ -61,7 +61,9 @@ def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
         yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
         yield f"validation accuracy {percent(metrics['val_accuracy'])} (optimistic)"
     if "sparsity" in metrics:
-        yield f"{percent(metrics['sparsity'])} of {count(metrics['parameters_before'])} parameters removed"
+        gone = "zero" if metrics["method"] == "unstructured" else "removed"
+        whole = count(metrics["parameters_before"])
+        yield f"{metrics['method']}, {percent(metrics['sparsity'])} of {whole} parameters {gone}"
     if "parity" in metrics:
         yield f"parity {metrics['parity']['max_abs_difference']:.1e} (allowed {metrics['parity']['tolerance']:.0e})"
         yield f"INT8 loses {100 * metrics['int8']['accuracy_drop']:+.2f} points on validation"

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from edgekit.data import AugmentConfig
 from edgekit.train.loop import EpochSource, FitResult, Objective, fit
 from edgekit.train.progress import Epoch, Listener
+from edgekit.train.projection import Projection
 from edgekit.train.settings import (
     EarlyStoppingConfig,
     LossConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "Listener",
     "LossConfig",
     "Objective",
+    "Projection",
     "RegularizationConfig",
     "SchedulerConfig",
     "Takes",

@@ -1,4 +1,4 @@
-"""Lightning callbacks: the best weights, the report of every epoch, the resume file.
+"""Lightning callbacks: projected weights, the best weights, early stopping, the report of every epoch, the resume file.
 
 All state that has to survive an interruption goes through `state_dict` and is plain tensors, numbers and lists, so
 that the resume file loads with `weights_only=True`.
@@ -12,16 +12,48 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from edgekit.train.progress import Epoch, Listener
+from edgekit.train.projection import Projection
+from edgekit.train.settings import EarlyStoppingConfig
+
+
+def module_of(run: pl.LightningModule) -> nn.Module:
+    """The module that a run trains."""
+    module: nn.Module = run.module  # type: ignore[assignment]
+    return module
+
+
+class ProjectedWeights(Callback):
+    """Applies a projection after every step of the optimiser, and keeps its state in the resume file."""
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.projection.begin_epoch(module_of(pl_module), trainer.current_epoch)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *of_the_batch: Any) -> None:
+        self.projection.apply(module_of(pl_module))
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.projection.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.projection.load_state_dict(state_dict)
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the epoch with the highest val_accuracy, ties broken by the lowest val_loss."""
+    """Keeps the weights of the epoch with the highest val_accuracy, ties broken by the lowest val_loss.
 
-    def __init__(self) -> None:
+    settled_from: the first epoch, from 0, that may be chosen.
+    """
+
+    def __init__(self, settled_from: int = 0) -> None:
+        self.settled_from = settled_from
         self.epoch = 0
         self.score: tuple[float, float] = (-1.0, 0.0)
         self.weights: dict[str, Tensor] = {}
@@ -29,10 +61,10 @@ class BestWeights(Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures: dict[str, float] = pl_module.figures()  # type: ignore[operator]
         score = (figures["val_accuracy"], -figures["val_loss"])
-        if score > self.score:
+        if trainer.current_epoch >= self.settled_from and score > self.score:
             self.epoch, self.score = trainer.current_epoch + 1, score
-            module: nn.Module = pl_module.module  # type: ignore[assignment]
-            self.weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+            state = module_of(pl_module).state_dict()
+            self.weights = {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def restore(self, module: nn.Module) -> None:
         """Put the kept weights into the module."""
@@ -45,6 +77,24 @@ class BestWeights(Callback):
         self.epoch = state_dict["epoch"]
         self.score = (state_dict["score"][0], state_dict["score"][1])
         self.weights = state_dict["weights"]
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Lightning's, which judges epochs from `settled_from`, counted from 0, on."""
+
+    def __init__(self, config: EarlyStoppingConfig, settled_from: int = 0) -> None:
+        super().__init__(
+            monitor=config.monitor,
+            mode="max" if config.monitor == "val_accuracy" else "min",
+            patience=config.patience,
+            min_delta=config.min_delta,
+            check_on_train_epoch_end=False,
+        )
+        self.settled_from = settled_from
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch >= self.settled_from:
+            super().on_validation_end(trainer, pl_module)
 
 
 class EpochReport(Callback):

@@ -18,13 +18,14 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
-from edgekit.train.callbacks import BestWeights, EpochReport, ResumeFile
+from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
 from edgekit.train.progress import Epoch, Listener
-from edgekit.train.settings import EarlyStoppingConfig, TrainingConfig
+from edgekit.train.projection import Projection
+from edgekit.train.settings import TrainingConfig
 from edgekit.train.takes import Batches, Takes, epoch_generator
 
 #: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats.
@@ -70,6 +71,7 @@ class _Run(pl.LightningModule):
         config: TrainingConfig,
         weight_decay: float,
         seed: int,
+        settled_from: int,
     ) -> None:
         super().__init__()
         self.module = module
@@ -79,6 +81,7 @@ class _Run(pl.LightningModule):
         self.config = config
         self.weight_decay = weight_decay
         self.seed = seed
+        self.settled_from = settled_from
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self.plateau_state: dict[str, Any] | None = None
         self.sums: dict[str, Tensor] = {}
@@ -143,7 +146,7 @@ class _Run(pl.LightningModule):
                 f"the training's {broken[0]} became {figures[broken[0]]} in epoch {self.current_epoch + 1}; reduce"
                 " training.learning_rate and run the command again"
             )
-        if self.plateau is not None:
+        if self.plateau is not None and self.current_epoch >= self.settled_from:
             self.plateau.step(figures["val_loss"])
 
     def figures(self) -> dict[str, float]:
@@ -174,20 +177,28 @@ def fit(
     weight_decay: float = 0.0,
     resume_file: Path | None = None,
     listener: Listener | None = None,
+    projection: Projection | None = None,
 ) -> FitResult:
     """Train `module` in place and leave it in evaluation mode with the weights of the best epoch.
 
     Best is the highest validation accuracy, then the lowest validation loss. weight_decay applies to the kernels of
     linear layers only. resume_file: written after each epoch; a run that finds it goes on after the last finished
-    epoch and ends where an uninterrupted one would; it is deleted at the end.
+    epoch and ends where an uninterrupted one would; it is deleted at the end. projection: what stays true of the
+    weights after every step, and so of the weights that are left.
 
-    Raises InterruptedRunError on Ctrl-C, ConfigError when the loss is no longer finite, StateError when the resume
-    file does not fit.
+    Raises InterruptedRunError on Ctrl-C, ConfigError when the loss is no longer finite or the projection settles after
+    the last epoch, StateError when the resume file does not fit.
     """
+    settled_from = 0 if projection is None else projection.settled_from
+    if settled_from >= config.epochs:
+        raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
     module.train()  # Lightning leaves modules in the mode they are in
-    run = _Run(module, source, validation, objective, config, weight_decay, seed)
-    best, report = BestWeights(), EpochReport(config.epochs, listener)
-    callbacks: list[Callback] = [best, report, *_early_stopping(config.early_stopping)]
+    run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from)
+    best, report = BestWeights(settled_from), EpochReport(config.epochs, listener)
+    callbacks: list[Callback] = [] if projection is None else [ProjectedWeights(projection)]
+    callbacks += [best, report]
+    if config.early_stopping is not None:
+        callbacks.append(EarlyStopping(config.early_stopping, settled_from))
     if resume_file is not None:
         callbacks.append(ResumeFile(resume_file))
     with _quiet_lightning():
@@ -217,21 +228,6 @@ def fit(
         elapsed_s=report.history[-1].elapsed_s,
         stopped_early=len(report.history) < config.epochs,
     )
-
-
-def _early_stopping(config: EarlyStoppingConfig | None) -> list[Callback]:
-    if config is None:
-        return []
-    mode = "max" if config.monitor == "val_accuracy" else "min"
-    return [
-        EarlyStopping(
-            monitor=config.monitor,
-            mode=mode,
-            patience=config.patience,
-            min_delta=config.min_delta,
-            check_on_train_epoch_end=False,
-        )
-    ]
 
 
 def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:

@@ -35,7 +35,7 @@ def score(name: str, form: str, accuracy: float, size_bytes: int, **more: Any) -
     """One model of the closing table."""
     plain = {
         "name": name, "form": form, "accuracy": accuracy, "takes": 1350, "accuracy_seen": None, "takes_seen": 1350,
-        "parameters": 56346, "macs": 994816, "size_bytes": size_bytes, "gzip_bytes": size_bytes - 1000,
+        "parameters": 56346, "zeros": 0, "macs": 994816, "size_bytes": size_bytes, "gzip_bytes": size_bytes - 1000,
         "latency_p50_s": 41e-6,
     }  # fmt: skip
     return {**plain, **more}
@@ -91,6 +91,20 @@ def test_takes_that_nobody_could_have_learned_are_reported_apart() -> None:
     text = chain_text(replace(RESULT, models=models))
     assert "seen only: without the 300 takes" in text
     assert text.count("99.0 %") == len(models)
+
+
+def test_zeros_of_a_pruned_model_are_said_once_with_what_they_do_not_do() -> None:
+    assert "zeros" not in chain_text(RESULT)
+    models = (*RESULT.models[:2], *({**model, "zeros": 20_000} for model in RESULT.models[2:]))
+    text = chain_text(replace(RESULT, models=models))
+    assert text.count("zeros: 20,000 of the 27,953 parameters of the pruned model are zero") == 1
+    assert "file and speed are as without them" in text
+
+
+def test_what_is_not_known_of_a_teacher_is_a_dash() -> None:
+    unknown = dict.fromkeys(("zeros", "macs", "size_bytes", "gzip_bytes", "latency_p50_s"))
+    text = chain_text(replace(RESULT, models=({**RESULT.models[0], **unknown}, *RESULT.models[1:])))
+    assert next(line for line in text.splitlines() if "teacher" in line and "%" in line).split()[-4:] == ["-"] * 4
 
 
 def test_a_teacher_that_knows_nothing_is_no_division_by_zero() -> None:

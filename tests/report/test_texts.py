@@ -47,6 +47,27 @@ def test_a_pruned_stage_says_what_went() -> None:
     }
     text = stage_text("pruned", {**RECORD, "metrics": {**RECORD["metrics"], **more}})
     assert "56,346 to 27,953 parameters (50.4 % removed)" in text
+    assert "zero" not in text
+
+
+def test_a_stage_of_zeros_says_that_they_save_neither_size_nor_time() -> None:
+    more = {
+        "method": "unstructured",
+        "scope": "global",
+        "sparsity": 0.5,
+        "parameters_before": 56346,
+        "parameters_after": 56346,
+        "zeros": 28173,
+        "layer_zeros_ratio": {"recurrent.0": 0.512, "dense": 0.701, "output": 0.0},
+        "hidden_sizes": [64],
+        "dense": 256,
+    }
+    text = stage_text("pruned", {**RECORD, "metrics": {**RECORD["metrics"], **more}})
+    assert "28,173 of 56,346 parameters are zero (50.0 %, scope global)" in text
+    assert "recurrent.0 51.2 %, dense 70.1 %, output 0.0 %" in text
+    assert "leave the file's size and the speed as they are, only the compressed file gets smaller" in text
+    assert "--method structured" in text
+    assert "removed" not in text
 
 
 QUALITY: dict[str, Any] = {

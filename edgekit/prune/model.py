@@ -1,0 +1,112 @@
+"""Pruning one model, and what came of it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from edgekit.data import AugmentConfig
+from edgekit.distill import distill_model
+from edgekit.model import Architecture, RecurrentClassifier, count_parameters, count_zeros
+from edgekit.prune.settings import Method, PruneConfig, Scope
+from edgekit.prune.structured import ratio_for, remove_units
+from edgekit.prune.unstructured import ZeroMasks, groups_for
+from edgekit.train import FitResult, Listener, Takes
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """The pruned model, in evaluation mode, and what it was before. scope: None with method structured."""
+
+    model: RecurrentClassifier
+    before: Architecture
+    after: Architecture
+    recovery: FitResult
+    method: Method = "structured"
+    scope: Scope | None = None
+
+    @property
+    def zeros(self) -> int:
+        """Parameters of the pruned model that are exactly zero."""
+        return count_zeros(self.model)
+
+    @property
+    def sparsity(self) -> float:
+        """Part of the parameters really removed: 1 - after / before; with method unstructured, zeros / parameters."""
+        if self.method == "unstructured":
+            return self.zeros / self.after.parameters
+        return 1.0 - self.after.parameters / self.before.parameters
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without the model. layer_zeros_ratio: part of each layer's parameters, biases included."""
+        return {
+            "method": self.method,
+            "scope": self.scope,
+            "sparsity": self.sparsity,
+            "parameters_before": self.before.parameters,
+            "parameters_after": self.after.parameters,
+            "zeros": self.zeros,
+            "layer_zeros_ratio": layer_zeros_ratio(self.model),
+            "hidden_sizes": list(self.after.hidden_sizes),
+            "dense": self.after.dense,
+            "recovery": self.recovery.to_dict(),
+        }
+
+
+def layer_zeros_ratio(model: RecurrentClassifier) -> dict[str, float]:
+    """Part of each layer's parameters that is exactly zero, by module name, first to last."""
+    layers = {f"recurrent.{k}": layer for k, layer in enumerate(model.recurrent)}
+    layers |= {"dense": model.dense, "output": model.output}
+    return {name: count_zeros(layer) / count_parameters(layer) for name, layer in layers.items()}
+
+
+def prune_model(
+    model: RecurrentClassifier,
+    teacher: nn.Module,
+    train: Takes,
+    validation: Takes,
+    config: PruneConfig | None = None,
+    *,
+    augmentation: AugmentConfig | None = None,
+    seed: int = 0,
+    resume_file: Path | None = None,
+    listener: Listener | None = None,
+) -> PruneResult:
+    """Prune `config.sparsity` of the parameters, least magnitude first; the rest recovers by distillation.
+
+    Method structured: whole units are removed before the recovery, the same part of every layer's; only the output
+    layer is left alone. Unstructured: exactly round(sparsity * parameters) weights of recurrent and dense layers become
+    zero, in the course of the recovery's first `config.ramp_epochs` epochs, and stay zero in every step after; biases
+    and the output layer are left alone. `model` is untouched. `teacher` may be any module as in
+    `edgekit.distill.distill_model`, the unpruned model itself included. Raises ConfigError before any training when
+    the sparsity can't be reached.
+    """
+    config = config or PruneConfig()
+    pruned, masks = _start(model, config, train.x.shape[1])
+    recovery = distill_model(
+        teacher,
+        pruned,
+        train,
+        validation,
+        config.recovery,
+        augmentation=augmentation,
+        seed=seed,
+        resume_file=resume_file,
+        listener=listener,
+        projection=masks,
+    )
+    return PruneResult(pruned, model.architecture, pruned.architecture, recovery, config.method, config.scope)
+
+
+def _start(
+    model: RecurrentClassifier, config: PruneConfig, frames: int
+) -> tuple[RecurrentClassifier, ZeroMasks | None]:
+    """A copy to recover, without its least units; or as it is, with the masks that prune it."""
+    if config.method == "structured":
+        return remove_units(model, ratio_for(model.architecture, config.sparsity), frames), None
+    groups = groups_for(model, config.sparsity, config.scope or "global")
+    return copy.deepcopy(model), ZeroMasks(groups, config.ramp_epochs)

@@ -1,0 +1,62 @@
+"""The settings of pruning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from edgekit.config import StageConfig
+from edgekit.distill import DistillConfig
+from edgekit.train import SchedulerConfig, TrainingConfig
+
+Method = Literal["structured", "unstructured"]
+Scope = Literal["global", "layer"]
+
+#: What method unstructured does where nothing else is said.
+UNSTRUCTURED: Mapping[str, Any] = {"scope": "global", "ramp": 0.5}
+
+
+class PruneConfig(StageConfig):
+    """How much goes, of what, and how the rest recovers. scope and ramp are None with method structured."""
+
+    sparsity: float = Field(0.5, ge=0.0, lt=1.0, description="part of the whole model's parameters to remove")
+    method: Method = Field("structured", description="whole units are removed, or single weights become zero")
+    scope: Scope | None = Field(
+        None, description="unstructured: weights compete in the whole model, or within each matrix [global]"
+    )
+    ramp: float | None = Field(
+        None,
+        ge=0.0,
+        lt=1.0,
+        description="unstructured: part of the epochs in which sparsity rises; 0: all at once [0.5]",
+    )
+    recovery: DistillConfig = DistillConfig(
+        training=TrainingConfig(
+            epochs=60, learning_rate=5e-4, lr_scheduler=SchedulerConfig(type="cosine"), early_stopping=None
+        )
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_unstructured(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("method") == "unstructured":
+            return {**values, **{key: value for key, value in UNSTRUCTURED.items() if values.get(key) is None}}
+        return values
+
+    @model_validator(mode="after")
+    def _structured_has_no_scope_and_no_ramp(self) -> PruneConfig:
+        said = [name for name in UNSTRUCTURED if getattr(self, name) is not None]
+        if self.method == "structured" and said:
+            raise ValueError(
+                f"{' and '.join(said)}: only for method unstructured, this is structured; give --method unstructured,"
+                f" or take back what was said with {' '.join(f'--set prune.{name}=null' for name in said)}"
+            )
+        return self
+
+    @property
+    def ramp_epochs(self) -> int:
+        """Epochs of recovery before the sparsity is reached; at least one is left after them."""
+        return math.floor((self.ramp or 0.0) * self.recovery.training.epochs)
