@@ -30,7 +30,7 @@ def model_work(info: ModelInfo, shapes: Mapping[str, tuple[int, ...]] | None = N
         return _own_work(info, info.metadata)
     if find_spec("onnx") is None:
         return UnknownWork(
-            "the file was not made by edgekit as it is, and counting its operations needs the onnx package:"
+            "the file is not as edgekit writes them, and counting its operations needs the onnx package:"
             " pip install 'edgekit[train]'"
         )
     from edgekit.device.graph import graph_work

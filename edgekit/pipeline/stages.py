@@ -77,7 +77,7 @@ class Stages:
 
     def check_scheme(self) -> None:
         """Raises ConfigError when the student's cell can't have the quantisation scheme, before it is trained."""
-        check_cell(self.settings.section("quantize", QuantizeConfig).scheme, self.student_config().type)
+        check_cell(self.settings.section("quantize", QuantizeConfig).scheme, self.student_config().type, "student")
 
     @cached_property
     def teacher(self) -> str:

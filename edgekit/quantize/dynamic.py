@@ -54,7 +54,7 @@ def check_recurrent(model: onnx.ModelProto, op_types: Mapping[str, int], name: s
     """
     for kind in RECURRENT:
         if op_types.get(kind):
-            check_cell("int8-dynamic", kind)
+            check_cell("int8-dynamic", kind, name)
     reason = _unsuited(model, op_types.get("LSTM", 0))
     if reason:
         raise InputError(f"{name}: {reason}, which scheme int8-dynamic does not cover; use scheme int8-weights")

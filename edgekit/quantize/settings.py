@@ -22,12 +22,12 @@ class QuantizeConfig(StageConfig):
     min_elements: int = Field(default=1024, ge=1, description="elements of the smallest weight to quantise")
 
 
-def check_cell(scheme: Scheme, cell: str) -> None:
+def check_cell(scheme: Scheme, cell: str, name: str) -> None:
     """Raises ConfigError when models of recurrent `cell` ("lstm", "gru", "rnn"; case does not matter) can't have
-    the scheme.
+    the scheme. name: of the model, for the message.
     """
     if scheme == "int8-dynamic" and cell.lower() != "lstm":
         raise ConfigError(
-            f"scheme int8-dynamic: the model is a {cell.upper()}; ONNX Runtime has int8 arithmetic for LSTM layers"
-            " only: use scheme int8-weights, or an LSTM"
+            f"{name}: a {cell.upper()} can't have scheme int8-dynamic: ONNX Runtime has int8 arithmetic for LSTM layers"
+            " only; use scheme int8-weights, or an LSTM"
         )

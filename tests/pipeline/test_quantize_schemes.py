@@ -40,7 +40,7 @@ def test_a_gru_student_is_refused_before_anything_is_trained(
     workdir = tmp_path / "work"
     answer = cli(*command, f"--workdir={workdir}", "--preset=quick")
     assert (answer.code, answer.out) == (2, "")
-    assert "the model is a GRU" in answer.err
+    assert "student: a GRU can't have scheme int8-dynamic" in answer.err
     assert "use scheme int8-weights" in answer.err
     assert "train" not in answer.err
     assert not list(tmp_path.rglob("*.safetensors"))
