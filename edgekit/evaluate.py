@@ -120,12 +120,12 @@ def evaluate_model(
     labels: ArrayLike,
     data_class_names: Sequence[str],
     model_class_names: Sequence[str],
-    batch: int = 256,
+    batch: int | None = None,
 ) -> Metrics:
     """Run `predict` on takes and compare by class name.
 
     predict: float32 (batch, time, features) to logits (batch, classes of the model). x: float32 (takes, time,
-    features). labels: int (takes,), indices into data_class_names. batch: takes at once. Takes of a class
+    features). labels: int (takes,), indices into data_class_names. batch: see `predict_batches`. Takes of a class
     that is not in model_class_names are excluded and counted. Raises DataError when none is left, ShapeError
     when shapes do not match.
     """
@@ -150,11 +150,19 @@ def evaluate_model(
     return Metrics(**{**vars(metrics), "excluded": len(x) - len(kept), "excluded_classes": unknown})
 
 
-def predict_batches(predict: Callable[[F32], F32], x: F32, batch: int) -> F32:
-    """Logits float32 (takes, classes) of x (takes, time, features), `batch` takes at a time."""
-    if batch < 1:
-        raise ShapeError(f"batch: {batch}; expected at least 1")
-    return np.concatenate([predict(x[k : k + batch]) for k in range(0, len(x), batch)])
+def predict_batches(predict: Callable[[F32], F32], x: F32, batch: int | None = None) -> F32:
+    """Logits float32 (takes, classes) of x (takes, time, features), `batch` takes at a time.
+
+    batch: by default what the predictor asks for (`edgekit.runtime.Predictor.scoring_batch`), or 256. The last
+    batch of a predictor with a `fixed_batch` is filled up with copies of its last take. Raises ShapeError for a
+    batch below 1.
+    """
+    size = getattr(predict, "scoring_batch", 256) if batch is None else batch
+    if size < 1:
+        raise ShapeError(f"batch: {size}; expected at least 1")
+    missing = -len(x) % (getattr(predict, "fixed_batch", None) or 1)
+    filled = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) if missing else x
+    return np.concatenate([predict(filled[k : k + size]) for k in range(0, len(filled), size)])[: len(x)]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -118,7 +118,7 @@ class _FileModule(nn.Module):
         self.predictor = predictor
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.from_numpy(predict_batches(self.predictor, x.numpy(), self.predictor.fixed_batch or 256))
+        return torch.from_numpy(predict_batches(self.predictor, x.numpy()))
 
 
 class _Mapped(nn.Module):

@@ -27,6 +27,7 @@ from edgekit.model import (
     save_model,
     variant,
 )
+from edgekit.prune import remove_units
 
 TinyModel = Callable[..., RecurrentClassifier]
 F32 = NDArray[np.float32]
@@ -66,9 +67,17 @@ def test_the_formula_of_parameters_is_the_sum_of_the_tensors(
     assert expected in (None, tensors)
 
 
+@pytest.mark.parametrize("pruned", [False, True], ids=["whole", "pruned"])
+@pytest.mark.parametrize("readout", ["mean", "final"])
 @pytest.mark.parametrize("settings", SHAPES)
-def test_the_formulas_hold_for_every_stack(tiny_model: TinyModel, settings: dict[str, Any]) -> None:
-    model = tiny_model(**settings, classes=5)
+def test_the_formulas_hold_for_every_stack(
+    tiny_model: TinyModel, settings: dict[str, Any], readout: str, pruned: bool
+) -> None:
+    model = tiny_model(**settings, readout=readout, classes=5)
+    if pruned:
+        whole = model.architecture
+        model = remove_units(model, 0.4)
+        assert model.architecture.parameters < whole.parameters
     assert model.architecture.parameters == count_parameters(model)
     # Every element of a recurrent weight matrix is multiplied once a frame, of a linear one once a prediction.
     recurrent = sum(w.numel() for w in model.recurrent.parameters() if w.dim() == 2)

@@ -14,7 +14,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
-from edgekit.runtime import ModelMetadata, inspect_model, open_predictor, validate_input
+from edgekit.evaluate import evaluate_model, predict_batches
+from edgekit.runtime import (
+    SCHEMES,
+    BatchDependenceWarning,
+    ModelMetadata,
+    inspect_model,
+    open_predictor,
+    validate_input,
+)
 
 METADATA = ModelMetadata(
     class_names=("A", "ß", "日"),
@@ -232,6 +240,74 @@ def test_a_predictor_computes_the_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(predictor(x), x.reshape(5, 8) @ weight, atol=1e-6)
     assert (predictor.input_name, predictor.input_shape, predictor.classes) == ("landmarks", ("batch", 4, 2), 3)
     assert predictor.fixed_batch is None
+
+
+def _dynamic_model(batch: int | str) -> onnx.ModelProto:
+    """As `_flat_model`, with its input rounded to 8 bits, one scale for the whole batch: what others' tools write."""
+    model = _flat_model()
+    rounded = helper.make_node("DynamicQuantizeLinear", ["landmarks"], ["q", "scale", "zero"])
+    back = helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["rounded"])
+    nodes = [rounded, back, *model.graph.node]
+    nodes[2].input[0] = "rounded"
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    for value in (*model.graph.input, *model.graph.output):
+        dim = value.type.tensor_type.shape.dim[0]
+        dim.Clear()
+        if isinstance(batch, int):
+            dim.dim_value = batch
+        else:
+            dim.dim_param = batch
+    return model
+
+
+def test_takes_are_scored_alone_where_one_scale_serves_a_whole_batch(tmp_path: Path) -> None:
+    predictor = open_predictor(_write(tmp_path, _dynamic_model("batch")))
+    assert predictor.info.batch_dependent == ("DynamicQuantizeLinear",)
+    assert predictor.scoring_batch == 1
+    x = np.random.default_rng(0).standard_normal((3, 4, 2)).astype(np.float32)
+    x[2] *= 100.0  # a loud neighbour, in whose scale the others drown
+    alone = predict_batches(predictor, x)
+    np.testing.assert_array_equal(alone[0], predictor(x[:1])[0])
+    with pytest.warns(
+        BatchDependenceWarning, match=r"model\.onnx: DynamicQuantizeLinear quantises all 3 takes.*one take"
+    ):
+        together = predictor(x)
+    assert np.abs(together - alone)[:2].max() > 0.1
+
+
+def test_a_batch_that_changes_nothing_is_large_and_silent(tmp_path: Path) -> None:
+    predictor = open_predictor(_write(tmp_path, _flat_model()))
+    assert predictor.info.batch_dependent == ()
+    assert predictor.scoring_batch == 256
+    predictor(np.zeros((5, 4, 2)))  # a warning would be an error here
+
+
+@pytest.mark.parametrize("takes", [1, 4, 5, 8])
+def test_models_of_one_batch_size_score_any_number_of_takes(tmp_path: Path, takes: int) -> None:
+    model = _flat_model()
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 4
+    predictor = open_predictor(_write(tmp_path, model))
+    assert predictor.fixed_batch == predictor.scoring_batch == 4
+    x = np.random.default_rng(0).standard_normal((takes, 4, 2)).astype(np.float32)
+    logits = predict_batches(predictor, x)
+    weight = numpy_helper.to_array(model.graph.initializer[0])
+    np.testing.assert_allclose(logits, x.reshape(takes, 8) @ weight, atol=1e-6)
+    metrics = evaluate_model(predictor, x, logits.argmax(axis=1), ("A", "B", "C"), ("A", "B", "C"))
+    assert (metrics.accuracy, metrics.takes) == (1.0, takes)
+
+
+def test_a_fixed_batch_that_matters_is_said_to(tmp_path: Path) -> None:
+    predictor = open_predictor(_write(tmp_path, _dynamic_model(2)))
+    with pytest.warns(BatchDependenceWarning, match="all 2 takes"):
+        predict_batches(predictor, np.ones((1, 4, 2), np.float32))
+
+
+def test_every_scheme_says_what_its_arithmetic_is() -> None:
+    assert "fp32 arithmetic" in SCHEMES["int8-weights"]
+    assert "int8 arithmetic inside the LSTM layers" in SCHEMES["int8-dynamic"]
+    assert METADATA.scheme in SCHEMES
 
 
 def test_a_model_that_onnx_runtime_refuses_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,12 @@ from edgekit.cli.common import Common, common_options, data_options, emit, flags
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="With MODEL: where to [MODEL.int8.onnx].")
-@click.option("--scheme", type=click.Choice(["int8-weights"]), help="int8 storage, fp32 arithmetic [int8-weights].")
+@click.option(
+    "--scheme",
+    type=click.Choice(["int8-weights", "int8-dynamic"]),
+    help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
+    " for batch 1 [int8-weights].",
+)
 @data_options
 @common_options
 def quantize(common: Common, model: Path | None, output: Path | None, scheme: str | None) -> int:
@@ -25,6 +30,7 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
     Example:
       edgekit quantize
       edgekit quantize my-model.onnx -o my-model.int8.onnx
+      edgekit quantize my-lstm.onnx --scheme int8-dynamic
     """
     from edgekit.cli.progress import Console
     from edgekit.pipeline import int8_path, quantize_file, run_quantize, said_settings

@@ -7,7 +7,7 @@
 under qemu-aarch64 7.2.22 with `-cpu cortex-a53`, `cortex-a72` and `cortex-a76`; a TCG plugin counted the
 instructions between two marker system calls around `session.run`: one thread, batch 1, random weights and
 input, the largest of four runs after two others. Some of the counts, the largest over the three cores, which
-differ by up to 4 % (all of them are in `tests/device/instruction_counts.csv`):
+differ by up to 4 %, where no core is named (all of them are in `tests/device/instruction_counts.csv`):
 
     edgekit's own files (30 x 63)          MACs        instructions    a MAC
     edge: LSTM 64                          998,400        805,911      0.81
@@ -17,6 +17,12 @@ differ by up to 4 % (all of them are in `tests/device/instruction_counts.csv`):
     accurate: LSTM 256x3                58,993,152     24,542,554      0.42
     balanced: GRU 128x2, int8 weights    5,188,864      2,917,778      0.56
     LSTM of 4 units                         32,400        316,436      9.8
+    edgekit's own files, int8 dynamic
+    edge, on A53 and A72                   998,400        960,215      0.96
+    edge, on A76                           998,400        785,196      0.79
+    accurate, on A53 and A72            58,993,152     22,556,490      0.38
+    accurate, on A76                    58,993,152     13,989,872      0.24
+    LSTM of 4 units                         32,400        391,026     12.1
     others
     four matrix products at batch 30     7,864,320      2,568,832      0.33
     depthwise convolution                  442,368        936,689      2.12
@@ -24,8 +30,10 @@ differ by up to 4 % (all of them are in `tests/device/instruction_counts.csv`):
 
 The cost of a matrix MAC falls from about 0.72 to 0.33 with size, of a depthwise one it is about 2; a run costs
 about 45,000, an operator 4,000, a recurrent step 3,200 a direction, the hand preprocessing up to 5,300 a step.
-The constants below are about twice these or more, and the bound is at least 2.5 times every count. The first
-run of a session takes 450,000 more, which is no part of it: a percentile of many runs is bounded.
+Inside DynamicQuantizeLSTM a MAC costs 0.35 to 0.59 on cores without Arm's SDOT (A53, A72) and 0.21 to 0.42 with it
+(A76), and a step 2,500 more, for quantising the hidden state. The constants below are about twice these or more,
+and the bound is at least twice every count. The first run of a session takes 450,000 more, which is no part of it:
+a percentile of many runs is bounded.
 
 **IPC** is the board's lowest seen, less a quarter (`IPC_MARGIN_RATIO`): it was fitted on other runtimes, and
 no LSTM under ONNX Runtime was ever timed on these boards. **Memory**: every MAC is charged one float32

@@ -12,9 +12,13 @@ from importlib.util import find_spec
 from edgekit.device.work import UnknownWork, Work
 from edgekit.runtime import ModelInfo, ModelMetadata
 
-#: What edgekit's own files hold at most: nodes, and layers times directions (three layers, one both ways).
-OWN_NODES = 60
-OWN_DIRECTIONS = 4
+#: Layers of recurrent cells, and all other operators that edgekit writes. A file with others is counted.
+_RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
+_OTHERS = """
+    ArgMax DequantizeLinear Div Flatten GatherND Gemm MatMul Max Mul ReduceL1 ReduceL2 ReduceMean Relu Reshape Sign
+    Slice Squeeze Sub Transpose
+"""
+OWN_OPERATORS = _RECURRENT | frozenset(_OTHERS.split())
 
 
 def model_work(info: ModelInfo, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Work | UnknownWork:
@@ -22,11 +26,11 @@ def model_work(info: ModelInfo, shapes: Mapping[str, tuple[int, ...]] | None = N
 
     shapes: sizes an input, where the model leaves them open; an open first axis is 1.
     """
-    if info.metadata is not None and info.metadata.macs:
-        return _own_work(info.metadata, info.size_bytes)
+    if info.metadata is not None and info.metadata.macs and OWN_OPERATORS.issuperset(info.op_types):
+        return _own_work(info, info.metadata)
     if find_spec("onnx") is None:
         return UnknownWork(
-            "the file was not made by edgekit, and counting its operations needs the onnx package:"
+            "the file is not as edgekit writes them, and counting its operations needs the onnx package:"
             " pip install 'edgekit[train]'"
         )
     from edgekit.device.graph import graph_work
@@ -34,18 +38,25 @@ def model_work(info: ModelInfo, shapes: Mapping[str, tuple[int, ...]] | None = N
     return graph_work(info.path, shapes or {})
 
 
-def _own_work(metadata: ModelMetadata, size_bytes: int) -> Work | UnknownWork:
-    if metadata.macs < size_bytes // 8:
+def _own_work(info: ModelInfo, metadata: ModelMetadata) -> Work | UnknownWork:
+    """MACs as the metadata says, if that can be true; nodes and layers as the file has them.
+
+    steps: every layer once and the first one twice, as if it ran in both directions; what it does not use of that is
+    the preprocessing's. Frames: the larger of what metadata and input say. nodes: all, folded ones included.
+    """
+    if metadata.macs < info.size_bytes // 8:
         # every weight is used at least once, and takes 1 to 4 bytes
         return UnknownWork(
-            f"its metadata says {metadata.macs} multiply-adds, too few for a file of {size_bytes} bytes;"
+            f"its metadata says {metadata.macs} multiply-adds, too few for a file of {info.size_bytes} bytes;"
             " export it again"
         )
+    layers = sum(info.op_types.get(name, 0) for name in _RECURRENT)
+    declared = [size for item in info.inputs for size in (item.shape or ())[1:2] if isinstance(size, int)]
     return Work(
         matrix_macs=metadata.macs,
         conv_macs=0,
-        steps=OWN_DIRECTIONS * metadata.sequence_length,
-        nodes=OWN_NODES,
-        elements=0,  # the preprocessing is part of `steps`
+        steps=(layers + 1) * max(metadata.sequence_length, *declared, 1),
+        nodes=sum(info.op_types.values()),
+        elements=0,
         source="the file's metadata",
     )

@@ -53,5 +53,5 @@ def verify_parity(model: nn.Module, path: Path, x: F32, tolerance: float = TOLER
     predictor = open_predictor(path)
     values = validate_input(x, (None, *predictor.input_shape[1:]), "parity takes")
     expected = predict_logits(model, values)
-    got = predict_batches(predictor, values, 256)
+    got = predict_batches(predictor, values)
     return ParityResult(Path(path), float(np.abs(got - expected).max()), len(values), tolerance)

@@ -57,7 +57,7 @@ class Int8Loss:
 
 def logits_of(path: Path, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """x (takes, time, features) to logits (takes, classes), through ONNX Runtime."""
-    return predict_batches(open_predictor(path), x, 256)
+    return predict_batches(open_predictor(path), x)
 
 
 def int8_loss(fp32: Path, int8: Path, takes: Takes) -> Int8Loss:

@@ -125,6 +125,7 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
     from edgekit.pipeline.closing import score_models
     from edgekit.pipeline.gates import check_gates
 
+    stages.check_scheme()
     record = stages.ensure("quantize", owned)
     if record is None or workspace.dry_run:
         return None

@@ -29,7 +29,7 @@ from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
-from edgekit.quantize import QuantizeConfig, quantize_onnx
+from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
     FitResult,
@@ -74,6 +74,10 @@ class Stages:
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
         """See `Workspace.ensure`."""
         return self.workspace.ensure(self.table, name, owned)
+
+    def check_scheme(self) -> None:
+        """Raises ConfigError when the student's cell can't have the quantisation scheme, before it is trained."""
+        check_cell(self.settings.section("quantize", QuantizeConfig).scheme, self.student_config().type, "student")
 
     @cached_property
     def teacher_stages(self) -> tuple[str, ...]:

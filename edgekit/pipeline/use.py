@@ -17,7 +17,7 @@ from edgekit.config import Tree
 from edgekit.data import DataConfig, Recordings, fit_length, load_recordings
 from edgekit.data.formats import READ_ERRORS
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
-from edgekit.evaluate import Metrics, evaluate_model
+from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, prepare_dataset, read_recordings
 from edgekit.pipeline.settings import Options, Settings, needs_extra
 from edgekit.pipeline.workspace import Workspace, versions
@@ -158,7 +158,7 @@ def predict_takes(model: Path, recordings: Path) -> tuple[Prediction, ...]:
     x = _read_takes(recordings, metadata.sequence_length)
     if x.shape[2] != metadata.features:
         raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {metadata.features}")
-    probabilities = softmax(np.concatenate([predictor(x[k : k + 1]) for k in range(len(x))]))
+    probabilities = softmax(predict_batches(predictor, x, predictor.fixed_batch or 1))
     best = probabilities.argmax(axis=1)
     return tuple(
         Prediction(str(recordings), k, metadata.class_names[label], round(float(probabilities[k, label]), 6))
@@ -213,7 +213,7 @@ def predict_frames(model: Path, lines: Iterable[str], min_frames: int = MIN_FRAM
             continue
         take = np.stack(window)[None]
         x = fit_length(take, np.array([len(window)]), metadata.sequence_length)
-        probabilities = softmax(predictor(x))[0]
+        probabilities = softmax(predict_batches(predictor, x))[0]
         best = int(probabilities.argmax())
         probability = round(float(probabilities[best]), 6)
         yield {"frame": seen - 1, "label": metadata.class_names[best], "probability": probability}

@@ -2,7 +2,7 @@
 
 from edgekit.quantize.files import QuantizeResult, quantize_onnx
 from edgekit.quantize.proof import QuantizationProof, QuantizedTensor, prove_quantization
-from edgekit.quantize.settings import QuantizeConfig
+from edgekit.quantize.settings import QuantizeConfig, check_cell
 from edgekit.quantize.weights import dequantize_rows, quantize_rows
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "QuantizeConfig",
     "QuantizeResult",
     "QuantizedTensor",
+    "check_cell",
     "dequantize_rows",
     "prove_quantization",
     "quantize_onnx",

@@ -12,10 +12,11 @@ from onnx import helper
 from edgekit import __version__
 from edgekit.artifacts import sha256_bytes, write_bytes
 from edgekit.errors import InputError, ModelFileError
+from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
 from edgekit.quantize.proof import QuantizationProof, prove_quantization
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.weights import SUPPORTED, find_weights, quantize_weights
-from edgekit.runtime import ModelInfo, ModelMetadata, inspect_model
+from edgekit.quantize.weights import SUPPORTED, quantize_weights, weights_of_scheme
+from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata, inspect_model
 
 _LEAST_OPSET = 13  # DequantizeLinear with one scale a row
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
@@ -35,20 +36,33 @@ class QuantizeResult:
     metadata: ModelMetadata | None
     proof: QuantizationProof
 
+    @property
+    def arithmetic(self) -> str:
+        """What is stored and what is computed in int8, for people."""
+        return SCHEMES[self.scheme]
+
+    @property
+    def batch_dependent(self) -> bool:
+        """Whether a take's logits depend on the rest of its batch: run such a file at batch 1."""
+        return self.scheme == "int8-dynamic"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         metadata = asdict(self.metadata) if self.metadata else None
         values = {**vars(self), "source": str(self.source), "target": str(self.target)}
-        return {**values, "metadata": metadata, "proof": self.proof.to_dict()}
+        about = {"arithmetic": self.arithmetic, "batch_dependent": self.batch_dependent}
+        return {**values, **about, "metadata": metadata, "proof": self.proof.to_dict()}
 
 
 def quantize_onnx(source: Path, target: Path, config: QuantizeConfig | None = None) -> QuantizeResult:
     """Write the int8 form of the fp32 ONNX file `source` to `target`, atomically; `source` is untouched.
 
     Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX
-    file with LSTM, GRU, Gemm or MatMul weights in its main graph will do. Nothing is written unless the
-    result is proven. Raises ModelFileError for a source that is no ONNX model, InputError for one that is
-    quantised already, has nothing to quantise or an opset below 13, GateError when the proof fails.
+    file with LSTM, GRU, Gemm or MatMul weights in its main graph will do. Scheme int8-dynamic: LSTM layers
+    computed in int8 at batch 1 (see `quantize.dynamic`). Nothing is written unless the result is proven.
+    Raises ModelFileError for a source that is no ONNX model, InputError for one that is quantised already, has
+    nothing to quantise, an opset below 13, or, with int8-dynamic, no LSTM or any GRU or RNN; GateError when the
+    proof fails.
     """
     config = config or QuantizeConfig()
     source, target = Path(source), Path(target)
@@ -58,16 +72,10 @@ def quantize_onnx(source: Path, target: Path, config: QuantizeConfig | None = No
     content = source.read_bytes()
     _check_source(info)
     model = _load(content, source)
-    weights = find_weights(model, config.min_elements)
-    if not weights:
-        raise InputError(
-            f"{source}: nothing to quantise: no float32 weights of {config.min_elements} elements or more"
-            f" in its {', '.join(SUPPORTED)} nodes"
-        )
-    quantized = quantize_weights(model, weights)
+    quantized = _quantize(model, info, config)
     metadata = _set_metadata(quantized, info, config)
     result = _serialise(quantized, source)
-    proof = prove_quantization(content, result, config.min_elements, str(target))
+    proof = prove_quantization(content, result, config, str(target))
     write_bytes(target, result)
     return QuantizeResult(
         source=source,
@@ -80,6 +88,24 @@ def quantize_onnx(source: Path, target: Path, config: QuantizeConfig | None = No
         metadata=metadata,
         proof=proof,
     )
+
+
+def _quantize(model: onnx.ModelProto, info: ModelInfo, config: QuantizeConfig) -> onnx.ModelProto:
+    """A copy in the scheme's form. Raises InputError where there is nothing to quantise or the scheme does not fit."""
+    dynamic = config.scheme == "int8-dynamic"
+    if dynamic:
+        check_recurrent(model, info.op_types, str(info.path))
+    weights = weights_of_scheme(model, config)
+    if not weights:
+        raise InputError(
+            f"{info.path}: nothing to quantise: no float32 weights of {config.min_elements} elements or more"
+            f" in its {', '.join(SUPPORTED)} nodes"
+        )
+    stored = [weight for weight in weights if not (dynamic and weight.op_type == "LSTM")]
+    quantized = quantize_weights(model, stored)
+    if dynamic:
+        quantize_lstms(quantized)
+    return quantized
 
 
 def _check_source(info: ModelInfo) -> None:

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from edgekit.errors import GateError
-from edgekit.quantize.weights import Weight, dequantize_rows, find_weights
+from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
+from edgekit.quantize.settings import QuantizeConfig
+from edgekit.quantize.weights import RECURRENT, Weight, dequantize_rows, find_weights, weights_of_scheme
+
+#: int8 numbers, their scales, and the axis of the rows that have one each.
+Place = tuple[NDArray[Any], NDArray[np.float32], int]
 
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
 
@@ -71,28 +76,36 @@ class QuantizationProof:
         return {**asdict(self), "op_types": dict(self.op_types), **ratios}
 
 
-def prove_quantization(source: bytes, target: bytes, min_elements: int, name: str) -> QuantizationProof:
+def prove_quantization(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> QuantizationProof:
     """Read both serialised models anew and compare them. name: of the target, for messages.
 
-    Raises GateError when a weight that should be int8 is not, when an element is off by more than half its
-    scale, or when the main graph lost or gained an operator besides DequantizeLinear and Reshape.
+    Raises GateError when a weight that should be int8 is not, when an element is off by more than half its scale,
+    or when the main graph lost or gained an operator besides DequantizeLinear and Reshape; with int8-dynamic,
+    besides each LSTM's change into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
     """
     before, after = onnx.load_from_string(source), onnx.load_from_string(target)
-    expected = find_weights(before, min_elements)
-    missed = find_weights(after, min_elements)
+    missed = find_weights(after, config.min_elements)
     if missed:
         names = ", ".join(weight.name for weight in missed)
         raise GateError(f"{name}: still float32 after quantisation: {names}; this is a bug, please report it")
-    _check_operators(before, after, name)
+    dynamic = config.scheme == "int8-dynamic"
+    _check_operators(before, after, dynamic, name)
+    places = _dynamic_places(before, after, name) if dynamic else {}
     originals = {tensor.name: tensor for tensor in before.graph.initializer}
-    tensors = tuple(_compare(weight, numpy_helper.to_array(originals[weight.name]), after, name) for weight in expected)
+    tensors = []
+    for weight in weights_of_scheme(before, config):
+        q, scale, axis = places[weight.name] if weight.name in places else _stored_place(weight, after, name)
+        tensors.append(_compare(weight, numpy_helper.to_array(originals[weight.name]), q, scale, axis, name))
+    settled = {item for node in after.graph.node if node.op_type in (*RECURRENT, OPERATOR) for item in node.input[3:]}
     return QuantizationProof(
-        tensors=tensors,
+        tensors=tuple(tensors),
         op_types=_count_ops(after),
         int8_bytes=sum(len(t.raw_data) for t in after.graph.initializer if t.data_type == onnx.TensorProto.INT8),
         remaining_fp32_bytes=sum(4 * int(np.prod(t.dims)) for t in _float_tensors(after.graph)),
         left_large=tuple(
-            t.name for t in _float_tensors(after.graph) if len(t.dims) >= 2 and np.prod(t.dims) >= min_elements
+            t.name
+            for t in _float_tensors(after.graph)
+            if len(t.dims) >= 2 and np.prod(t.dims) >= config.min_elements and t.name not in settled
         ),
         source_size_bytes=len(source),
         size_bytes=len(target),
@@ -103,15 +116,42 @@ def _count_ops(model: onnx.ModelProto) -> dict[str, int]:
     return dict(Counter(node.op_type for node in model.graph.node))
 
 
-def _check_operators(before: onnx.ModelProto, after: onnx.ModelProto, name: str) -> None:
+def _check_operators(before: onnx.ModelProto, after: onnx.ModelProto, dynamic: bool, name: str) -> None:
     was, now = Counter(_count_ops(before)), Counter(_count_ops(after))
+    if dynamic:
+        was[OPERATOR] += was.pop("LSTM", 0)
     changed = (was - now) + (now - was)
     extra = sorted(set(changed) - {"DequantizeLinear", "Reshape"})
     if extra:
         raise GateError(f"{name}: quantisation changed operators {', '.join(extra)}; please report it as a bug")
 
 
-def _compare(weight: Weight, original: NDArray[np.float32], after: onnx.ModelProto, name: str) -> QuantizedTensor:
+def _dynamic_places(before: onnx.ModelProto, after: onnx.ModelProto, name: str) -> dict[str, Place]:
+    """Where each LSTM's weights went, found by the node's outputs; everything else of the node is as it was."""
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in after.graph.initializer}
+    nodes = {tuple(node.output): node for node in after.graph.node if node.op_type == OPERATOR}
+    places: dict[str, Place] = {}
+    for old in lstm_nodes(before):
+        new = nodes.get(tuple(old.output))
+        if new is None or _rest(old) != _rest(new):
+            raise GateError(f"{name}: LSTM '{old.name}' lost an input or attribute; please report it as a bug")
+        for (position, scale, zero), weight in zip((W_INPUTS, R_INPUTS), old.input[1:3], strict=True):
+            q = tensors[new.input[position]].transpose(0, 2, 1)  # (directions, in, rows) in the file
+            if tensors[new.input[zero]].any():
+                raise GateError(f"{name}: weight {weight} has zero points other than 0; please report it as a bug")
+            places[weight] = q.reshape(-1, q.shape[2]), tensors[new.input[scale]].reshape(-1), 0
+    return places
+
+
+def _rest(node: onnx.NodeProto) -> tuple[list[str], dict[str, Any]]:
+    """Inputs besides the weights, and attributes; `layout` 0 says nothing."""
+    others = [*node.input[3:8], *[""] * 5][:5]
+    return [node.input[0], *others], {
+        a.name: helper.get_attribute_value(a) for a in node.attribute if a.name != "layout"
+    }
+
+
+def _stored_place(weight: Weight, after: onnx.ModelProto, name: str) -> Place:
     """Follow the nodes from a weight's name back to its int8 numbers, as a reader of the file would."""
     tensors = {tensor.name: tensor for tensor in after.graph.initializer}
     producers = {output: node for node in after.graph.node for output in node.output}
@@ -121,7 +161,12 @@ def _compare(weight: Weight, original: NDArray[np.float32], after: onnx.ModelPro
     if node is None or node.op_type != "DequantizeLinear":
         raise GateError(f"{name}: weight {weight.name} has no DequantizeLinear node; please report it as a bug")
     q, scale = (numpy_helper.to_array(tensors[item]) for item in node.input[:2])
-    axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
+    return q, scale, next((item.i for item in node.attribute if item.name == "axis"), 1)
+
+
+def _compare(
+    weight: Weight, original: NDArray[np.float32], q: NDArray[Any], scale: NDArray[np.float32], axis: int, name: str
+) -> QuantizedTensor:
     rows = original.reshape(q.shape)
     error = np.abs(dequantize_rows(q, scale, axis).astype(np.float64) - rows)
     per_row = error.max(axis=tuple(k for k in range(q.ndim) if k != axis))

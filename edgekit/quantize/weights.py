@@ -16,11 +16,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgekit.quantize.settings import QuantizeConfig
+
 F32 = NDArray[np.float32]
 I8 = NDArray[np.int8]
 
-_RECURRENT = ("LSTM", "GRU", "RNN")
-SUPPORTED = (*_RECURRENT, "Gemm", "MatMul")
+RECURRENT = ("LSTM", "GRU", "RNN")
+SUPPORTED = (*RECURRENT, "Gemm", "MatMul")
 INT8_SUFFIX, SCALE_SUFFIX, ROWS_SUFFIX, SHAPE_SUFFIX = "_int8", "_scale", "_rows", "_shape"
 
 
@@ -59,14 +61,24 @@ def find_weights(model: onnx.ModelProto, min_elements: int) -> list[Weight]:
                 axis = _row_axis(node, position, len(candidates[name]))
                 if axis is not None:
                     shape = candidates[name]
-                    by_direction = node.op_type in _RECURRENT and shape[0] > 1
+                    by_direction = node.op_type in RECURRENT and shape[0] > 1
                     found[name] = Weight(name, node.op_type, shape, axis, by_direction)
     return [found[name] for name in candidates if name in found]
 
 
+def weights_of_scheme(model: onnx.ModelProto, config: QuantizeConfig) -> list[Weight]:
+    """The weights that become int8: those of `find_weights`, and with int8-dynamic every LSTM's, whatever its size."""
+    whole = ("LSTM",) if config.scheme == "int8-dynamic" else ()
+    return [
+        weight
+        for weight in find_weights(model, 1)
+        if weight.op_type in whole or np.prod(weight.shape) >= config.min_elements
+    ]
+
+
 def _row_axis(node: onnx.NodeProto, position: int, rank: int) -> int | None:
     """The axis along which each slice makes one output number; None when this input is no weight."""
-    if node.op_type in _RECURRENT:  # W, R: (directions, gates * hidden, in)
+    if node.op_type in RECURRENT:  # W, R: (directions, gates * hidden, in)
         return 1 if position in (1, 2) and rank == 3 else None
     if node.op_type == "MatMul":
         return (rank - 2, rank - 1)[position]
@@ -111,10 +123,8 @@ def quantize_weights(model: onnx.ModelProto, weights: list[Weight]) -> onnx.Mode
         more_tensors, more_nodes = _stored(weight, numpy_helper.to_array(tensors[weight.name]))
         added += more_tensors
         nodes += more_nodes
-    gone = {weight.name for weight in weights}
-    _replace(graph.initializer, [item for item in graph.initializer if item.name not in gone] + added)
-    _replace(graph.input, [item for item in graph.input if item.name not in gone])
-    _replace(graph.node, nodes + list(graph.node))
+    replace_initializers(graph, {weight.name for weight in weights}, added)
+    replace_items(graph.node, nodes + list(graph.node))
     return target
 
 
@@ -140,7 +150,13 @@ def _stored(weight: Weight, values: F32) -> tuple[list[onnx.TensorProto], list[o
     return tensors, nodes
 
 
-def _replace(field: Any, items: list[Any]) -> None:
+def replace_initializers(graph: onnx.GraphProto, gone: set[str], added: list[onnx.TensorProto]) -> None:
+    """Take some initializers out, also of the inputs, where old files list them, and append others."""
+    replace_items(graph.initializer, [item for item in graph.initializer if item.name not in gone] + added)
+    replace_items(graph.input, [item for item in graph.input if item.name not in gone])
+
+
+def replace_items(field: Any, items: list[Any]) -> None:
     """Set a repeated protobuf field."""
     del field[:]
     field.extend(items)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from edgekit.report.bench import bench_text
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
+from edgekit.runtime import SCHEMES
 
 #: Models of which at least this part of the parameters is zero have been pruned without becoming smaller.
 ZEROS_RATIO = 0.01
@@ -101,8 +102,9 @@ def zeros_note(score: Mapping[str, Any]) -> str:
 
 
 def quantization_text(figures: Mapping[str, Any]) -> str:
-    """Parity, what INT8 cost, and the proof that the weights are int8."""
+    """Parity, what INT8 cost, the proof that the weights are int8, and what the scheme asks of its user."""
     parity, loss, proof = figures["parity"], figures["int8"], figures["quantized"]["proof"]
+    scheme = figures["quantized"]["scheme"]
     return "\n".join(
         [
             f"Parity: torch against ONNX fp32 differ by {parity['max_abs_difference']:.1e} at most on"
@@ -111,9 +113,19 @@ def quantization_text(figures: Mapping[str, Any]) -> str:
             f" {loss['changed']} labels changed; standardisation {figures['standardisation']}",
             f"Proof: {len(proof['tensors'])} weight tensors are int8"
             f" ({percent(proof['weight_reduction_ratio'])} smaller; the file {percent(proof['file_reduction_ratio'])});"
-            " int8 storage, fp32 arithmetic",
+            f" {SCHEMES[scheme]}",
+            *_scheme_notes(scheme),
         ]
     )
+
+
+def _scheme_notes(scheme: str) -> list[str]:
+    if scheme != "int8-dynamic":
+        return []
+    return [
+        "Note: all takes of a batch share one activation scale, so logits depend on the rest of the batch, and above"
+        " one take on threads; edgekit scores this file one take at a time: run it so, too"
+    ]
 
 
 def quantized_text(result: Mapping[str, Any]) -> str:
@@ -126,6 +138,7 @@ def quantized_text(result: Mapping[str, Any]) -> str:
     ]  # fmt: skip
     summary = (
         f"{result['target']}: {size(result['source_size_bytes'])} to {size(result['size_bytes'])}"
-        f" ({percent(proof['file_reduction_ratio'])} smaller); int8 storage, fp32 arithmetic"
+        f" ({percent(proof['file_reduction_ratio'])} smaller); {SCHEMES[result['scheme']]}"
     )
-    return table(["weight", "of", "shape", "before", "after"], rows, left=3) + "\n" + summary
+    weights = table(["weight", "of", "shape", "before", "after"], rows, left=3)
+    return "\n".join([weights, summary, *_scheme_notes(result["scheme"])])

@@ -5,12 +5,13 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
-from edgekit.runtime.session import Predictor, open_predictor, validate_input
+from edgekit.runtime.session import BatchDependenceWarning, Predictor, open_predictor, validate_input
 from edgekit.runtime.wire import TensorInfo
 
 __all__ = [
     "PREPROCESSING",
     "SCHEMES",
+    "BatchDependenceWarning",
     "ModelInfo",
     "ModelMetadata",
     "Predictor",

@@ -11,6 +11,7 @@ from edgekit.errors import ModelFileError
 from edgekit.runtime.metadata import ModelMetadata
 from edgekit.runtime.wire import ModelSummary, TensorInfo, WireError, summarise
 
+_DYNAMIC = "DynamicQuantize"  # ...Linear of ONNX; ...LSTM and ...MatMul of ONNX Runtime
 _MAX_BYTES = 2**31 - 1  # protobuf's limit; larger models need external data, which edgekit refuses
 
 
@@ -32,6 +33,11 @@ class ModelInfo:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     op_types: Mapping[str, int]
+
+    @property
+    def batch_dependent(self) -> tuple[str, ...]:
+        """Operators that quantise all takes of a batch with one scale: a take's result depends on the others."""
+        return tuple(sorted(name for name in self.op_types if name.startswith(_DYNAMIC)))
 
 
 def inspect_model(path: Path) -> ModelInfo:

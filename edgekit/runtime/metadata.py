@@ -11,7 +11,13 @@ from edgekit.errors import ModelFileError
 
 PREFIX = "edgekit."
 PREPROCESSING = ("standard", "hand", "hand+displacement")
-SCHEMES = ("fp32", "int8-weights")
+
+#: How a model's numbers are stored and computed, to what that means, for people.
+SCHEMES: Mapping[str, str] = {
+    "fp32": "fp32 storage and arithmetic",
+    "int8-weights": "int8 storage, fp32 arithmetic",
+    "int8-dynamic": "int8 arithmetic inside the LSTM layers, int8 storage of the dense layers",
+}
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,9 @@ class ModelMetadata:
     class_names: one a logit, in order. sequence_length: frames that the model reads. features: numbers a
     frame. preprocessing: what the graph itself does before the first layer: "standard" (standardisation
     only), "hand" (each frame relative to its wrist, divided by hand size, then standardised) or
-    "hand+displacement" (the wrist's slots carry its path, too). scheme: "fp32" or "int8-weights". parents:
-    SHA-256 of the files that this one was made from, nearest first. version: of edgekit. parameters, macs: of
-    the model, at batch 1. trained_on: the data, for people.
+    "hand+displacement" (the wrist's slots carry its path, too). scheme: one of `SCHEMES`. parents: SHA-256 of
+    the files that this one was made from, nearest first. version: of edgekit. parameters, macs: of the model,
+    at batch 1. trained_on: the data, for people.
     """
 
     class_names: tuple[str, ...]

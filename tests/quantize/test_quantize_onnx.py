@@ -214,7 +214,7 @@ def test_old_opsets_are_refused_with_the_way_out(tmp_path: Path) -> None:
 def test_the_proof_finds_a_weight_that_was_skipped(tmp_path: Path) -> None:
     source = _exported(tmp_path).read_bytes()
     with pytest.raises(GateError, match="still float32 after quantisation: W0"):
-        prove_quantization(source, source, 1024, "model.int8.onnx")
+        prove_quantization(source, source, QuantizeConfig(), "model.int8.onnx")
 
 
 def test_the_proof_finds_a_wrong_number(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_the_proof_finds_a_wrong_number(tmp_path: Path) -> None:
     values[0, 5, 7] += 1 if values[0, 5, 7] < 127 else -1
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     with pytest.raises(GateError, match=r"R0 is int8, off by [01]\.\d+ scales"):
-        prove_quantization(source.read_bytes(), model.SerializeToString(), 1024, "model.int8.onnx")
+        prove_quantization(source.read_bytes(), model.SerializeToString(), QuantizeConfig(), "model.int8.onnx")
 
 
 def test_the_proof_finds_a_lost_operator(tmp_path: Path) -> None:
@@ -236,4 +236,4 @@ def test_the_proof_finds_a_lost_operator(tmp_path: Path) -> None:
     relu = next(node for node in model.graph.node if node.op_type == "Relu")
     relu.op_type = "Identity"
     with pytest.raises(GateError, match="changed operators Identity, Relu"):
-        prove_quantization(source.read_bytes(), model.SerializeToString(), 1024, "model.int8.onnx")
+        prove_quantization(source.read_bytes(), model.SerializeToString(), QuantizeConfig(), "model.int8.onnx")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edgekit.report import chain_text, quantized_text
+from edgekit.report.chain import quantization_text
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "chain.txt"
 
@@ -26,6 +27,7 @@ QUANTIZATION = {
     "parity": {"max_abs_difference": 3.1e-7, "takes": 275, "tolerance": 1e-5, "passed": True},
     "int8": {"accuracy_drop": 0.0036, "takes": 275, "changed": 2},
     "quantized": {
+        "scheme": "int8-weights",
         "proof": {"tensors": [{}, {}, {}], "weight_reduction_ratio": 0.741, "file_reduction_ratio": 0.703},
     },
 }
@@ -119,8 +121,18 @@ def test_retention_is_accuracy_over_the_teachers(ratio: float) -> None:
     assert f"{100 * ratio:.1f} %" in line
 
 
-def test_int8_weights_are_not_called_int8_arithmetic() -> None:
-    proof = {**QUANTIZATION["quantized"]["proof"], "tensors": []}  # type: ignore[index]
-    quantized = quantized_text({"target": "m.onnx", "source_size_bytes": 4000, "size_bytes": 1000, "proof": proof})
-    for text in (chain_text(RESULT), quantized):
-        assert "int8 storage, fp32 arithmetic" in text
+@pytest.mark.parametrize(
+    ("scheme", "arithmetic", "batch"),
+    [
+        ("int8-weights", "int8 storage, fp32 arithmetic", False),
+        ("int8-dynamic", "int8 arithmetic inside the LSTM layers, int8 storage of the dense layers", True),
+    ],
+)
+def test_int8_storage_is_not_called_int8_arithmetic(scheme: str, arithmetic: str, batch: bool) -> None:
+    """Both texts say what is computed in int8, and whether a batch changes its takes' logits."""
+    quantized: dict[str, Any] = {**QUANTIZATION["quantized"], "scheme": scheme}  # type: ignore[dict-item]
+    file = {"target": "m.onnx", "source_size_bytes": 4000, "size_bytes": 1000, "scheme": scheme}
+    alone = quantized_text({**file, "proof": {**quantized["proof"], "tensors": []}})
+    for text in (quantization_text({**QUANTIZATION, "quantized": quantized}), alone):
+        assert arithmetic in text
+        assert ("one take at a time" in text) == batch
