@@ -164,3 +164,12 @@ def recordings_option(data: Path | None) -> str | None:
     if data is None or (str(data) == "synthetic" and not data.exists()):
         return None if data is None else "synthetic"
     return str(data.absolute())
+
+
+def parse_shape(text: str) -> tuple[str, list[int]]:
+    """`landmarks=1,30,63` as a name and sizes."""
+    name, _, sizes = text.partition("=")
+    try:
+        return name, [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None

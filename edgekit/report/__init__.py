@@ -2,6 +2,7 @@
 
 from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, quantized_text
+from edgekit.report.compare import compare_text
 from edgekit.report.texts import (
     evaluation_text,
     pairs_text,
@@ -16,6 +17,7 @@ from edgekit.report.texts import (
 __all__ = [
     "bench_text",
     "chain_text",
+    "compare_text",
     "evaluation_text",
     "pairs_text",
     "predictions_text",
