@@ -45,11 +45,12 @@ class BenchConfig(StageConfig):
 class CompareConfig(StageConfig):
     """How files are compared.
 
-    repeats: rounds wanted of each process, after `warmup` rounds; in a round every file runs once. processes: fresh
-    processes: where a file's weights land in memory is luck, and the verdict needs all of them to agree. confidence:
-    of each process's interval of the median ratio. smallest_effect_ratio: a difference in time that is not worth a
-    name; copies of one file differ by up to 1 % in most processes, and by 3 % in some. time_limit_s: of measuring,
-    shared by the processes. shapes: sizes an input of the first file, where it leaves them open. seed: of random input.
+    repeats: rounds wanted of each process, after `warmup` rounds; a round gives one sample of every file. processes:
+    fresh processes: where a file's weights land in memory is luck, and the verdict needs all of them to agree.
+    confidence: of each process's interval of the median ratio. smallest_effect_ratio: a difference in time below which
+    nothing is called faster: copies of one file differ by 0.5 % from process to process (standard deviation; 2.5 % was
+    seen once in 300). time_limit_s: of measuring, shared by the processes. shapes: sizes an input of the first file,
+    where it leaves them open. seed: of random input.
     """
 
     repeats: Count = 1000
