@@ -14,10 +14,11 @@ _PUBLIC = {
     "export_onnx": "edgekit.export",
     "quantize_onnx": "edgekit.quantize",
     "bench_onnx": "edgekit.bench",
+    "compare_onnx": "edgekit.bench",
 }
 
 if TYPE_CHECKING:
-    from edgekit.bench import bench_onnx
+    from edgekit.bench import bench_onnx, compare_onnx
     from edgekit.distill import distill_model
     from edgekit.export import export_onnx
     from edgekit.prune import prune_model
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "__version__",
     "bench_onnx",
+    "compare_onnx",
     "distill_model",
     "export_onnx",
     "prune_model",

@@ -184,6 +184,7 @@ def test_the_public_names_load_on_first_use_and_no_module_has_them() -> None:
         "export_onnx",
         "quantize_onnx",
         "bench_onnx",
+        "compare_onnx",
     }
     assert not {f"edgekit.{name}" for name in edgekit.__all__} & set(modules_of(PACKAGE))
 

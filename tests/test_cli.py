@@ -45,8 +45,8 @@ def run(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(IDS) == {
-        "run", "data check", "data synth", "train", "distill", "prune", "quantize", "bench", "evaluate", "predict",
-        "profiles", "env", "config",
+        "run", "data check", "data synth", "train", "distill", "prune", "quantize", "bench", "compare", "evaluate",
+        "predict", "profiles", "env", "config",
     }  # fmt: skip
 
 
@@ -166,6 +166,8 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
     lines = [
         "bench m.onnx --repeats 100",
         "bench m.onnx --repeats 100 --set bench.warmup=1 --json",
+        "compare m.onnx m.onnx --repeats 20 --processes 1",
+        "compare m.onnx m.onnx m.onnx --repeats 20 --processes 2 --json",
         "evaluate m.onnx --data hands.npz --part all",
         "evaluate m.onnx --set synth.people=1 --set synth.takes_per_letter=4 --json",
         "predict take.npy --model m.onnx",
@@ -181,6 +183,24 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
         assert out.strip(), line
         if "--json" in line:
             assert isinstance(json.loads(out), dict)
+
+
+def test_what_can_not_be_compared_is_exit_2(
+    lstm_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = lstm_file(time=30).rename(tmp_path / "long.onnx")
+    short = lstm_file(time=20).rename(tmp_path / "short.onnx")
+    cases = {
+        (): "models to compare: 0; give two ONNX files or more",
+        (long,): "models to compare: 1; give two ONNX files or more",
+        (long, tmp_path / "none.onnx"): "none.onnx: no such file",
+        (long, short): "short.onnx: its input is ",
+    }
+    for models, message in cases.items():
+        code = run_cli(["compare", *map(str, models), f"--workdir={tmp_path / 'work'}"])
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, "")
+        assert message in err
 
 
 def test_settings_of_training_are_no_obstacle_on_a_device(tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
 """Verdicts: a profile's constraints against measurements, whatever their source. Loads neither torch nor onnx."""
 
+from edgekit.bench.compare import compare_onnx
+from edgekit.bench.comparison import CompareResult, Comparison
 from edgekit.bench.result import BenchResult, Measurement, Row
 from edgekit.bench.run import bench_onnx
-from edgekit.bench.settings import EVIDENCE_ORDER, BenchConfig, Evidence
+from edgekit.bench.settings import EVIDENCE_ORDER, BenchConfig, CompareConfig, Evidence
 from edgekit.bench.verdict import judge
 
 __all__ = [
     "EVIDENCE_ORDER",
     "BenchConfig",
     "BenchResult",
+    "CompareConfig",
+    "CompareResult",
+    "Comparison",
     "Evidence",
     "Measurement",
     "Row",
     "bench_onnx",
+    "compare_onnx",
     "judge",
 ]

@@ -131,7 +131,7 @@ class BenchResult:
             "verdict": self.verdict,
             "exit_code": self.exit_code,
             "worst_board": None if worst is None else worst.board,
-            "model": _model(self.info),
+            "model": describe_model(self.info),
             "profile": self.profile.model_dump(mode="json"),
             "config": {**self.config.model_dump(mode="json"), "threads": self.threads},
             "machine": dict(self.measurement.machine),
@@ -153,7 +153,8 @@ def _badness(row: Row) -> tuple[int, float]:
     return _SEVERITY.index(row.verdict), float("inf") if ratio is None else -ratio
 
 
-def _model(info: ModelInfo) -> dict[str, Any]:
+def describe_model(info: ModelInfo) -> dict[str, Any]:
+    """What a model file says about itself, JSON-ready."""
     return {
         "path": str(info.path),
         "size_bytes": info.size_bytes,

@@ -42,6 +42,28 @@ class BenchConfig(StageConfig):
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
+class CompareConfig(StageConfig):
+    """How files are compared.
+
+    repeats: rounds wanted of each process, after `warmup` rounds; a round gives one sample of every file. processes:
+    fresh processes: where a file's weights land in memory is luck, and the verdict needs all of them to agree.
+    confidence: of each process's interval of the median ratio. smallest_effect_ratio: a difference in time below which
+    nothing is called faster: copies of one file differ by 0.5 % from process to process (standard deviation; 2.5 % was
+    seen once in 300). time_limit_s: of measuring, shared by the processes. shapes: sizes an input of the first file,
+    where it leaves them open. seed: of random input.
+    """
+
+    repeats: Count = 1000
+    warmup: Annotated[int, pydantic.Field(ge=0)] = 50
+    processes: Count = 5
+    threads: Annotated[int, pydantic.Field(ge=1, le=256)] = 1
+    confidence: Annotated[float, pydantic.Field(ge=0.5, lt=1)] = 0.99
+    smallest_effect_ratio: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.02
+    time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
+    shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
+    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+
+
 def accepts(least: Evidence, evidence: Evidence) -> bool:
     """Whether `evidence` is at least as strong as `least`."""
     return EVIDENCE_ORDER.index(evidence) <= EVIDENCE_ORDER.index(least)

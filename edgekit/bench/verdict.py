@@ -7,7 +7,8 @@ memory. Where this machine is one of the boards, what was measured stands for th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgekit.bench.result import Measurement, Row, Verdict
 from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, accepts
@@ -32,7 +33,7 @@ def judge(
 
     estimates: one a board, in the profile's order. accuracy_drop: parent's accuracy less this model's, a ratio.
     """
-    here = this_board(profile, measurement)
+    here = this_board(profile.boards, measurement.machine)
     evidence = ON_DEVICE if here else ON_HOST
     latency = _host_latency(profile, config, measurement, evidence)
     memory = _host_memory(profile, measurement, evidence)
@@ -50,10 +51,10 @@ def judge(
     return tuple(row for row in rows if row is not None)
 
 
-def this_board(profile: Profile, measurement: Measurement) -> Board | None:
-    """The profile's board that the measuring machine is, by its device tree; None for another machine."""
-    model = measurement.machine.get("device_tree_model") or ""
-    return next((board for board in profile.boards if model.startswith(board.device_tree_model.value)), None)
+def this_board(boards: Sequence[Board], machine: Mapping[str, Any]) -> Board | None:
+    """The board that the measuring machine is, by its device tree; None for another machine."""
+    model = machine.get("device_tree_model") or ""
+    return next((board for board in boards if model.startswith(board.device_tree_model.value)), None)
 
 
 def _size(profile: Profile, size_bytes: int) -> Row | None:

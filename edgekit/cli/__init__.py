@@ -12,6 +12,7 @@ import click
 
 from edgekit import __version__
 from edgekit.cli.bench import bench
+from edgekit.cli.compare import compare
 from edgekit.cli.config import config
 from edgekit.cli.data import data
 from edgekit.cli.distill import distill
@@ -25,7 +26,7 @@ from edgekit.cli.run import run
 from edgekit.cli.train import train
 from edgekit.errors import EdgekitError, InputError
 
-COMMANDS = (run, data, train, distill, prune, quantize, bench, evaluate, predict, profiles, env, config)
+COMMANDS = (run, data, train, distill, prune, quantize, bench, compare, evaluate, predict, profiles, env, config)
 
 
 class InOrder(click.Group):

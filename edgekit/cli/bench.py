@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, emit, flags, workspace
+from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, workspace
 
 
 @click.command()
@@ -59,12 +59,3 @@ def bench(
         result = bench_model(opened, model, profile)
     emit(common.json, result.to_dict(), lambda: bench_text(result))
     return result.exit_code
-
-
-def parse_shape(text: str) -> tuple[str, list[int]]:
-    """`landmarks=1,30,63` as a name and sizes."""
-    name, _, sizes = text.partition("=")
-    try:
-        return name, [int(size) for size in sizes.split(",")]
-    except ValueError:
-        raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None

@@ -169,3 +169,12 @@ def recordings_option(data: Path | None) -> str | None:
 def teacher_option(teacher: str | None) -> str | None:
     """--teacher as options keep it: a file by its absolute path."""
     return str(Path(teacher).absolute()) if teacher and teacher.endswith(".onnx") else teacher
+
+
+def parse_shape(text: str) -> tuple[str, list[int]]:
+    """`landmarks=1,30,63` as a name and sizes."""
+    name, _, sizes = text.partition("=")
+    try:
+        return name, [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None

@@ -4,9 +4,13 @@ from edgekit.measure.launch import WORKER, WorkerRequest, WorkerResult, run_work
 from edgekit.measure.statistics import (
     PERCENTILES,
     LatencySummary,
+    MedianInterval,
     enough,
+    interval_rank,
     least_count,
+    median_interval,
     percentile,
+    ratio_interval,
     summarise,
 )
 
@@ -14,11 +18,15 @@ __all__ = [
     "PERCENTILES",
     "WORKER",
     "LatencySummary",
+    "MedianInterval",
     "WorkerRequest",
     "WorkerResult",
     "enough",
+    "interval_rank",
     "least_count",
+    "median_interval",
     "percentile",
+    "ratio_interval",
     "run_worker",
     "summarise",
 ]

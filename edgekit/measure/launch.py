@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import py_compile
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -33,13 +34,17 @@ _KINDS: Mapping[str, type[EdgekitError]] = {"model": ModelFileError, "shape": Sh
 class WorkerRequest:
     """What one worker process shall measure.
 
-    takes: float32 (takes, ...) real input, one take a run, or None for random numbers from `seed`. shapes:
-    sizes an input, where the model leaves them open. sequence_length: for a symbolic second axis of three.
-    repeats: samples wanted; min_time_s, max_time_s: of measuring.
+    others: models that take turns with `model` on the same input; at least one in mode "compare", none in the other
+    modes. opened_first: the model whose session is opened first, 0 for `model`, k for the k-th of `others`: memory
+    that is given out first may be faster. takes: float32 (takes, ...) real input, one take a run, or None for random
+    numbers from `seed`. shapes: sizes an input of `model`, where it leaves them open. sequence_length: for a symbolic
+    second axis of three. repeats: samples wanted of each model; min_time_s, max_time_s: of measuring.
     """
 
     model: Path
-    mode: Literal["latency", "memory"]
+    mode: Literal["latency", "memory", "compare"]
+    others: tuple[Path, ...] = ()
+    opened_first: int = 0
     takes: NDArray[np.float32] | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sequence_length: int | None = None
@@ -50,14 +55,21 @@ class WorkerRequest:
     min_time_s: float = 0.0
     max_time_s: float = 30.0
 
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """`model`, then `others`."""
+        return (self.model, *self.others)
+
 
 @dataclass(frozen=True)
 class WorkerResult:
     """What one worker process measured.
 
-    samples_ns, thread_cpu_ns: every run after the warm-up (latency mode; empty otherwise). stages: resident
-    and peak memory in bytes as the process grew. peak_rss_bytes: None where the system does not tell, with
-    the reason. inputs: how each was fed. machine: the computer, its software and load.
+    samples_ns, thread_cpu_ns: every run of `model` after the warm-up (empty in memory mode). others_ns: the samples
+    of each of `others` (compare mode); the k-th samples of all models belong to one round. stages: resident and
+    peak memory in bytes as the process grew. peak_rss_bytes: None where the system does not tell, with the reason.
+    session_ns, first_run_ns: of all models together. inputs: how each was fed. machine: the computer, its software
+    and load.
     """
 
     samples_ns: tuple[int, ...]
@@ -71,16 +83,19 @@ class WorkerResult:
     stages: tuple[Mapping[str, Any], ...]
     inputs: tuple[Mapping[str, Any], ...]
     machine: Mapping[str, Any]
+    others_ns: tuple[tuple[int, ...], ...] = ()
 
 
 def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = sys.executable) -> WorkerResult:
-    """Measure in a fresh process whose working directory is empty but for a copy of the model.
+    """Measure in a fresh process whose working directory is empty but for a copy of each model.
 
     Nothing outside that directory can be reached by a relative path, so external tensor data is never found.
-    Raises ModelFileError when the model is refused or brings the process down (the signal is named),
-    ShapeError when its inputs can't be made, WeakEvidenceError when not one run ends within the time limit.
+    Raises ModelFileError when a model is refused or brings the process down (the signal is named),
+    ShapeError when its inputs can't be made, or are not those of the model that it takes turns with,
+    WeakEvidenceError when not one run ends within the time limit.
     """
-    inspect_model(request.model)
+    for model in request.models:
+        inspect_model(model)
     if request.takes is not None and not np.isfinite(request.takes).all():
         raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")
     with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
@@ -99,14 +114,15 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
             )
         except subprocess.TimeoutExpired as error:
             raise WeakEvidenceError(
-                f"{request.model}: no result within {error.timeout:g} s; give a longer time limit"
+                f"{_named(request.models)}: no result within {error.timeout:g} s; give a longer time limit"
             ) from None
-        return _interpret(finished, request.model, str(message["model"]))
+        return _interpret(finished, request.models, [message["model"], *message["others"]])
 
 
 def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
-    model = folder / "model.onnx"
-    shutil.copyfile(request.model, model)
+    copies = [folder / f"model{index}.onnx" for index in range(len(request.models))]
+    for model, copy in zip(request.models, copies, strict=True):
+        shutil.copyfile(model, copy)
     takes = None
     if request.takes is not None:
         takes = folder / "takes.npy"
@@ -114,7 +130,9 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "mode": request.mode,
-        "model": str(model),
+        "model": str(copies[0]),
+        "others": [str(copy) for copy in copies[1:]],
+        "opened_first": request.opened_first,
         "takes": None if takes is None else str(takes),
         "shapes": {name: list(sizes) for name, sizes in request.shapes.items()},
         "sequence_length": request.sequence_length,
@@ -127,21 +145,35 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
     }
 
 
-def _interpret(finished: subprocess.CompletedProcess[str], model: Path, alias: str) -> WorkerResult:
-    if finished.returncode < 0:
-        raise ModelFileError(_death(-finished.returncode, model, finished.stderr))
+def _interpret(
+    finished: subprocess.CompletedProcess[str], models: Sequence[Path], aliases: Sequence[str]
+) -> WorkerResult:
     lines = finished.stdout.strip().splitlines()
+    if finished.returncode < 0:
+        raise ModelFileError(_death(-finished.returncode, _suspects(lines, models), finished.stderr))
     try:
         answer = json.loads(lines[-1]) if lines else None
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
         detail = _last_line(finished.stderr)
-        raise EdgekitError(f"{model}: the measuring process ended with {finished.returncode} and no result{detail}")
+        name = _named(models)
+        raise EdgekitError(f"{name}: the measuring process ended with {finished.returncode} and no result{detail}")
     if "error" in answer:
-        kind, text = answer["error"]["kind"], answer["error"]["message"].replace(alias, str(model))
-        raise _KINDS.get(kind, InputError)(f"{model}: {text}")
+        error = answer["error"]
+        model, alias = models[error["model"]], aliases[error["model"]]
+        raise _KINDS.get(error["kind"], InputError)(f"{model}: {error['message'].replace(alias, str(model))}")
     return _result(answer)
+
+
+def _suspects(lines: Sequence[str], models: Sequence[Path]) -> str:
+    """The model that the worker was trying when it died, by its last word; all of them when it did not say."""
+    found = re.fullmatch(r"(?:opening|running) model (\d+)", lines[-1]) if lines else None
+    return str(models[int(found[1])]) if found else _named(models)
+
+
+def _named(models: Sequence[Path]) -> str:
+    return ", ".join(map(str, models))
 
 
 def _result(answer: Mapping[str, Any]) -> WorkerResult:
@@ -157,10 +189,11 @@ def _result(answer: Mapping[str, Any]) -> WorkerResult:
         stages=tuple(answer["stages"]),
         inputs=tuple(answer["inputs"]),
         machine=answer["machine"],
+        others_ns=tuple(tuple(samples) for samples in answer.get("others_ns", ())),
     )
 
 
-def _death(number: int, model: Path, stderr: str) -> str:
+def _death(number: int, model: str, stderr: str) -> str:
     try:
         name = signal.Signals(number).name
     except ValueError:

@@ -1,15 +1,18 @@
-"""Measures one ONNX model in this process: latency or memory. The one way in which edgekit measures.
+"""Measures ONNX models in this process: latency or memory of one, or several in turn. edgekit's one way to measure.
 
 Run as a file (`python worker.py`), never imported by the process that asks: one JSON request on stdin, one
 JSON result as the last line of stdout. The same file runs on this host, on a device and in an emulator, so
 it needs the standard library, numpy and onnxruntime only, and Python 3.9.
 
-Request: schema_version 1; mode "latency" or "memory"; model: path; takes: path of a .npy file, float32
-(takes, ...) or null for random input; seed; shapes: input name to sizes; sequence_length: frames, for a
-symbolic second axis, or null; threads; warmup, repeats: runs; min_time_s, max_time_s.
+Request: schema_version 1; mode "latency", "memory" or "compare"; model: path; others: paths of the models that
+take turns with it (compare only); opened_first: index of the model whose session is opened first, the others
+follow in order; takes: path of a .npy file, float32 (takes, ...) or null for random input; seed; shapes: input
+name (of `model`) to sizes; sequence_length: frames, for a symbolic second axis, or null; threads; warmup,
+repeats: runs of each model; min_time_s, max_time_s.
 
 Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; or
-{"error": {"kind": "model" | "shape" | "request" | "environment", "message": text}}.
+{"error": {"kind": "model" | "shape" | "request" | "environment", "message": text, "model": its index}}. Before
+that, lines that say which model is being tried: the last of them tells whose fault it was if the process dies.
 
 Memory is VmHWM and VmRSS of /proc/self/status: ru_maxrss is inherited from the parent across fork and exec,
 and would report the parent's peak.
@@ -20,6 +23,7 @@ from __future__ import annotations
 import array
 import gc
 import json
+import math
 import os
 import platform
 import random
@@ -43,11 +47,12 @@ _DTYPES = {
 
 
 class RequestError(Exception):
-    """What can't be measured. kind: "model", "shape", "request" or "environment"."""
+    """What can't be measured. kind: "model", "shape", "request" or "environment". model: index of the one at fault."""
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, model: int = 0) -> None:
         super().__init__(message)
         self.kind = kind
+        self.model = model
 
 
 def main() -> None:
@@ -58,8 +63,13 @@ def main() -> None:
     try:
         result = answer(read_request(sys.stdin.read()))
     except RequestError as error:
-        result = {"error": {"kind": error.kind, "message": str(error)}}
-    sys.stdout.write("\n" + json.dumps(result, allow_nan=False) + "\n")
+        result = {"error": {"kind": error.kind, "message": str(error), "model": error.model}}
+    say(json.dumps(result, allow_nan=False))
+
+
+def say(line: str) -> None:
+    """One line on stdout, at once."""
+    sys.stdout.write("\n" + line + "\n")
     sys.stdout.flush()
 
 
@@ -71,8 +81,10 @@ def read_request(text: str) -> dict[str, Any]:
         raise RequestError("request", "the request is not JSON: %s" % error) from None
     if not isinstance(request, dict) or request.get("schema_version") != SCHEMA_VERSION:
         raise RequestError("request", "expected a request of schema_version %d" % SCHEMA_VERSION)
-    if request.get("mode") not in ("latency", "memory"):
-        raise RequestError("request", "mode: expected latency or memory, got %r" % (request.get("mode"),))
+    if request.get("mode") not in ("latency", "memory", "compare"):
+        raise RequestError("request", "mode: expected latency, memory or compare, got %r" % (request.get("mode"),))
+    if bool(request.get("others")) != (request["mode"] == "compare"):
+        raise RequestError("request", "others: expected with mode compare, and with no other mode")
     for name in ("threads", "repeats"):
         if not isinstance(request.get(name), int) or request[name] < 1:
             raise RequestError("request", "%s: expected at least 1, got %r" % (name, request.get(name)))
@@ -88,19 +100,19 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     gc.collect()  # what importing left behind is not the model's
     stages.append(memory_now("imports"))
     started = time.perf_counter_ns()
-    session = open_session(onnxruntime, request)
+    sessions = open_sessions(onnxruntime, request)
     session_ns = time.perf_counter_ns() - started
     stages.append(memory_now("session"))
-    feeds, inputs = make_feeds(numpy, session, request)
+    feeds, inputs = make_feeds(numpy, sessions[0], request)
+    turns = [(session, same_feeds(session, index, feeds, inputs)) for index, session in enumerate(sessions)]
     started = time.perf_counter_ns()
-    run_checked(session, feeds[0])
+    for index in range(len(turns)):
+        say("running model %d" % index)
+        run_model(turns, index, 0)
     first_run_ns = time.perf_counter_ns() - started
     stages.append(memory_now("first run"))
-    measure = measure_latency if request["mode"] == "latency" else measure_memory
-    try:
-        result = measure(session, feeds, request)
-    except Exception as error:  # ONNX Runtime's own classes share no base
-        raise RequestError("model", "fails while it runs: %s" % first_line(error)) from None
+    say("running all models")
+    result = (measure_memory if request["mode"] == "memory" else measure_latency)(turns, request)
     stages.append(memory_now("run"))
     result.update(
         schema_version=SCHEMA_VERSION,
@@ -127,19 +139,31 @@ def import_runtime() -> tuple[Any, Any]:
     return numpy, onnxruntime
 
 
-def open_session(onnxruntime: Any, request: dict[str, Any]) -> Any:
-    """A CPU session as `edgekit.runtime` opens one: threads don't spin, int8 weights are folded at load."""
+def open_sessions(onnxruntime: Any, request: dict[str, Any]) -> list[Any]:
+    """A session for each model, in the request's order, however they are opened."""
+    paths = [request["model"], *request.get("others", [])]
+    sessions: list[Any] = [None] * len(paths)
+    for step in range(len(paths)):
+        index = (request.get("opened_first", 0) + step) % len(paths)
+        say("opening model %d" % index)
+        sessions[index] = open_session(onnxruntime, paths[index], request["threads"], index)
+    return sessions
+
+
+def open_session(onnxruntime: Any, path: str, threads: int, index: int) -> Any:
+    """A CPU session as `edgekit.runtime` opens one: threads don't spin, int8 products are the same on every x86."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = request["threads"]
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_quant_qdq", "1")
+    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        return onnxruntime.InferenceSession(request["model"], options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes share no base
         message = "ONNX Runtime %s can't load it: %s" % (onnxruntime.__version__, first_line(error))
-        raise RequestError("model", message) from None
+        raise RequestError("model", message, index) from None
 
 
 def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -173,11 +197,9 @@ def take_feeds(numpy: Any, inputs: Any, request: dict[str, Any]) -> tuple[list[d
         raise RequestError("request", "the takes can't be read: %s" % first_line(error)) from None
     wanted = list(item.shape)
     fits = takes.dtype == numpy.float32 and takes.ndim == len(wanted) and takes.size > 0
-    if not fits or any(isinstance(w, int) and w != got for w, got in zip(wanted[1:], takes.shape[1:])):  # noqa: B905 - 3.9
-        raise RequestError(
-            "shape",
-            "input '%s' expects float32 %s, got %s %s" % (item.name, wanted, takes.dtype, takes.shape),
-        )
+    if not fits or not agrees(wanted[1:], takes.shape[1:]):
+        message = "input '%s' expects float32 %s, got %s %s" % (item.name, wanted, takes.dtype, takes.shape)
+        raise RequestError("shape", message)
     if isinstance(wanted[0], int) and wanted[0] != 1:
         raise RequestError("shape", "input '%s' has a fixed batch of %d; takes need 1" % (item.name, wanted[0]))
     if not numpy.isfinite(takes).all():
@@ -193,11 +215,7 @@ def resolve_shape(name: str, declared: list[Any], request: dict[str, Any]) -> tu
     """
     asked = request.get("shapes", {}).get(name)
     if asked is not None:
-        agrees = len(asked) == len(declared) and all(
-            isinstance(size, int) and size >= 1 and (not isinstance(want, int) or size == want)
-            for size, want in zip(asked, declared)  # noqa: B905 - 3.9
-        )
-        if not agrees:
+        if not agrees(declared, asked) or not all(isinstance(size, int) and size >= 1 for size in asked):
             raise RequestError("shape", "--shape %s=%s: the model declares %s" % (name, asked, declared))
         return tuple(asked)
     sizes: list[int] = []
@@ -211,11 +229,37 @@ def resolve_shape(name: str, declared: list[Any], request: dict[str, Any]) -> tu
         elif axis == 1 and len(declared) == 3 and request.get("sequence_length"):
             sizes.append(request["sequence_length"])
         else:
-            raise RequestError(
-                "shape",
-                "input '%s' has shape %s: size %r is open; give --shape %s=1,..." % (name, declared, size, name),
-            )
+            message = "input '%s' has shape %s: size %r is open; give --shape %s=1,..."
+            raise RequestError("shape", message % (name, declared, size, name))
     return tuple(sizes)
+
+
+def agrees(declared: Any, sizes: Any) -> bool:
+    """Whether an input declared so, with names or None for open axes, takes an array of these sizes."""
+    return len(declared) == len(sizes) and all(
+        not isinstance(want, int) or want == size
+        for want, size in zip(declared, sizes)  # noqa: B905 - 3.9
+    )
+
+
+def same_feeds(session: Any, index: int, feeds: list[Any], inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first model's feeds for model `index`, whose inputs may have other names: then their order tells.
+
+    Raises RequestError when number, types or shapes of its inputs are not the first model's.
+    """
+    items = {item.name: item for item in session.get_inputs()}
+    known = [item["name"] for item in inputs]
+    names = known if set(items) == set(known) else list(items)
+    fits = len(names) == len(known) and all(
+        items[name].type == first["type"] and agrees(items[name].shape, first["shape"])
+        for name, first in zip(names, inputs)  # noqa: B905 - 3.9
+    )
+    if not fits:
+        got = ", ".join("%s %s" % (item.type, list(item.shape)) for item in items.values())
+        wanted = ", ".join("%s %s" % (item["type"], item["shape"]) for item in inputs)
+        message = "its input is %s; the first model runs on %s, and only models of the same input can be compared"
+        raise RequestError("shape", message % (got, wanted), index)
+    return [{name: feed[first] for name, first in zip(names, known)} for feed in feeds]  # noqa: B905 - 3.9
 
 
 def random_input(numpy: Any, shape: tuple[int, ...], dtype: str, seed: int) -> Any:
@@ -226,18 +270,10 @@ def random_input(numpy: Any, shape: tuple[int, ...], dtype: str, seed: int) -> A
     if not dtype.startswith("float"):
         return numpy.ones(shape, dtype)
     generator = random.Random(seed)
-    values = array.array("f", bytes(4 * count(shape)))
+    values = array.array("f", bytes(4 * math.prod(shape)))
     for i in range(len(values)):
         values[i] = generator.gauss(0.0, 1.0)
     return numpy.frombuffer(values, "float32").reshape(shape).astype(dtype)
-
-
-def count(shape: tuple[int, ...]) -> int:
-    """Elements of an array of this shape."""
-    total = 1
-    for size in shape:
-        total *= size
-    return total
 
 
 def describe_input(name: str, kind: str, shape: tuple[int, ...], source: str) -> dict[str, Any]:
@@ -245,61 +281,76 @@ def describe_input(name: str, kind: str, shape: tuple[int, ...], source: str) ->
     return {"name": name, "type": kind, "shape": [int(size) for size in shape], "source": source}
 
 
-def run_checked(session: Any, feed: dict[str, Any]) -> None:
-    """One run, whose failure becomes a RequestError."""
+def run_model(turns: list[Any], index: int, number: int) -> tuple[int, int]:
+    """One run of a model on take `number`: wall and thread-CPU nanoseconds. Its failure becomes a RequestError."""
+    session, feeds = turns[index]
+    run, feed = session.run, feeds[number % len(feeds)]
+    clock, cpu_clock = time.perf_counter_ns, time.thread_time_ns
     try:
-        session.run(None, feed)
-    except Exception as error:  # ONNX Runtime's own classes share no base
-        raise RequestError("model", "fails while it runs: %s" % first_line(error)) from None
-
-
-def measure_latency(session: Any, feeds: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    """Wall and thread-CPU time of each run in nanoseconds, after the warm-up.
-
-    Ends when there are `repeats` samples and `min_time_s` has passed, or when `max_time_s` has passed since
-    the warm-up began; a quarter of that at most goes into the warm-up.
-    """
-    clock, cpu_clock, run = time.perf_counter_ns, time.thread_time_ns, session.run
-    begun = clock()
-    least_ns = int(request.get("min_time_s", 0) * 1e9)
-    most_ns = int(request.get("max_time_s", 60) * 1e9)
-    warmup: list[int] = []
-    while len(warmup) < request.get("warmup", 0) and clock() - begun < most_ns // 4:
-        start = clock()
-        run(None, feeds[len(warmup) % len(feeds)])
-        warmup.append(clock() - start)
-    wall: list[int] = []
-    cpu: list[int] = []
-    gc.collect()
-    gc.disable()
-    measuring = clock()
-    while True:
-        feed = feeds[len(wall) % len(feeds)]
         cpu_start = cpu_clock()
         start = clock()
         run(None, feed)
         end = clock()
-        cpu.append(cpu_clock() - cpu_start)
-        wall.append(end - start)
-        done = len(wall) >= request["repeats"] and end - measuring >= least_ns
-        if done or end - begun >= most_ns:
+        return end - start, cpu_clock() - cpu_start
+    except Exception as error:  # ONNX Runtime's own classes share no base
+        raise RequestError("model", "fails while it runs: %s" % first_line(error), index) from None
+
+
+def run_round(turns: list[Any], number: int) -> list[tuple[int, int]]:
+    """Every model in turn on the same take: what `run_model` says, in the models' order.
+
+    Who comes first is drawn anew each time, so that equal models have equal chances. Where there are several, each
+    runs twice and the second run counts: the first finds the caches as another model left them.
+    """
+    order = list(range(len(turns)))
+    random.shuffle(order)
+    took = {}
+    for index in order:
+        for _ in range(min(len(turns), 2)):
+            took[index] = run_model(turns, index, number)
+    return [took[index] for index in range(len(turns))]
+
+
+def measure_latency(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Wall time of each run in nanoseconds after the warm-up, round by round, and the first model's CPU time.
+
+    Ends when there are `repeats` rounds and `min_time_s` has passed, or when `max_time_s` has passed since
+    the warm-up began; a quarter of that at most goes into the warm-up.
+    """
+    clock = time.perf_counter_ns
+    begun = clock()
+    least_ns = int(request.get("min_time_s", 0) * 1e9)
+    most_ns = int(request.get("max_time_s", 60) * 1e9)
+    warmup: list[Any] = []
+    while len(warmup) < request.get("warmup", 0) and clock() - begun < most_ns // 4:
+        warmup.append(run_round(turns, len(warmup)))
+    rounds: list[Any] = []
+    gc.collect()
+    gc.disable()
+    measuring = clock()
+    while True:
+        rounds.append(run_round(turns, len(rounds)))
+        now = clock()
+        done = len(rounds) >= request["repeats"] and now - measuring >= least_ns
+        if done or now - begun >= most_ns:
             break
     gc.enable()
     return {
-        "warmup_ns": warmup,
-        "samples_ns": wall,
-        "thread_cpu_ns": cpu,
+        "warmup_ns": [took[0][0] for took in warmup],
+        "samples_ns": [took[0][0] for took in rounds],
+        "thread_cpu_ns": [took[0][1] for took in rounds],
+        "others_ns": [[took[index][0] for took in rounds] for index in range(1, len(turns))],
         "ended_by": "repeats" if done else "time",
     }
 
 
-def measure_memory(session: Any, feeds: list[dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
+def measure_memory(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
     """Runs the model `repeats` times at most, within `max_time_s`, so that every buffer has been touched."""
     begun = time.perf_counter_ns()
     most_ns = int(request.get("max_time_s", 60) * 1e9)
     runs = 0
     while runs < request["repeats"] and time.perf_counter_ns() - begun < most_ns:
-        session.run(None, feeds[runs % len(feeds)])
+        run_model(turns, 0, runs)
         runs += 1
     return {"runs": runs}
 

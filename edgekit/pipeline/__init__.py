@@ -16,6 +16,7 @@ from edgekit.pipeline.jobs import (
 from edgekit.pipeline.settings import PRESETS, SECTIONS, Options, Settings, said_settings
 from edgekit.pipeline.use import (
     bench_model,
+    compare_models,
     describe_environment,
     evaluate_file,
     find_model,
@@ -37,6 +38,7 @@ __all__ = [
     "Watcher",
     "Workspace",
     "bench_model",
+    "compare_models",
     "describe_environment",
     "evaluate_file",
     "find_model",

@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, str] = {
     "quantize": "edgekit.quantize:QuantizeConfig",
     "gates": "edgekit.pipeline.gates:GatesConfig",
     "bench": "edgekit.bench:BenchConfig",
+    "compare": "edgekit.bench:CompareConfig",
 }
 
 #: What a preset changes against the configs' own defaults, which are the specification's.

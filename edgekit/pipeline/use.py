@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from edgekit.pipeline.workspace import Workspace, versions
 from edgekit.runtime import ModelMetadata, Predictor, inspect_model, open_predictor
 
 if TYPE_CHECKING:
-    from edgekit.bench import BenchResult
+    from edgekit.bench import BenchResult, CompareResult
     from edgekit.profiles import Profile
     from edgekit.quantize import QuantizeResult
 
@@ -57,19 +57,40 @@ def bench_model(workspace: Workspace, model: Path | None, profile: str | Profile
     return bench_onnx(path, profile, config, takes=_bench_takes(workspace, path), accuracy_drop=drop)
 
 
-def _bench_takes(workspace: Workspace, path: Path) -> NDArray[np.float32] | None:
-    info, data = inspect_model(path), workspace.options.recordings
-    metadata = info.metadata
-    if metadata is None or workspace.record("quantize") is None:
+def compare_models(workspace: Workspace, models: Sequence[Path]) -> CompareResult:
+    """Let files take turns on this host: whether they are faster than the first. Inputs are those of `bench_model`."""
+    from edgekit.bench import CompareConfig, compare_onnx
+
+    paths = [find_model(workspace.path, model) for model in models]
+    config = workspace.settings.section("compare", CompareConfig)
+    return compare_onnx(paths, config, takes=_bench_takes(workspace, *paths))
+
+
+def _bench_takes(workspace: Workspace, *paths: Path) -> NDArray[np.float32] | None:
+    data, wanted = workspace.options.recordings, None
+    if workspace.record("quantize") is not None:
+        wanted = _take_size(paths)
+    if wanted is None:
         return None
-    _check_metadata(path, metadata, info.inputs[0].shape if len(info.inputs) == 1 else None)
     if data is not None and not Path(data).exists():
         workspace.watcher.note(f"{data} is not here: random input")
         return None
     recordings = read_recordings(data, workspace.settings)
-    if recordings.features != metadata.features:
+    if recordings.features != wanted[1]:
         return None
-    return fit_length(recordings.sequences, recordings.lengths, metadata.sequence_length)
+    return fit_length(recordings.sequences, recordings.lengths, wanted[0])
+
+
+def _take_size(paths: Sequence[Path]) -> tuple[int, int] | None:
+    """(frames, numbers a frame) that all of the files read; None where one does not say, or they differ."""
+    sizes = set()
+    for path in paths:
+        info = inspect_model(path)
+        if info.metadata is None:
+            return None
+        _check_metadata(path, info.metadata, info.inputs[0].shape if len(info.inputs) == 1 else None)
+        sizes.add((info.metadata.sequence_length, info.metadata.features))
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 @dataclass(frozen=True)

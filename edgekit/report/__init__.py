@@ -2,6 +2,7 @@
 
 from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, quantized_text
+from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.markdown import chain_markdown
 from edgekit.report.texts import (
@@ -18,6 +19,7 @@ __all__ = [
     "bench_text",
     "chain_markdown",
     "chain_text",
+    "compare_text",
     "evaluation_text",
     "pairs_text",
     "predictions_text",

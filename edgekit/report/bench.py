@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from edgekit.bench import BenchResult, Row
 from edgekit.report.tables import milliseconds, percent, size, table
@@ -22,7 +23,7 @@ def bench_text(result: BenchResult) -> str:
     """
     parts = [
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
-        machine_line(result),
+        machine_text(result.measurement.machine, result.threads),
         latency_line(result),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
@@ -59,13 +60,12 @@ def _title(row: Row) -> str:
     return row.quantity if row.board is None else f"{row.board}: {row.quantity}"
 
 
-def machine_line(result: BenchResult) -> str:
-    """The machine that measured, its load and software."""
-    machine = result.measurement.machine
+def machine_text(machine: Mapping[str, Any], threads: int) -> str:
+    """One line: what measured, how busy it was, and with which software."""
     parts = [
         f"on {machine.get('device_tree_model') or machine.get('cpu_model')}",
         f"{machine.get('cores')} cores",
-        f"{result.threads} thread{'' if result.threads == 1 else 's'} used",
+        f"{threads} thread{'' if threads == 1 else 's'} used",
         f"Python {machine.get('python')}, numpy {machine.get('numpy')}, onnxruntime {machine.get('onnxruntime')}",
     ]
     if machine.get("load_1min") is not None:
@@ -80,9 +80,13 @@ def latency_line(result: BenchResult) -> str:
     shown = ", ".join(f"{name} {milliseconds(value)}" for name, value in named.items() if value is not None)
     missing = ", ".join(name for name, value in named.items() if value is None)
     few = f"; too few samples for {missing}" if missing else ""
-    sources = {item["source"] for item in result.measurement.latency[0].inputs}
-    given = "the given takes" if sources == {"takes"} else "random input"
+    given = input_text(result.measurement.latency[0].inputs)
     return f"latency here: {shown or 'no percentile'} from {summary.samples} samples on {given}{few}"
+
+
+def input_text(inputs: Iterable[Mapping[str, Any]]) -> str:
+    """What the model was run on."""
+    return "the given takes" if {item["source"] for item in inputs} == {"takes"} else "random input"
 
 
 def bench_notes(rows: Sequence[Row]) -> list[str]:

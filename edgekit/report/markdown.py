@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from edgekit.bench import BenchResult
-from edgekit.report.bench import BENCH_HEADERS, bench_cells, bench_notes, latency_line, machine_line, verdict_line
+from edgekit.report.bench import BENCH_HEADERS, bench_cells, bench_notes, latency_line, machine_text, verdict_line
 from edgekit.report.chain import Chain, data_text, quantization_text, scores_notes, scores_table
 from edgekit.report.tables import count, percent
 
@@ -71,9 +71,10 @@ def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
 
 def _bench(result: BenchResult) -> list[str]:
     notes = [latency_line(result), *bench_notes(result.rows)]
+    machine = machine_text(result.measurement.machine, result.threads)
     return [
         f"## Bench against {result.profile.name}",
-        f"`{result.info.path.name}`, SHA-256 `{result.info.sha256}`, {_escape(machine_line(result))}",
+        f"`{result.info.path.name}`, SHA-256 `{result.info.sha256}`, {_escape(machine)}",
         markdown_table(BENCH_HEADERS, [bench_cells(row) for row in result.rows]),
         _lines(notes),
         "Every row says how its figure was got. Latencies `measured on this host` are no device's.",

@@ -26,6 +26,7 @@ COMMANDS = {
     "quantize": "quantize --workdir={work}",
     "quantize MODEL": "quantize {work}/model.onnx --output={new}",
     "bench": "bench --workdir={work} --repeats=100",
+    "compare": "compare {work}/model.onnx {work}/model.int8.onnx --workdir={work} --repeats=20 --processes=2",
     "evaluate": "evaluate --workdir={work}",
     "predict": "predict {data} --model={work}/model.int8.onnx",
     "profiles": "profiles",

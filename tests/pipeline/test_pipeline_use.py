@@ -203,8 +203,9 @@ def test_parts_of_the_data_add_up(chain: Any, cli: Cli) -> None:
     assert takes["all"] == takes["train"] + takes["validation"] + takes["test"]
 
 
-def test_evaluate_and_bench_write_nothing(chain: Any, cli: Cli, tmp_path: Path) -> None:
-    for command in (("bench", "--repeats=100"), ("evaluate", "--set=synth.people=1", "--part=all")):
+def test_evaluate_bench_and_compare_write_nothing(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    compare = ("compare", chain.int8, "--repeats=10", "--processes=1")
+    for command in (("bench", "--repeats=100"), ("evaluate", "--set=synth.people=1", "--part=all"), compare):
         assert cli(*command, chain.int8, f"--workdir={tmp_path / 'work'}").code == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -222,3 +223,17 @@ def test_bench_of_a_copied_work_directory_does_without_its_data(chain: Any, cli:
     here = cli("bench", f"--workdir={chain.workdir}")
     assert here.code == 0
     assert "random input" not in here.out
+
+
+def test_files_are_compared_on_the_work_directorys_takes_where_these_fit_all(
+    chain: Any, cli: Cli, lstm_file: Callable[..., Path]
+) -> None:
+    """A file that edgekit did not write says nothing about what it reads: random input for all, and that is said."""
+    few = ("--repeats=10", "--processes=1", f"--workdir={chain.workdir}")
+    files = [chain.workdir / "student" / "model.onnx", chain.workdir / "model.onnx", chain.int8]
+    own = cli("compare", *files, *few)
+    assert (own.code, own.err) == (0, "")
+    assert "in turn on the given takes, 10 rounds" in own.out
+    foreign = cli("compare", chain.int8, lstm_file(), *few)
+    assert foreign.code == 0
+    assert "in turn on random input" in foreign.out

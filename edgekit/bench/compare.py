@@ -1,0 +1,59 @@
+"""Compares ONNX files by letting them take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from edgekit.bench.comparison import CompareResult
+from edgekit.bench.run import Measure, choose_takes
+from edgekit.bench.settings import CompareConfig
+from edgekit.errors import InputError
+from edgekit.measure import WorkerRequest, run_worker
+from edgekit.runtime import inspect_model
+
+
+def compare_onnx(
+    paths: Sequence[str | Path],
+    config: CompareConfig | None = None,
+    takes: ArrayLike | None = None,
+    *,
+    measure: Measure = run_worker,
+) -> CompareResult:
+    """Which of the files is faster than the first, by how much, or that it can't be told.
+
+    paths: two or more ONNX files whose inputs have the same types and shapes; their names may differ. In each process
+    all of them take turns on the same input, round by round, in an order drawn anew; which one is opened first changes
+    with the process. takes: float32 (takes, time, features), real input; without it the input is random, and the result
+    says so. measure: what runs one worker request, for other places than this host.
+
+    Returns a CompareResult whatever it says. Raises InputError for fewer than two files, ModelFileError for one that
+    is no usable ONNX model, ShapeError for takes that don't fit or inputs that differ, WeakEvidenceError when not one
+    round ends in time.
+    """
+    if len(paths) < 2:
+        raise InputError(f"models to compare: {len(paths)}; give two ONNX files or more, the one to compare with first")
+    config = config or CompareConfig()
+    infos = tuple(inspect_model(Path(path)) for path in paths)
+    chosen = None if takes is None else choose_takes(takes)
+    lengths = [info.metadata.sequence_length for info in infos if info.metadata]
+    requests = (
+        WorkerRequest(
+            model=infos[0].path,
+            mode="compare",
+            others=tuple(info.path for info in infos[1:]),
+            opened_first=process % len(infos),
+            takes=chosen,
+            shapes=config.shapes,
+            sequence_length=lengths[0] if lengths else None,
+            seed=config.seed,
+            threads=config.threads,
+            warmup=config.warmup,
+            repeats=config.repeats,
+            max_time_s=config.time_limit_s / config.processes,
+        )
+        for process in range(config.processes)
+    )
+    return CompareResult(infos, config, tuple(measure(request) for request in requests))

@@ -1,0 +1,144 @@
+"""What a comparison found: each file's time against the first one's, in words and in numbers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edgekit.bench.result import describe_model
+from edgekit.bench.settings import ON_DEVICE, ON_HOST, CompareConfig
+from edgekit.bench.verdict import this_board
+from edgekit.measure import LatencySummary, MedianInterval, WorkerResult, ratio_interval, summarise
+from edgekit.profiles import list_profiles
+from edgekit.runtime import ModelInfo
+
+SCHEMA_VERSION = 1
+
+Speed = Literal["faster", "slower", "same", "undecided"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One file's time over the baseline's, below 1 when it is faster.
+
+    processes: the median ratio of each process with its interval, at least one.
+    """
+
+    processes: tuple[MedianInterval, ...]
+    smallest_effect_ratio: float
+
+    @property
+    def ratio(self) -> float:
+        """Median of the processes' medians."""
+        return statistics.median(process.median for process in self.processes)
+
+    @property
+    def low(self) -> float:
+        """The lowest end of any process's interval."""
+        return min(process.low for process in self.processes)
+
+    @property
+    def high(self) -> float:
+        """The highest end of any process's interval; infinite where one had too few rounds."""
+        return max(process.high for process in self.processes)
+
+    @property
+    def verdict(self) -> Speed:
+        """What can be said.
+
+        "faster" or "slower": every process's interval lies on the same side of 1, and `ratio` is at least the
+        smallest effect away from it. "same": every interval lies within the smallest effect of 1. "undecided":
+        neither.
+
+        An interval tells what luck there was from round to round in its own process, and not that in each process
+        one of two equal files lies better in memory all the time. Of copies of one file two intervals in three exclude
+        1, each to a side of its own, and five of five to the same side by chance up to once in sixteen times. So all
+        have to agree, and by more than copies differ: hence the smallest effect. With both, 60 comparisons of copies
+        on a busy machine gave 59 times "same", once "undecided", never a faster one. The smallest effect is a factor:
+        0.02 reaches from 1/1.02 to 1.02, so that exchanging the files exchanges "faster" and "slower", and nothing
+        else.
+        """
+        least = 1 + self.smallest_effect_ratio
+        if self.high < 1 and self.ratio <= 1 / least:
+            return "faster"
+        if self.low > 1 and self.ratio >= least:
+            return "slower"
+        return "same" if 1 / least <= self.low and self.high <= least else "undecided"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; an end that is infinite is None."""
+        overall = MedianInterval(self.ratio, self.low, self.high).to_dict()
+        return {
+            "verdict": self.verdict,
+            "ratio": overall["median"],
+            "low": overall["low"],
+            "high": overall["high"],
+            "processes": [process.to_dict() for process in self.processes],
+        }
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """Several files, measured in turn. infos: the files, the baseline first. measured: one a process."""
+
+    infos: tuple[ModelInfo, ...]
+    config: CompareConfig
+    measured: tuple[WorkerResult, ...]
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """One for each file after the first."""
+        return tuple(self._compare(index) for index in range(len(self.infos) - 1))
+
+    @property
+    def latency(self) -> tuple[LatencySummary, ...]:
+        """Of each file, over all processes."""
+        return tuple(
+            summarise([sample for result in self.measured for sample in _samples(result)[index]])
+            for index in range(len(self.infos))
+        )
+
+    @property
+    def machine(self) -> Mapping[str, Any]:
+        """The machine that measured."""
+        return self.measured[0].machine
+
+    @property
+    def board(self) -> str | None:
+        """The known board that the machine is; None for a host, whose times are no device's."""
+        board = this_board([board for profile in list_profiles() for board in profile.boards], self.machine)
+        return None if board is None else board.name
+
+    def _compare(self, index: int) -> Comparison:
+        processes = (
+            ratio_interval(result.samples_ns, result.others_ns[index], self.config.confidence)
+            for result in self.measured
+        )
+        return Comparison(tuple(processes), self.config.smallest_effect_ratio)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, every sample included; nanoseconds, seconds and bytes. Ratios are time over the first file's."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "compare",
+            "baseline": str(self.infos[0].path),
+            "models": [
+                {**describe_model(info), "latency": latency.to_dict()}
+                for info, latency in zip(self.infos, self.latency, strict=True)
+            ],
+            "comparisons": [
+                {"model": str(info.path), **found.to_dict()}
+                for info, found in zip(self.infos[1:], self.comparisons, strict=True)
+            ],
+            "config": self.config.model_dump(mode="json"),
+            "evidence": ON_DEVICE if self.board else ON_HOST,
+            "board": self.board,
+            "machine": dict(self.machine),
+            "processes": [vars(result).copy() for result in self.measured],
+        }
+
+
+def _samples(result: WorkerResult) -> tuple[tuple[int, ...], ...]:
+    return (result.samples_ns, *result.others_ns)

@@ -1,0 +1,52 @@
+"""edgekit compare"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, workspace
+
+
+@click.command()
+@click.argument("models", nargs=-1, metavar="A B [C]...", type=click.Path(path_type=Path))
+@click.option("--repeats", type=click.IntRange(1), help="Rounds wanted of each process [1000].")
+@click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [5].")
+@click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring [60].")
+@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input of A that has none.")
+@common_options
+def compare(
+    common: Common,
+    models: tuple[Path, ...],
+    repeats: int | None,
+    processes: int | None,
+    time_limit: float | None,
+    shapes: tuple[str, ...],
+) -> int:
+    """Say which ONNX file is faster, by how much, or can't tell.
+
+    All files take turns on the same input in one process, run by run, and again in fresh processes; each is compared
+    with A. Only what all processes agree on is said. Inputs must have the same shapes; their names may differ.
+
+    Exit code 0 whatever is faster.
+
+    \b
+    Example:
+      edgekit compare edgekit-work/model.onnx edgekit-work/model.int8.onnx
+      edgekit compare mine.onnx theirs.onnx --shape x=1,30,63 --json
+    """
+    from edgekit.pipeline import compare_models
+    from edgekit.report import compare_text
+
+    said = {
+        "repeats": repeats,
+        "processes": processes,
+        "threads": common.threads,
+        "time_limit_s": time_limit,
+        "shapes": dict(parse_shape(text) for text in shapes) or None,
+    }
+    with workspace(common, flags(compare=said), read_only=True) as opened:
+        result = compare_models(opened, models)
+    emit(common.json, result.to_dict(), lambda: compare_text(result))
+    return 0

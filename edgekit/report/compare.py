@@ -1,0 +1,94 @@
+"""A comparison as text for people. JSON comes from `CompareResult.to_dict`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from edgekit.bench import CompareResult, Comparison
+from edgekit.measure import LatencySummary, MedianInterval
+from edgekit.report.bench import input_text, machine_text
+from edgekit.report.tables import count, milliseconds, size, table
+from edgekit.runtime import ModelInfo
+
+_HEADERS = ("file", "scheme", "parameters", "MACs", "size", "p50 here", "time")
+
+
+def compare_text(result: CompareResult) -> str:
+    """Machine, how it was measured, one table row a file, one sentence a comparison, whose figures these are.
+
+    Plain text without colours. Times are ratios to the first file's, with the ends of all processes' intervals.
+    """
+    names = _names(result)
+    first, *others = zip(names, result.infos, result.latency, strict=True)
+    rows = [_cells(*first, None)]
+    rows += [_cells(*other, found) for other, found in zip(others, result.comparisons, strict=True)]
+    sentences = [
+        f"{name}: {in_words(found, names[0])}\n  each process: {_processes(found)}"
+        for name, found in zip(names[1:], result.comparisons, strict=True)
+    ]
+    head = [machine_text(result.machine, result.config.threads), _method(result)]
+    return "\n".join([*head, table(_HEADERS, rows, left=2), *sentences, _origin(result)])
+
+
+def in_words(found: Comparison, baseline: str) -> str:
+    """The verdict as half a sentence about a file. baseline: the other file's name."""
+    least = f"{100 * found.smallest_effect_ratio:g} %"
+    if found.verdict == "faster":
+        return f"{1 / found.ratio:.3g} times as fast as {baseline}"
+    if found.verdict == "slower":
+        return f"takes {found.ratio:.3g} times as long as {baseline}"
+    if found.verdict == "same":
+        return f"no difference from {baseline} that counts: {_interval(found)} times its time, {least} would count"
+    if math.isinf(found.high):
+        return "can't tell: too few rounds; raise --repeats or --time-limit"
+    return f"can't tell: {_interval(found)} times the time of {baseline}; more --repeats on a quiet machine may tell"
+
+
+def _cells(name: str, info: ModelInfo, latency: LatencySummary, found: Comparison | None) -> tuple[str, ...]:
+    about = info.metadata
+    p50 = "?" if latency.p50_s is None else milliseconds(latency.p50_s)
+    return (
+        name,
+        about.scheme if about else "?",
+        count(about.parameters) if about and about.parameters else "?",
+        count(about.macs) if about and about.macs else "?",
+        size(info.size_bytes),
+        p50,
+        "1" if found is None else f"{_factor(found.ratio)} ({_interval(found)})",
+    )
+
+
+def _interval(found: Comparison | MedianInterval) -> str:
+    return "too few rounds" if math.isinf(found.high) else f"{_factor(found.low)} to {_factor(found.high)}"
+
+
+def _factor(ratio: float) -> str:
+    return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.3g}"
+
+
+def _processes(found: Comparison) -> str:
+    return ", ".join(f"{_factor(process.median)} ({_interval(process)})" for process in found.processes)
+
+
+def _method(result: CompareResult) -> str:
+    config, first = result.config, result.measured[0]
+    rounds = sum(len(process.samples_ns) for process in result.measured)
+    return (
+        f"in turn on {input_text(first.inputs)}, {count(rounds)} rounds in {config.processes}"
+        f" process{'' if config.processes == 1 else 'es'}\n"
+        f"time: median of the rounds' ratios to the first file; in brackets the ends of all processes'"
+        f" {100 * config.confidence:g} % intervals"
+    )
+
+
+def _origin(result: CompareResult) -> str:
+    if result.board:
+        return f"measured on device: {result.board}"
+    return "measured on this host: these are no device's times, and another processor may rank the files otherwise"
+
+
+def _names(result: CompareResult) -> list[str]:
+    """File names, or whole paths where two files have the same name."""
+    names = [Path(info.path).name for info in result.infos]
+    return names if len(set(names)) == len(names) else [str(info.path) for info in result.infos]
