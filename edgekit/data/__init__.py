@@ -19,6 +19,7 @@ from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
     Normalisation,
     apply_normalisation,
+    choose_kind,
     fit_normalisation,
     normalise_hands,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "apply_normalisation",
     "augment",
     "check_recordings",
+    "choose_kind",
     "count_hands",
     "fit_length",
     "fit_normalisation",

@@ -149,7 +149,7 @@ RECORDINGS = [
     Case("train edge --data notes.txt", ("notes.txt", ".npz"), keeps=False),
     Case("train edge --data nan.npz", ("nan.npz", "take 3"), keeps=False),
     Case("train edge --data lonely.npz", ("lonely.npz", "'B'", "single take"), keeps=False),
-    Case("train edge --data five.npz", ("5 features", "preprocessing=standard"), keeps=False),
+    Case("train edge --data five.npz --set data.preprocessing=hand", ("5 features", "=standard"), keeps=False),
     Case("train edge --data good.npz --split signer", ("good.npz", "signer"), keeps=False),
     Case("evaluate int8.onnx --data truncated.npz", ("truncated.npz",)),
     Case("evaluate int8.onnx --data five.npz --part all", ("(12, 30, 5)", "(batch, 30, 63)")),
