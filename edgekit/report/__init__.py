@@ -2,13 +2,13 @@
 
 from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, quantized_text
+from edgekit.report.quality import conversion_text, quality_text
 from edgekit.report.texts import (
     evaluation_text,
     pairs_text,
     predictions_text,
     profile_text,
     profiles_text,
-    quality_text,
     settings_text,
     stage_text,
 )
@@ -16,6 +16,7 @@ from edgekit.report.texts import (
 __all__ = [
     "bench_text",
     "chain_text",
+    "conversion_text",
     "evaluation_text",
     "pairs_text",
     "predictions_text",
