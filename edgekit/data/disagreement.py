@@ -54,9 +54,10 @@ def find_disagreements(recordings: Recordings) -> Comparison:
     """Takes of which no nearest neighbour shares the class, most agree on another, and that one is far nearer.
 
     Distance: Euclidean between poses (see `pose_vectors`). A take's own run (neighbouring takes of its class, signer
-    and session, in pieces of 30) is left out, because takes recorded back to back are alike and mislabelled together;
-    where its class has too few takes outside of the run, only the take itself is. Constants at the top of this file;
-    tuned on one set of real recordings. More than 4000 takes are compared with a sample, even over classes and file.
+    and session, in pieces of 30) is left out, because takes recorded back to back are alike and mislabelled together.
+    Where its signer has too few takes of its class outside of that run, only the take itself is: other people alone do
+    not show how somebody signs. The constants at the top of this file were tuned on one set of real recordings. More
+    than 4000 takes are compared with a sample, even over classes and file.
     """
     seen = own_frames_seen(recordings)
     vectors = pose_vectors(recordings, seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from edgekit.data.quality import RECOMMENDED_TAKES
 from edgekit.report.tables import count, percent, table
 
 #: Findings that are a list of takes, as people say them.
@@ -15,7 +16,6 @@ FINDINGS = (
     ("frozen_takes", "takes in which the hand does not move"),
 )
 HANDS = {63: " (one hand)", 126: " (two hands)"}
-GOAL = 50
 
 
 def quality_text(report: Mapping[str, Any]) -> str:
@@ -46,12 +46,12 @@ def _class_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     known = [name for name in ("signers", "sessions") if report[f"takes_per_{name[:-1]}"]]
     rows = []
     for name, row in report["per_class"].items():
-        short = GOAL - row["takes"]
+        short = RECOMMENDED_TAKES - row["takes"]
         gone = row["frames_without_hand"] / max(row["frames"], 1)
         counted = [str(row[kind]) for kind in known]
         state = f"{short} short" if short > 0 else "ok"
         rows.append([name, count(row["takes"]), state, *counted, percent(gone), str(row["listed"] or "")])
-    return ["class", "takes", f"of {GOAL}", *known, "without hand", "to look at"], rows
+    return ["class", "takes", f"of {RECOMMENDED_TAKES}", *known, "without hand", "to look at"], rows
 
 
 def _findings(report: Mapping[str, Any]) -> Iterator[str]:

@@ -34,6 +34,7 @@ def random_recordings(seed: int) -> Recordings:
         None,
         np.array([f"take {k}" for k in rng.permutation(takes)]),
         np.array([f"{class_names[label]}/{k:03d}" for k, label in enumerate(labels)]),
+        np.array([f"{class_names[label]}/x{k}.npy" for k, label in enumerate(labels)]),
         np.array(["twice"] * takes),
     ]
     return Recordings(

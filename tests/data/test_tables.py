@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from edgekit.data import Recordings, load_leniently, load_recordings
+from edgekit.data import Recordings, load_leniently, load_recordings, save_recordings
 from edgekit.errors import DataError
 
 HAND = [f"{axis}{k}" for k in range(21) for axis in "xyz"]
@@ -77,8 +77,6 @@ def test_any_row_that_is_synthetic_makes_the_recordings_so(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("value", [1.0, 1 / 3, 1e-45, 3.4028235e38, 1.17549435e-38, 16777217.0, 0.1, -0.3])
 def test_every_float32_comes_back_from_text(value: float, tmp_path: Path) -> None:
-    from edgekit.data import save_recordings
-
     x = np.full((1, 1, 5), np.float32(value))
     x[0, 0, 1:] = np.nextafter(x[0, 0, 1:], np.float32(0))
     made = Recordings(x, np.array([1]), np.array([0]), ("A",), None, None, "made")
@@ -221,6 +219,27 @@ def test_a_lenient_reader_names_the_frames_that_hold_no_numbers(tmp_path: Path) 
     assert [(one.take, one.frame) for one in bad] == [(1, 1), (1, 2)]
     assert frames(read, 1) == [[1, 2], [0, 0], [0, 0]], "a frame with a number that is none is a lost frame"
     assert [(one.take, one.frame) for one in load_leniently(tmp_path / "a.parquet")[1]] == [(0, 1)]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_damage_anywhere_is_an_error_of_ours_or_recordings_still(name: str, tmp_path: Path) -> None:
+    """Truncated or with changed bytes, a table loads or raises DataError, nothing else."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 5, 5)).astype(np.float32)
+    made = Recordings(x, np.arange(6) % 5 + 1, np.arange(6) % 2, ("A", "B"), np.array(["p"] * 6), None, "made", True)
+    save_recordings(tmp_path / name, made)
+    whole = (tmp_path / name).read_bytes()
+    refused = 0
+    for k in range(300):
+        content = bytearray(whole[: rng.integers(len(whole))] if k % 3 == 0 else whole)
+        if k % 3 and content:
+            content[rng.integers(len(content))] = int(rng.integers(256))
+        (tmp_path / name).write_bytes(bytes(content))
+        try:
+            load_recordings(tmp_path / name)
+        except DataError:
+            refused += 1
+    assert refused > 100
 
 
 WITHOUT_PYARROW = """

@@ -46,7 +46,7 @@ def read_folder(path: Path, strict: bool = True) -> Raw:
         for member in _members(folder):
             takes.append(_read_member(member, takes[0].shape[1] if takes else 0, strict))
             labels.append(label)
-            names.append(f"{folder.name}/{member.name.removesuffix('.npy')}")
+            names.append(f"{folder.name}/{member.name if member.is_dir() else member.stem}")
     sequences, lengths = pad(takes)
     return Raw(
         sequences=sequences,

@@ -41,12 +41,13 @@ def read_parquet(path: Path, strict: bool = True) -> Raw:
     try:
         with path.open("rb") as file:
             table = pa.parquet.ParquetFile(file).read()
-    except (pa.ArrowException, OSError, ValueError) as error:
+        columns = table.column_names
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise DataError(f"{path}: can't be read as Parquet: {reason(error)}") from None
-    features = check_columns(table.column_names, str(path))
+    features = check_columns(columns, str(path))
     try:
         return _rows(pa, table, features, str(path), strict).raw()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"{path}: holds values that can't be used: {reason(error)}") from None
 
 
@@ -111,7 +112,7 @@ def _text(pa: Any, table: Any, name: str, source: str) -> list[str]:
     """A column of text, a dictionary of it, or integers, as text; null is empty."""
     column = table[name]
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+    if not str(kind).startswith(("string", "large_string", "int", "uint")):
         raise DataError(f"{source}: column '{name}' must hold text or integers, got {kind}")
     return ["" if value is None else str(value) for value in column.to_pylist()]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.data.hand import HAND_FEATURES, I64, LANDMARKS, count_hands
 from edgekit.data.layouts.folders import natural_key
 from edgekit.data.layouts.raw import SYNTHETIC, Raw, as_float32, distinct_names
-from edgekit.data.recordings import Recordings
+from edgekit.data.recordings import Names, Recordings
 from edgekit.errors import DataError, did_you_mean
 
 REQUIRED = ("take", "frame", "label")
@@ -97,9 +97,11 @@ class Rows:
         index, first = self._takes()
         order = np.lexsort((self.frame, index))
         self._refuse_double_frames(index, order)
-        codes = {name: self._of_takes(name, index, first) for name in ("label", "signer", "session")}
-        label = codes["label"]
-        assert label is not None
+        label = self._of_takes("label", self.label, index, first)
+        signer, session = (
+            None if column is None else self._of_takes(name, column, index, first)
+            for name, column in (("signer", self.signer), ("session", self.session))
+        )
         class_names = self.class_names or tuple(sorted(set(label.tolist()), key=natural_key))
         lengths = np.bincount(index)
         sequences = np.zeros((len(first), int(lengths.max()), self.values.shape[1]), dtype=np.float32)
@@ -111,8 +113,8 @@ class Rows:
             labels=np.array([class_names.index(name) for name in label.tolist()], dtype=np.int64),
             class_names=class_names,
             source=self.source,
-            signer=codes["signer"],
-            session=codes["session"],
+            signer=signer,
+            session=session,
             take_names=np.array([self.take[row] for row in first], dtype=np.str_),
             synthetic=self.synthetic,
         )
@@ -133,11 +135,8 @@ class Rows:
                 f"({self.place(one)}); number takes across the whole file"
             )
 
-    def _of_takes(self, name: str, index: I64, first: I64) -> NDArray[np.str_] | None:
+    def _of_takes(self, name: str, column: Sequence[str], index: I64, first: I64) -> Names:
         """One value a take of a column that is the same in all rows of a take."""
-        column = getattr(self, name)
-        if column is None:
-            return None
         values = np.array(column, dtype=np.str_)
         differs = np.flatnonzero(values != values[first][index])
         if len(differs):
@@ -147,7 +146,7 @@ class Rows:
                 f"{self.place(row)}: take '{self.take[row]}' has {name} '{values[row]}' here and '{values[start]}' "
                 f"before ({self.place(start)}); number takes across the whole file"
             )
-        of_takes: NDArray[np.str_] = values[first]
+        of_takes: Names = values[first]
         return of_takes
 
 
