@@ -45,7 +45,8 @@ def run(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(IDS) == {
-        "run", "data check", "data synth", "train", "distill", "prune", "quantize", "bench", "compare", "evaluate",
+        "run", "data check", "data convert", "data synth", "train", "distill", "prune", "quantize", "bench", "compare",
+        "evaluate",
         "predict", "profiles", "env", "config",
     }  # fmt: skip
 
@@ -159,7 +160,7 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
     from edgekit.data import SynthConfig, save_recordings, synthesise_hands
     from edgekit.export import export_onnx
 
-    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2))
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=4))
     save_recordings(tmp_path / "hands.npz", hands)
     export_onnx(tiny_model(classes=26), tmp_path / "m.onnx", class_names=hands.class_names)
     np.save(tmp_path / "take.npy", hands.sequences[0, : hands.lengths[0]])
@@ -177,6 +178,8 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
         "env --json",
         "data check hands.npz",
         "data synth more.npz --people 1 --takes-per-letter 2",
+        "data convert hands.npz hands.csv",
+        "data convert hands.csv takes --json",
     ]
     for line, (code, out, err) in without_training(lines, tmp_path).items():
         assert (code, err) == (0, ""), line

@@ -59,7 +59,7 @@ def brought(tiny_model: Callable[..., Any], tmp_path: Path) -> Path:
     from edgekit.export import export_onnx
     from edgekit.quantize import quantize_onnx
 
-    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2))
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=4))
     save_recordings(tmp_path / "hands.npz", hands)
     export_onnx(tiny_model(classes=26, hidden_size=24), tmp_path / "m.onnx", class_names=hands.class_names)
     quantize_onnx(tmp_path / "m.onnx", tmp_path / "m.int8.onnx")

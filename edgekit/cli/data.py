@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edgekit.cli.common import emit, flags, json_option
 
+force_option = click.option("--force", is_flag=True, help="Replace what stands there.")
+
 
 @click.group()
 def data() -> None:
-    """Check recordings, or make synthetic ones."""
+    """Check recordings, convert them, or make synthetic ones."""
 
 
 @data.command()
 @click.argument("recordings", type=click.Path(path_type=Path))
 @json_option
 def check(recordings: Path, as_json: bool) -> None:
-    """What RECORDINGS hold and what is wrong with them: empty takes, frames without a hand, small classes.
+    """What RECORDINGS hold and what is wrong with them: small classes, lost or frozen hands, NaN, duplicates, takes
+    that look like another class. Exit code 2 where training would refuse them.
 
     \b
     Example:
       edgekit data check my-signs.npz
     """
-    from edgekit.data import check_recordings, load_recordings
+    from edgekit.data import check_recordings, load_leniently
+    from edgekit.errors import DataError
     from edgekit.report import quality_text
 
-    report = check_recordings(load_recordings(recordings)).to_dict()
+    report = check_recordings(*load_leniently(recordings)).to_dict()
     emit(as_json, report, lambda: quality_text(report))
+    if report["refusals"]:
+        raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report['refusals'])}")
+
+
+@data.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--layout",
+    type=click.Choice(["npz", "csv", "parquet", "takes", "frames"]),
+    help="Of TARGET [by its suffix; takes, which is class/take.npy, without one]. frames is class/take/frame.npy.",
+)
+@force_option
+@json_option
+def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool) -> None:
+    """Write SOURCE as TARGET in another layout, and say what that layout can't hold. Both may be .npz, .csv, .parquet
+    or a folder.
+
+    \b
+    Example:
+      edgekit data convert my-recordings my-signs.npz
+    """
+    from edgekit.data import convert_recordings
+    from edgekit.report import conversion_text
+
+    conversion = convert_recordings(source, target, layout, force).to_dict()
+    emit(as_json, conversion, lambda: conversion_text(conversion))
 
 
 @data.command()
@@ -36,19 +68,26 @@ def check(recordings: Path, as_json: bool) -> None:
 @click.option("--people", type=click.IntRange(1), help="Different hands.")
 @click.option("--takes-per-letter", type=click.IntRange(1), help="Of each person.")
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same hands.")
+@force_option
 @json_option
-def synth(output: Path, people: int | None, takes_per_letter: int | None, seed: int | None, as_json: bool) -> None:
-    """Write synthetic recordings of the 26 letters to OUTPUT (.npz). Synthetic accuracy is not real accuracy.
+def synth(
+    output: Path, people: int | None, takes_per_letter: int | None, seed: int | None, force: bool, as_json: bool
+) -> None:
+    """Write synthetic recordings of the 26 letters to OUTPUT (.npz, .csv, .parquet or a folder). Synthetic accuracy is
+    not real accuracy.
 
     \b
     Example:
       edgekit data synth hands.npz --people 8 --seed 1
     """
     from edgekit.config import build
-    from edgekit.data import SynthConfig, save_recordings, synthesise_hands
+    from edgekit.data import SynthConfig, choose_layout, refuse_existing, save_recordings, synthesise_hands
 
     said = flags(synth={"people": people, "takes_per_letter": takes_per_letter, "seed": seed})
-    made = synthesise_hands(build(SynthConfig, said.get("synth", {}), "data synth"))
-    save_recordings(output, made)
+    config = build(SynthConfig, said.get("synth", {}), "data synth")
+    layout = choose_layout(output)
+    refuse_existing(output, force)
+    made = synthesise_hands(config)
+    save_recordings(output, made, layout, force)
     about = {"path": str(output), "takes": made.takes, "classes": made.classes, "synthetic": True}
     emit(as_json, about, lambda: f"{output}: {made.takes} synthetic takes of {made.classes} letters")

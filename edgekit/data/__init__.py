@@ -2,7 +2,17 @@
 only."""
 
 from edgekit.data.augment import AugmentConfig, augment
-from edgekit.data.formats import load_recordings, save_recordings
+from edgekit.data.formats import (
+    Conversion,
+    Layout,
+    choose_layout,
+    convert_recordings,
+    load_leniently,
+    load_recordings,
+    losses,
+    refuse_existing,
+    save_recordings,
+)
 from edgekit.data.hand import (
     F32,
     HAND_FEATURES,
@@ -14,11 +24,14 @@ from edgekit.data.hand import (
     frames_seen,
     hands_seen,
 )
+from edgekit.data.layouts.npy import read_take
+from edgekit.data.layouts.raw import BadFrame
 from edgekit.data.length import fit_length
 from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
     Normalisation,
     apply_normalisation,
+    choose_kind,
     fit_normalisation,
     normalise_hands,
 )
@@ -38,7 +51,10 @@ __all__ = [
     "MIDDLE_BASE",
     "WRIST",
     "AugmentConfig",
+    "BadFrame",
+    "Conversion",
     "DataConfig",
+    "Layout",
     "Normalisation",
     "QualityReport",
     "Recordings",
@@ -47,13 +63,20 @@ __all__ = [
     "apply_normalisation",
     "augment",
     "check_recordings",
+    "choose_kind",
+    "choose_layout",
+    "convert_recordings",
     "count_hands",
     "fit_length",
     "fit_normalisation",
     "frames_seen",
     "hands_seen",
+    "load_leniently",
     "load_recordings",
+    "losses",
     "normalise_hands",
+    "read_take",
+    "refuse_existing",
     "save_recordings",
     "split_recordings",
     "synthesise_hands",

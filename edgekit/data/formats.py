@@ -1,172 +1,168 @@
-"""Recordings from files and back: one `.npz` file, or a folder class/take/frame.npy (see `folders`)."""
+"""Recordings from any layout on disk, to any other, and what that loses."""
 
 from __future__ import annotations
 
-import io
-import struct
-import zipfile
-import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgekit.artifacts import write_bytes
-from edgekit.data.folders import load_folder
+from edgekit.data.layouts.csv import read_csv, write_csv
+from edgekit.data.layouts.folders import folder_losses, natural_key, read_folder, write_frames, write_takes
+from edgekit.data.layouts.npz import read_npz, write_npz
+from edgekit.data.layouts.parquet import read_parquet, write_parquet
+from edgekit.data.layouts.raw import BadFrame, Raw
+from edgekit.data.layouts.rows import row_losses
 from edgekit.data.recordings import Recordings
-from edgekit.errors import DataError
+from edgekit.errors import ConfigError, DataError, did_you_mean
 
-REQUIRED = ("sequences", "labels", "class_names")
-OPTIONAL = ("lengths", "signer", "session", "synthetic")
+Layout = Literal["npz", "csv", "parquet", "takes", "frames"]
 
-#: What numpy and zipfile raise on damaged, truncated, encrypted or oversized members.
-READ_ERRORS = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-    SyntaxError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
+#: Layouts of one file, by suffix.
+SUFFIXES: Mapping[str, Layout] = {".npz": "npz", ".csv": "csv", ".parquet": "parquet"}
+WRITERS: Mapping[Layout, Callable[[Path, Recordings], None]] = {
+    "npz": write_npz,
+    "csv": write_csv,
+    "parquet": write_parquet,
+    "takes": write_takes,
+    "frames": write_frames,
+}
+EXPECTED = "give an .npz, .csv or .parquet file, or a folder class/take.npy or class/take/frame.npy"
 
 
 def load_recordings(path: Path) -> Recordings:
-    """Recordings from `path`: an `.npz` file or a folder class/take/frame.npy.
+    """Recordings from `path`: an `.npz`, `.csv` or `.parquet` file, or a folder of `.npy`; see `layouts`.
 
-    `.npz`: sequences (takes, frames, features), labels (takes,), class_names (classes,), optional lengths,
-    signer and session (takes,) and synthetic (one bool); nothing pickled is loaded. Without lengths every
-    take has all frames; frames behind a take's length are read as zeros.
-    Raises DataError naming the file and the array when anything is missing, damaged or out of range.
+    Raises DataError naming the file and the array, line or frame when anything is missing, damaged or out of range;
+    MissingExtraError for Parquet without pyarrow.
     """
-    path = Path(path)
+    return _read(Path(path), strict=True).checked()
+
+
+def load_leniently(path: Path) -> tuple[Recordings, tuple[BadFrame, ...]]:
+    """As `load_recordings`, but frames with NaN or infinite numbers are read as frames without a hand, and named: for
+    looking for faults, never for training."""
+    return _read(Path(path), strict=False).repaired()
+
+
+def _read(path: Path, strict: bool) -> Raw:
     try:
         exists, folder = path.exists(), path.is_dir()
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror}") from None
     if not exists:
-        raise DataError(f"{path}: no such file or folder; give an .npz file or a folder class/take/frame.npy")
+        raise DataError(f"{path}: no such file or folder; {EXPECTED}")
     if folder:
-        return load_folder(path)
-    if path.suffix.lower() != ".npz":
-        raise DataError(f"{path}: unknown kind of recordings; give an .npz file or a folder class/take/frame.npy")
-    return _recordings(_read_npz(path), str(path))
+        return read_folder(path, strict)
+    layout = SUFFIXES.get(path.suffix.lower())
+    if layout is None:
+        raise DataError(f"{path}: unknown kind of recordings; {EXPECTED}")
+    if layout == "npz":
+        return read_npz(path)
+    return read_csv(path, strict) if layout == "csv" else read_parquet(path, strict)
 
 
-def save_recordings(path: Path, recordings: Recordings) -> None:
-    """Write `recordings` as one compressed `.npz` that `load_recordings` reads; whole or not at all.
+def save_recordings(path: Path, recordings: Recordings, layout: Layout | None = None, force: bool = True) -> None:
+    """Write `recordings` so that `load_recordings` reads them; whole or not at all.
 
-    Raises DataError when the name does not end in .npz or the place can't be written.
+    layout: by the path's suffix unless said, `takes` without one. force: whether what stands at `path` is replaced; a
+    folder only where it holds nothing but recordings. What the layout can't hold is left out: `losses` says what that
+    is. Raises DataError when the place can't be written, exists, or has the wrong suffix.
     """
     path = Path(path)
-    if path.suffix.lower() != ".npz":
-        raise DataError(f"{path}: recordings are saved as .npz; choose a name that ends in .npz")
-    arrays: dict[str, NDArray[Any]] = {
-        "sequences": recordings.sequences,
-        "lengths": recordings.lengths,
-        "labels": recordings.labels,
-        "class_names": np.array(recordings.class_names, dtype=np.str_),
-    }
-    if recordings.signer is not None:
-        arrays["signer"] = recordings.signer
-    if recordings.session is not None:
-        arrays["session"] = recordings.session
-    if recordings.synthetic:
-        arrays["synthetic"] = np.array(True)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    layout = choose_layout(path, layout)
+    refuse_existing(path, force)
     try:
-        write_bytes(path, buffer.getvalue())
+        WRITERS[layout](path, recordings)
     except OSError as error:
         raise DataError(f"{path}: can't be written: {error.strerror or error}") from None
-
-
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The known arrays of an `.npz`."""
-    try:
-        with path.open("rb") as file:
-            return _read_archive(file, path)
-    except OSError as error:
-        raise DataError(f"{path}: can't be read: {_reason(error)}") from None
-
-
-def _read_archive(file: BinaryIO, path: Path) -> dict[str, NDArray[Any]]:
-    if not file.read(1):
-        raise DataError(f"{path}: the file is empty (0 bytes); write it again")
-    if not zipfile.is_zipfile(file):
-        raise DataError(f"{path}: not an .npz archive (truncated, or another kind of file); write it again")
-    file.seek(0)
-    try:
-        archive = np.load(file, allow_pickle=False)
-    except READ_ERRORS as error:
-        raise DataError(f"{path}: the file is damaged: {_reason(error)}; write it again") from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DataError(f"{path}: not an .npz archive; write it with numpy.savez")
-    missing = [name for name in REQUIRED if name not in archive.files]
-    if missing:
-        found = ", ".join(sorted(archive.files)) or "nothing"
-        raise DataError(f"{path}: holds no array '{missing[0]}' (needed: {', '.join(REQUIRED)}; found: {found})")
-    return {name: _read_member(archive, name, path) for name in REQUIRED + OPTIONAL if name in archive.files}
-
-
-def _read_member(archive: Any, name: str, path: Path) -> NDArray[Any]:
-    try:
-        array = archive[name]
-    except READ_ERRORS as error:
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{path}: '{name}' holds pickled Python objects, which edgekit does not load; "
-                f"save it as a plain array of numbers or text"
-            ) from None
-        raise DataError(f"{path}: '{name}' can't be read, the file is damaged: {_reason(error)}") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: '{name}' is no array; write the file with numpy.savez")
-    return array
-
-
-def _recordings(arrays: dict[str, NDArray[Any]], source: str) -> Recordings:
-    sequences = arrays["sequences"]
-    if sequences.ndim != 3 or sequences.dtype.kind not in "fiu" or sequences.shape[0] == 0:
-        what = f"{sequences.dtype} of shape {sequences.shape}"
-        raise DataError(f"{source}: sequences must be float32 (takes >= 1, frames, features), got {what}")
-    takes, frames, _ = sequences.shape
-    class_names = arrays["class_names"]
-    if class_names.ndim != 1 or class_names.dtype.kind != "U":
+    except UnicodeError:
         raise DataError(
-            f"{source}: class_names must be a text array, got {class_names.dtype}, shape {class_names.shape}"
+            f"{path}: the name of a class, signer, session or take is no text (bytes that are no UTF-8); rename it"
+        ) from None
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raises DataError where something stands at `path` that was not to be replaced."""
+    if not force and (path.exists() or path.is_symlink()):
+        raise DataError(f"{path}: exists already; give --force to replace it, or choose another name")
+
+
+def choose_layout(path: Path, layout: str | None = None) -> Layout:
+    """The layout of a target: as its suffix says, which has to fit `layout`. Raises DataError or ConfigError."""
+    suffixed = SUFFIXES.get(path.suffix.lower())
+    if layout is None and path.suffix and suffixed is None:
+        raise DataError(
+            f"{path}: nothing is saved as {path.suffix}; end the name in {', '.join(SUFFIXES)}, "
+            "or in nothing for a folder of takes"
         )
-    lengths = arrays.get("lengths", np.full(takes, frames, dtype=np.int64))
-    synthetic = arrays.get("synthetic", np.array(False))
-    if synthetic.shape != () or synthetic.dtype.kind != "b":
-        raise DataError(f"{source}: synthetic must be one bool, got {synthetic.dtype} of shape {synthetic.shape}")
-    return Recordings(
-        sequences=_without_padding(sequences, lengths),
-        lengths=lengths,
-        labels=arrays["labels"],
-        class_names=tuple(class_names.tolist()),
-        signer=arrays.get("signer"),
-        session=arrays.get("session"),
-        source=source,
-        synthetic=bool(synthetic),
+    chosen: Any = layout or suffixed or "takes"
+    if chosen not in WRITERS:
+        raise ConfigError(f"layout {chosen}: unknown{did_you_mean(chosen, WRITERS)}")
+    found: Layout = chosen
+    of_file = found in SUFFIXES.values()
+    if suffixed != (found if of_file else None):
+        wanted = f"a name that ends in .{found}" if of_file else "a folder: a name without such a suffix"
+        raise DataError(f"{path}: layout {found} needs {wanted}")
+    return found
+
+
+def losses(recordings: Recordings, layout: Layout) -> tuple[str, ...]:
+    """What exactly `layout` can't hold of these recordings, in words. `.npz` holds everything, and so does `.parquet`,
+    but for names that several takes share. Never lost: the numbers, each take's class, and that takes are synthetic.
+    """
+    if layout == "npz":
+        return ()
+    lost = folder_losses(recordings) if layout in ("takes", "frames") else row_losses(recordings)
+    if layout == "parquet":
+        return tuple(lost)
+    used = np.bincount(recordings.labels, minlength=recordings.classes) > 0
+    kept = [name for name, some in zip(recordings.class_names, used, strict=True) if some]
+    without = [name for name in recordings.class_names if name not in kept]
+    if without:
+        lost.append(f"classes without takes ({', '.join(without)})")
+    if sorted(kept, key=natural_key) != kept:
+        lost.append("order of classes (by name now)")
+    return tuple(lost)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert_recordings` wrote. lost: what the target's layout can't hold of it, in words."""
+
+    source: str
+    target: str
+    layout: Layout
+    takes: int
+    classes: int
+    features: int
+    synthetic: bool
+    lost: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, keys as the fields."""
+        return {**asdict(self), "lost": list(self.lost)}
+
+
+def convert_recordings(source: Path, target: Path, layout: Layout | None = None, force: bool = False) -> Conversion:
+    """Read `source`, write `target` in another layout, and say what that lost. See `load_recordings`,
+    `save_recordings` and `losses`. Raises DataError, too, for a target inside its source or around it."""
+    chosen = choose_layout(target, layout)
+    here, there = source.resolve(), target.resolve()
+    if here != there and (there in here.parents or (here in there.parents and source.is_dir())):
+        raise DataError(f"{target}: lies within {source} or around it; choose another target")
+    refuse_existing(target, force)
+    recordings = load_recordings(source)
+    save_recordings(target, recordings, chosen, force)
+    return Conversion(
+        source=str(source),
+        target=str(target),
+        layout=chosen,
+        takes=recordings.takes,
+        classes=recordings.classes,
+        features=recordings.features,
+        synthetic=recordings.synthetic,
+        lost=losses(recordings, chosen),
     )
-
-
-def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
-    """Zeros behind each take's length, whatever stood there; `sequences` itself where lengths make no
-    sense."""
-    takes, frames, _ = sequences.shape
-    if lengths.shape != (takes,) or lengths.dtype.kind not in "iu" or (lengths >= frames).all():
-        return sequences
-    behind = np.arange(frames) >= lengths[:, None]
-    return np.where(behind[..., None], sequences.dtype.type(0), sequences)
-
-
-def _reason(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]

@@ -49,6 +49,13 @@ class Normalisation:
         return len(self.mean)
 
 
+def choose_kind(preprocessing: Literal["auto", "hand", "standard"], features: int) -> Kind:
+    """What `auto` means for recordings with so many features: "hand" for 63 and 126, else "standard"."""
+    if preprocessing != "auto":
+        return preprocessing
+    return "hand" if count_hands(features) else "standard"
+
+
 def normalise_hands(x: F32, displacement: bool) -> F32:
     """Hand shapes free of place and distance. x (takes, time, 63 or 126), raw landmarks; returns the same
     shape.

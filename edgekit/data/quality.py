@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from edgekit.data.hand import I64, frames_seen
+from edgekit.data.disagreement import Comparison, Disagreement, find_disagreements
+from edgekit.data.findings import Indices, find_duplicates, find_frozen, find_lost_hands, own_frames_seen
+from edgekit.data.hand import Bools
+from edgekit.data.layouts.raw import BadFrame
 from edgekit.data.recordings import Names, Recordings
+from edgekit.data.splits import split_recordings
+from edgekit.errors import DataError
 
 #: Takes per class that training wants.
 RECOMMENDED_TAKES = 50
 #: A class with more than so many times the takes of the smallest one makes the data unbalanced.
 BALANCE_RATIO = 3.0
-#: A take of which more than this part has no hand is listed.
-UNSEEN_RATIO = 0.5
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class. signers, sessions: how many; None where unknown. listed: takes that a finding names, those that only
+    end without a hand left out."""
+
+    takes: int
+    signers: int | None
+    sessions: int | None
+    frames: int
+    frames_without_hand: int
+    listed: int
 
 
 @dataclass(frozen=True)
 class QualityReport:
-    """Findings about recordings; indices are positions in the file, ready for `Recordings.take`.
+    """Findings about recordings; takes by index, ready for `Recordings.take`.
 
-    frames: frames that belong to takes (padding left out); frames_without_hand: those of them that are all
-    zero. takes_per_class, takes_per_signer, takes_per_session: by name (the latter two empty where unknown).
-    few_takes: classes below 50 takes. empty_takes: no frame has a hand. sparse_takes: more than half of the
-    frames have none (empty ones left out). ends_without_hand: the last frame has none, though others have.
-    warnings: what to do about it, one sentence each.
+    frames: those that belong to takes (padding left out); frames_without_hand: all zero among them.
+    takes_per_signer, takes_per_session: by name, empty where unknown. few_takes: classes below 50 takes.
+    empty_takes: no frame has a hand. sparse_takes: more than half of the frames have none. ends_without_hand: the last
+    frame has none, though others have. frozen_takes: the hand does not move. non_finite: frames with NaN or infinite
+    numbers. duplicates: groups of takes with the same numbers; duplicates_across_classes: those of several classes.
+    disagreements: takes that look like another class; compared_with, judged_takes: see `Comparison`.
+    take_labels, take_names: of every take that a finding names (names only where known).
+    refusals: why training would refuse the recordings. warnings: what to do about the rest, one sentence each.
     """
 
     source: str
@@ -41,53 +61,101 @@ class QualityReport:
     takes_per_class: dict[str, int]
     takes_per_signer: dict[str, int]
     takes_per_session: dict[str, int]
+    per_class: dict[str, ClassReport]
     few_takes: tuple[str, ...]
-    empty_takes: tuple[int, ...]
-    sparse_takes: tuple[int, ...]
-    ends_without_hand: tuple[int, ...]
+    empty_takes: Indices
+    sparse_takes: Indices
+    ends_without_hand: Indices
+    frozen_takes: Indices
+    non_finite: tuple[BadFrame, ...]
+    duplicates: tuple[Indices, ...]
+    duplicates_across_classes: tuple[Indices, ...]
+    disagreements: tuple[Disagreement, ...]
+    compared_with: int
+    judged_takes: int
+    take_labels: dict[int, str]
+    take_names: dict[int, str]
+    refusals: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, keys as the fields."""
+        """JSON-ready, keys as the fields; JSON makes text of the takes' indices in take_labels and take_names."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def check_recordings(recordings: Recordings) -> QualityReport:
-    """Look for what training would stumble over.
+def check_recordings(recordings: Recordings, non_finite: Sequence[BadFrame] = ()) -> QualityReport:
+    """Look for what training would stumble over. non_finite: frames that `load_leniently` repaired.
 
-    NaN, infinite numbers, labels and lengths out of range never get this far: `Recordings` refuses them and
-    names the take and frame.
+    Labels and lengths out of range never get this far: `Recordings` refuses them and names the take.
     """
-    frames = recordings.sequences.shape[1]
-    own = np.arange(frames) < recordings.lengths[:, None]
-    seen = frames_seen(recordings.sequences) & own
-    found = seen.sum(axis=1)
-    empty = np.flatnonzero(found == 0)
-    sparse = np.flatnonzero((found > 0) & (found < (1.0 - UNSEEN_RATIO) * recordings.lengths))
-    last = seen[np.arange(recordings.takes), recordings.lengths - 1]
-    ends = np.flatnonzero((found > 0) & ~last)
-    count = np.bincount(recordings.labels, minlength=recordings.classes)
-    per_class = dict(zip(recordings.class_names, count.tolist(), strict=True))
-    few = tuple(name for name, takes in per_class.items() if takes < RECOMMENDED_TAKES)
+    seen = own_frames_seen(recordings)
+    lost = find_lost_hands(recordings, seen)
+    frozen, duplicates = find_frozen(recordings, seen), find_duplicates(recordings, seen)
+    comparison = find_disagreements(recordings)
+    bad_takes = [bad.take for bad in non_finite]
+    twice = [take for group in duplicates for take in group]
+    named = {*lost[0], *lost[1], *frozen, *bad_takes, *twice, *(found.take for found in comparison.disagreements)}
+    per_class = _per_class(recordings, seen, named)
+    across = tuple(group for group in duplicates if len({recordings.labels[take] for take in group}) > 1)
     return QualityReport(
         source=recordings.source,
         synthetic=recordings.synthetic,
         takes=recordings.takes,
         features=recordings.features,
         classes=recordings.classes,
-        shortest_frames=int(recordings.lengths.min(initial=frames)),
+        shortest_frames=int(recordings.lengths.min(initial=recordings.sequences.shape[1])),
         longest_frames=int(recordings.lengths.max(initial=0)),
-        frames=int(own.sum()),
-        frames_without_hand=int((own & ~seen).sum()),
-        takes_per_class=per_class,
+        frames=int(recordings.lengths.sum()),
+        frames_without_hand=int(recordings.lengths.sum() - seen.sum()),
+        takes_per_class={name: row.takes for name, row in per_class.items()},
         takes_per_signer=_count(recordings.signer),
         takes_per_session=_count(recordings.session),
-        few_takes=few,
-        empty_takes=tuple(empty.tolist()),
-        sparse_takes=tuple(sparse.tolist()),
-        ends_without_hand=tuple(ends.tolist()),
-        warnings=tuple(_warnings(recordings, per_class, empty, sparse)),
+        per_class=per_class,
+        few_takes=tuple(name for name, row in per_class.items() if row.takes < RECOMMENDED_TAKES),
+        empty_takes=lost[0],
+        sparse_takes=lost[1],
+        ends_without_hand=lost[2],
+        frozen_takes=frozen,
+        non_finite=tuple(non_finite),
+        duplicates=duplicates,
+        duplicates_across_classes=across,
+        disagreements=comparison.disagreements,
+        compared_with=comparison.compared_with,
+        judged_takes=comparison.judged,
+        take_labels={take: recordings.class_names[recordings.labels[take]] for take in sorted({*named, *lost[2]})},
+        take_names=_names(recordings, {*named, *lost[2]}),
+        refusals=tuple(_refusals(recordings, seen, bad_takes)),
+        warnings=(
+            *_class_warnings(per_class),
+            *_take_warnings(*(_called(recordings, takes) for takes in (lost[0], lost[1], frozen))),
+            *_duplicate_warnings(duplicates, across),
+            *_comparison_warnings(recordings, comparison),
+            *_unknown_warnings(recordings),
+        ),
     )
+
+
+def _per_class(recordings: Recordings, seen: Bools, named: set[int]) -> dict[str, ClassReport]:
+    listed = np.zeros(recordings.takes, dtype=np.bool_)
+    listed[sorted(named)] = True
+    reports = {}
+    for label, name in enumerate(recordings.class_names):
+        own = recordings.labels == label
+        frames = int(recordings.lengths[own].sum())
+        reports[name] = ClassReport(
+            takes=int(own.sum()),
+            signers=None if recordings.signer is None else len(np.unique(recordings.signer[own])),
+            sessions=None if recordings.session is None else len(np.unique(recordings.session[own])),
+            frames=frames,
+            frames_without_hand=frames - int(seen[own].sum()),
+            listed=int(listed[own].sum()),
+        )
+    return reports
+
+
+def _names(recordings: Recordings, takes: set[int]) -> dict[int, str]:
+    names = recordings.take_names
+    return {} if names is None else {take: str(names[take]) for take in sorted(takes)}
 
 
 def _count(names: Names | None) -> dict[str, int]:
@@ -97,31 +165,85 @@ def _count(names: Names | None) -> dict[str, int]:
     return dict(zip(found.tolist(), count.tolist(), strict=True))
 
 
-def _warnings(recordings: Recordings, per_class: dict[str, int], empty: I64, sparse: I64) -> list[str]:
+def _refusals(recordings: Recordings, seen: Bools, bad_takes: Sequence[int]) -> list[str]:
+    refusals = []
+    if bad_takes:
+        called = _list(_called(recordings, dict.fromkeys(bad_takes)))
+        refusals.append(f"NaN or infinite numbers in take {called}: record again or drop")
+    if not seen.any():
+        refusals.append("no frame has a hand (all numbers are zero)")
+    try:
+        split_recordings(recordings)
+    except DataError as error:
+        refusals.append(str(error).removeprefix(f"{recordings.source}: "))
+    return refusals
+
+
+def _class_warnings(per_class: dict[str, ClassReport]) -> list[str]:
     warnings = []
-    none = [name for name, takes in per_class.items() if takes == 0]
+    takes = {name: row.takes for name, row in per_class.items()}
+    none = [name for name, count in takes.items() if count == 0]
     if none:
         warnings.append(f"no takes of {_list(none)}: record some, or remove the class")
-    few = [f"{name} ({takes})" for name, takes in per_class.items() if 0 < takes < RECOMMENDED_TAKES]
+    few = [f"{name} ({count})" for name, count in takes.items() if 0 < count < RECOMMENDED_TAKES]
     if few:
         warnings.append(f"fewer than {RECOMMENDED_TAKES} takes of {_list(few)}: record more")
-    present = {name: takes for name, takes in per_class.items() if takes}
+    present = {name: count for name, count in takes.items() if count}
     if present and max(present.values()) > BALANCE_RATIO * min(present.values()):
         most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
         warnings.append(
             f"unbalanced: {present[most]} takes of {most}, {present[least]} of {least} "
             f"(more than {BALANCE_RATIO:g} times): record more of the rare classes"
         )
-    if len(empty):
-        warnings.append(f"no hand in any frame of take {_list(empty.tolist())}: record again or drop")
-    if len(sparse):
-        warnings.append(f"no hand in most frames of take {_list(sparse.tolist())}: look at them")
-    if recordings.signer is None or recordings.session is None:
-        missing = " and ".join(n for n in ("signer", "session") if getattr(recordings, n) is None)
-        warnings.append(f"{missing} unknown: accuracy on other days or people can't be tested honestly; save them, too")
     return warnings
 
 
-def _list(items: list[Any], most: int = 10) -> str:
-    shown = ", ".join(str(item) for item in items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+def _called(recordings: Recordings, takes: Iterable[int]) -> list[str]:
+    """Their names, or their indices where they have none."""
+    names = recordings.take_names
+    return [str(take) if names is None else str(names[take]) for take in takes]
+
+
+def _take_warnings(empty: list[str], sparse: list[str], frozen: list[str]) -> list[str]:
+    said = (
+        (empty, f"no hand in any frame of take {_list(empty)}: record again or drop"),
+        (sparse, f"no hand in most frames of take {_list(sparse)}: look at them"),
+        (frozen, f"the hand does not move in take {_list(frozen)}: fine for stills, else the tracker hung"),
+    )
+    return [text for takes, text in said if takes]
+
+
+def _duplicate_warnings(duplicates: Sequence[Indices], across: Sequence[Indices]) -> list[str]:
+    said = (
+        (across, "some identical takes have different classes: at most one of them is right"),
+        (duplicates, "some takes are there more than once: keep one of each, or tests meet what was trained"),
+    )
+    return [text for groups, text in said if groups]
+
+
+def _comparison_warnings(recordings: Recordings, comparison: Comparison) -> list[str]:
+    warnings = []
+    if comparison.disagreements:
+        warnings.append(
+            "some takes look like another class: mislabelled, signed wrongly, or two signs that are alike; look before "
+            "you drop any"
+        )
+    if comparison.compared_with < comparison.judged:
+        warnings.append(
+            f"classes were compared with a sample of {comparison.compared_with} takes, not with all "
+            f"{recordings.takes}: some wrong labels may be missed"
+        )
+    return warnings
+
+
+def _unknown_warnings(recordings: Recordings) -> list[str]:
+    missing = " and ".join(name for name in ("signer", "session") if getattr(recordings, name) is None)
+    if not missing:
+        return []
+    return [f"{missing} unknown: accuracy on other days or people can't be tested honestly; save them, too"]
+
+
+def _list(items: Iterable[Any], most: int = 10) -> str:
+    found = list(items)
+    shown = ", ".join(str(item) for item in found[:most])
+    return shown if len(found) <= most else f"{shown} and {len(found) - most} more"

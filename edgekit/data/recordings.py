@@ -22,9 +22,12 @@ class Recordings:
     longest. lengths: int64 (takes,), frames that belong to each take, 1..frames.
     labels: int64 (takes,), index into class_names.
     class_names: unique, not empty.
-    signer, session: str (takes,) or None where unknown; a session that starts with YYYY-MM-DD has a day.
+    signer, session: str (takes,) or None where unknown, as is one that is empty for every take; a session that starts
+    with YYYY-MM-DD has a day.
     source: where it came from, for messages.
     synthetic: whether a generator made it; whoever shows an accuracy on it has to say so.
+    take_names: str (takes,), where a person finds each take again, such as class/take of a folder; None where unknown,
+    and where they only count 0, 1, 2 ...
 
     Other numeric types are converted. Raises DataError naming the take (and frame) of the first fault.
     """
@@ -37,6 +40,7 @@ class Recordings:
     session: Names | None
     source: str
     synthetic: bool = False
+    take_names: Names | None = None
 
     def __post_init__(self) -> None:
         sequences = check_sequences(self.sequences, self.source)
@@ -46,8 +50,11 @@ class Recordings:
         classes = len(class_names)
         checked["labels"] = _check_integers(self.labels, "labels", takes, (0, classes - 1), self.source)
         checked["lengths"] = _check_integers(self.lengths, "lengths", takes, (1, frames), self.source)
-        for name in ("signer", "session"):
+        for name in ("signer", "session", "take_names"):
             checked[name] = _check_names(getattr(self, name), name, takes, self.source)
+        counted = np.arange(takes).astype(np.str_)
+        if checked["take_names"] is not None and np.array_equal(checked["take_names"], counted):
+            checked["take_names"] = None
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -75,6 +82,7 @@ class Recordings:
             labels=self.labels[index],
             signer=None if self.signer is None else self.signer[index],
             session=None if self.session is None else self.session[index],
+            take_names=None if self.take_names is None else self.take_names[index],
         )
 
 
@@ -137,4 +145,4 @@ def _check_names(value: Any, name: str, takes: int, source: str) -> Names | None
         raise DataError(f"{source}: {name} must hold text, got {array.dtype}; save it as a str array or leave it out")
     if array.shape != (takes,):
         raise DataError(f"{source}: {name} must have one entry per take ({takes},), got shape {array.shape}")
-    return array
+    return array if not takes or (array != "").any() else None

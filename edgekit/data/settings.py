@@ -17,8 +17,10 @@ class DataConfig(StageConfig):
     augmentation_probability: float = Field(
         default=0.5, ge=0.0, le=1.0, description="chance of each variation per take"
     )
-    preprocessing: Literal["hand", "standard"] = Field(
-        default="hand", description="relative to wrist and hand size, then standardised; or standardised only"
+    preprocessing: Literal["auto", "hand", "standard"] = Field(
+        default="auto",
+        description="hand: relative to wrist and hand size, then standardised; standard: standardised only; auto: hand "
+        "for 63 and 126 features, standard for other counts",
     )
     displacement: bool = Field(True, description="whether the wrist's slots carry its displacement (hand only)")
     split: Literal["session", "signer"] = Field("session", description="test on other days, or on other people")

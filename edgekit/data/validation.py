@@ -77,6 +77,12 @@ def _validation_groups(recordings: Recordings, part: I64, by: str) -> list[Bools
     return []
 
 
+def runs_of(recordings: Recordings) -> I64:
+    """A number per take, the same for takes of one run: neighbours of one class, signer and session, longer runs cut
+    into pieces of 30."""
+    return _runs(unit_key(recordings.labels, recordings.signer, recordings.session))
+
+
 def _runs(key: I64) -> I64:
     """A number per run of equal neighbours, runs longer than RUN_TAKES cut into pieces."""
     starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])

@@ -16,6 +16,7 @@ from edgekit.data import (
     Recordings,
     Split,
     SynthConfig,
+    choose_kind,
     fit_length,
     fit_normalisation,
     load_recordings,
@@ -90,5 +91,6 @@ def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> 
     """Length rule, split and statistics. Raises DataError when the recordings can't be used so."""
     x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
     split = split_recordings(recordings, config.split, config.test_sessions, config.test_signers)
-    normalisation = fit_normalisation(x[split.train], config.preprocessing, config.displacement)
+    kind = choose_kind(config.preprocessing, recordings.features)
+    normalisation = fit_normalisation(x[split.train], kind, config.displacement)
     return Dataset(x, recordings.labels, recordings, split, normalisation, digest)

@@ -14,8 +14,7 @@ import psutil
 from numpy.typing import NDArray
 
 from edgekit.config import Tree
-from edgekit.data import DataConfig, Recordings, fit_length, load_recordings
-from edgekit.data.formats import READ_ERRORS
+from edgekit.data import DataConfig, Recordings, fit_length, load_recordings, read_take
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, prepare_dataset, read_recordings
@@ -189,28 +188,10 @@ def predict_takes(model: Path, recordings: Path) -> tuple[Prediction, ...]:
 
 def _read_takes(path: Path, frames: int) -> NDArray[np.float32]:
     if path.suffix == ".npy":
-        take = _read_npy(path)
+        take = read_take(path)
         return fit_length(take[None], np.array([len(take)]), frames)
     recordings = load_recordings(path)
     return fit_length(recordings.sequences, recordings.lengths, frames)
-
-
-def _read_npy(path: Path) -> NDArray[np.float32]:
-    """One take (frames, features)."""
-    try:
-        take = np.load(path, allow_pickle=False)
-    except READ_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{path}: can't be read as .npy: {reason}") from None
-    if not isinstance(take, np.ndarray) or take.ndim != 2 or not take.size or take.dtype.kind not in "fiu":
-        got = f"{take.dtype} {take.shape}" if isinstance(take, np.ndarray) else "an archive"
-        raise DataError(f"{path}: expected one take of numbers (frames, features), got {got}")
-    with np.errstate(over="ignore"):
-        values: NDArray[np.float32] = take.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(bad):
-        raise DataError(f"{path}: frame {bad[0]} holds NaN or infinite numbers; record it again")
-    return values
 
 
 def predict_frames(model: Path, lines: Iterable[str], min_frames: int = MIN_FRAMES) -> Iterator[dict[str, Any]]:

@@ -5,12 +5,12 @@ from edgekit.report.chain import chain_text, quantized_text
 from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.markdown import chain_markdown
+from edgekit.report.quality import conversion_text, quality_text
 from edgekit.report.texts import (
     pairs_text,
     predictions_text,
     profile_text,
     profiles_text,
-    quality_text,
     settings_text,
     stage_text,
 )
@@ -20,6 +20,7 @@ __all__ = [
     "chain_markdown",
     "chain_text",
     "compare_text",
+    "conversion_text",
     "evaluation_text",
     "pairs_text",
     "predictions_text",

@@ -62,31 +62,6 @@ def settings_text(tree: Mapping[str, Any]) -> str:
     return f"# {said}\n" + yaml.safe_dump(sections, sort_keys=False).rstrip()
 
 
-def quality_text(report: Mapping[str, Any]) -> str:
-    """What recordings hold, then what is wrong with them."""
-    lines = [
-        f"{report['source']}: {count(report['takes'])} takes of {report['classes']} classes, {report['features']}"
-        f" features a frame, {report['shortest_frames']} to {report['longest_frames']} frames",
-        f"frames without a hand: {count(report['frames_without_hand'])} of {count(report['frames'])}",
-    ]
-    for key, meaning in (
-        ("empty_takes", "takes without any hand"),
-        ("sparse_takes", "takes mostly without a hand"),
-        ("ends_without_hand", "takes that end without a hand"),
-    ):
-        if report[key]:
-            lines.append(f"{meaning}: {len(report[key])} (index {some(report[key])})")
-    rows = [[name, str(takes)] for name, takes in report["takes_per_class"].items()]
-    warnings = [f"warning: {text}" for text in report["warnings"]] or ["nothing wrong found"]
-    return "\n".join([*lines, table(["class", "takes"], rows), *warnings])
-
-
-def some(values: Sequence[Any], most: int = 12) -> str:
-    """The first few, and how many more."""
-    shown = ", ".join(str(value) for value in values[:most])
-    return shown + (f" and {len(values) - most} more" if len(values) > most else "")
-
-
 def profiles_text(profiles: Sequence[Profile]) -> str:
     """One row a profile."""
     rows = [

@@ -49,6 +49,24 @@ def test_frames_without_a_hand_stay_exactly_zero(features: int) -> None:
     assert not vary(x, **{**AugmentConfig().model_dump(), "probability": 1.0})[7].any()
 
 
+def test_two_hands_move_as_one() -> None:
+    """Turned, scaled and moved together: the wrists' distance in the image changes as the hands' sizes do."""
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (40, 6, 126)).astype(np.float32)
+    x.reshape(40, 6, 2, 21, 3)[..., 0, 2] = 0
+    off = {"stretch_ratio": 0.0, "depth_ratio": 0.0, "tilt_deg": 0.0, "noise": 0.0, "time_warp_ratio": 0.0}
+    varied = vary(x, **{**AugmentConfig().model_dump(), **off, "probability": 1.0})
+    (a, size_a), (b, size_b) = (_wrists_and_sizes(taken) for taken in (x, varied))
+    assert np.abs(size_b / size_a - 1).max() > 0.05
+    np.testing.assert_allclose(b / a, size_b / size_a, rtol=1e-3)
+
+
+def _wrists_and_sizes(x: Array) -> tuple[Array, Array]:
+    """Distance of the two wrists, and of the first hand's wrist and fingertip, both in the image (takes, time)."""
+    hands_of = x.reshape(*x.shape[:2], 2, 21, 3)[..., :2]
+    wrists = np.linalg.norm(hands_of[:, :, 0, 0] - hands_of[:, :, 1, 0], axis=-1)
+    return wrists, np.linalg.norm(hands_of[:, :, 0, 12] - hands_of[:, :, 0, 0], axis=-1)
+
+
 def test_the_same_generator_state_gives_the_same_takes_and_input_is_untouched() -> None:
     x = hands()
     before = x.copy()

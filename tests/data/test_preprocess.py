@@ -8,6 +8,7 @@ from edgekit.data import (
     Normalisation,
     Recordings,
     apply_normalisation,
+    choose_kind,
     fit_length,
     fit_normalisation,
     hands_seen,
@@ -117,6 +118,42 @@ def test_other_feature_counts_are_standardised_only() -> None:
         fit_normalisation(x, "hand", displacement=True)
     with pytest.raises(DataError, match="use preprocessing=standard"):
         Normalisation("hand", True, np.zeros(7, np.float32), np.ones(7, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("said", "features", "kind"),
+    [
+        ("auto", 63, "hand"),
+        ("auto", 126, "hand"),
+        ("auto", 5, "standard"),
+        ("standard", 63, "standard"),
+        ("hand", 5, "hand"),
+    ],
+)
+def test_auto_takes_landmarks_for_hands(said: str, features: int, kind: str) -> None:
+    assert choose_kind(said, features) == kind  # type: ignore[arg-type]
+
+
+def test_two_hands_are_normalised_each_on_its_own() -> None:
+    """Whatever happens to one hand, the other's numbers stay."""
+    left, right = takes(6, 5, lost=0.2), takes(6, 5, lost=0.2)[::-1]
+    both = np.concatenate([left, right], axis=2)
+    for displacement in (True, False):
+        got = normalise_hands(both, displacement)
+        assert np.array_equal(got[..., :63], normalise_hands(left, displacement))
+        assert np.array_equal(got[..., 63:], normalise_hands(right, displacement))
+    fitted = fit_normalisation(both, "hand", True)
+    for part, alone in ((slice(0, 63), left), (slice(63, 126), right)):
+        one = fit_normalisation(alone, "hand", True)
+        np.testing.assert_allclose(fitted.mean[part], one.mean, atol=EXACT)
+        np.testing.assert_allclose(fitted.std[part], one.std, atol=EXACT)
+
+
+def test_a_hand_that_is_never_there_does_not_spoil_the_other() -> None:
+    x = np.concatenate([takes(6, 5), np.zeros((6, 5, 63), np.float32)], axis=2)
+    got = apply_normalisation(x, fit_normalisation(x, "hand", True))
+    assert np.isfinite(got).all()
+    assert not got[..., 63:].any()
 
 
 def test_what_cannot_be_normalised_is_refused() -> None:

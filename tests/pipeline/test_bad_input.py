@@ -39,6 +39,7 @@ def write_recordings(folder: Path) -> None:
     np.savez(folder / "label.npz", sequences=X, labels=LABELS + 5, class_names=NAMES)
     np.savez(folder / "lonely.npz", sequences=X, labels=np.array([0] * 11 + [1]), class_names=NAMES)
     np.savez(folder / "five.npz", sequences=X[:, :, :5], labels=LABELS, class_names=NAMES)
+    np.savez(folder / "slash.npz", sequences=X, labels=LABELS, class_names=np.array(["A/B", "C"]))
     np.savez(folder / "nameless.npz", sequences=X, labels=LABELS)
     (folder / "notes.txt").write_text("no recordings\n")
     (folder / "emptyfolder").mkdir()
@@ -136,20 +137,36 @@ RECORDINGS = [
     Case("data check empty.npz", ("empty.npz", "empty")),
     Case("data check truncated.npz", ("truncated.npz", "truncated")),
     Case("data check damaged.npz", ("damaged.npz", "damaged")),
-    Case("data check nan.npz", ("nan.npz", "take 3, frame 4")),
     Case("data check rank.npz", ("rank.npz", "(takes >= 1, frames, features)", "(20, 63)")),
     Case("data check pickled.npz", ("pickled.npz", "pickled", "sequences")),
     Case("data check label.npz", ("label.npz", "labels")),
     Case("data check nameless.npz", ("nameless.npz", "class_names")),
-    Case("data check notes.txt", ("notes.txt", ".npz", "class/take/frame.npy")),
+    Case("data check notes.txt", ("notes.txt", ".npz", ".csv", "class/take/frame.npy")),
     Case("data check emptyfolder", ("emptyfolder", "no class folders")),
-    Case("data synth notes.txt", ("notes.txt", ".npz")),
+    Case("data synth new.txt", ("new.txt", ".npz")),
+    Case("data synth plainfile", ("plainfile", "exists", "--force")),
+    Case("data synth good.npz", ("good.npz", "exists", "--force")),
+    Case("data synth plainfile --force --people 1 --takes-per-letter 2", ("plainfile", "is a file")),
+    Case("data convert missing.npz new.csv", ("missing.npz", "no such file")),
+    Case("data convert nan.npz new.csv", ("nan.npz", "take 3, frame 4")),
+    Case("data convert good.npz five.npz", ("five.npz", "exists", "--force")),
+    Case("data convert good.npz emptyfolder", ("emptyfolder", "exists", "--force")),
+    Case("data convert good.npz new.txt", ("new.txt", ".npz, .csv, .parquet")),
+    Case("data convert good.npz new.csv --layout takes", ("new.csv", "layout takes")),
+    Case("data convert good.npz new --layout csv", ("new", "ends in .csv")),
+    Case("data convert good.npz new --layout zip", ("--layout", "'zip'")),
+    Case("data convert slash.npz new", ("new", "'A/B'", "slash")),
+    Case("data convert good.npz . --force", (".", "lies within")),
     Case("data synth plainfile/x.npz --people 1 --takes-per-letter 2", ("plainfile/x.npz", "can't be written")),
     Case("train edge --data missing.npz", ("missing.npz", "no such file"), keeps=False),
     Case("train edge --data notes.txt", ("notes.txt", ".npz"), keeps=False),
     Case("train edge --data nan.npz", ("nan.npz", "take 3"), keeps=False),
     Case("train edge --data lonely.npz", ("lonely.npz", "'B'", "single take"), keeps=False),
-    Case("train edge --data five.npz", ("5 features", "preprocessing=standard"), keeps=False),
+    Case(
+        "train edge --data five.npz --set data.preprocessing=hand",
+        ("5 features", "preprocessing=standard"),
+        keeps=False,
+    ),
     Case("train edge --data good.npz --split signer", ("good.npz", "signer"), keeps=False),
     Case("evaluate int8.onnx --data truncated.npz", ("truncated.npz",)),
     Case("evaluate int8.onnx --data five.npz --part all", ("(12, 30, 5)", "(batch, 30, 63)")),

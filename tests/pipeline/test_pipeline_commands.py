@@ -39,7 +39,7 @@ COMMANDS = {
 @pytest.fixture
 def command(chain: Any, tmp_path: Path, name: str) -> list[str]:
     data = tmp_path / "hands.npz"
-    save_recordings(data, synthesise_hands(SynthConfig(people=1, takes_per_letter=2)))
+    save_recordings(data, synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
     suffix = ".npz" if name == "data synth" else ".onnx"
     return COMMANDS[name].format(work=chain.workdir, data=data, new=tmp_path / f"new{suffix}").split()
 
@@ -110,7 +110,7 @@ def test_the_readmes_lines_run_after_the_chain(
     """All but those that train; `take.npy` and `my-signs.npz` are there, as a reader would have them."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(chain.workdir, "edgekit-work")
-    save_recordings(Path("my-signs.npz"), synthesise_hands(SynthConfig(people=1, takes_per_letter=2)))
+    save_recordings(Path("my-signs.npz"), synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
     answer = cli(*shlex.split(line, comments=True)[1:])
     assert answer.code == 0, answer.err
     assert answer.out.strip()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data import SynthConfig, fit_length, save_recordings, synthesise_hands
+from edgekit.data import SynthConfig, convert_recordings, fit_length, save_recordings, synthesise_hands
 from edgekit.pipeline import predict_frames, predict_takes
 from edgekit.pipeline.use import softmax
 from edgekit.runtime import open_predictor
@@ -36,14 +36,17 @@ def landmarks(frames: int, seed: int = 0) -> np.ndarray[Any, Any]:
 def test_one_take_in_every_form_gives_one_answer(chain: Any, tmp_path: Path) -> None:
     take = landmarks(20)
     np.save(tmp_path / "take.npy", take)
+    np.save(tmp_path / "landmarks.npy", take.reshape(20, 21, 3))
     np.savez(tmp_path / "takes.npz", sequences=take[None], labels=[0], class_names=["A"])
+    convert_recordings(tmp_path / "takes.npz", tmp_path / "takes.csv")
+    convert_recordings(tmp_path / "takes.npz", tmp_path / "takes")
     for number, frame in enumerate(take):
         folder = tmp_path / "folder" / "A" / "0"
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / f"{number}.npy", frame)
     answers = {
         (answer.label, answer.probability)
-        for name in ("take.npy", "takes.npz", "folder")
+        for name in ("take.npy", "landmarks.npy", "takes.npz", "takes.csv", "takes", "folder")
         for answer in predict_takes(chain.int8, tmp_path / name)
     }
     assert len(answers) == 1

@@ -13,7 +13,6 @@ from edgekit.report import (
     predictions_text,
     profile_text,
     profiles_text,
-    quality_text,
     settings_text,
     stage_text,
 )
@@ -70,28 +69,7 @@ def test_a_stage_of_zeros_says_that_they_save_neither_size_nor_time() -> None:
     assert "removed" not in text
 
 
-QUALITY: dict[str, Any] = {
-    "source": "signs.npz", "takes": 40, "classes": 2, "features": 63, "shortest_frames": 5, "longest_frames": 30,
-    "frames": 1000, "frames_without_hand": 12, "takes_per_class": {"A": 39, "B [b]": 1},
-    "empty_takes": list(range(3, 20)), "sparse_takes": [], "ends_without_hand": [7], "warnings": ["few takes of B"],
-}  # fmt: skip
-
-
-def test_quality_names_takes_and_counts_those_it_does_not_list() -> None:
-    text = quality_text(QUALITY)
-    assert "takes without any hand: 17 (index 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 5 more)" in text
-    assert "takes that end without a hand: 1 (index 7)" in text
-    assert "mostly without" not in text
-    assert "warning: few takes of B" in text
-    assert "nothing wrong found" not in text
-
-
-def test_quality_without_findings_says_so() -> None:
-    assert "nothing wrong found" in quality_text({**QUALITY, "warnings": []})
-
-
 def test_names_in_brackets_are_text_not_markup() -> None:
-    assert "B [b]" in quality_text(QUALITY)
     assert "[bold]x[/bold]" in table(["name"], [["[bold]x[/bold]"]])
 
 

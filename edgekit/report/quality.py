@@ -1,0 +1,117 @@
+"""Reports about recordings as text: what they hold, what is wrong with them, what a conversion lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from edgekit.data.quality import RECOMMENDED_TAKES
+from edgekit.report.tables import count, percent, table
+
+#: Findings that are a list of takes, as people say them.
+FINDINGS = (
+    ("empty_takes", "takes without any hand"),
+    ("sparse_takes", "takes mostly without a hand"),
+    ("ends_without_hand", "takes that end without a hand"),
+    ("frozen_takes", "takes in which the hand does not move"),
+)
+HANDS = {63: " (one hand)", 126: " (two hands)"}
+
+
+def quality_text(report: Mapping[str, Any]) -> str:
+    """What recordings hold, one row a class, then what is wrong with them, and what to do."""
+    parts = ["\n".join(_summary(report)), table(*_class_rows(report)).strip("\n"), "\n".join(_findings(report))]
+    parts.append("\n".join(f"warning: {text}" for text in report["warnings"]))
+    parts.append("\n".join(f"training would refuse this: {text}" for text in report["refusals"]))
+    if not report["warnings"] and not report["refusals"]:
+        parts.append("nothing wrong found")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _summary(report: Mapping[str, Any]) -> Iterator[str]:
+    shortest, longest = report["shortest_frames"], report["longest_frames"]
+    frames = f"{longest} frames each" if shortest == longest else f"{shortest} to {longest} frames"
+    made = " SYNTHETIC" if report["synthetic"] else ""
+    yield f"{report['source']}: {count(report['takes'])}{made} takes of {report['classes']} classes, {frames}"
+    people = len(report["takes_per_signer"]) or "unknown"
+    yield (
+        f"{report['features']} features a frame{HANDS.get(report['features'], '')}; signers: {people},"
+        f" sessions: {len(report['takes_per_session']) or 'unknown'}"
+    )
+    gone, all_frames = report["frames_without_hand"], report["frames"]
+    yield f"frames without a hand: {count(gone)} of {count(all_frames)} ({percent(gone / max(all_frames, 1))})"
+
+
+def _class_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    known = [name for name in ("signers", "sessions") if report[f"takes_per_{name[:-1]}"]]
+    rows = []
+    for name, row in report["per_class"].items():
+        short = RECOMMENDED_TAKES - row["takes"]
+        gone = row["frames_without_hand"] / max(row["frames"], 1)
+        counted = [str(row[kind]) for kind in known]
+        state = f"{short} short" if short > 0 else "ok"
+        rows.append([name, count(row["takes"]), state, *counted, percent(gone), str(row["listed"] or "")])
+    return ["class", "takes", f"of {RECOMMENDED_TAKES}", *known, "without hand", "to look at"], rows
+
+
+def _findings(report: Mapping[str, Any]) -> Iterator[str]:
+    names = report["take_names"]
+    if report["non_finite"]:
+        places = [f"{_take(bad['take'], names)} frame {bad['frame']}" for bad in report["non_finite"]]
+        yield f"frames with NaN or infinite numbers: {count(len(places))} ({'' if names else 'index '}{some(places)})"
+    for key, meaning in FINDINGS:
+        if report[key]:
+            yield f"{meaning}: {count(len(report[key]))} ({_listed(report[key], names)})"
+    for group in report["duplicates"][:12]:
+        classes = list(dict.fromkeys(report["take_labels"][take] for take in group))
+        what = f"of DIFFERENT CLASSES ({', '.join(classes)})" if len(classes) > 1 else f"of {classes[0]}"
+        yield f"identical takes {what}: {len(group)} ({_listed(group, names)})"
+    if len(report["duplicates"]) > 12:
+        yield f"identical takes: {len(report['duplicates']) - 12} more groups; --json lists them"
+    yield from _disagreements(report["disagreements"], names)
+
+
+def _disagreements(found: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Iterator[str]:
+    """A line for every pair of classes, most takes first."""
+    pairs: dict[tuple[str, str], list[int]] = {}
+    for one in found:
+        pairs.setdefault((one["label"], one["looks_like"]), []).append(one["take"])
+    if pairs:
+        yield f"takes that look like another class: {count(len(found))}"
+    for (label, other), takes in sorted(pairs.items(), key=lambda pair: -len(pair[1])):
+        yield f"  {label} looks like {other}: {len(takes)} ({_listed(takes, names)})"
+
+
+def _take(index: int, names: Mapping[int, str]) -> str:
+    """The take's name, or its index where it has none."""
+    return names.get(index, str(index))
+
+
+def _listed(takes: Iterable[int], names: Mapping[int, str]) -> str:
+    """Rising indices as text, neighbours together: `index 3, 7 to 9`, or by name: `A/3, A/7 to A/9`."""
+    runs: list[list[int]] = []
+    for take in takes:
+        if runs and take == runs[-1][-1] + 1:
+            runs[-1].append(take)
+        else:
+            runs.append([take])
+    ends = [(_take(run[0], names), _take(run[-1], names)) for run in runs]
+    said = [first if first == last else f"{first} to {last}" for first, last in ends]
+    return ("" if names else "index ") + some(said)
+
+
+def some(values: Sequence[str], most: int = 12) -> str:
+    """The first few, and how many more."""
+    shown = ", ".join(values[:most])
+    return shown + (f" and {len(values) - most} more; --json lists all" if len(values) > most else "")
+
+
+def conversion_text(conversion: Mapping[str, Any]) -> str:
+    """What was written, and what the target's layout can't hold."""
+    made = " SYNTHETIC" if conversion["synthetic"] else ""
+    lines = [
+        f"{conversion['target']}: {count(conversion['takes'])}{made} takes of {conversion['classes']} classes,"
+        f" {conversion['features']} features a frame",
+        *(f"lost: {text}" for text in conversion["lost"]),
+    ]
+    return "\n".join(lines if conversion["lost"] else [*lines, "nothing lost"])

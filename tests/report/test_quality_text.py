@@ -1,0 +1,80 @@
+"""Reports about recordings as text: every finding can be found again, and nothing is called what it is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgekit.report import conversion_text, quality_text
+
+ROW: dict[str, Any] = {
+    "takes": 39,
+    "signers": 2,
+    "sessions": None,
+    "frames": 975,
+    "frames_without_hand": 12,
+    "listed": 18,
+}
+QUALITY: dict[str, Any] = {
+    "source": "signs.npz", "synthetic": False, "takes": 1040, "classes": 2, "features": 63, "shortest_frames": 5,
+    "longest_frames": 30, "frames": 1000, "frames_without_hand": 12, "takes_per_signer": {"ann": 20, "bob": 20},
+    "takes_per_session": {}, "per_class": {"A": ROW, "B [b]": {**ROW, "takes": 1001, "listed": 0}},
+    "empty_takes": [3, 4, 5, 9, *range(20, 60, 3)], "sparse_takes": [], "ends_without_hand": [7], "frozen_takes": [],
+    "non_finite": [{"take": 3, "frame": 0}], "duplicates": [[1, 2], [5, 8]], "duplicates_across_classes": [[5, 8]],
+    "disagreements": [{"take": k, "label": "A", "looks_like": "B [b]"} for k in (30, 31, 33)],
+    "take_labels": {1: "A", 2: "A", 5: "A", 8: "B [b]"}, "take_names": {}, "refusals": [],
+    "warnings": ["few takes of B"],
+}  # fmt: skip
+
+
+def test_findings_say_where_they_are_and_how_many_are_not_listed() -> None:
+    text = quality_text(QUALITY)
+    assert "takes without any hand: 18 (index 3 to 5, 9, 20, 23, " in text
+    assert "and 4 more; --json lists all)" in text
+    assert "takes that end without a hand: 1 (index 7)" in text
+    assert "mostly without" not in text
+    assert "frames with NaN or infinite numbers: 1 (index 3 frame 0)" in text
+    assert "identical takes of A: 2 (index 1 to 2)" in text
+    assert "identical takes of DIFFERENT CLASSES (A, B [b]): 2 (index 5, 8)" in text
+    assert "takes that look like another class: 3\n  A looks like B [b]: 3 (index 30 to 31, 33)" in text
+    assert "warning: few takes of B" in text
+    assert "nothing wrong found" not in text
+
+
+def test_every_class_is_a_row_with_what_it_is_short_of() -> None:
+    lines = [line.split() for line in quality_text(QUALITY).splitlines()]
+    assert ["A", "39", "11", "short", "2", "1.2", "%", "18"] in lines
+    assert ["B", "[b]", "1,001", "ok", "2", "1.2", "%"] in lines
+
+
+def test_takes_are_called_by_name_where_they_have_one() -> None:
+    text = quality_text({**QUALITY, "take_names": {k: f"A/{k}" for k in range(60)}})
+    assert "takes that end without a hand: 1 (A/7)" in text
+    assert "(A/3 frame 0)" in text
+    assert "(A/3 to A/5, A/9, " in text
+    assert "index" not in text
+
+
+def test_refusals_stand_last_and_nothing_wrong_is_said_only_then() -> None:
+    text = quality_text({**QUALITY, "refusals": ["class 'B' with a single take"]})
+    assert text.splitlines()[-1] == "training would refuse this: class 'B' with a single take"
+    none: dict[str, Any] = {name: [] for name, value in QUALITY.items() if isinstance(value, list)}
+    clean = quality_text({**QUALITY, **none})
+    assert clean.endswith("\n\nnothing wrong found")
+    assert "index" not in clean
+    assert "nothing wrong" not in quality_text({**QUALITY, **none, "refusals": ["x"]})
+
+
+def test_synthetic_recordings_are_called_so() -> None:
+    assert "SYNTHETIC" not in quality_text(QUALITY)
+    assert "1,040 SYNTHETIC takes" in quality_text({**QUALITY, "synthetic": True})
+
+
+def test_a_conversion_lists_what_it_lost() -> None:
+    done: dict[str, Any] = {"target": "a", "takes": 2, "classes": 1, "features": 63, "synthetic": False, "lost": []}
+    assert conversion_text(done).splitlines()[1:] == ["nothing lost"]
+    said = conversion_text({**done, "synthetic": True, "lost": ["signers", "order of takes"]})
+    assert said.splitlines() == [
+        "a: 2 SYNTHETIC takes of 1 classes, 63 features a frame",
+        "lost: signers",
+        "lost: order of takes",
+    ]
