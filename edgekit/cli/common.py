@@ -42,7 +42,8 @@ _COMMON = (
     click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; repeatable."),
     click.option("--preset", type=click.Choice(["quick", "standard"]), help="Size of the whole job [standard]."),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of everything random [0]."),
-    click.option("--threads", type=click.IntRange(1, 256), help="For training [chosen by a short trial]."),
+    click.option("--threads", type=click.IntRange(1, 256), help="For training [chosen by a short trial]; of inference"
+                 " in bench and compare [1]."),
     click.option("--device", type=click.Choice(["cpu"]), default="cpu", show_default=True, help="Where to train."),
     click.option("--json", "as_json", is_flag=True, help="Result as JSON on stdout."),
     click.option("--quiet", "-q", is_flag=True, help="Nothing on stderr but errors."),
@@ -52,8 +53,8 @@ _COMMON = (
 )  # fmt: skip
 
 _DATA = (
-    click.option("--data", type=click.Path(path_type=Path), help="Recordings: .npz, or folder class/take/frame.npy."
-                 " Default: synthetic, the embedded hands."),
+    click.option("--data", type=click.Path(path_type=Path), help="Recordings: .npz, .csv, .parquet, or a folder of"
+                 " classes. Default: synthetic, the embedded hands."),
     click.option("--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people"
                  " [session]."),
 )  # fmt: skip

@@ -21,8 +21,11 @@ def data() -> None:
 @click.argument("recordings", type=click.Path(path_type=Path))
 @json_option
 def check(recordings: Path, as_json: bool) -> None:
-    """What RECORDINGS hold and what is wrong with them: small classes, lost or frozen hands, NaN, duplicates, takes
-    that look like another class. Exit code 2 where training would refuse them.
+    """What recordings hold and what is wrong with them.
+
+    Small classes, lost or frozen hands, NaN, duplicates, takes that look like another class: each with its place.
+
+    Exit code 2 where training would refuse them.
 
     \b
     Example:
@@ -49,8 +52,9 @@ def check(recordings: Path, as_json: bool) -> None:
 @force_option
 @json_option
 def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool) -> None:
-    """Write SOURCE as TARGET in another layout, and say what that layout can't hold. Both may be .npz, .csv, .parquet
-    or a folder.
+    """Write recordings in another layout.
+
+    SOURCE and TARGET may be .npz, .csv, .parquet or a folder. No number changes, and what TARGET can't hold is said.
 
     \b
     Example:
@@ -73,8 +77,9 @@ def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool)
 def synth(
     output: Path, people: int | None, takes_per_letter: int | None, seed: int | None, force: bool, as_json: bool
 ) -> None:
-    """Write synthetic recordings of the 26 letters to OUTPUT (.npz, .csv, .parquet or a folder). Synthetic accuracy is
-    not real accuracy.
+    """Write synthetic recordings of the 26 letters.
+
+    OUTPUT may be .npz, .csv, .parquet or a folder. Synthetic accuracy is not real accuracy.
 
     \b
     Example:

@@ -34,7 +34,7 @@ from edgekit.cli.common import emit, json_option
 def predict(recordings: tuple[Path, ...], model: Path | None, workdir: Path, min_frames: int, as_json: bool) -> None:
     """Labels for takes, or for a stream of frames.
 
-    RECORDINGS: .npz, .npy of one take, or folder class/take/frame.npy. With none, or -, stdin is a stream: one
+    RECORDINGS: .npz, .csv, .parquet, a folder of classes, or .npy of one take. With none, or -, stdin is a stream: one
     frame a line, a JSON list of 63 numbers; a JSON line a frame comes out.
 
     \b

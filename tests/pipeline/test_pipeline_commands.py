@@ -19,6 +19,7 @@ Cli = Callable[..., Any]
 COMMANDS = {
     "run": "run --workdir={work}",
     "data check": "data check {data}",
+    "data convert": "data convert {data} {new}",
     "data synth": "data synth {new} --people=1 --takes-per-letter=2",
     "train": "train accurate --workdir={work}",
     "distill": "distill --workdir={work}",
@@ -40,7 +41,7 @@ COMMANDS = {
 def command(chain: Any, tmp_path: Path, name: str) -> list[str]:
     data = tmp_path / "hands.npz"
     save_recordings(data, synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
-    suffix = ".npz" if name == "data synth" else ".onnx"
+    suffix = {"data synth": ".npz", "data convert": ".csv"}.get(name, ".onnx")
     return COMMANDS[name].format(work=chain.workdir, data=data, new=tmp_path / f"new{suffix}").split()
 
 
