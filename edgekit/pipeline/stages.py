@@ -166,10 +166,7 @@ class Stages:
         return self.settings.section("student", ModelConfig, variant(self.settings.student).model_dump())
 
     def _prune_config(self) -> dict[str, Any]:
-        prune = self.settings.section("prune", PruneConfig).model_dump(mode="json")
-        if prune["method"] == "structured":
-            del prune["method"]  # as before there was another: what was pruned then is up to date
-        return {**self._common_config(), "prune": prune}
+        return {**self._common_config(), "prune": self.settings.section("prune", PruneConfig).model_dump(mode="json")}
 
     def _quantize_config(self) -> dict[str, Any]:
         return {
