@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from edgekit.runtime import inspect_model
 
 LATENCY_TAKES = 64
 LATENCY_REPEATS = 400
-LATENCY_ROUNDS = 5
+LATENCY_PROCESSES = 4
+TIME_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class ModelScore:
     accuracy: ratio of right answers on `takes` test takes. accuracy_seen: the same without the takes whose class its
     signer did not record in training; None where there are no such takes. parameters, zeros, macs: of the model; zeros
     are parameters that are exactly 0, macs those of batch 1. size_bytes, gzip_bytes: of the ONNX file, as it is and
-    compressed. latency_p50_s: of one take on this host, through ONNX Runtime, one thread, in the best of five rounds.
-    None: not known, as of a teacher that is no ONNX file.
+    compressed. latency_p50_s: of one take on this host, through ONNX Runtime, one thread, in turn with the other files,
+    in the best of four processes. None: not known, as of a teacher that is no ONNX file.
     """
 
     name: str
@@ -74,7 +75,7 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     x, labels = data.part(data.split.test)
     seen = ~np.isin(data.split.test, data.split.unseen)
     candidates = [_teacher(stages, x), _trained(stages, "student", STUDENT, x), *_device_files(stages, x)]
-    latencies_s = median_latencies_s({c.file: None for c in candidates if c.file is not None}, x)
+    latencies_s = median_latencies_s(list(dict.fromkeys(c.file for c in candidates if c.file is not None)), x)
     return tuple(_score(c, c.logits.argmax(axis=1) == labels, seen, latencies_s) for c in candidates)
 
 
@@ -139,14 +140,23 @@ def _score(
     )
 
 
-def median_latencies_s(files: Iterable[Path], x: NDArray[np.float32]) -> dict[Path, float]:
-    """Median latency of each file on this host, in seconds, in the best of some rounds in which the files take turns.
+def median_latencies_s(files: Sequence[Path], x: NDArray[np.float32]) -> dict[Path, float]:
+    """Median latency of each file on this host, in seconds, in the process where it was least.
 
-    The best round is the one least disturbed by whatever else the machine does.
+    files: two or more. In each process all of them take turns on the same takes, so a slow spell of the machine slows
+    all alike; which one is opened first changes. The best process is the one least disturbed, and luckiest in memory.
     """
-    rounds: dict[Path, list[float]] = {file: [] for file in files}
-    for _ in range(LATENCY_ROUNDS):
-        for file, medians in rounds.items():
-            request = WorkerRequest(file, "latency", takes=x[:LATENCY_TAKES], repeats=LATENCY_REPEATS)
-            medians.append(float(np.median(run_worker(request).samples_ns)) / 1e9)
-    return {file: min(medians) for file, medians in rounds.items()}
+    first, *others = files
+    request = WorkerRequest(
+        first,
+        "compare",
+        others=tuple(others),
+        takes=x[:LATENCY_TAKES],
+        repeats=LATENCY_REPEATS,
+        max_time_s=TIME_LIMIT_S,
+    )
+    medians = []
+    for process in range(LATENCY_PROCESSES):
+        result = run_worker(replace(request, opened_first=process % len(files)))
+        medians.append([float(np.median(samples)) / 1e9 for samples in (result.samples_ns, *result.others_ns)])
+    return dict(zip(files, np.min(medians, axis=0).tolist(), strict=True))

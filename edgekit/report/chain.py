@@ -87,8 +87,8 @@ def scores_notes(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -
         {zeros_note(score) for score in scores if (score["zeros"] or 0) >= ZEROS_RATIO * score["parameters"]}
     )
     notes.append(
-        "file: ONNX; p50: one take, one thread, ONNX Runtime, best of 5 rounds, measured on this host, no device's"
-        " latency"
+        "file: ONNX; p50: one take, one thread, ONNX Runtime, all files in turn, best of 4 processes, measured on this"
+        " host, no device's latency"
     )
     return notes
 

@@ -60,7 +60,7 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
 def quick_table() -> Iterator[None]:
     """The closing table with few latency samples: nobody reads these."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgekit.pipeline.closing.LATENCY_ROUNDS", 1)
+        patch.setattr("edgekit.pipeline.closing.LATENCY_PROCESSES", 1)
         patch.setattr("edgekit.pipeline.closing.LATENCY_REPEATS", 5)
         yield
 
