@@ -1,4 +1,4 @@
-"""How many wrong labels `data check` finds, and how many right ones it suspects: `python wrong_labels.py FILE ...`"""
+"""How many wrong labels `data check` finds, how many right ones it suspects: `python tests/data/wrong_labels.py FILE`"""
 
 from __future__ import annotations
 
