@@ -15,7 +15,10 @@ from edgekit.train import SchedulerConfig, TrainingConfig
 Method = Literal["structured", "unstructured"]
 Scope = Literal["global", "layer"]
 
-#: What method unstructured does where nothing else is said.
+#: What method unstructured does where nothing else is said. Compared on two recording sessions left out of training,
+#: two seeds each, 30 epochs of recovery of the 64-unit student. At sparsity 0.5 no means are more than 2 points apart,
+#: where single runs of one setting differ by up to 15. At 0.8 the ramp is better by layer (10 points, 4 runs of 4) and
+#: no different globally, and with the ramp layer beats global (13 points, 4 of 4). Four runs are no proof.
 UNSTRUCTURED: Mapping[str, Any] = {"scope": "global", "ramp": 0.5}
 
 
