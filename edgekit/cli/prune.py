@@ -17,7 +17,7 @@ from edgekit.cli.common import Common, common_options, data_options, flags, show
 @click.option(
     "--scope",
     type=click.Choice(["global", "layer"]),
-    help="Unstructured: weights compete in the whole model, or within each matrix [global].",
+    help="Unstructured: weights compete in the whole model, or within each matrix [layer].",
 )
 @click.option(
     "--ramp",

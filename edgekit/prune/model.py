@@ -108,5 +108,5 @@ def _start(
     """A copy to recover, without its least units; or as it is, with the masks that prune it."""
     if config.method == "structured":
         return remove_units(model, ratio_for(model.architecture, config.sparsity), frames), None
-    groups = groups_for(model, config.sparsity, config.scope or "global")
+    groups = groups_for(model, config.sparsity, config.scope or "layer")
     return copy.deepcopy(model), ZeroMasks(groups, config.ramp_epochs)

@@ -1,4 +1,4 @@
-"""How many wrong labels `data check` finds, how many right ones it suspects: `python tests/data/wrong_labels.py FILE`"""
+"""Wrong labels that `data check` finds, right ones that it suspects: `python tests/data/wrong_labels.py FILE ...`"""
 
 from __future__ import annotations
 

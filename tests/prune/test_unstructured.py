@@ -474,7 +474,7 @@ def test_the_result_is_json(tiny_model: TinyModel, learnable: Learnable) -> None
 
 def test_unstructured_says_what_it_does_where_nothing_was_said() -> None:
     bare = PruneConfig(method="unstructured")
-    assert (bare.scope, bare.ramp) == ("global", 0.5)
+    assert (bare.scope, bare.ramp) == ("layer", 0.5)
     said = PruneConfig(method="unstructured", scope="layer", ramp=0.0)
     assert (said.scope, said.ramp) == ("layer", 0.0)
     assert PruneConfig.model_validate(bare.model_dump()) == bare
