@@ -93,6 +93,30 @@ def test_settings_named_in_the_readme_exist() -> None:
         Settings(Options(settings=tree)).check(tree)
 
 
+def test_the_table_of_variants_is_what_the_models_are() -> None:
+    from edgekit.model import VARIANTS, Architecture
+
+    rows = re.findall(
+        r"^\| (`\w+`)? ?\| ?([A-Z0-9 x]*)\| (both|one direction) \| ([\d,]+) \| ([\d,]+) \|", README, re.MULTILINE
+    )
+    told, name = {}, ""
+    for variant, _, first, parameters, macs in rows:
+        name = variant.strip("`") or name
+        told[name, first == "both"] = (int(parameters.replace(",", "")), int(macs.replace(",", "")))
+    expected = {}
+    for name, config in VARIANTS.items():
+        for both in (False, True):
+            shape = Architecture(config.type, 63, (config.hidden_size,) * config.num_layers, both, config.dense, 26)
+            expected[name, both] = (shape.parameters, shape.macs(30))
+    assert told == expected
+    defaults = [
+        variant.strip("`")
+        for variant, _, first, *_ in rows
+        if variant and (first == "both") == VARIANTS[variant.strip("`")].bidirectional
+    ]
+    assert defaults == list(VARIANTS), "the first line of each is the default"
+
+
 def test_nothing_is_left_to_fill_in() -> None:
     assert not re.findall(r"@@\w*@@|TODO|TBD|XXX", README)
 
