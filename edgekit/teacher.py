@@ -62,7 +62,7 @@ class ForeignTeacher:
         """What was assumed, in a sentence for people."""
         classes = "classes matched by name" if self.named else "no class names: classes taken in the data's order"
         outputs = "probabilities, used as their logarithms" if self.probabilities else "logits"
-        return f"teacher {self.said}: {self.parameters:,} parameters, outputs are {outputs}, {classes}"
+        return f"{self.said}: {self.parameters:,} parameters, outputs are {outputs}, {classes}"
 
 
 def is_foreign(said: str) -> bool:

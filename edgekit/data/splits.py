@@ -122,7 +122,8 @@ def _test_by_order(recordings: Recordings, why: str) -> tuple[Bools, str]:
     test[last_of_each(unit_key(recordings.labels, recordings.signer), TEST_RATIO)] = True
     return (
         test,
-        f"tested on the last {TEST_RATIO:.0%} of the takes of each {of_whom} in file order, because {why}",
+        f"tested on the last {TEST_RATIO:.0%} of the takes of each {of_whom} in file order, because {why}; others of"
+        " the same recordings train, which is optimistic",
     )
 
 
