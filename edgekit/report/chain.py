@@ -80,7 +80,7 @@ def scores_notes(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -
     notes = [f"accuracy: on {count(scores[0]['takes'])} {kind}"]
     if scores[0]["accuracy_seen"] is not None:
         notes.append(
-            f"seen only: without the {scores[0]['takes'] - scores[0]['takes_seen']} takes of letters that their signer"
+            f"seen only: without the {scores[0]['takes'] - scores[0]['takes_seen']} takes of classes that their signer"
             " did not record in training"
         )
     notes += sorted(
