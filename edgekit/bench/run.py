@@ -83,6 +83,7 @@ def _measure(
             mode=mode,
             takes=takes,
             shapes=config.shapes,
+            values=config.values,
             sequence_length=info.metadata.sequence_length if info.metadata else None,
             seed=config.seed,
             threads=threads,

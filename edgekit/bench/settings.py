@@ -27,8 +27,8 @@ class BenchConfig(StageConfig):
     undecided. processes: fresh processes for latency, and as many for memory. threads: None takes the
     profile's. time_limit_s: of measuring latency, shared by the processes. evidence: the least that is accepted
     for a profile's boards; with "measured on this host" a board that can't be decided does not count, while
-    one that certainly fails still does. shapes: sizes an input, where the model leaves them open. seed: of random
-    input.
+    one that certainly fails still does. shapes: sizes an input, where the model leaves them open. values: numbers that
+    fill an input, such as a sampling rate. seed: of random input.
     """
 
     repeats: Count = 1000
@@ -39,6 +39,7 @@ class BenchConfig(StageConfig):
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     evidence: Evidence = ESTIMATED
     shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
+    values: dict[str, int | float] = pydantic.Field(default_factory=dict)
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 

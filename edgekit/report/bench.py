@@ -9,6 +9,7 @@ from edgekit.bench import BenchResult, Row
 from edgekit.report.tables import milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
+_SOURCES = {"takes": "the given takes", "random": "random input", "value": "the given value"}
 _VERDICTS = {
     "pass": "fits {profile}: every constraint holds",
     "fail": "does not fit {profile}: {reasons}",
@@ -85,8 +86,13 @@ def latency_line(result: BenchResult) -> str:
 
 
 def input_text(inputs: Iterable[Mapping[str, Any]]) -> str:
-    """What the model was run on."""
-    return "the given takes" if {item["source"] for item in inputs} == {"takes"} else "random input"
+    """What the model was run on: each source once, with its inputs' names where there are several."""
+    named: dict[str, list[str]] = {}
+    for item in inputs:
+        named.setdefault(_SOURCES.get(item["source"], item["source"]), []).append(item["name"])
+    if len(named) == 1:
+        return next(iter(named))
+    return ", ".join(f"{source} ({', '.join(names)})" for source, names in named.items())
 
 
 def bench_notes(rows: Sequence[Row]) -> list[str]:
