@@ -55,7 +55,8 @@ def bench_onnx(
     threads = config.threads or profile.threads
     chosen = None if takes is None else choose_takes(takes)
     measurement = _measure(info, config, threads, chosen, measure)
-    work = model_work(info, config.shapes)
+    sizes = {item["name"]: tuple(item["shape"]) for item in measurement.latency[0].inputs if "shape" in item}
+    work = model_work(info, {**config.shapes, **sizes}, config.values)
     estimates = [estimate_latency(work, board) for board in profile.boards]
     rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy_drop)
     return BenchResult(info, profile, config, threads, measurement, rows)
