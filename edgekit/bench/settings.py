@@ -18,6 +18,7 @@ ON_HOST: Evidence = "measured on this host"
 EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, "emulated", ESTIMATED, ON_HOST)
 
 Count = Annotated[int, pydantic.Field(ge=1)]
+Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 
 class BenchConfig(StageConfig):
@@ -39,7 +40,7 @@ class BenchConfig(StageConfig):
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     evidence: Evidence = ESTIMATED
     shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
-    values: dict[str, int | float] = pydantic.Field(default_factory=dict)
+    values: dict[str, int | Finite] = pydantic.Field(default_factory=dict)
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
