@@ -52,7 +52,7 @@ class CompareConfig(StageConfig):
     confidence: of each process's interval of the median ratio. smallest_effect_ratio: a difference in time below which
     nothing is called faster: copies of one file differ by 0.5 % from process to process (standard deviation; 2.5 % was
     seen once in 300). time_limit_s: of measuring, shared by the processes. shapes: sizes an input of the first file,
-    where it leaves them open. seed: of random input.
+    where it leaves them open. values: numbers that fill an input of the first file. seed: of random input.
     """
 
     repeats: Count = 1000
@@ -63,6 +63,7 @@ class CompareConfig(StageConfig):
     smallest_effect_ratio: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.02
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
+    values: dict[str, int | Finite] = pydantic.Field(default_factory=dict)
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 

@@ -228,3 +228,11 @@ def test_models_that_are_compared_are_fed_alike(save_graph: SaveGraph, tmp_path:
     )  # fmt: skip
     found = run_worker(WorkerRequest(first, "compare", others=(second,), repeats=3))
     assert [item["source"] for item in found.inputs] == ["random", "zeros"]
+
+
+def test_models_that_take_the_same_inputs_in_another_order_are_compared(save_graph: SaveGraph, tmp_path: Path) -> None:
+    x, state, nodes = ("x", FLOAT, [1, 2]), ("state", FLOAT, [1, 2]), passing_on(("x", "y"), ("state", "stateN"))
+    outputs = [("y", FLOAT, [1, 2]), ("stateN", FLOAT, [1, 2])]
+    first = save_graph(nodes, [x, state], outputs).rename(tmp_path / "a.onnx")
+    found = run_worker(WorkerRequest(first, "compare", others=(save_graph(nodes, [state, x], outputs),), repeats=3))
+    assert [item["source"] for item in found.inputs] == ["random", "state fed back"]
