@@ -47,6 +47,7 @@ def compare_onnx(
             opened_first=process % len(infos),
             takes=chosen,
             shapes=config.shapes,
+            values=config.values,
             sequence_length=lengths[0] if lengths else None,
             seed=config.seed,
             threads=config.threads,

@@ -61,7 +61,9 @@ def bench_onnx(
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
     measurement = _measure(info, profile, config, chosen, measure)
-    work = model_work(info, config.shapes)
+    first = (*measurement.latency, *measurement.memory)[0]
+    sizes = {item["name"]: tuple(item["shape"]) for item in first.inputs if "shape" in item}
+    work = model_work(info, {**config.shapes, **sizes}, config.values)
     estimates = [estimate_latency(work, board) for board in profile.boards]
     rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy_drop)
     return BenchResult(info, profile, config, measurement.threads, measurement, rows)
@@ -89,6 +91,7 @@ def _measure(
         mode="latency",
         takes=takes,
         shapes=config.shapes,
+        values=config.values,
         sequence_length=info.metadata.sequence_length if info.metadata else None,
         seed=config.seed,
         threads=config.threads or profile.threads,

@@ -18,6 +18,7 @@ ON_HOST: Evidence = "measured on this host"
 EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, "emulated", ESTIMATED, ON_HOST)
 
 Count = Annotated[int, pydantic.Field(ge=1)]
+Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 
 class BenchConfig(StageConfig):
@@ -29,7 +30,7 @@ class BenchConfig(StageConfig):
     back or paced as an application would; either alone asks for it, at 10 s or without a rate. threads: None takes the
     profile's. evidence: the least that is accepted for a profile's boards; with "measured on this host" a board that
     can't be decided does not count, while one that certainly fails still does. shapes: sizes an input, where the
-    model leaves them open. seed: of random input.
+    model leaves them open. values: numbers that fill an input, such as a sampling rate. seed: of random input.
     """
 
     repeats: Count = 1000
@@ -42,6 +43,7 @@ class BenchConfig(StageConfig):
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     evidence: Evidence = ESTIMATED
     shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
+    values: dict[str, int | Finite] = pydantic.Field(default_factory=dict)
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 
@@ -53,7 +55,7 @@ class CompareConfig(StageConfig):
     confidence: of each process's interval of the median ratio. smallest_effect_ratio: a difference in time below which
     nothing is called faster: copies of one file differ by 0.5 % from process to process (standard deviation; 2.5 % was
     seen once in 300). time_limit_s: of measuring, shared by the processes. shapes: sizes an input of the first file,
-    where it leaves them open. seed: of random input.
+    where it leaves them open. values: numbers that fill an input of the first file. seed: of random input.
     """
 
     repeats: Count = 1000
@@ -64,6 +66,7 @@ class CompareConfig(StageConfig):
     smallest_effect_ratio: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.02
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
+    values: dict[str, int | Finite] = pydantic.Field(default_factory=dict)
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
 
 

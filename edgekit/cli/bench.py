@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, workspace
+from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, parse_value, workspace
 
 
 @click.command()
@@ -23,6 +23,7 @@ from edgekit.cli.common import Common, common_options, emit, flags, parse_shape,
     help="The least that is accepted [estimated].",
 )
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
+@click.option("--value", "values", multiple=True, metavar="NAME=NUMBER", help="What fills an input: a sampling rate.")
 @common_options
 def bench(
     common: Common,
@@ -35,6 +36,7 @@ def bench(
     duration: float | None,
     evidence: str | None,
     shapes: tuple[str, ...],
+    values: tuple[str, ...],
 ) -> int:
     """Measure an ONNX file, enforce a device profile.
 
@@ -60,6 +62,7 @@ def bench(
         "duration_s": duration,
         "evidence": evidence,
         "shapes": dict(parse_shape(text) for text in shapes) or None,
+        "values": dict(parse_value(text) for text in values) or None,
     }
     with workspace(common, flags(bench=said), read_only=True) as opened:
         result = bench_model(opened, model, profile)

@@ -179,3 +179,12 @@ def parse_shape(text: str) -> tuple[str, list[int]]:
         return name, [int(size) for size in sizes.split(",")]
     except ValueError:
         raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None
+
+
+def parse_value(text: str) -> tuple[str, float]:
+    """`sr=16000` as a name and a number; a whole one stays whole."""
+    name, _, number = text.partition("=")
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return name, kind(number)
+    raise click.UsageError(f"--value {text}: expected NAME=NUMBER, such as sr=16000")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, workspace
+from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, parse_value, workspace
 
 
 @click.command()
@@ -15,6 +15,7 @@ from edgekit.cli.common import Common, common_options, emit, flags, parse_shape,
 @click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [5].")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring [60].")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input of A that has none.")
+@click.option("--value", "values", multiple=True, metavar="NAME=NUMBER", help="What fills an input: a sampling rate.")
 @common_options
 def compare(
     common: Common,
@@ -23,6 +24,7 @@ def compare(
     processes: int | None,
     time_limit: float | None,
     shapes: tuple[str, ...],
+    values: tuple[str, ...],
 ) -> int:
     """Say which ONNX file is faster, by how much, or can't tell.
 
@@ -45,6 +47,7 @@ def compare(
         "threads": common.threads,
         "time_limit_s": time_limit,
         "shapes": dict(parse_shape(text) for text in shapes) or None,
+        "values": dict(parse_value(text) for text in values) or None,
     }
     with workspace(common, flags(compare=said), read_only=True) as opened:
         result = compare_models(opened, models)

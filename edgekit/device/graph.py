@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import numpy_helper, shape_inference
 
+from edgekit.device.folding import Folding, fold_sizes, sizes_of
 from edgekit.device.work import UnknownWork, Work
 
 _RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -19,12 +19,15 @@ _PER_ELEMENT_NAMES = """
     Abs Add And ArgMax ArgMin BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape CumSum
     DequantizeLinear Div Dropout Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gelu
     GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization
-    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Max Mean Min Mul Neg Not Or PRelu Pad Pow
+    LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax Max Mean Min Mod Mul Neg Not Or PRelu Pad Pow
     QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Slice Softmax Softplus Softsign Split Sqrt
+    ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Size Slice Softmax Softplus Softsign Split Sqrt
     Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Where
 """
 _PER_ELEMENT = frozenset(_PER_ELEMENT_NAMES.split())
+
+#: Ways of Resize that read four numbers at most for each that they write (of an image).
+_CHEAP_RESIZING = (b"nearest", b"linear")
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -33,17 +36,19 @@ class _NotCountable(Exception):
     """Why a graph can't be counted."""
 
 
-def graph_work(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Work | UnknownWork:
+def graph_work(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, float] | None = None
+) -> Work | UnknownWork:
     """The work of one run of the model at `path`, at these input sizes (an open first axis is 1).
 
+    values: the number that fills an input, such as a sampling rate; it may decide which branch is taken.
     Raises nothing for a valid file: what can't be counted is an UnknownWork that says which operator or size.
     """
     try:
         model = onnx.load(str(path), load_external_data=False)
         _name_lstms(model.graph)
         _fix_inputs(model.graph, shapes)
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
-        return _count(inferred.graph)
+        return _count(*fold_sizes(model, values or {}))
     except _NotCountable as error:
         return UnknownWork(str(error))
     except Exception as error:  # onnx raises protobuf's, its checker's and inference's own errors
@@ -63,6 +68,9 @@ def _name_lstms(graph: onnx.GraphProto) -> None:
 
 
 def _fix_inputs(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """State the inputs' sizes, and leave the outputs' to inference: what they declare may be open."""
+    for item in graph.output:
+        item.type.tensor_type.ClearField("shape")
     for item in graph.input:
         for axis, dim in enumerate(item.type.tensor_type.shape.dim):
             if item.name in shapes and axis < len(shapes[item.name]):
@@ -71,14 +79,11 @@ def _fix_inputs(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
                 dim.dim_value = 1
 
 
-def _count(graph: onnx.GraphProto) -> Work:
-    constant = {item.name for item in graph.initializer}
-    known: Shapes = {item.name: tuple(numpy_helper.to_array(item).shape) for item in graph.initializer}
-    for info in (*graph.input, *graph.value_info, *graph.output):
-        dims = info.type.tensor_type.shape.dim
-        if info.type.tensor_type.HasField("shape") and all(dim.dim_value > 0 for dim in dims):
-            known.setdefault(info.name, tuple(dim.dim_value for dim in dims))
-    matrix = conv = steps = nodes = elements = 0
+def _count(graph: onnx.GraphProto, folding: Folding) -> Work:
+    constant = {item.name for item in graph.initializer} - folding.varying
+    known = sizes_of(graph)
+    matrix = conv = steps = 0
+    nodes, elements = folding.nodes, folding.elements
     for node in graph.node:
         kind = node.op_type if node.domain in ("", "ai.onnx") else _title(node)
         plain = kind in _PER_ELEMENT
@@ -93,6 +98,12 @@ def _count(graph: onnx.GraphProto) -> Work:
             matrix += _product(node, known)
         elif kind == "Conv":
             conv += _convolution(node, known)
+        elif kind == "ConvTranspose":
+            conv += _transposed_convolution(node, known)
+        elif kind in ("AveragePool", "MaxPool"):
+            elements += _pooling(node, known)
+        elif kind == "Resize" and _attribute(node, "mode", b"nearest") in _CHEAP_RESIZING:
+            elements += math.prod(_size(node, node.input[0], known)) + 5 * math.prod(_size(node, node.output[0], known))
         elif plain:
             elements += sum(math.prod(_size(node, name, known)) for name in (*node.input, *node.output) if name)
         else:
@@ -119,6 +130,17 @@ def _product(node: onnx.NodeProto, known: Shapes) -> int:
 def _convolution(node: onnx.NodeProto, known: Shapes) -> int:
     weight, out = _size(node, node.input[1], known), _size(node, node.output[0], known)
     return math.prod(out) * math.prod(weight[1:])
+
+
+def _transposed_convolution(node: onnx.NodeProto, known: Shapes) -> int:
+    weight, given = _size(node, node.input[1], known), _size(node, node.input[0], known)
+    return math.prod(given) * math.prod(weight[1:])
+
+
+def _pooling(node: onnx.NodeProto, known: Shapes) -> int:
+    """Numbers read, one window an output, and written."""
+    window: int = math.prod(_attribute(node, "kernel_shape", []))
+    return math.prod(_size(node, node.output[0], known)) * (window + 1)
 
 
 def _size(node: onnx.NodeProto, name: str, known: Shapes) -> tuple[int, ...]:

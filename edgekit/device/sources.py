@@ -21,10 +21,15 @@ _OTHERS = """
 OWN_OPERATORS = _RECURRENT | frozenset(_OTHERS.split())
 
 
-def model_work(info: ModelInfo, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Work | UnknownWork:
+def model_work(
+    info: ModelInfo,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    values: Mapping[str, float] | None = None,
+) -> Work | UnknownWork:
     """The work of one prediction by the model that `info` describes.
 
-    shapes: sizes an input, where the model leaves them open; an open first axis is 1.
+    shapes: sizes an input, where the model leaves them open; an open first axis is 1. values: the number that fills
+    an input.
     """
     if info.metadata is not None and info.metadata.macs and OWN_OPERATORS.issuperset(info.op_types):
         return _own_work(info, info.metadata)
@@ -35,7 +40,7 @@ def model_work(info: ModelInfo, shapes: Mapping[str, tuple[int, ...]] | None = N
         )
     from edgekit.device.graph import graph_work
 
-    return graph_work(info.path, shapes or {})
+    return graph_work(info.path, shapes or {}, values)
 
 
 def _own_work(info: ModelInfo, metadata: ModelMetadata) -> Work | UnknownWork:

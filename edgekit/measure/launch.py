@@ -36,13 +36,13 @@ class WorkerRequest:
     """What one worker process shall measure.
 
     others: models that take turns with `model` on the same input; at least one in mode "compare", none in the other
-    modes. opened_first: the model whose session is opened first, 0 for `model`, k for the k-th of `others`: memory
-    that is given out first may be faster. takes: float32 (takes, ...) real input, one take a run, or None for random
-    numbers from `seed`. shapes: sizes an input of `model`, where it leaves them open. sequence_length: for a symbolic
-    second axis of three. repeats: samples wanted of each model; min_time_s, max_time_s: of measuring. stop: in mode
-    "latency", when the latency is known, instead of `repeats`. rate_hz: in mode "sustained", which measures for
-    `max_time_s`: takes a second, or None for back to back. memory_limit_bytes: what the process may allocate beyond
-    what it has after its imports.
+    modes. opened_first: the model whose session is opened first, 0 for `model`, k for the k-th of `others`: memory that
+    is given out first may be faster. takes: float32 (takes, ...) real input, one take a run, or None for random numbers
+    from `seed`. shapes: sizes an input of `model`, where it leaves them open. values: what fills an input, such as a
+    sampling rate. sequence_length: for a symbolic second axis of three. repeats: samples wanted of each model;
+    min_time_s, max_time_s: of measuring. stop: in mode "latency", when the latency is known, instead of `repeats`.
+    rate_hz: in mode "sustained", which measures for `max_time_s`: takes a second, or None for back to back.
+    memory_limit_bytes: what the process may allocate beyond what it has after its imports.
     """
 
     model: Path
@@ -51,6 +51,7 @@ class WorkerRequest:
     opened_first: int = 0
     takes: NDArray[np.float32] | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
     sequence_length: int | None = None
     seed: int = 0
     threads: int = 1
@@ -154,6 +155,7 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
         "opened_first": request.opened_first,
         "takes": None if takes is None else str(takes),
         "shapes": {name: list(sizes) for name, sizes in request.shapes.items()},
+        "values": dict(request.values),
         "sequence_length": request.sequence_length,
         "seed": request.seed,
         "threads": request.threads,

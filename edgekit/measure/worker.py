@@ -7,11 +7,11 @@ it needs the standard library, numpy and onnxruntime only, and Python 3.9.
 
 Request: schema_version 1; mode "latency", "memory", "sustained" or "compare"; model: path; others: paths of the models
 that take turns with it (compare only); opened_first: index of the model whose session is opened first, the others
-follow in order; takes: path of a .npy file, float32 (takes, ...) or null for random input; seed; shapes: input
-name (of `model`) to sizes; sequence_length: frames, for a symbolic second axis, or null; threads; warmup,
-repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks": {samples: [l, u]}, "narrow_ratio",
-"limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode "sustained", null for back to back;
-memory_limit_bytes: what the process may allocate beyond its imports, or null.
+follow in order; takes: path of a .npy file, float32 (takes, ...) or null for random input; seed; shapes: input name (of
+`model`) to sizes; values: input name to the number that fills it; sequence_length: frames, for a symbolic second axis,
+or null; threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks": {samples: [l,
+u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode "sustained", null
+for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null.
 
 Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; "stopped": text
 where the memory limit stopped the model, with what was measured until then; or
@@ -33,6 +33,7 @@ import math
 import os
 import platform
 import random
+import re
 import sys
 import time
 from typing import Any
@@ -56,8 +57,14 @@ _DTYPES = {
     "tensor(int16)": "int16",
     "tensor(int8)": "int8",
     "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
     "tensor(bool)": "bool",
 }
+_STATE_WORDS = frozenset({"state", "states", "hidden", "cell", "cells", "cache", "caches"})
+_BEFORE = frozenset({"in", "i", "input", "old", "prev", "previous", "init", "initial", "past"})
+_AFTER = frozenset({"out", "o", "output", "new", "next", "n", "t", "last", "final", "present"})
 
 
 class RequestError(Exception):
@@ -139,8 +146,10 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     sessions = open_sessions(onnxruntime, request)
     result["session_ns"] = time.perf_counter_ns() - started
     stages.append(memory_now("session"))
-    feeds, result["inputs"] = make_feeds(numpy, sessions[0], request)
-    turns = [(session, same_feeds(session, i, feeds, result["inputs"])) for i, session in enumerate(sessions)]
+    feeds, inputs = make_feeds(numpy, sessions[0], request)
+    result["inputs"] = inputs
+    fed = [same_feeds(session, index, feeds, inputs) for index, session in enumerate(sessions)]
+    turns = list(zip(carry_states(sessions, inputs, request), fed))  # noqa: B905 - 3.9
     started = time.perf_counter_ns()
     for index in range(len(turns)):
         say("running model %d" % index)
@@ -194,30 +203,159 @@ def open_session(onnxruntime: Any, path: str, threads: int, index: int) -> Any:
 
 
 def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(feeds, inputs): the dicts to run on in turn, and the description of each input for the result."""
-    described: list[dict[str, Any]] = []
-    arrays: dict[str, Any] = {}
-    names = [item.name for item in session.get_inputs()]
-    for name in request.get("shapes", {}):
-        if name not in names:
-            raise RequestError("shape", "--shape %s: no such input; the model has %s" % (name, ", ".join(names)))
-    for item in session.get_inputs():
+    """(feeds, inputs): the dicts to run on in turn, and the description of each input for the result.
+
+    An input's source: "value" as asked for, "takes", "state fed back" (zeros first, then what the run before gave
+    out: see `carry_states`), "zeros" (a state of which it is not clear what carries it on), "ones" (whole numbers,
+    indices and lengths, and true), else "random".
+    """
+    inputs = session.get_inputs()
+    check_inputs(inputs, request)
+    states = find_states(session, request)
+    taken, takes = read_takes(numpy, inputs, states, request)
+    sizes = resolve_shapes(inputs, states, request, {} if takes is None else {taken: [1, *takes.shape[1:]]})
+    arrays, described = {}, []
+    for item in inputs:
+        kind = _DTYPES[item.type]
+        if item.name in request.get("values", {}):
+            array, source = filled_input(numpy, item, sizes[item.name], request["values"][item.name]), "value"
+        elif item.name in states:
+            source = "zeros" if states[item.name] is None else "state fed back"
+            array = numpy.zeros(sizes[item.name], kind)
+        elif item.name == taken:
+            array, source = takes[:1], "takes"
+        else:
+            array = random_input(numpy, sizes[item.name], kind, request.get("seed", 0))
+            source = "random" if kind.startswith("float") else "ones"
+        arrays[item.name] = array
+        described.append(describe_input(item.name, item.type, sizes[item.name], source))
+    return take_feeds(numpy, arrays, taken, takes), described
+
+
+def check_inputs(inputs: Any, request: dict[str, Any]) -> None:
+    """Raises RequestError for sizes or values of inputs that don't exist, and for inputs that can't be made up."""
+    names = [item.name for item in inputs]
+    for option, given in (("shape", request.get("shapes", {})), ("value", request.get("values", {}))):
+        for name in given:
+            if name not in names:
+                message = "--%s %s: no such input; the model has %s"
+                raise RequestError("shape", message % (option, name, ", ".join(names)))
+    for item in inputs:
+        if item.type == "tensor(string)":
+            message = "input '%s' is text, which is never made up; bench the part of the model behind its tokenizer"
+            raise RequestError("shape", message % item.name)
         if item.type not in _DTYPES:
             raise RequestError("shape", "input '%s' is %s, which can't be benched" % (item.name, item.type))
-        if request.get("takes") is None:
-            shape = resolve_shape(item.name, item.shape, request)
-            arrays[item.name] = random_input(numpy, shape, _DTYPES[item.type], request.get("seed", 0))
-            described.append(describe_input(item.name, item.type, shape, "random"))
+        if not item.shape and item.name not in request.get("values", {}):
+            message = "input '%s' is a single number (%s) that may decide what the model does; give --value %s=..."
+            raise RequestError("shape", message % (item.name, item.type, item.name))
+
+
+def find_states(session: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """The model's state inputs: name to the index of the output that carries it on; None where several could.
+
+    A state is called one (state, hidden, cell, cache; h or c), and there is an output of its type and shape: of its
+    name but for words like new, out and n, or, where no name fits, the only one among several outputs. An input
+    whose value is asked for is no state.
+    """
+    outputs = session.get_outputs()
+    found = {}
+    for item in session.get_inputs():
+        words = name_words(item.name, digits=False)
+        if not words or (words[-1] not in ("h", "c") and not _STATE_WORDS.intersection(words)):
+            continue
+        if item.name in request.get("values", {}) or item.type not in _DTYPES or not item.shape:
+            continue
+        fits = [index for index, output in enumerate(outputs) if could_be(item, output)]
+        exact = [index for index in fits if name_words(outputs[index].name) == name_words(item.name)]
+        alike = [index for index in fits if name_words(outputs[index].name, digits=False) == words]
+        choices = exact or alike or (fits if len(outputs) > 1 else [])
+        if choices:
+            found[item.name] = choices[0] if len(choices) == 1 else None
+    claims = list(found.values())
+    return {name: index if claims.count(index) == 1 else None for name, index in found.items()}
+
+
+def name_words(name: str, digits: bool = True) -> list[str]:
+    """A tensor's name in words, without those that tell a state before a run from the one after it.
+
+    "stateN" and "state" are ["state"], "hn", "h_in" and "h_out" ["h"]. digits: keep numbers as words.
+    """
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", name)]
+    words = [word[0] if word in ("hn", "cn", "hx", "cx") else word for word in words]
+    return [word for word in words if word not in _BEFORE | _AFTER and (digits or not word.isdigit())]
+
+
+def could_be(item: Any, output: Any) -> bool:
+    """Whether an output may have the type and the shape of an input, as far as they are declared."""
+    return (
+        item.type == output.type
+        and len(item.shape) == len(output.shape)
+        and all(
+            not isinstance(one, int) or not isinstance(other, int) or one == other
+            for one, other in zip(item.shape, output.shape)  # noqa: B905 - 3.9
+        )
+    )
+
+
+class Carrier:
+    """A session whose state inputs get, run by run, what the run before gave out: as an application does it.
+
+    links: input name to output index. What the hand-over takes, about a microsecond, counts as time of the run. A
+    state of which the first run changes the shape stays at zeros, and its description says so.
+    """
+
+    def __init__(self, session: Any, links: dict[str, int], inputs: list[dict[str, Any]]) -> None:
+        self.session, self.links, self.inputs = session, links, inputs
+        self.state: dict[str, Any] = {}
+
+    def run(self, names: Any, feed: dict[str, Any]) -> list[Any]:
+        """As the session's own; `names` must be None, for all outputs."""
+        outputs: list[Any] = self.session.run(names, {**feed, **self.state})
+        if not self.state:
+            self.drop_misfits(feed, outputs)
+        self.state = {name: outputs[index] for name, index in self.links.items()}
+        return outputs
+
+    def drop_misfits(self, feed: dict[str, Any], outputs: list[Any]) -> None:
+        """Forget the states that come out in another shape than they went in."""
+        for name, index in list(self.links.items()):
+            if outputs[index].shape != feed[name].shape:
+                del self.links[name]
+                mark_zeros(self.inputs, name)
+
+
+def carry_states(sessions: list[Any], inputs: list[dict[str, Any]], request: dict[str, Any]) -> list[Any]:
+    """The sessions, as `Carrier`s where a state is fed back; models that are compared do so alike or not at all."""
+    wanted = [item["name"] for item in inputs if item["source"] == "state fed back"]
+    found = [find_states(session, request) for session in sessions]
+    links = [{name: index for name, index in states.items() if index is not None} for states in found]
+    if not wanted or any(len(each) != len(wanted) for each in links):
+        for name in wanted:
+            mark_zeros(inputs, name)
+        return sessions
+    return [Carrier(session, each, inputs) for session, each in zip(sessions, links)]  # noqa: B905 - 3.9
+
+
+def mark_zeros(inputs: list[dict[str, Any]], name: str) -> None:
+    """Correct the description of a state that is not fed back after all."""
+    for item in inputs:
+        if item["name"] == name:
+            item["source"] = "zeros"
+
+
+def read_takes(numpy: Any, inputs: Any, states: dict[str, Any], request: dict[str, Any]) -> tuple[Any, Any]:
+    """(name, takes): the one float32 input that is neither a state nor a value, and its takes; (None, None) without.
+
+    Raises RequestError for takes that don't fit it.
+    """
     if request.get("takes") is None:
-        return [arrays], described
-    return take_feeds(numpy, session.get_inputs(), request)
-
-
-def take_feeds(numpy: Any, inputs: Any, request: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Feeds of one real take each, for a model with one float32 input. Raises RequestError."""
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)":
-        raise RequestError("shape", "takes fit a model with one float32 input; it has %s" % [i.name for i in inputs])
-    item = inputs[0]
+        return None, None
+    free = [item for item in inputs if item.name not in states and item.name not in request.get("values", {})]
+    if len(free) != 1 or free[0].type != "tensor(float)":
+        names = [item.name for item in free]
+        raise RequestError("shape", "takes fit a model with one float32 input besides its states; it has %s" % names)
+    item = free[0]
     try:
         takes = numpy.load(request["takes"], allow_pickle=False)[:MAX_TAKES]
     except (OSError, ValueError) as error:
@@ -231,27 +369,63 @@ def take_feeds(numpy: Any, inputs: Any, request: dict[str, Any]) -> tuple[list[d
         raise RequestError("shape", "input '%s' has a fixed batch of %d; takes need 1" % (item.name, wanted[0]))
     if not numpy.isfinite(takes).all():
         raise RequestError("shape", "the takes for input '%s' hold NaN or infinity" % item.name)
-    feeds = [{item.name: numpy.ascontiguousarray(takes[i : i + 1])} for i in range(len(takes))]
-    return feeds, [describe_input(item.name, item.type, (1, *takes.shape[1:]), "takes")]
+    return item.name, takes
 
 
-def resolve_shape(name: str, declared: list[Any], request: dict[str, Any]) -> tuple[int, ...]:
-    """Sizes to run on: those asked for, those declared, 1 for a symbolic first axis, the sequence length.
+def take_feeds(numpy: Any, arrays: dict[str, Any], taken: Any, takes: Any) -> list[dict[str, Any]]:
+    """One feed for each take, the other inputs the same; one feed without takes."""
+    if takes is None:
+        return [arrays]
+    return [{**arrays, taken: numpy.ascontiguousarray(takes[i : i + 1])} for i in range(len(takes))]
+
+
+def resolve_shapes(
+    inputs: Any, states: dict[str, Any], request: dict[str, Any], given: dict[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Sizes of every input; `given` are those of takes. An axis follows others of its name: give one, all are known."""
+    asked = {**request.get("shapes", {}), **given}
+    axes: dict[str, set[int]] = {}
+    for item in inputs:
+        if item.name in asked and len(asked[item.name]) == len(item.shape):
+            for axis, size in zip(item.shape, asked[item.name]):  # noqa: B905 - 3.9
+                axes.setdefault(axis, set()).add(size)
+    # names that stand for nothing ("?" in one exporter's files), or for several sizes at once, tell nothing
+    known = {
+        axis: min(sizes)
+        for axis, sizes in axes.items()
+        if isinstance(axis, str) and len(sizes) == 1 and axis.isidentifier()
+    }
+    for item in inputs:
+        if item.name not in states and item.shape and isinstance(item.shape[0], str):
+            known.setdefault(item.shape[0], 1)
+    return {
+        item.name: resolve_shape(item.name, item.shape, asked.get(item.name), known, item.name in states, request)
+        for item in inputs
+    }
+
+
+def resolve_shape(
+    name: str, declared: list[Any], asked: Any, known: dict[str, int], state: bool, request: dict[str, Any]
+) -> tuple[int, ...]:
+    """Sizes to run on: those asked for, those declared or known by the axis's name, 1 for an open first axis, the
+    sequence length; 1 for the only open axis of a state, which is its batch.
 
     Raises RequestError for a size that can't be known, or one that contradicts the model.
     """
-    asked = request.get("shapes", {}).get(name)
     if asked is not None:
         if not agrees(declared, asked) or not all(isinstance(size, int) and size >= 1 for size in asked):
             raise RequestError("shape", "--shape %s=%s: the model declares %s" % (name, asked, declared))
         return tuple(asked)
     sizes: list[int] = []
+    open_axes = [axis for axis in declared if not isinstance(axis, int) and axis not in known]
     for axis, size in enumerate(declared):
         if isinstance(size, int) and size >= 1:
             sizes.append(size)
         elif isinstance(size, int):
             raise RequestError("shape", "input '%s' has an empty axis: %s" % (name, declared))
-        elif axis == 0:
+        elif size in known:
+            sizes.append(known[size])
+        elif axis == 0 or (state and len(open_axes) == 1):
             sizes.append(1)
         elif axis == 1 and len(declared) == 3 and request.get("sequence_length"):
             sizes.append(request["sequence_length"])
@@ -259,6 +433,18 @@ def resolve_shape(name: str, declared: list[Any], request: dict[str, Any]) -> tu
             message = "input '%s' has shape %s: size %r is open; give --shape %s=1,..."
             raise RequestError("shape", message % (name, declared, size, name))
     return tuple(sizes)
+
+
+def filled_input(numpy: Any, item: Any, shape: tuple[int, ...], value: Any) -> Any:
+    """An array that holds nothing but `value`. Raises RequestError when the input's type can't hold it."""
+    try:
+        array = numpy.full(shape, value, _DTYPES[item.type])
+        exact = item.type == "tensor(float16)" or item.type == "tensor(float)" or bool((array == value).all())
+    except (OverflowError, TypeError, ValueError):
+        exact = False
+    if not exact:
+        raise RequestError("shape", "--value %s=%s: input '%s' is %s" % (item.name, value, item.name, item.type))
+    return array
 
 
 def agrees(declared: Any, sizes: Any) -> bool:

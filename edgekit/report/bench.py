@@ -15,6 +15,7 @@ BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "eviden
 _STAGES = {"interpreter": "Python", "run": "later runs"}
 _SHARES = (("PSS", "pss_bytes"), ("USS", "uss_bytes"))
 WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
+_SOURCES = {"takes": "the given takes", "random": "random input", "value": "the given value"}
 _VERDICTS = {
     "pass": "fits {profile}: every constraint holds",
     "fail": "does not fit {profile}: {reasons}",
@@ -181,8 +182,13 @@ def disturbance_notes(measured: Measurement) -> list[str]:
 
 
 def input_text(inputs: Iterable[Mapping[str, Any]]) -> str:
-    """What the model was run on."""
-    return "the given takes" if {item["source"] for item in inputs} == {"takes"} else "random input"
+    """What the model was run on: each source once, with its inputs' names where there are several."""
+    named: dict[str, list[str]] = {}
+    for item in inputs:
+        named.setdefault(_SOURCES.get(item["source"], item["source"]), []).append(item["name"])
+    if len(named) == 1:
+        return next(iter(named))
+    return ", ".join(f"{source} ({', '.join(names)})" for source, names in named.items())
 
 
 def bench_notes(rows: Sequence[Row]) -> list[str]:
