@@ -63,7 +63,7 @@ LIGHT = (
     "errors",
 )
 #: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata.
-OPTIONAL = ("edgekit.device.folding", "edgekit.device.graph")
+OPTIONAL = ("edgekit.device.graph", "edgekit.device.folding")
 HEAVY = ("torch", "lightning", "torch_pruning", "safetensors", "onnx", "sklearn")
 
 LOAD_ALL = """
