@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
 from edgekit.errors import ConstraintError, WeakEvidenceError
 from edgekit.measure import LatencySummary, WorkerResult, summarise
@@ -93,7 +94,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """A bench of one model file against one profile. rows: this machine's first, then each board's."""
+    """A bench of one model file against one profile.
+
+    rows: this machine's first, then each board's. accuracy: None where no labelled takes were scored.
+    """
 
     info: ModelInfo
     profile: Profile
@@ -101,6 +105,7 @@ class BenchResult:
     threads: int
     measurement: Measurement
     rows: tuple[Row, ...]
+    accuracy: Accuracy | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -140,6 +145,7 @@ class BenchResult:
                 "peak_rss_bytes": self.measurement.peak_rss_bytes,
                 "reason": None if self.measurement.peak_rss_bytes else self.measurement.memory_reason,
             },
+            "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
                 "latency": [vars(result).copy() for result in self.measurement.latency],

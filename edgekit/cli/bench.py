@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, workspace
+from edgekit.cli.common import Common, common_options, data_options, emit, flags, parse_shape, workspace
 
 
 @click.command()
@@ -21,11 +21,27 @@ from edgekit.cli.common import Common, common_options, emit, flags, parse_shape,
     help="The least that is accepted [estimated].",
 )
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
+@click.option(
+    "--part",
+    type=click.Choice(["validation", "test", "train", "all"]),
+    help="Which of the labelled takes accuracy is measured on [validation].",
+)
+@click.option(
+    "--parent",
+    type=click.Path(path_type=Path),
+    metavar="MODEL.onnx",
+    help="The float32 file that MODEL was"
+    " made from: its accuracy on the same takes counts against max_accuracy_drop [of the work directory's"
+    " INT8 file: its own].",
+)
+@data_options
 @common_options
 def bench(
     common: Common,
     model: Path | None,
     profile: str,
+    part: str | None,
+    parent: Path | None,
     repeats: int | None,
     processes: int | None,
     time_limit: float | None,
@@ -34,8 +50,8 @@ def bench(
 ) -> int:
     """Measure an ONNX file, enforce a device profile.
 
-    Size, latency and memory against the profile's limits. MODEL is any ONNX file; default: the work directory's
-    INT8 file.
+    Size, latency and memory against the profile's limits, and accuracy where labelled takes are given. MODEL is any
+    ONNX file; default: the work directory's INT8 file and data.
 
     Exit code 0: within budget, 3: a constraint is violated, 4: the evidence is too weak to decide.
 
@@ -43,6 +59,7 @@ def bench(
     Example:
       edgekit bench --profile raspberry-pi
       edgekit bench other.onnx --profile raspberry-pi-4b --json
+      edgekit bench model.int8.onnx --data my-signs.npz --part test --parent model.onnx
     """
     from edgekit.pipeline import bench_model
     from edgekit.report import bench_text
@@ -55,7 +72,8 @@ def bench(
         "evidence": evidence,
         "shapes": dict(parse_shape(text) for text in shapes) or None,
     }
+    labelled = any(given is not None for given in (common.data, part, parent))
     with workspace(common, flags(bench=said), read_only=True) as opened:
-        result = bench_model(opened, model, profile)
+        result = bench_model(opened, model, profile, parent=parent, part=part, labelled=labelled)
     emit(common.json, result.to_dict(), lambda: bench_text(result))
     return result.exit_code

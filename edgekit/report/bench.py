@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgekit.bench import BenchResult, Row
+from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.tables import milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
@@ -25,6 +26,7 @@ def bench_text(result: BenchResult) -> str:
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
+        *accuracy_lines(result.accuracy),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
     ]

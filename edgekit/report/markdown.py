@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from edgekit.bench import BenchResult
+from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.bench import BENCH_HEADERS, bench_cells, bench_notes, latency_line, machine_text, verdict_line
 from edgekit.report.chain import Chain, data_text, quantization_text, scores_notes, scores_table
 from edgekit.report.tables import count, percent
@@ -70,7 +71,7 @@ def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _bench(result: BenchResult) -> list[str]:
-    notes = [latency_line(result), *bench_notes(result.rows)]
+    notes = [latency_line(result), *accuracy_lines(result.accuracy), *bench_notes(result.rows)]
     machine = machine_text(result.measurement.machine, result.threads)
     return [
         f"## Bench against {result.profile.name}",

@@ -240,3 +240,71 @@ def test_files_are_compared_on_the_work_directorys_takes_where_these_fit_all(
     foreign = cli("compare", chain.int8, lstm_file(), *few)
     assert foreign.code == 0
     assert "in turn on random input" in foreign.out
+
+
+#: A limit that any drop holds: accuracy then has a row, and a tiny model's many flips fail nothing.
+LIMIT = "max_accuracy_drop: 1\n"
+
+
+def test_the_work_directorys_file_is_scored_against_its_parent_on_validation_takes(
+    chain: Any, cli: Cli, tmp_path: Path
+) -> None:
+    """The same takes as the manifest's figure, never the test part unless it is named."""
+    (tmp_path / "p.yaml").write_text(LIMIT)
+    options = (f"--workdir={chain.workdir}", f"--profile={tmp_path / 'p.yaml'}", "--repeats=100")
+    found = cli("bench", *options, "--json").json
+    loss = chain.manifest["stages"]["quantize"]["metrics"]["int8"]
+    accuracy = found["accuracy"]
+    assert (accuracy["part"], accuracy["takes"]) == ("validation", loss["takes"])
+    assert accuracy["accuracy"] == pytest.approx(loss["int8_accuracy"])
+    assert accuracy["parent"]["flips"]["drop"] == pytest.approx(loss["accuracy_drop"])
+    assert accuracy["parent"]["max_abs_difference"] == pytest.approx(loss["max_abs_difference"])
+    assert [row["verdict"] for row in found["rows"] if row["constraint"] == "max_accuracy_drop"] == ["pass"]
+    text = cli("bench", *options, "--part=test").out
+    assert "part test of" in text
+    assert "part validation" not in text
+    assert "SYNTHETIC" in text
+
+
+def test_any_file_is_scored_on_takes_that_are_named(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    (tmp_path / "p.yaml").write_text("max_accuracy_drop: 0.0001\n")
+    options = (f"--data={tmp_path / 'signs.npz'}", f"--workdir={tmp_path / 'none'}", "--repeats=100", "--part=all")
+    alone = cli("bench", chain.int8, *options, "--json")
+    assert (alone.code, alone.json["accuracy"]["takes"], alone.json["accuracy"]["parent"]) == (0, 104, None)
+    assert alone.json["processes"]["latency"][0]["inputs"][0]["source"] == "takes"
+    paired = cli("bench", chain.int8, *options, f"--parent={chain.workdir / 'model.onnx'}", f"-p{tmp_path / 'p.yaml'}")
+    assert paired.code == 4, paired.out
+    assert "more takes like these would decide" in paired.out
+
+
+def test_what_quantize_found_counts_where_its_takes_are_gone(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    """Flips are bounded by the labels that changed; a file that is another one since has no figure."""
+    workdir = tmp_path / "work"
+    shutil.copytree(chain.workdir, workdir)
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    manifest["options"]["data"] = str(tmp_path / "left-at-home.npz")
+    (workdir / "manifest.json").write_text(json.dumps(manifest))
+    loss = manifest["stages"]["quantize"]["metrics"]["int8"]
+    options = ("bench", f"--workdir={workdir}", "--repeats=100", "--json")
+    flips = cli(*options).json["accuracy"]["parent"]["flips"]
+    assert flips["drop"] == pytest.approx(loss["accuracy_drop"])
+    assert loss["changed"] - 1 <= flips["lost"] + flips["gained"] <= loss["changed"]
+    shutil.copy(workdir / "model.onnx", workdir / "model.int8.onnx")
+    assert cli(*options).json["accuracy"] is None
+
+
+def test_takes_that_can_not_be_used_are_an_error_where_they_were_named(
+    chain: Any, cli: Cli, lstm_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    cases = {
+        (lstm_file(), f"--data={tmp_path / 'signs.npz'}"): "holds no class names",
+        (chain.int8, f"--data={tmp_path / 'gone.npz'}"): "gone.npz",
+        (chain.int8, f"--parent={tmp_path / 'gone.onnx'}", "--part=all"): "gone.onnx: no such file",
+        (chain.int8, f"--parent={lstm_file()}", "--part=all"): "model.onnx",
+    }
+    for arguments, message in cases.items():
+        answer = cli("bench", *arguments, f"--workdir={tmp_path / 'none'}")
+        assert (answer.code, answer.out) == (2, "")
+        assert message in answer.err
