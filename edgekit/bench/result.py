@@ -17,7 +17,7 @@ SCHEMA_VERSION = 1
 
 Verdict = Literal["pass", "fail", "undecided"]
 Unit = Literal["bytes", "s", "ratio"]
-Constraint = Literal["max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop"]
+Constraint = Literal["max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop", "max_regression"]
 
 _SEVERITY: tuple[Verdict, ...] = ("pass", "undecided", "fail")
 
@@ -26,10 +26,10 @@ _SEVERITY: tuple[Verdict, ...] = ("pass", "undecided", "fail")
 class Row:
     """One constraint against one figure.
 
-    constraint: the profile's key. quantity: the same for people, such as "latency p95". board: None for a figure
-    of the machine that measured. measured, limit: in `unit`; measured is None where there is no figure. For an
-    estimate it is the pessimistic bound, and floor what it can't be below. note: how it was found, or why
-    it is undecided.
+    constraint: the profile's key, or max_regression for a figure against an earlier bench's. quantity: the same for
+    people, such as "latency p95". board: None for a figure of the machine that measured. measured, limit: in `unit`;
+    measured is None where there is no figure. For an estimate it is the pessimistic bound, and floor what it can't be
+    below. note: how it was found, or why it is undecided.
     """
 
     constraint: Constraint
@@ -97,6 +97,7 @@ class BenchResult:
     """A bench of one model file against one profile.
 
     rows: this machine's first, then each board's. accuracy: None where no labelled takes were scored.
+    baseline: what `hold_against` compared with, JSON-ready.
     """
 
     info: ModelInfo
@@ -106,6 +107,7 @@ class BenchResult:
     measurement: Measurement
     rows: tuple[Row, ...]
     accuracy: Accuracy | None = None
+    baseline: Mapping[str, Any] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -146,6 +148,7 @@ class BenchResult:
                 "reason": None if self.measurement.peak_rss_bytes else self.measurement.memory_reason,
             },
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
+            "baseline": None if self.baseline is None else dict(self.baseline),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
                 "latency": [vars(result).copy() for result in self.measurement.latency],

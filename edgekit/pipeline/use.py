@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +14,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from edgekit.artifacts import sha256_file
+from edgekit.artifacts import sha256_file, write_bytes
 from edgekit.config import Tree
 from edgekit.data import DataConfig, Recordings, fit_length, load_recordings, read_take
-from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
+from edgekit.errors import ConfigError, DataError, InputError, ModelFileError, ShapeError
 from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, prepare_dataset, read_recordings
 from edgekit.pipeline.settings import Options, Settings, needs_extra
 from edgekit.pipeline.workspace import Workspace, versions
+from edgekit.report import bench_junit, bench_markdown
 from edgekit.runtime import ModelMetadata, Predictor, inspect_model, open_predictor
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ def bench_model(
     parent: Path | None = None,
     part: str | None = None,
     labelled: bool = False,
+    baseline: Path | None = None,
+    max_regression: float = 0.0,
 ) -> BenchResult:
     """Measure a file on this host and hold it against a profile.
 
@@ -60,11 +64,16 @@ def bench_model(
     The same takes score the file against its float32 parent where `model` is None, the work directory's own file, or
     `labelled` says that the caller named takes, `parent` or `part`. part: "validation" (the default), "test", "train"
     or "all"; the test part is never used unless it is named. parent: default the work directory's fp32 file for its
-    INT8 file, else none. Where the data is not here, what `quantize` found on validation takes counts. Raises
-    ModelFileError for takes named for a file without class names, ShapeError for takes that don't fit it.
-    """
-    from edgekit.bench import BenchConfig, bench_onnx
+    INT8 file, else none. Where the data is not here, what `quantize` found on validation takes counts.
 
+    baseline: the JSON of an earlier bench, whose figures may be worse by `max_regression` now, a ratio.
+
+    Raises ModelFileError for takes named for a file without class names, ShapeError for takes that don't fit it,
+    InputError for a baseline that can't be compared with.
+    """
+    from edgekit.bench import BenchConfig, bench_onnx, hold_against, read_baseline
+
+    earlier = None if baseline is None else read_baseline(baseline)
     path = find_model(workspace.path, model)
     config = workspace.settings.section("bench", BenchConfig)
     found = _named_takes(workspace, path) if labelled else _bench_takes(workspace, path)
@@ -73,7 +82,28 @@ def bench_model(
         fp32 = workspace.path / FP32_NAME
         chosen = parent or (fp32 if model is None and fp32.exists() else None)
         accuracy = _accuracy(workspace, path, found, chosen, part or "validation")
-    return bench_onnx(path, profile, config, takes=_fit(found), accuracy=accuracy)
+    result = bench_onnx(path, profile, config, takes=_fit(found), accuracy=accuracy)
+    return result if earlier is None else hold_against(result, earlier, max_regression)
+
+
+def check_reports(*paths: Path | None) -> None:
+    """Raises InputError for files that could not be written, before minutes of measuring are lost. None: not wanted."""
+    wanted = [path.absolute() for path in paths if path is not None]
+    for path in wanted:
+        folder = next(above for above in path.parents if above.exists())
+        if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise InputError(f"{path}: can't be written; give a file in a folder of yours")
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"{wanted[0]}: one file can't hold two reports; give each its own")
+
+
+def write_reports(result: BenchResult, junit: Path | None = None, markdown: Path | None = None) -> None:
+    """A finished bench as files, each of them whole or absent. None: not wanted. Raises OSError for a place that can't
+    be written."""
+    if junit is not None:
+        write_bytes(junit, bench_junit(result))
+    if markdown is not None:
+        write_bytes(markdown, bench_markdown(result).encode("utf-8", "replace"))
 
 
 def compare_models(workspace: Workspace, models: Sequence[Path]) -> CompareResult:

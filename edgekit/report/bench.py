@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit.bench import BenchResult, Row
 from edgekit.report.accuracy import accuracy_lines
+from edgekit.report.baseline import baseline_lines
 from edgekit.report.tables import milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
@@ -27,6 +28,7 @@ def bench_text(result: BenchResult) -> str:
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
         *accuracy_lines(result.accuracy),
+        *baseline_lines(result.baseline),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
     ]

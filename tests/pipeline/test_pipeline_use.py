@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -308,3 +309,56 @@ def test_takes_that_can_not_be_used_are_an_error_where_they_were_named(
         answer = cli("bench", *arguments, f"--workdir={tmp_path / 'none'}")
         assert (answer.code, answer.out) == (2, "")
         assert message in answer.err
+
+
+def test_a_bench_leaves_its_reports_as_files(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    junit, markdown = tmp_path / "new" / "bench.xml", tmp_path / "bench.md"
+    answer = cli("bench", f"--workdir={chain.workdir}", f"--junit={junit}", f"--markdown={markdown}", "--json")
+    suite = ElementTree.parse(junit).getroot()[0]
+    assert int(suite.attrib["tests"]) == len(answer.json["rows"])
+    assert markdown.read_text().startswith("**fits raspberry-pi: every constraint holds** (exit code 0)")
+    assert answer.json["model"]["sha256"] in markdown.read_text()
+
+
+def test_an_earlier_bench_is_a_limit(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    """The file against itself, and against a baseline that claims to have been ten times as fast."""
+    (tmp_path / "any.yaml").write_text("threads: 1\n")
+    options = ("bench", f"--workdir={chain.workdir}", f"--profile={tmp_path / 'any.yaml'}")
+    baseline, faster = tmp_path / "main.json", tmp_path / "faster.json"
+    baseline.write_text(cli(*options, "--json").out)
+    again = cli(*options, f"--baseline={baseline}", "--max-regression=100%")
+    assert again.code in (0, 4), again.out
+    assert "peak memory against the baseline" in again.out
+    content = json.loads(baseline.read_text())
+    for process in content["processes"]["latency"]:
+        process["samples_ns"] = [max(1, sample // 10) for sample in process["samples_ns"]]
+    faster.write_text(json.dumps(content))
+    worse = cli(*options, f"--baseline={faster}", "--max-regression=1", f"--junit={tmp_path / 'b.xml'}")
+    assert worse.code == 3, worse.out
+    assert "latency p95 against the baseline" in worse.out.splitlines()[-1]
+    assert ElementTree.parse(tmp_path / "b.xml").getroot().attrib["failures"] == "1"
+
+
+def test_a_bench_that_fails_leaves_no_file(chain: Any, cli: Cli, tmp_path: Path, snapshot: Any) -> None:
+    (tmp_path / "bad.json").write_text("{}")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    before = snapshot(tmp_path)
+    junit = f"--junit={tmp_path / 'b.xml'}"
+    cases = {
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=10%"): "not the result of a bench",
+        (junit, f"--baseline={tmp_path / 'bad.json'}"): "belong together",
+        (junit, "--max-regression=0.1"): "belong together",
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=10"): "such as 10% or 0.1",
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=nan"): "such as 10% or 0.1",
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=-5%"): "such as 10% or 0.1",
+        (junit, "--profile=raspberry-py"): "did you mean",
+        (junit, f"--markdown={tmp_path / 'b.xml'}"): "each its own",
+        (junit, f"--markdown={tmp_path / 'folder'}"): "folder: can't be written",
+        (junit, f"--markdown={tmp_path / 'file' / 'b.md'}"): "b.md: can't be written",
+    }
+    for arguments, message in cases.items():
+        answer = cli("bench", chain.int8, f"--workdir={tmp_path / 'none'}", *arguments)
+        assert (answer.code, answer.out) == (2, ""), arguments
+        assert message in answer.err
+    assert snapshot(tmp_path) == before

@@ -1,0 +1,266 @@
+"""An earlier bench of a like machine as the limit: what may not have become worse, and by how much."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from edgekit.bench.accuracy import Flips
+from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
+from edgekit.bench.settings import ON_DEVICE, ON_HOST
+from edgekit.bench.verdict import this_board
+from edgekit.errors import InputError
+from edgekit.measure import percentile
+
+#: Of each of the two intervals that a ratio is made of: together they fail in 1 % of all cases at most.
+CONFIDENCE = 0.995
+
+#: What must be the same on both sides, as a person calls it.
+_FACTS = ("cpu_model", "architecture", "cores", "device_tree_model", "onnxruntime")
+
+#: What may differ, and is said.
+_NOTED = ("system", "release", "python", "numpy")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a bench's JSON holds that a later one is compared with.
+
+    like: name to value of everything that must be the same. noted: of what may differ. percent: the constrained
+    percentile of latency. latency_ns: the samples of each process. peaks_bytes: of each memory process, None where the
+    system did not tell. accuracy, outcomes, takes_sha256: None where no labelled takes were scored.
+    """
+
+    source: str
+    model_sha256: str
+    like: Mapping[str, Any]
+    noted: Mapping[str, Any]
+    percent: float
+    latency_ns: tuple[tuple[int, ...], ...]
+    peaks_bytes: tuple[int | None, ...]
+    size_bytes: int
+    accuracy: float | None
+    outcomes: str | None
+    takes_sha256: str | None
+
+
+def read_baseline(path: Path) -> Baseline:
+    """What an earlier `edgekit bench --json` said. Raises InputError for a file that is no such thing."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; make it with edgekit bench --json > {path.name}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: can't be read as JSON ({error}); make it again with edgekit bench --json") from None
+    if not isinstance(content, dict) or content.get("kind") != "bench":
+        raise InputError(f"{path}: not the result of a bench; make it with edgekit bench --json")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version {version}, this edgekit reads {SCHEMA_VERSION}; bench the old model again"
+        )
+    try:
+        return parse_baseline(content, str(path))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); make it again") from None
+
+
+def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
+    """From what `BenchResult.to_dict` gives. Raises KeyError, TypeError or ValueError for anything else."""
+    machine, processes = content["machine"], content["processes"]
+    inputs = [(item["shape"], item["source"]) for item in processes["latency"][0]["inputs"]]
+    accuracy = content.get("accuracy") or {}
+    percent = float(content["profile"]["latency_percentile"])
+    if not 0 < percent < 100:
+        raise ValueError(f"latency_percentile: {percent}")
+    like = {
+        **{name: machine[name] for name in _FACTS},
+        "threads": content["config"]["threads"],
+        "input": "; ".join(f"{source} {list(shape)}" for shape, source in inputs),
+        "latency_percentile": percent,
+    }
+    return Baseline(
+        source=source,
+        model_sha256=str(content["model"]["sha256"]),
+        like=like,
+        noted={name: machine.get(name) for name in _NOTED},
+        percent=percent,
+        latency_ns=tuple(_samples(process["samples_ns"]) for process in processes["latency"]),
+        peaks_bytes=tuple(_positive(process["peak_rss_bytes"]) for process in processes["memory"]),
+        size_bytes=_positive(content["model"]["size_bytes"]) or 0,
+        accuracy=accuracy.get("accuracy"),
+        outcomes=accuracy.get("outcomes"),
+        takes_sha256=accuracy.get("takes_sha256"),
+    )
+
+
+def _samples(values: Sequence[Any]) -> tuple[int, ...]:
+    samples = tuple(_positive(value) or 0 for value in values)
+    if not samples or 0 in samples:
+        raise ValueError("samples_ns: expected numbers above 0")
+    return samples
+
+
+def _positive(value: Any) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or value <= 0:
+        raise ValueError(f"{value!r}: expected a whole number above 0")
+    return value
+
+
+def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
+    """Raises InputError naming every fact that keeps the two from being compared."""
+    unlike = [
+        f"{name} was {earlier.like[name]}, is {value}"
+        for name, value in now.like.items()
+        if earlier.like[name] != value
+    ]
+    if earlier.takes_sha256 is not None and earlier.takes_sha256 != now.takes_sha256:
+        unlike.append(f"accuracy was measured on {'other' if now.takes_sha256 else 'labelled'} takes (--data, --part)")
+    if unlike:
+        raise InputError(
+            f"{earlier.source}: results of unlike benches can't be compared: {'; '.join(unlike)}."
+            " Bench both models alike"
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure against the baseline's: worse by `measured`, a ratio of the baseline's, negative when it is better.
+
+    low, high: an interval that holds the change; the same as measured where nothing is left to chance. note: why an
+    end is infinite.
+    """
+
+    quantity: str
+    measured: float
+    low: float
+    high: float
+    note: str = ""
+
+    def judge(self, limit: float) -> Verdict:
+        """pass when the whole interval is at most `limit`, fail when it is beyond, else undecided."""
+        return "pass" if self.high <= limit else "fail" if self.low > limit else "undecided"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; None for an end that is infinite."""
+        ends = {
+            name: value if math.isfinite(value) else None for name, value in (("low", self.low), ("high", self.high))
+        }
+        return {**vars(self), **ends}
+
+
+def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
+    """Every figure that both have: latency, peak memory, file size, accuracy. Raises InputError for unlike benches."""
+    refuse_unlike(now, earlier)
+    size = now.size_bytes / earlier.size_bytes - 1
+    found = [
+        _latency(now, earlier),
+        _memory(now, earlier),
+        Change("file size", size, size, size),
+        _accuracy(now, earlier),
+    ]
+    return tuple(change for change in found if change is not None)
+
+
+def _latency(now: Baseline, earlier: Baseline) -> Change:
+    """Of the constrained percentile over all samples. Ends: those of any process's interval against the opposite ones.
+
+    A process has its own luck in memory, which its samples don't show; so all processes have to agree.
+    """
+    ours, theirs = ([sample for process in side.latency_ns for sample in process] for side in (now, earlier))
+    ratio = percentile(ours, now.percent) / percentile(theirs, now.percent)
+    (low, high), (old_low, old_high) = _ends(now), _ends(earlier)
+    least, most = low / old_high, high / old_low if old_low else math.inf
+    note = "" if math.isfinite(most) and least > 0 else "too few samples for an interval; raise --repeats"
+    return Change(f"latency p{now.percent:g}", ratio - 1, least - 1, most - 1, note)
+
+
+def _ends(side: Baseline) -> tuple[float, float]:
+    found = [percentile_ends(samples, side.percent, CONFIDENCE) for samples in side.latency_ns]
+    return min(low for low, _ in found), max(high for _, high in found)
+
+
+def percentile_ends(samples: ArrayLike, percent: float, confidence: float) -> tuple[float, float]:
+    """Two order statistics that enclose the percentile of what (n,) positive samples were drawn from; 0 and infinity
+    where n is too small.
+
+    The l-th and u-th smallest, with P(B <= l - 1) and P(B >= u) at most (1 - confidence) / 2, B binomial (n, percent /
+    100): nothing is assumed about the distribution. Source: David and Nagaraja, Order Statistics, section 7.1.
+    """
+    ordered = np.sort(np.asarray(samples, dtype=np.float64))
+    share, count = percent / 100, ordered.size
+    k = np.arange(count + 1)
+    log_ways = np.array([math.lgamma(count + 1) - math.lgamma(i + 1) - math.lgamma(count - i + 1) for i in k])
+    below = np.cumsum(np.exp(log_ways + k * math.log(share) + (count - k) * math.log1p(-share)))
+    tail = (1 - confidence) / 2
+    low = int(np.searchsorted(below, tail, side="right"))  # P(B <= low - 1) <= tail < P(B <= low)
+    high = int(np.searchsorted(below, 1 - tail)) + 1  # P(B <= high - 1) >= 1 - tail
+    return (float(ordered[low - 1]) if low else 0.0), (float(ordered[high - 1]) if high <= count else math.inf)
+
+
+def _memory(now: Baseline, earlier: Baseline) -> Change | None:
+    """Of the largest peaks; its ends: the processes' extremes against the opposite ones."""
+    ours, theirs = ([peak for peak in side.peaks_bytes if peak is not None] for side in (now, earlier))
+    if not ours or not theirs:
+        return None
+    ratio = max(ours) / max(theirs)
+    return Change("peak memory", ratio - 1, min(ours) / max(theirs) - 1, max(ours) / min(theirs) - 1)
+
+
+def _accuracy(now: Baseline, earlier: Baseline) -> Change | None:
+    """Accuracy lost on the same takes, as a ratio of the baseline's; the interval is that of paired flips."""
+    if not (now.outcomes and earlier.outcomes and earlier.accuracy):
+        return None
+    pairs = list(zip(earlier.outcomes, now.outcomes, strict=True))
+    flips = Flips(len(pairs), pairs.count(("1", "0")), pairs.count(("0", "1")))
+    low, high = flips.interval()
+    measured, least, most = (drop / earlier.accuracy for drop in (flips.drop, low, high))
+    return Change("accuracy lost", measured, least, most)
+
+
+def hold_against(result: BenchResult, earlier: Baseline, max_regression: float) -> BenchResult:
+    """The result with a row for each figure of an earlier bench: worse by more than `max_regression`, a ratio, fails.
+
+    A difference that the interval can't tell from the limit is undecided. Raises InputError for unlike benches.
+    """
+    now = parse_baseline(result.to_dict(), str(result.info.path))
+    changes = compare_baseline(now, earlier)
+    evidence = ON_DEVICE if this_board(result.profile.boards, result.measurement.machine) else ON_HOST
+    rows = tuple(
+        Row(
+            constraint="max_regression",
+            quantity=f"{change.quantity} against the baseline",
+            board=None,
+            measured=change.measured,
+            limit=max_regression,
+            unit="ratio",
+            evidence=evidence,
+            verdict=change.judge(max_regression),
+            note=change.note or _interval_note(change),
+        )
+        for change in changes
+    )
+    notes = [f"{name} was {old}, is {now.noted[name]}" for name, old in earlier.noted.items() if now.noted[name] != old]
+    about = {
+        "path": earlier.source,
+        "model_sha256": earlier.model_sha256,
+        "max_regression_ratio": max_regression,
+        "changes": [change.to_dict() for change in changes],
+        "notes": notes,
+    }
+    return replace(result, rows=(*result.rows, *rows), baseline=about)
+
+
+def _interval_note(change: Change) -> str:
+    if change.low == change.high:
+        return ""
+    return f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %"
