@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from edgekit.bench.accuracy import Flips
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
-from edgekit.bench.settings import ON_DEVICE, ON_HOST
+from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
 from edgekit.measure import percentile
@@ -34,8 +34,9 @@ class Baseline:
     """What a bench's JSON holds that a later one is compared with.
 
     like: name to value of everything that must be the same. noted: of what may differ. percent: the constrained
-    percentile of latency. latency_ns: the samples of each process. peaks_bytes: of each memory process, None where the
-    system did not tell. accuracy, outcomes, takes_sha256: None where no labelled takes were scored.
+    percentile of latency. latency_ns: the samples of each process that has some. peaks_bytes: of the memory processes
+    where the system told. outcomes: "1" for right and "0" for wrong, one a labelled take, and takes_sha256 of these;
+    empty and None where none were scored.
     """
 
     source: str
@@ -44,10 +45,9 @@ class Baseline:
     noted: Mapping[str, Any]
     percent: float
     latency_ns: tuple[tuple[int, ...], ...]
-    peaks_bytes: tuple[int | None, ...]
+    peaks_bytes: tuple[int, ...]
     size_bytes: int
-    accuracy: float | None
-    outcomes: str | None
+    outcomes: str
     takes_sha256: str | None
 
 
@@ -67,15 +67,19 @@ def read_baseline(path: Path) -> Baseline:
             f"{path}: schema_version {version}, this edgekit reads {SCHEMA_VERSION}; bench the old model again"
         )
     try:
-        return parse_baseline(content, str(path))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        found = parse_baseline(content, str(path))
+        if not found.latency_ns:
+            raise ValueError("no latency samples")
+        return found
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); make it again") from None
 
 
 def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
-    """From what `BenchResult.to_dict` gives. Raises KeyError, TypeError or ValueError for anything else."""
+    """From what `BenchResult.to_dict` gives. Raises LookupError, TypeError or ValueError for anything else."""
     machine, processes = content["machine"], content["processes"]
-    inputs = [(item["shape"], item["source"]) for item in processes["latency"][0]["inputs"]]
+    results = [*processes["latency"], *processes["memory"]]
+    inputs = [(item["shape"], item["source"]) for item in results[0]["inputs"]]
     accuracy = content.get("accuracy") or {}
     percent = float(content["profile"]["latency_percentile"])
     if not 0 < percent < 100:
@@ -92,28 +96,27 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
         like=like,
         noted={name: machine.get(name) for name in _NOTED},
         percent=percent,
-        latency_ns=tuple(_samples(process["samples_ns"]) for process in processes["latency"]),
-        peaks_bytes=tuple(_positive(process["peak_rss_bytes"]) for process in processes["memory"]),
-        size_bytes=_positive(content["model"]["size_bytes"]) or 0,
-        accuracy=accuracy.get("accuracy"),
-        outcomes=accuracy.get("outcomes"),
+        latency_ns=tuple(_positive(process["samples_ns"]) for process in processes["latency"] if process["samples_ns"]),
+        peaks_bytes=_positive(
+            [process["peak_rss_bytes"] for process in processes["memory"] if process["peak_rss_bytes"] is not None]
+        ),
+        size_bytes=_positive([content["model"]["size_bytes"]])[0],
+        outcomes=_outcomes(accuracy.get("outcomes") or ""),
         takes_sha256=accuracy.get("takes_sha256"),
     )
 
 
-def _samples(values: Sequence[Any]) -> tuple[int, ...]:
-    samples = tuple(_positive(value) or 0 for value in values)
-    if not samples or 0 in samples:
-        raise ValueError("samples_ns: expected numbers above 0")
-    return samples
+def _positive(values: Sequence[Any]) -> tuple[int, ...]:
+    wrong = [value for value in values if type(value) is not int or value <= 0]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r}: expected a whole number above 0")
+    return tuple(values)
 
 
-def _positive(value: Any) -> int | None:
-    if value is None:
-        return None
-    if type(value) is not int or value <= 0:
-        raise ValueError(f"{value!r}: expected a whole number above 0")
-    return value
+def _outcomes(text: Any) -> str:
+    if not isinstance(text, str) or set(text) - set("01"):
+        raise ValueError("outcomes: expected a text of 0 and 1")
+    return text
 
 
 def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
@@ -123,8 +126,9 @@ def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
         for name, value in now.like.items()
         if earlier.like[name] != value
     ]
-    if earlier.takes_sha256 is not None and earlier.takes_sha256 != now.takes_sha256:
-        unlike.append(f"accuracy was measured on {'other' if now.takes_sha256 else 'labelled'} takes (--data, --part)")
+    takes = [(side.takes_sha256, len(side.outcomes)) for side in (earlier, now)]
+    if earlier.outcomes and takes[0] != takes[1]:
+        unlike.append(f"accuracy was measured on {'other' if now.outcomes else 'labelled'} takes (--data, --part)")
     if unlike:
         raise InputError(
             f"{earlier.source}: results of unlike benches can't be compared: {'; '.join(unlike)}."
@@ -136,14 +140,14 @@ def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
 class Change:
     """A figure against the baseline's: worse by `measured`, a ratio of the baseline's, negative when it is better.
 
-    low, high: an interval that holds the change; the same as measured where nothing is left to chance. note: why an
-    end is infinite.
+    low, high: an interval that holds the change; the same as measured where nothing is left to chance. measured is None
+    for a figure that only the baseline has. note: why an end is infinite.
     """
 
     quantity: str
-    measured: float
-    low: float
-    high: float
+    measured: float | None
+    low: float = -math.inf
+    high: float = math.inf
     note: str = ""
 
     def judge(self, limit: float) -> Verdict:
@@ -152,23 +156,19 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; None for an end that is infinite."""
-        ends = {
-            name: value if math.isfinite(value) else None for name, value in (("low", self.low), ("high", self.high))
-        }
-        return {**vars(self), **ends}
+        ends = {"low": self.low, "high": self.high}
+        return {**vars(self), **{name: value if math.isfinite(value) else None for name, value in ends.items()}}
 
 
 def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
-    """Every figure that both have: latency, peak memory, file size, accuracy. Raises InputError for unlike benches."""
+    """Every figure of the baseline: latency, peak memory, file size, accuracy. Raises InputError for unlike benches."""
     refuse_unlike(now, earlier)
     size = now.size_bytes / earlier.size_bytes - 1
-    found = [
-        _latency(now, earlier),
-        _memory(now, earlier),
-        Change("file size", size, size, size),
-        _accuracy(now, earlier),
-    ]
-    return tuple(change for change in found if change is not None)
+    found = [_latency(now, earlier), _memory(now, earlier), Change("file size", size, size, size)]
+    return tuple(change for change in (*found, _accuracy(now, earlier)) if change is not None)
+
+
+_GONE = "the baseline has a figure, this bench has none"
 
 
 def _latency(now: Baseline, earlier: Baseline) -> Change:
@@ -209,47 +209,42 @@ def percentile_ends(samples: ArrayLike, percent: float, confidence: float) -> tu
 
 def _memory(now: Baseline, earlier: Baseline) -> Change | None:
     """Of the largest peaks; its ends: the processes' extremes against the opposite ones."""
-    ours, theirs = ([peak for peak in side.peaks_bytes if peak is not None] for side in (now, earlier))
-    if not ours or not theirs:
+    ours, theirs = now.peaks_bytes, earlier.peaks_bytes
+    if not theirs:
         return None
+    if not ours:
+        return Change("peak memory", None, note=_GONE)
     ratio = max(ours) / max(theirs)
     return Change("peak memory", ratio - 1, min(ours) / max(theirs) - 1, max(ours) / min(theirs) - 1)
 
 
 def _accuracy(now: Baseline, earlier: Baseline) -> Change | None:
     """Accuracy lost on the same takes, as a ratio of the baseline's; the interval is that of paired flips."""
-    if not (now.outcomes and earlier.outcomes and earlier.accuracy):
+    right = earlier.outcomes.count("1")
+    if not right:
         return None
     pairs = list(zip(earlier.outcomes, now.outcomes, strict=True))
     flips = Flips(len(pairs), pairs.count(("1", "0")), pairs.count(("0", "1")))
-    low, high = flips.interval()
-    measured, least, most = (drop / earlier.accuracy for drop in (flips.drop, low, high))
-    return Change("accuracy lost", measured, least, most)
+    measured, low, high = (drop * len(pairs) / right for drop in (flips.drop, *flips.interval()))
+    return Change("accuracy lost", measured, low, high)
 
 
 def hold_against(result: BenchResult, earlier: Baseline, max_regression: float) -> BenchResult:
     """The result with a row for each figure of an earlier bench: worse by more than `max_regression`, a ratio, fails.
 
-    A difference that the interval can't tell from the limit is undecided. Raises InputError for unlike benches.
+    A difference that the interval can't tell from the limit is undecided; so is a figure that only the baseline has.
+    Raises InputError for unlike benches.
     """
-    now = parse_baseline(result.to_dict(), str(result.info.path))
-    changes = compare_baseline(now, earlier)
-    evidence = ON_DEVICE if this_board(result.profile.boards, result.measurement.machine) else ON_HOST
-    rows = tuple(
-        Row(
-            constraint="max_regression",
-            quantity=f"{change.quantity} against the baseline",
-            board=None,
-            measured=change.measured,
-            limit=max_regression,
-            unit="ratio",
-            evidence=evidence,
-            verdict=change.judge(max_regression),
-            note=change.note or _interval_note(change),
-        )
-        for change in changes
-    )
-    notes = [f"{name} was {old}, is {now.noted[name]}" for name, old in earlier.noted.items() if now.noted[name] != old]
+    if result.measurement.samples_ns:
+        changes = compare_baseline(parse_baseline(result.to_dict(), str(result.info.path)), earlier)
+    else:
+        changes = (Change(f"latency p{earlier.percent:g}", None, note=_GONE),)
+    machine = result.measurement.machine
+    evidence = ON_DEVICE if this_board(result.profile.boards, machine) else ON_HOST
+    rows = tuple(_row(change, max_regression, evidence) for change in changes)
+    notes = [
+        f"{name} was {old}, is {machine.get(name)}" for name, old in earlier.noted.items() if machine.get(name) != old
+    ]
     about = {
         "path": earlier.source,
         "model_sha256": earlier.model_sha256,
@@ -258,6 +253,20 @@ def hold_against(result: BenchResult, earlier: Baseline, max_regression: float) 
         "notes": notes,
     }
     return replace(result, rows=(*result.rows, *rows), baseline=about)
+
+
+def _row(change: Change, limit: float, evidence: Evidence) -> Row:
+    return Row(
+        constraint="max_regression",
+        quantity=f"{change.quantity} against the baseline",
+        board=None,
+        measured=change.measured,
+        limit=limit,
+        unit="ratio",
+        evidence=evidence,
+        verdict=change.judge(limit),
+        note=change.note or _interval_note(change),
+    )
 
 
 def _interval_note(change: Change) -> str:

@@ -22,6 +22,8 @@ def baseline_lines(baseline: Mapping[str, Any] | None) -> list[str]:
 
 def _change_text(change: Mapping[str, Any]) -> str:
     """`latency p95 +3.1 % (-1.2 to +7.9)`."""
+    if change["measured"] is None:
+        return f"{change['quantity']} not measured"
     shown = f"{change['quantity']} {100 * change['measured']:+.1f} %"
     if change["low"] == change["high"]:
         return shown

@@ -150,7 +150,17 @@ def test_memory_and_size_are_compared(tmp_path: Path) -> None:
     assert verdicts(more) == {"latency p95": "pass", "peak memory": "fail", "file size": "fail"}
     near = hold_against(result(samples(0), peaks=(60_000_000, 67_000_000)), earlier, 0.1)
     assert verdicts(near)["peak memory"] == "undecided"
-    assert "peak memory" not in verdicts(hold_against(result(samples(0), peaks=(None,)), earlier, 0.1))
+
+
+def test_a_figure_that_only_the_baseline_has_is_undecided_and_one_that_it_lacks_is_not_compared(tmp_path: Path) -> None:
+    whole, bare = result(samples(0)), result(samples(0), peaks=(None,))
+    gone = hold_against(bare, saved(whole, tmp_path), 0.1)
+    assert verdicts(gone)["peak memory"] == "undecided"
+    assert "this bench has none" in gone.rows[1].note
+    json.dumps(gone.to_dict(), allow_nan=False)
+    assert "peak memory" not in verdicts(hold_against(whole, saved(bare, tmp_path), 0.1))
+    stopped = hold_against(result(()), saved(whole, tmp_path), 0.1)
+    assert verdicts(stopped) == {"latency p95": "undecided"}
 
 
 def test_accuracy_is_compared_take_by_take(tmp_path: Path) -> None:
@@ -217,10 +227,13 @@ def test_what_is_no_result_of_a_bench_is_refused(tmp_path: Path) -> None:
         texts[json.dumps({name: value for name, value in good.items() if name != key})] = f"damaged (KeyError: '{key}'"
         for wrong in (None, [], "x", 3, {}):
             texts[json.dumps({**good, key: wrong})] = "damaged"
+    for outcomes in (3, "012", ["1"]):
+        texts[json.dumps({**good, "accuracy": {"outcomes": outcomes}})] = "damaged"
     for wrong in ([], [0], [-5], [1.5], ["x"], None, [True]):
         broken = copy.deepcopy(good)
         broken["processes"]["latency"][0]["samples_ns"] = wrong
         texts[json.dumps(broken)] = "damaged"
+        texts[json.dumps({**good, "processes": {"latency": wrong, "memory": []}})] = "damaged"
     for text, message in texts.items():
         path.write_text(text)
         with pytest.raises(InputError) as error:
