@@ -74,8 +74,8 @@ class Flips:
 
         Takes without a flip narrow it, and no flip at all is no proof of no drop. It speaks of takes like these, drawn
         independently: other people's takes may do worse. Tango's score interval keeps what it says where flips are
-        rare and accuracies near 1: enumerated for drops of 0.5 to 5 points and 50 to 1000 takes, the high end is too
-        low in 2.9 % of all cases at most, the low end too high in 3.7 % (2.5 % is meant); Newcombe's in up to 32 %.
+        rare and accuracies near 1: enumerated for drops of 0.5 to 5 points and 50 to 2000 takes, the high end is too
+        low in 3 % of all cases at most, the low end too high in 4 % (2.5 % is meant); Newcombe's in up to 32 %.
         """
         quantile = _quantile(confidence)
         return self._end(-1.0, quantile), self._end(1.0, -quantile)

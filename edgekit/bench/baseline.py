@@ -265,11 +265,13 @@ def _row(change: Change, limit: float, evidence: Evidence) -> Row:
         unit="ratio",
         evidence=evidence,
         verdict=change.judge(limit),
-        note=change.note or _interval_note(change),
+        note=change.note or _interval_note(change, limit),
     )
 
 
-def _interval_note(change: Change) -> str:
+def _interval_note(change: Change, limit: float) -> str:
     if change.low == change.high:
         return ""
-    return f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %"
+    note = f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %"
+    more = "; more takes, --repeats or --processes on a quiet machine may tell"
+    return note + (more if change.judge(limit) == "undecided" else "")

@@ -51,10 +51,13 @@ def _case(suite: ElementTree.Element, result: BenchResult, row: Row, outcome: st
     names = {"classname": f"{result.profile.name}/{place}", "name": f"{row.constraint}: {row.quantity}"}
     case = _node(suite, "testcase", names)
     facts = _facts(row)
-    if outcome is not None:
-        kind = {} if outcome == "skipped" else {"type": row.verdict}
-        _node(case, outcome, {"message": facts, **kind}, text=None if outcome == "skipped" else facts)
-    _node(case, "system-out", text=facts)
+    if outcome is None:
+        _node(case, "system-out", text=facts)
+    elif outcome == "skipped":
+        _node(case, outcome, {"message": facts})
+    else:
+        message = f"{row.quantity}: {figure(row.measured, row.unit)}, limit {figure(row.limit, row.unit)}"
+        _node(case, outcome, {"message": message, "type": row.verdict}, text=facts)
 
 
 def _facts(row: Row) -> str:
