@@ -43,13 +43,12 @@ class LabelledTakes:
 class Flips:
     """McNemar's discordant pairs: how two models' answers to the same takes differ.
 
-    lost: takes that the first model answered right and the second wrong; gained: the other way round. Both may be
-    bounds rather than counts, and then need not be whole.
+    lost: takes that the first model answered right and the second wrong; gained: the other way round.
     """
 
     takes: int
-    lost: float
-    gained: float
+    lost: int
+    gained: int
 
     @property
     def drop(self) -> float:

@@ -23,7 +23,7 @@ def _parent_lines(parent: Parent) -> list[str]:
     flips = parent.flips
     low, high = flips.interval()
     return [
-        f"parent {parent.path}: {percent(parent.accuracy)}; {flips.lost:g} takes lost, {flips.gained:g} gained,"
+        f"parent {parent.path}: {percent(parent.accuracy)}; {flips.lost} takes lost, {flips.gained} gained,"
         f" drop {100 * flips.drop:.2f} points (95 % interval {100 * low:.2f} to {100 * high:.2f})",
         f"parity with it: logits differ by {parent.max_abs_difference:.2g} at most, {parent.mean_abs_difference:.2g} on"
         f" average; {parent.labels_changed} labels changed",

@@ -14,6 +14,7 @@ import pytest
 from edgekit.bench import BenchConfig, BenchResult, Measurement, hold_against, read_baseline
 from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.baseline import Baseline, percentile_ends
+from edgekit.bench.result import SCHEMA_VERSION
 from edgekit.errors import InputError
 from edgekit.measure import WorkerResult
 from edgekit.profiles import Profile
@@ -221,8 +222,8 @@ def test_what_is_no_result_of_a_bench_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "b.json"
     texts = {"": "JSON", "[1]": "not the result", "null": "not the result", '{"kind": "compare"}': "not the result"}
     texts["[" * 100_000] = "JSON"
-    for version in (2, 99, "1", None):
-        texts[json.dumps({**good, "schema_version": version})] = "this edgekit reads 1"
+    for version in (SCHEMA_VERSION + 1, 99, "1", None):
+        texts[json.dumps({**good, "schema_version": version})] = f"this edgekit reads {SCHEMA_VERSION}"
     for key in ("machine", "config", "profile", "processes", "model"):
         texts[json.dumps({name: value for name, value in good.items() if name != key})] = f"damaged (KeyError: '{key}'"
         for wrong in (None, [], "x", 3, {}):
