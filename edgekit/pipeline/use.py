@@ -156,7 +156,10 @@ def _accuracy(workspace: Workspace, path: Path, found: Found | None, parent: Pat
     (recordings, frames), settings = found, workspace.settings
     config = settings.section("data", DataConfig)
     config = config.model_copy(update={"sequence_length": frames})
-    x, labels = _part(recordings, config, part, data_digest(workspace.options.recordings, settings))
+    try:
+        x, labels = _part(recordings, config, part, data_digest(workspace.options.recordings, settings))
+    except DataError as error:
+        raise DataError(f"{error}; to measure on all takes as they are: --part all") from None
     takes = LabelledTakes(x, labels, recordings.class_names, recordings.source, part, recordings.synthetic)
     return score_accuracy(path, takes, parent)
 

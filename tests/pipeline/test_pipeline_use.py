@@ -299,8 +299,13 @@ def test_takes_that_can_not_be_used_are_an_error_where_they_were_named(
     chain: Any, cli: Cli, lstm_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2))
+    np.savez(
+        tmp_path / "few.npz", sequences=hands.sequences[::2], labels=hands.labels[::2], class_names=hands.class_names
+    )
     cases = {
         (lstm_file(), f"--data={tmp_path / 'signs.npz'}"): "holds no class names",
+        (chain.int8, f"--data={tmp_path / 'few.npz'}"): "to measure on all takes as they are: --part all",
         (chain.int8, f"--data={tmp_path / 'gone.npz'}"): "gone.npz",
         (chain.int8, f"--parent={tmp_path / 'gone.onnx'}", "--part=all"): "gone.onnx: no such file",
         (chain.int8, f"--parent={lstm_file()}", "--part=all"): "model.onnx",
