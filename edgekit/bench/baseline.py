@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from edgekit.bench.accuracy import Flips
+from edgekit.bench.latency import process_interval
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
 from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
 from edgekit.measure import percentile
-
-#: Of each of the two intervals that a ratio is made of: together they fail in 1 % of all cases at most.
-CONFIDENCE = 0.995
 
 #: What must be the same on both sides, as a person calls it.
 _FACTS = ("cpu_model", "architecture", "cores", "device_tree_model", "onnxruntime")
@@ -36,7 +33,7 @@ class Baseline:
     like: name to value of everything that must be the same. noted: of what may differ. percent: the constrained
     percentile of latency. latency_ns: the samples of each process that has some. peaks_bytes: of the memory processes
     where the system told. outcomes: "1" for right and "0" for wrong, one a labelled take, and takes_sha256 of these;
-    empty and None where none were scored.
+    empty and None where none were scored. load: what others did to the machine meanwhile, empty for nothing.
     """
 
     source: str
@@ -49,6 +46,7 @@ class Baseline:
     size_bytes: int
     outcomes: str
     takes_sha256: str | None
+    load: str
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -103,6 +101,7 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
         size_bytes=_positive([content["model"]["size_bytes"]])[0],
         outcomes=_outcomes(accuracy.get("outcomes") or ""),
         takes_sha256=accuracy.get("takes_sha256"),
+        load=next((str(item["text"]) for item in content["disturbances"] if item["kind"] == "foreign load"), ""),
     )
 
 
@@ -174,37 +173,24 @@ _GONE = "the baseline has a figure, this bench has none"
 def _latency(now: Baseline, earlier: Baseline) -> Change:
     """Of the constrained percentile over all samples. Ends: those of any process's interval against the opposite ones.
 
-    A process has its own luck in memory, which its samples don't show; so all processes have to agree.
+    A process has its own luck in memory, which its samples don't show; so all processes have to agree. Load by others
+    makes runs slower and never faster: of a side that had it, the lower end is the fastest run.
     """
-    ours, theirs = ([sample for process in side.latency_ns for sample in process] for side in (now, earlier))
+    ours, theirs = (np.concatenate(side.latency_ns) for side in (now, earlier))
     ratio = percentile(ours, now.percent) / percentile(theirs, now.percent)
     (low, high), (old_low, old_high) = _ends(now), _ends(earlier)
-    least, most = low / old_high, high / old_low if old_low else math.inf
-    note = "" if math.isfinite(most) and least > 0 else "too few samples for an interval; raise --repeats"
-    return Change(f"latency p{now.percent:g}", ratio - 1, least - 1, most - 1, note)
+    note = "; ".join(f"{who}: {side.load}" for who, side in (("now", now), ("baseline", earlier)) if side.load)
+    if math.inf in (high, old_high):
+        note = "too few samples for an interval; raise --repeats"
+    return Change(f"latency p{now.percent:g}", ratio - 1, low / old_high - 1, high / old_low - 1, note)
 
 
 def _ends(side: Baseline) -> tuple[float, float]:
-    found = [percentile_ends(samples, side.percent, CONFIDENCE) for samples in side.latency_ns]
-    return min(low for low, _ in found), max(high for _, high in found)
-
-
-def percentile_ends(samples: ArrayLike, percent: float, confidence: float) -> tuple[float, float]:
-    """Two order statistics that enclose the percentile of what (n,) positive samples were drawn from; 0 and infinity
-    where n is too small.
-
-    The l-th and u-th smallest, with P(B <= l - 1) and P(B >= u) at most (1 - confidence) / 2, B binomial (n, percent /
-    100): nothing is assumed about the distribution. Source: David and Nagaraja, Order Statistics, section 7.1.
-    """
-    ordered = np.sort(np.asarray(samples, dtype=np.float64))
-    share, count = percent / 100, ordered.size
-    k = np.arange(count + 1)
-    log_ways = np.array([math.lgamma(count + 1) - math.lgamma(i + 1) - math.lgamma(count - i + 1) for i in k])
-    below = np.cumsum(np.exp(log_ways + k * math.log(share) + (count - k) * math.log1p(-share)))
-    tail = (1 - confidence) / 2
-    low = int(np.searchsorted(below, tail, side="right"))  # P(B <= low - 1) <= tail < P(B <= low)
-    high = int(np.searchsorted(below, 1 - tail)) + 1  # P(B <= high - 1) >= 1 - tail
-    return (float(ordered[low - 1]) if low else 0.0), (float(ordered[high - 1]) if high <= count else math.inf)
+    """In seconds, both above 0; the upper one may be infinite."""
+    fastest = min(min(samples) for samples in side.latency_ns) / 1e9
+    found = [process_interval(samples, side.percent) for samples in side.latency_ns]
+    low = fastest if side.load else max(fastest, min(each.low for each in found))
+    return low, max(each.high for each in found)
 
 
 def _memory(now: Baseline, earlier: Baseline) -> Change | None:
@@ -265,13 +251,16 @@ def _row(change: Change, limit: float, evidence: Evidence) -> Row:
         unit="ratio",
         evidence=evidence,
         verdict=change.judge(limit),
-        note=change.note or _interval_note(change, limit),
+        note=_interval_note(change, limit),
+        low=change.low if math.isfinite(change.low) else None,
+        high=change.high if math.isfinite(change.high) else None,
     )
 
 
 def _interval_note(change: Change, limit: float) -> str:
-    if change.low == change.high:
-        return ""
-    note = f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %"
-    more = "; more takes, --repeats or --processes on a quiet machine may tell"
-    return note + (more if change.judge(limit) == "undecided" else "")
+    if change.low == change.high or not math.isfinite(change.high):
+        return change.note
+    parts = [f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %", change.note]
+    if change.judge(limit) == "undecided":
+        parts.append("more takes, --repeats or --processes on a quiet machine may tell")
+    return "; ".join(part for part in parts if part)

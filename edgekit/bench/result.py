@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
+from edgekit.bench.sustained import Sustained
 from edgekit.errors import ConstraintError, WeakEvidenceError
-from edgekit.measure import LatencySummary, WorkerResult, summarise
+from edgekit.measure import Disturbance, LatencySummary, WorkerResult, find_disturbances, summarise
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Verdict = Literal["pass", "fail", "undecided"]
 Unit = Literal["bytes", "s", "ratio"]
@@ -29,7 +31,8 @@ class Row:
     constraint: the profile's key, or max_regression for a figure against an earlier bench's. quantity: the same for
     people, such as "latency p95". board: None for a figure of the machine that measured. measured, limit: in `unit`;
     measured is None where there is no figure. For an estimate it is the pessimistic bound, and floor what it can't be
-    below. note: how it was found, or why it is undecided.
+    below. note: how it was found, or why it is undecided. low, high: of the interval that holds the figure, where it
+    has one; None for an open end.
     """
 
     constraint: Constraint
@@ -42,6 +45,8 @@ class Row:
     verdict: Verdict
     floor: float | None = None
     note: str = ""
+    low: float | None = None
+    high: float | None = None
 
     @property
     def margin(self) -> float | None:
@@ -59,11 +64,29 @@ class Row:
 
 
 @dataclass(frozen=True)
+class ColdStart:
+    """Seconds from nothing to the first answer: medians over the processes, with the files in the system's cache.
+
+    None where no process got so far.
+    """
+
+    import_s: float | None
+    session_s: float | None
+    first_run_s: float | None
+
+
+@dataclass(frozen=True)
 class Measurement:
-    """What the worker processes returned: some for latency (at least one), some for memory (at least one)."""
+    """What the worker processes returned: some for memory (at least one), some for latency.
+
+    latency is empty where the memory limit stopped the model. threads: that the model ran on.
+    """
 
     latency: tuple[WorkerResult, ...]
     memory: tuple[WorkerResult, ...]
+    threads: int = 1
+    memory_limit_bytes: int | None = None
+    sustained: Sustained | None = None
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -71,25 +94,86 @@ class Measurement:
         return tuple(sample for result in self.latency for sample in result.samples_ns)
 
     @property
-    def summary(self) -> LatencySummary:
-        """Of all samples together."""
-        return summarise(self.samples_ns)
+    def summary(self) -> LatencySummary | None:
+        """Of all samples together; None for none."""
+        return summarise(self.samples_ns) if self.samples_ns else None
+
+    @property
+    def cpu_summary(self) -> LatencySummary | None:
+        """Of the CPU time of the calling thread in the same runs; None for none."""
+        taken = [sample for result in self.latency for sample in result.thread_cpu_ns]
+        return summarise(taken) if taken else None
+
+    @property
+    def disturbances(self) -> tuple[Disturbance, ...]:
+        """What disturbed the latency, process by process."""
+        return tuple(
+            found
+            for process, result in enumerate(self.latency)
+            if result.samples_ns
+            for found in find_disturbances(result, process, self.threads)
+        )
+
+    @property
+    def cold_start(self) -> ColdStart:
+        """Of the latency processes, or of those for memory where there is none."""
+        results = self.latency or self.memory
+        return ColdStart(
+            import_s=_median_s([result.import_ns for result in results]),
+            session_s=_median_s([result.session_ns for result in results]),
+            first_run_s=_median_s([result.first_run_ns for result in results]),
+        )
+
+    @property
+    def largest(self) -> WorkerResult:
+        """The memory process with the largest peak."""
+        return max(self.memory, key=lambda result: result.peak_rss_bytes or 0)
 
     @property
     def peak_rss_bytes(self) -> int | None:
-        """The largest peak of the memory processes; None where the system does not tell."""
-        peaks = [result.peak_rss_bytes for result in self.memory if result.peak_rss_bytes is not None]
-        return max(peaks, default=None)
+        """The largest peak of the memory processes; None where the system does not tell or the model was stopped."""
+        return None if self.stopped else self.largest.peak_rss_bytes
+
+    @property
+    def own_bytes(self) -> int | None:
+        """The model's own share of that peak: what came on top of Python and its imports."""
+        before = next((stage["rss_bytes"] for stage in self.largest.stages if stage["stage"] == "imports"), None)
+        return None if before is None or self.peak_rss_bytes is None else self.peak_rss_bytes - before
+
+    @property
+    def stopped(self) -> str | None:
+        """What the model said when the memory limit stopped it."""
+        return next((result.stopped for result in (*self.memory, *self.latency) if result.stopped), None)
 
     @property
     def memory_reason(self) -> str:
         """Why there is no peak."""
+        if self.stopped and self.memory_limit_bytes:
+            limit = f"{self.memory_limit_bytes / 1e6:.0f} MB beyond its imports (RLIMIT_DATA)"
+            return f"stopped at the limit of {limit}: {self.stopped}"
         return next((result.memory_reason for result in self.memory if result.memory_reason), "not measured")
 
     @property
     def machine(self) -> Mapping[str, Any]:
         """The machine that measured."""
-        return self.latency[0].machine
+        return (self.latency or self.memory)[0].machine
+
+    def memory_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "own_bytes": self.own_bytes,
+            "reason": None if self.peak_rss_bytes else self.memory_reason,
+            "stopped": self.stopped is not None,
+            "limit_kind": None if self.memory_limit_bytes is None else "RLIMIT_DATA",
+            "limit_beyond_imports_bytes": self.memory_limit_bytes,
+            "stages": [dict(stage) for stage in self.largest.stages],
+        }
+
+
+def _median_s(values_ns: Sequence[int | None]) -> float | None:
+    known = [value for value in values_ns if value is not None]
+    return statistics.median(known) / 1e9 if known else None
 
 
 @dataclass(frozen=True)
@@ -131,7 +215,7 @@ class BenchResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, every sample included; seconds and bytes."""
-        worst = self.worst_board
+        worst, sustained = self.worst_board, self.measurement.sustained
         return {
             "schema_version": SCHEMA_VERSION,
             "kind": "bench",
@@ -142,19 +226,25 @@ class BenchResult:
             "profile": self.profile.model_dump(mode="json"),
             "config": {**self.config.model_dump(mode="json"), "threads": self.threads},
             "machine": dict(self.measurement.machine),
-            "latency": self.measurement.summary.to_dict(),
-            "memory": {
-                "peak_rss_bytes": self.measurement.peak_rss_bytes,
-                "reason": None if self.measurement.peak_rss_bytes else self.measurement.memory_reason,
-            },
+            "latency": _optional(self.measurement.summary),
+            "thread_cpu": _optional(self.measurement.cpu_summary),
+            "disturbances": [found.to_dict() for found in self.measurement.disturbances],
+            "cold_start": vars(self.measurement.cold_start).copy(),
+            "memory": self.measurement.memory_dict(),
+            "sustained": _optional(self.measurement.sustained),
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "baseline": None if self.baseline is None else dict(self.baseline),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
                 "latency": [vars(result).copy() for result in self.measurement.latency],
                 "memory": [vars(result).copy() for result in self.measurement.memory],
+                "sustained": None if sustained is None else vars(sustained.result).copy(),
             },
         }
+
+
+def _optional(part: LatencySummary | Sustained | None) -> dict[str, Any] | None:
+    return None if part is None else part.to_dict()
 
 
 def _badness(row: Row) -> tuple[int, float]:

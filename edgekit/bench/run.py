@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.result import BenchResult, Measurement
 from edgekit.bench.settings import BenchConfig
+from edgekit.bench.sustained import Sustained
 from edgekit.bench.verdict import judge
 from edgekit.device import estimate_latency, model_work
 from edgekit.errors import ShapeError
-from edgekit.measure import WorkerRequest, WorkerResult, run_worker
+from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
 from edgekit.profiles import Profile, load_profile
 from edgekit.runtime import ModelInfo, inspect_model, validate_input
 
@@ -26,6 +27,12 @@ TAKES_USED = 64
 #: an application has one at a time, and the takes would count as memory of the model.
 MEMORY_RUNS = 20
 MEMORY_TAKES = 8
+
+#: Length of a paced run for which no duration is given.
+PACED_S = 10.0
+
+HARD_LIMIT_RATIO = 2.0
+HARD_LIMIT_LEAST_BYTES = 128_000_000
 
 Measure = Callable[[WorkerRequest], WorkerResult]
 
@@ -53,13 +60,12 @@ def bench_onnx(
     config = config or BenchConfig()
     profile = profile if isinstance(profile, Profile) else load_profile(profile)
     info = inspect_model(Path(path))
-    threads = config.threads or profile.threads
     chosen = None if takes is None else choose_takes(takes)
-    measurement = _measure(info, config, threads, chosen, measure)
+    measurement = _measure(info, profile, config, chosen, measure)
     work = model_work(info, config.shapes)
     estimates = [estimate_latency(work, board) for board in profile.boards]
     rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy)
-    return BenchResult(info, profile, config, threads, measurement, rows, accuracy)
+    return BenchResult(info, profile, config, measurement.threads, measurement, rows, accuracy)
 
 
 def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:
@@ -73,28 +79,59 @@ def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:
 
 def _measure(
     info: ModelInfo,
+    profile: Profile,
     config: BenchConfig,
-    threads: int,
     takes: NDArray[np.float32] | None,
     measure: Measure,
 ) -> Measurement:
-    def request(mode: Literal["latency", "memory"], repeats: int, takes: NDArray[np.float32] | None) -> WorkerRequest:
-        return WorkerRequest(
-            model=info.path,
-            mode=mode,
-            takes=takes,
-            shapes=config.shapes,
-            sequence_length=info.metadata.sequence_length if info.metadata else None,
-            seed=config.seed,
-            threads=threads,
-            warmup=config.warmup,
-            repeats=repeats,
-            max_time_s=config.time_limit_s / config.processes,
-        )
-
-    latency = request("latency", config.repeats, takes)
-    memory = request("memory", MEMORY_RUNS, None if takes is None else takes[:MEMORY_TAKES])
-    return Measurement(
-        latency=tuple(measure(latency) for _ in range(config.processes)),
-        memory=tuple(measure(memory) for _ in range(config.processes)),
+    """Memory first: a model that the limit stops is not run any further."""
+    latency = WorkerRequest(
+        model=info.path,
+        mode="latency",
+        takes=takes,
+        shapes=config.shapes,
+        sequence_length=info.metadata.sequence_length if info.metadata else None,
+        seed=config.seed,
+        threads=config.threads or profile.threads,
+        warmup=config.warmup,
+        repeats=config.repeats,
+        min_time_s=config.min_time_s,
+        max_time_s=config.time_limit_s / config.processes,
+        stop=stop_rule(profile.latency_percentile, config.repeats, profile.max_latency_s),
+        memory_limit_bytes=memory_limit_bytes(profile),
     )
+    few = None if takes is None else takes[:MEMORY_TAKES]
+    memory = _until_stopped(replace(latency, mode="memory", takes=few, repeats=MEMORY_RUNS, stop=None), config, measure)
+    stopped = memory[-1].stopped is not None
+    return Measurement(
+        latency=() if stopped else _until_stopped(latency, config, measure),
+        memory=memory,
+        threads=latency.threads,
+        memory_limit_bytes=latency.memory_limit_bytes,
+        sustained=None if stopped else _sustain(latency, config, measure),
+    )
+
+
+def memory_limit_bytes(profile: Profile) -> int | None:
+    """What a process may allocate beyond its imports: so much that a model that is stopped is certainly too large.
+
+    Twice the profile's least limit, as ONNX Runtime asks for up to twice what it needs; 128 MB at the least, so that a
+    model can be measured that violates a small limit. None for a profile without a limit.
+    """
+    limit = profile.ram_limit_bytes()
+    return None if limit is None else max(round(HARD_LIMIT_RATIO * limit), HARD_LIMIT_LEAST_BYTES)
+
+
+def _until_stopped(request: WorkerRequest, config: BenchConfig, measure: Measure) -> tuple[WorkerResult, ...]:
+    found: list[WorkerResult] = []
+    while len(found) < config.processes and not (found and found[-1].stopped):
+        found.append(measure(request))
+    return tuple(found)
+
+
+def _sustain(latency: WorkerRequest, config: BenchConfig, measure: Measure) -> Sustained | None:
+    if config.rate_hz is None and config.duration_s is None:
+        return None
+    duration_s = config.duration_s or PACED_S
+    request = replace(latency, mode="sustained", max_time_s=duration_s, rate_hz=config.rate_hz, stop=None)
+    return Sustained(duration_s, config.rate_hz, measure(request))

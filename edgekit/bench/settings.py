@@ -23,18 +23,21 @@ Count = Annotated[int, pydantic.Field(ge=1)]
 class BenchConfig(StageConfig):
     """How a bench measures, and which evidence it accepts.
 
-    repeats: samples wanted from each process, after `warmup` runs. min_samples: with fewer in all, latency is
-    undecided. processes: fresh processes for latency, and as many for memory. threads: None takes the
-    profile's. time_limit_s: of measuring latency, shared by the processes. evidence: the least that is accepted
-    for a profile's boards; with "measured on this host" a board that can't be decided does not count, while
-    one that certainly fails still does. shapes: sizes an input, where the model leaves them open. seed: of random
-    input.
+    processes: fresh processes for latency, and as many for memory. Each takes at least `repeats` samples in at least
+    `min_time_s`, after `warmup` runs, and goes on until the constrained percentile is known well enough
+    (`edgekit.measure.StopRule`) or its share of `time_limit_s` is over. rate_hz, duration_s: of one more run, back to
+    back or paced as an application would; either alone asks for it, at 10 s or without a rate. threads: None takes the
+    profile's. evidence: the least that is accepted for a profile's boards; with "measured on this host" a board that
+    can't be decided does not count, while one that certainly fails still does. shapes: sizes an input, where the
+    model leaves them open. seed: of random input.
     """
 
     repeats: Count = 1000
-    min_samples: Count = 100
+    min_time_s: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)] = 0.5
     warmup: Annotated[int, pydantic.Field(ge=0)] = 50
-    processes: Count = 1
+    processes: Count = 3
+    rate_hz: Annotated[float, pydantic.Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
+    duration_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] | None = None
     threads: Annotated[int, pydantic.Field(ge=1, le=256)] | None = None
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     evidence: Evidence = ESTIMATED

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.bench.accuracy import CONFIDENCE, Accuracy, Flips
+from edgekit.bench.latency import latency_row
 from edgekit.bench.result import Measurement, Row, Verdict
 from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, accepts
 from edgekit.device import Estimate
-from edgekit.measure import least_count, percentile
 from edgekit.profiles import Board, Profile
 
 #: A guess, not a measurement: what a peak may grow by on another architecture, libraries and page size (16 kB on
@@ -36,7 +36,7 @@ def judge(
     """
     here = this_board(profile.boards, measurement.machine)
     evidence = ON_DEVICE if here else ON_HOST
-    latency = _host_latency(profile, config, measurement, evidence)
+    latency = latency_row(profile, measurement, evidence)
     memory = _host_memory(profile, measurement, evidence)
     rows = [_size(profile, size_bytes), latency, memory, _accuracy(profile, accuracy)]
     if not profile.boards and not accepts(config.evidence, ESTIMATED):
@@ -67,32 +67,14 @@ def _size(profile: Profile, size_bytes: int) -> Row | None:
     return Row("max_model_mb", "file size", None, size_bytes, limit, "bytes", ON_HOST, verdict, note=note)
 
 
-def _host_latency(profile: Profile, config: BenchConfig, measurement: Measurement, evidence: Evidence) -> Row | None:
-    limit, percent = profile.max_latency_s, profile.latency_percentile
-    if limit is None:
-        return None
-    samples = measurement.samples_ns
-    least = max(config.min_samples, least_count(percent))
-    measured: float | None = None
-    verdict: Verdict = "undecided"
-    note = f"{len(samples)} samples, {least} are needed; raise repeats or time_limit_s"
-    if len(samples) >= least:
-        measured = percentile(samples, percent) / 1e9
-        verdict = "pass" if measured <= limit else "fail"
-        note = f"{len(samples)} samples"
-    elif samples and min(samples) / 1e9 > limit:
-        measured, verdict = min(samples) / 1e9, "fail"
-        note = f"the fastest of {len(samples)} samples is beyond the limit already"
-    quantity = f"latency p{percent:g}"
-    return Row("max_latency_ms", quantity, None, measured, limit, "s", evidence, verdict, note=note)
-
-
 def _host_memory(profile: Profile, measurement: Measurement, evidence: Evidence) -> Row | None:
     limit = profile.ram_limit_bytes()
     if limit is None:
         return None
     peak = measurement.peak_rss_bytes
     quantity = "peak memory"
+    if measurement.stopped:
+        return _stopped(measurement, evidence, limit)
     if peak is None:
         note = f"{measurement.memory_reason}; bench on Linux"
         return Row("max_ram_mb", quantity, None, None, limit, "bytes", evidence, "undecided", note=note)
@@ -101,6 +83,23 @@ def _host_memory(profile: Profile, measurement: Measurement, evidence: Evidence)
     note = f"60 % of the memory of {tight.name}" if tight and shared else ""
     verdict: Verdict = "pass" if peak <= limit else "fail"
     return Row("max_ram_mb", quantity, None, peak, limit, "bytes", evidence, verdict, note=note)
+
+
+def _stopped(measurement: Measurement, evidence: Evidence, limit: int, board: str | None = None) -> Row:
+    """Of a model that the hard limit stopped: what it wanted is more than that limit, how much more is not known."""
+    least = measurement.memory_limit_bytes or 0
+    return Row(
+        constraint="max_ram_mb",
+        quantity="peak memory" if evidence != ESTIMATED else "memory bound",
+        board=board,
+        measured=None,
+        limit=limit,
+        unit="bytes",
+        evidence=evidence,
+        verdict="fail" if least > limit else "undecided",
+        floor=least,
+        note=measurement.memory_reason,
+    )
 
 
 def _accuracy(profile: Profile, accuracy: Accuracy | None) -> Row | None:
@@ -112,8 +111,20 @@ def _accuracy(profile: Profile, accuracy: Accuracy | None) -> Row | None:
         note = "no accuracy was compared: give labelled takes (--data) and the float32 parent (--parent)"
         return Row("max_accuracy_drop", quantity, None, None, limit, "ratio", ON_HOST, "undecided", note=note)
     flips = parent.flips
-    verdict, note = flips.judge(limit), _drop_note(flips, limit)
-    return Row("max_accuracy_drop", quantity, None, flips.drop, limit, "ratio", ON_HOST, verdict, note=note)
+    low, high = flips.interval()
+    return Row(
+        constraint="max_accuracy_drop",
+        quantity=quantity,
+        board=None,
+        measured=flips.drop,
+        limit=limit,
+        unit="ratio",
+        evidence=ON_HOST,
+        verdict=flips.judge(limit),
+        note=_drop_note(flips, limit),
+        low=low,
+        high=high,
+    )
 
 
 def _drop_note(flips: Flips, limit: float) -> str:
@@ -158,6 +169,8 @@ def _board_memory(profile: Profile, board: Board, measurement: Measurement, evid
     limit = profile.ram_limit_bytes(board)
     if limit is None:
         return None
+    if measurement.stopped:
+        return _stopped(measurement, evidence, limit, board.name)
     peak = measurement.peak_rss_bytes
     measured: float | None = None
     verdict: Verdict = "undecided"

@@ -38,9 +38,11 @@ def _options(function: Command) -> Command:
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--profile", "-p", default="raspberry-pi", show_default=True, help="Name, or a YAML file.")
-@click.option("--repeats", type=click.IntRange(1), help="Samples wanted of each process [1000].")
-@click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [1].")
+@click.option("--repeats", type=click.IntRange(1), help="Samples at least of each process [1000].")
+@click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [3].")
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring latency [60].")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Also run paced, so many takes a second.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), help="Also run for so many seconds [10].")
 @click.option(
     "--evidence",
     type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
@@ -62,6 +64,8 @@ def bench(
     repeats: int | None,
     processes: int | None,
     time_limit: float | None,
+    rate: float | None,
+    duration: float | None,
     evidence: str | None,
     shapes: tuple[str, ...],
 ) -> int:
@@ -88,6 +92,8 @@ def bench(
         "processes": processes,
         "threads": common.threads,
         "time_limit_s": time_limit,
+        "rate_hz": rate,
+        "duration_s": duration,
         "evidence": evidence,
         "shapes": dict(parse_shape(text) for text in shapes) or None,
     }

@@ -1,32 +1,50 @@
 """Measures a model in a process of its own (`worker.py`) and summarises the samples; no torch, no onnx."""
 
+from edgekit.measure.disturbance import Change, Disturbance, find_disturbances, level_change, warmup_end
 from edgekit.measure.launch import WORKER, WorkerRequest, WorkerResult, run_worker
 from edgekit.measure.statistics import (
     PERCENTILES,
     LatencySummary,
     MedianInterval,
+    PercentileInterval,
+    closing_count,
     enough,
-    interval_rank,
+    inflation,
+    interval_ranks,
     least_count,
     median_interval,
     percentile,
+    percentile_interval,
     ratio_interval,
     summarise,
 )
+from edgekit.measure.stopping import LOOK_CONFIDENCE, StopRule, stop_rule
 
 __all__ = [
+    "LOOK_CONFIDENCE",
     "PERCENTILES",
     "WORKER",
+    "Change",
+    "Disturbance",
     "LatencySummary",
     "MedianInterval",
+    "PercentileInterval",
+    "StopRule",
     "WorkerRequest",
     "WorkerResult",
+    "closing_count",
     "enough",
-    "interval_rank",
+    "find_disturbances",
+    "inflation",
+    "interval_ranks",
     "least_count",
+    "level_change",
     "median_interval",
     "percentile",
+    "percentile_interval",
     "ratio_interval",
     "run_worker",
+    "stop_rule",
     "summarise",
+    "warmup_end",
 ]

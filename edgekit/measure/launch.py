@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
+from edgekit.measure.stopping import StopRule
 from edgekit.runtime import inspect_model
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -38,11 +39,14 @@ class WorkerRequest:
     modes. opened_first: the model whose session is opened first, 0 for `model`, k for the k-th of `others`: memory
     that is given out first may be faster. takes: float32 (takes, ...) real input, one take a run, or None for random
     numbers from `seed`. shapes: sizes an input of `model`, where it leaves them open. sequence_length: for a symbolic
-    second axis of three. repeats: samples wanted of each model; min_time_s, max_time_s: of measuring.
+    second axis of three. repeats: samples wanted of each model; min_time_s, max_time_s: of measuring. stop: in mode
+    "latency", when the latency is known, instead of `repeats`. rate_hz: in mode "sustained", which measures for
+    `max_time_s`: takes a second, or None for back to back. memory_limit_bytes: what the process may allocate beyond
+    what it has after its imports.
     """
 
     model: Path
-    mode: Literal["latency", "memory", "compare"]
+    mode: Literal["latency", "memory", "sustained", "compare"]
     others: tuple[Path, ...] = ()
     opened_first: int = 0
     takes: NDArray[np.float32] | None = None
@@ -54,6 +58,9 @@ class WorkerRequest:
     repeats: int = 1000
     min_time_s: float = 0.0
     max_time_s: float = 30.0
+    stop: StopRule | None = None
+    rate_hz: float | None = None
+    memory_limit_bytes: int | None = None
 
     @property
     def models(self) -> tuple[Path, ...]:
@@ -66,24 +73,34 @@ class WorkerResult:
     """What one worker process measured.
 
     samples_ns, thread_cpu_ns: every run of `model` after the warm-up (empty in memory mode). others_ns: the samples
-    of each of `others` (compare mode); the k-th samples of all models belong to one round. stages: resident and
-    peak memory in bytes as the process grew. peak_rss_bytes: None where the system does not tell, with the reason.
+    of each of `others` (compare mode); the k-th samples of all models belong to one round. stages: memory in bytes as
+    the process grew. peak_rss_bytes: None where the system does not tell, with the reason.
     session_ns, first_run_ns: of all models together. inputs: how each was fed. machine: the computer, its software
-    and load.
+    and load. ended_by: what ended the samples: "known", "repeats", "time" or "samples". use: what the process and
+    the machine used while measuring (see the worker's `use_so_far`). windows: of a sustained run, with due and
+    missed takes where it had a rate. memory_limit_bytes: the limit of RLIMIT_DATA that was set. stopped: what
+    the model said when that limit stopped it; what had not been measured by then is None or empty.
     """
 
     samples_ns: tuple[int, ...]
     thread_cpu_ns: tuple[int, ...]
     warmup_ns: tuple[int, ...]
-    import_ns: int
-    session_ns: int
-    first_run_ns: int
+    import_ns: int | None
+    session_ns: int | None
+    first_run_ns: int | None
     peak_rss_bytes: int | None
     memory_reason: str | None
     stages: tuple[Mapping[str, Any], ...]
     inputs: tuple[Mapping[str, Any], ...]
     machine: Mapping[str, Any]
     others_ns: tuple[tuple[int, ...], ...] = ()
+    ended_by: str | None = None
+    use: Mapping[str, float | None] = field(default_factory=dict)
+    windows: tuple[Mapping[str, Any], ...] = ()
+    due: int | None = None
+    missed: int | None = None
+    memory_limit_bytes: int | None = None
+    stopped: str | None = None
 
 
 def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = sys.executable) -> WorkerResult:
@@ -116,6 +133,8 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
             raise WeakEvidenceError(
                 f"{_named(request.models)}: no result within {error.timeout:g} s; give a longer time limit"
             ) from None
+        if request.memory_limit_bytes is not None and finished.returncode < 0 and "bad_alloc" in finished.stderr:
+            return _stopped(_last_line(finished.stderr))
         return _interpret(finished, request.models, [message["model"], *message["others"]])
 
 
@@ -142,6 +161,9 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
         "repeats": request.repeats,
         "min_time_s": request.min_time_s,
         "max_time_s": request.max_time_s,
+        "stop": None if request.stop is None else request.stop.to_dict(),
+        "rate_hz": request.rate_hz,
+        "memory_limit_bytes": request.memory_limit_bytes,
     }
 
 
@@ -182,14 +204,39 @@ def _result(answer: Mapping[str, Any]) -> WorkerResult:
         thread_cpu_ns=tuple(answer.get("thread_cpu_ns", ())),
         warmup_ns=tuple(answer.get("warmup_ns", ())),
         import_ns=answer["import_ns"],
-        session_ns=answer["session_ns"],
-        first_run_ns=answer["first_run_ns"],
+        session_ns=answer.get("session_ns"),
+        first_run_ns=answer.get("first_run_ns"),
         peak_rss_bytes=answer["peak_rss_bytes"],
         memory_reason=answer["memory_reason"],
         stages=tuple(answer["stages"]),
-        inputs=tuple(answer["inputs"]),
+        inputs=tuple(answer.get("inputs", ())),
         machine=answer["machine"],
         others_ns=tuple(tuple(samples) for samples in answer.get("others_ns", ())),
+        ended_by=answer.get("ended_by"),
+        use=answer.get("use", {}),
+        windows=tuple(answer.get("windows", ())),
+        due=answer.get("due"),
+        missed=answer.get("missed"),
+        memory_limit_bytes=answer.get("memory_limit_bytes"),
+        stopped=answer.get("stopped"),
+    )
+
+
+def _stopped(said: str) -> WorkerResult:
+    """Of a process that died of the memory limit before it could tell anything."""
+    return WorkerResult(
+        samples_ns=(),
+        thread_cpu_ns=(),
+        warmup_ns=(),
+        import_ns=None,
+        session_ns=None,
+        first_run_ns=None,
+        peak_rss_bytes=None,
+        memory_reason="the process died at its memory limit",
+        stages=(),
+        inputs=(),
+        machine={},
+        stopped=f"it died of an allocation that failed{said}",
     )
 
 

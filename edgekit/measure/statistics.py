@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-#: Samples that must be expected beyond a percentile before it is shown: p95 needs 100, p99 500.
-TAIL_SAMPLES = 5
-
 #: The percentiles of every summary.
 PERCENTILES = (50, 90, 95, 99)
 
@@ -35,15 +32,23 @@ def percentile(samples: ArrayLike, percent: float) -> float:
     return float(np.partition(values, rank - 1)[rank - 1])
 
 
-def least_count(percent: float) -> int:
-    """Samples below which a percentile says little: `TAIL_SAMPLES` must be expected beyond it, on both sides.
+def least_count(percent: float, confidence: float = 0.99) -> int:
+    """Samples below which a percentile is not shown: 11 for p50, 64 for p90, 130 for p95, 662 for p99.
 
-    10 for p50, 50 for p90, 100 for p95, 500 for p99. percent: between 0 and 100, exclusive.
+    The smallest n for which the second largest of n samples is at least the percentile with this confidence:
+    P(B <= 1) <= 1 - confidence, B binomial (n, 1 - percent / 100) the number of samples beyond it. The second largest,
+    so that one outlier does not speak for the tail. For percentiles below 50 the same of the other tail.
+    percent: between 0 and 100, exclusive.
+    Source: MLPerf inference rules, early stopping, whose 64 (p90, single stream) and 662 (p99, multi-stream) queries
+    these are; Wilks 1941 gave the formula.
     """
     if not 0 < percent < 100:
         raise ValueError(f"percent: {percent}; expected between 0 and 100")
-    tail = min(percent, 100 - percent) / 100
-    return math.ceil(round(TAIL_SAMPLES / tail, 9))
+    beyond = min(percent, 100 - percent) / 100
+    count = 2
+    while (1 - beyond) ** count + count * beyond * (1 - beyond) ** (count - 1) > 1 - confidence:
+        count += 1
+    return count
 
 
 @dataclass(frozen=True)
@@ -108,23 +113,30 @@ class MedianInterval:
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
-def interval_rank(count: int, confidence: float) -> int:
-    """The largest l for which the l-th smallest and the l-th largest of `count` values enclose their median.
+def interval_ranks(count: int, confidence: float, percent: float = 50) -> tuple[int, int]:
+    """(l, u): the l-th and the u-th smallest of `count` values enclose their percentile, as close as can be.
 
-    They do so with probability 1 - 2 P(B <= l - 1) for a continuous distribution, B binomial (count, 1/2), and at
-    least that for any other. confidence: what this must reach, between 0 and 1. Returns 0 when no l does: for 0.99
-    it takes 8 values. Exact, from the binomial distribution itself.
+    l is the largest for which P(B <= l - 1), and u the smallest for which P(B >= u), is at most (1 - confidence) / 2, B
+    binomial (count, percent / 100). Whatever the distribution, the two enclose its percentile with at least this
+    confidence. l is 0 and u is count + 1 where no value will do: for a median at 0.99 it takes 8 values. Exact, from
+    the binomial distribution itself, whose terms further than 40 standard deviations from its mean are left out.
     Source: David and Nagaraja, Order Statistics, 3rd edition, section 7.1.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: {confidence}; expected between 0 and 1")
-    below = 0.0
-    for k in range(count):
-        ways = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
-        below += math.exp(ways - count * math.log(2))
-        if below > (1 - confidence) / 2:
-            return k
-    return 0
+    share = percent / 100
+    reach = 40 * math.sqrt(count * share * (1 - share)) + 40
+    first, last = max(0, math.floor(count * share - reach)), min(count, math.ceil(count * share + reach))
+    k = np.arange(first, last)
+    logs = np.concatenate([[0.0], np.cumsum(np.log((count - k) / (k + 1)) + math.log(share / (1 - share)))])
+    terms = np.exp(logs - logs.max())
+    below = np.cumsum(terms) / terms.sum()
+    beyond = np.cumsum(terms[::-1])[::-1] / terms.sum()
+    # a share that is met exactly counts as met, whatever its last binary digit
+    most = (1 - confidence) / 2 * (1 + 1e-9)
+    low = int(np.searchsorted(below, most, side="right"))
+    high = int(np.count_nonzero(beyond > most))
+    return (first + low if low else 0), first + high
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.99) -> MedianInterval:
@@ -136,9 +148,75 @@ def median_interval(values: ArrayLike, confidence: float = 0.99) -> MedianInterv
     ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
     if ordered.size == 0 or not np.isfinite(ordered).all():
         raise ValueError("a median needs at least one value, all of them finite")
-    rank = interval_rank(ordered.size, confidence)
-    low, high = (ordered[rank - 1], ordered[-rank]) if rank else (-math.inf, math.inf)
-    return MedianInterval(float(np.median(ordered)), float(low), float(high))
+    return MedianInterval(float(np.median(ordered)), *_between(ordered, *interval_ranks(ordered.size, confidence)))
+
+
+def _between(ordered: NDArray[np.float64], low: int, high: int) -> tuple[float, float]:
+    """The values at two ranks from 1; infinite beyond the ends."""
+    first = float(ordered[low - 1]) if low >= 1 else -math.inf
+    return first, float(ordered[high - 1]) if high <= ordered.size else math.inf
+
+
+@dataclass(frozen=True)
+class PercentileInterval:
+    """A percentile of samples of one process, and an interval that holds the one of what they were drawn from.
+
+    low, high: infinite where there are too few samples. inflation_ratio: by how much the percentile varies more from
+    stretch to stretch of the run than independent samples would; the interval is wider by its square root.
+    """
+
+    value: float
+    low: float
+    high: float
+    samples: int
+    inflation_ratio: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """JSON-ready; None for an end that is infinite."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+def percentile_interval(samples: ArrayLike, percent: float, confidence: float = 0.99) -> PercentileInterval:
+    """The percentile of (n,) samples in the order taken, n >= 1, with its distribution-free interval.
+
+    Latencies come in spells: what slows one run slows its neighbours, and an interval for independent draws would be
+    too narrow. So the ranks are those of n / `inflation` samples, spread over n; of no fewer than `closing_count`,
+    if n is no less, so that spells never open an end: the interval then reaches from or to the outermost sample.
+    Raises ValueError as `percentile` and `interval_ranks` do.
+    Source: Heidelberger and Lewis 1984, quantile estimation in dependent sequences.
+    """
+    values = np.asarray(samples, dtype=np.float64).ravel()
+    value = percentile(values, percent)
+    ratio = inflation(values, percent)
+    worth = min(values.size, max(math.floor(values.size / ratio), closing_count(percent, confidence)))
+    low, high = interval_ranks(worth, confidence, percent)
+    if worth < values.size:
+        low = math.floor(low * values.size / worth)
+        high = math.ceil(high * values.size / worth) if high <= worth else values.size + 1
+    return PercentileInterval(value, *_between(np.sort(values), low, high), int(values.size), ratio)
+
+
+def closing_count(percent: float, confidence: float) -> int:
+    """Samples from which on an interval has two ends: 8 for a median at 0.99, 104 for p95."""
+    share = max(percent, 100 - percent) / 100
+    return math.ceil(round(math.log((1 - confidence) / 2) / math.log(share), 9))
+
+
+def inflation(samples: ArrayLike, percent: float) -> float:
+    """How much more the share of samples beyond the percentile varies from stretch to stretch than independent ones'.
+
+    samples: (n,) in the order taken. The run is cut in 20 stretches, or fewer, so that each should have 5 samples
+    beyond; the variance of their shares is divided by a binomial's. At least 1; 1 where that leaves less than 4.
+    """
+    values = np.asarray(samples, dtype=np.float64).ravel()
+    beyond = values > percentile(values, percent)
+    share = float(beyond.mean())
+    stretches = min(20, int(values.size * min(share, 1 - share) / 5))
+    if stretches < 4:
+        return 1.0
+    length = values.size // stretches
+    shares = beyond[: stretches * length].reshape(stretches, length).mean(axis=1)
+    return max(1.0, float(shares.var(ddof=1)) * length / (share * (1 - share)))
 
 
 def ratio_interval(baseline_ns: ArrayLike, other_ns: ArrayLike, confidence: float = 0.99) -> MedianInterval:

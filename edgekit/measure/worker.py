@@ -1,27 +1,33 @@
-"""Measures ONNX models in this process: latency or memory of one, or several in turn. edgekit's one way to measure.
+"""Measures ONNX models in this process: latency, endurance or memory of one, or several in turn. edgekit's one way to
+measure.
 
 Run as a file (`python worker.py`), never imported by the process that asks: one JSON request on stdin, one
 JSON result as the last line of stdout. The same file runs on this host, on a device and in an emulator, so
 it needs the standard library, numpy and onnxruntime only, and Python 3.9.
 
-Request: schema_version 1; mode "latency", "memory" or "compare"; model: path; others: paths of the models that
-take turns with it (compare only); opened_first: index of the model whose session is opened first, the others
+Request: schema_version 1; mode "latency", "memory", "sustained" or "compare"; model: path; others: paths of the models
+that take turns with it (compare only); opened_first: index of the model whose session is opened first, the others
 follow in order; takes: path of a .npy file, float32 (takes, ...) or null for random input; seed; shapes: input
 name (of `model`) to sizes; sequence_length: frames, for a symbolic second axis, or null; threads; warmup,
-repeats: runs of each model; min_time_s, max_time_s.
+repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks": {samples: [l, u]}, "narrow_ratio",
+"limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode "sustained", null for back to back;
+memory_limit_bytes: what the process may allocate beyond its imports, or null.
 
-Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; or
+Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; "stopped": text
+where the memory limit stopped the model, with what was measured until then; or
 {"error": {"kind": "model" | "shape" | "request" | "environment", "message": text, "model": its index}}. Before
 that, lines that say which model is being tried: the last of them tells whose fault it was if the process dies.
 
-Memory is VmHWM and VmRSS of /proc/self/status: ru_maxrss is inherited from the parent across fork and exec,
-and would report the parent's peak.
+Memory is VmHWM and VmRSS of /proc/self/status, PSS and USS of smaps_rollup: ru_maxrss is inherited from the parent
+across fork and exec, and would report the parent's peak. The limit is RLIMIT_DATA, which counts private memory that can
+be written; RLIMIT_AS would count address space, most of which is never touched.
 """
 
 from __future__ import annotations
 
 import array
 import gc
+import glob
 import json
 import math
 import os
@@ -31,8 +37,16 @@ import sys
 import time
 from typing import Any
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 SCHEMA_VERSION = 1
 MAX_TAKES = 256  # 2 MB of (30, 63) takes: more would be measured as memory of the model
+MAX_SAMPLES = 1000000  # of one process; 16 MB with their CPU times
+WINDOWS = 10  # of a sustained run
+_MODES = ("latency", "memory", "sustained", "compare")
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -47,7 +61,7 @@ _DTYPES = {
 
 
 class RequestError(Exception):
-    """What can't be measured. kind: "model", "shape", "request" or "environment". model: index of the one at fault."""
+    """What can't be measured. kind: as in the result, or "memory" at the limit. model: index of the one at fault."""
 
     def __init__(self, kind: str, message: str, model: int = 0) -> None:
         super().__init__(message)
@@ -81,8 +95,8 @@ def read_request(text: str) -> dict[str, Any]:
         raise RequestError("request", "the request is not JSON: %s" % error) from None
     if not isinstance(request, dict) or request.get("schema_version") != SCHEMA_VERSION:
         raise RequestError("request", "expected a request of schema_version %d" % SCHEMA_VERSION)
-    if request.get("mode") not in ("latency", "memory", "compare"):
-        raise RequestError("request", "mode: expected latency, memory or compare, got %r" % (request.get("mode"),))
+    if request.get("mode") not in _MODES:
+        raise RequestError("request", "mode: expected one of %s, got %r" % (", ".join(_MODES), request.get("mode")))
     if bool(request.get("others")) != (request["mode"] == "compare"):
         raise RequestError("request", "others: expected with mode compare, and with no other mode")
     for name in ("threads", "repeats"):
@@ -96,37 +110,50 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     stages = [memory_now("interpreter")]
     started = time.perf_counter_ns()
     numpy, onnxruntime = import_runtime()
-    import_ns = time.perf_counter_ns() - started
+    result: dict[str, Any] = {"import_ns": time.perf_counter_ns() - started, "stages": stages}
     gc.collect()  # what importing left behind is not the model's
     stages.append(memory_now("imports"))
+    result["memory_limit_bytes"] = limit_memory(request.get("memory_limit_bytes"))
+    try:
+        measure(numpy, onnxruntime, request, result)
+    except RequestError as error:
+        if error.kind != "memory":
+            raise
+        result["stopped"] = str(error)
+        stages.append(memory_now("stopped"))
+    peak = stages[-1]["peak_rss_bytes"]
+    result.update(
+        schema_version=SCHEMA_VERSION,
+        mode=request["mode"],
+        peak_rss_bytes=peak,
+        memory_reason=None if peak is not None else no_memory_reason(),
+        machine=describe_machine(numpy, onnxruntime),
+    )
+    return result
+
+
+def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[str, Any]) -> None:
+    """Open the models, run them as asked, and put what is found into `result` as it is found."""
+    stages = result["stages"]
     started = time.perf_counter_ns()
     sessions = open_sessions(onnxruntime, request)
-    session_ns = time.perf_counter_ns() - started
+    result["session_ns"] = time.perf_counter_ns() - started
     stages.append(memory_now("session"))
-    feeds, inputs = make_feeds(numpy, sessions[0], request)
-    turns = [(session, same_feeds(session, index, feeds, inputs)) for index, session in enumerate(sessions)]
+    feeds, result["inputs"] = make_feeds(numpy, sessions[0], request)
+    turns = [(session, same_feeds(session, i, feeds, result["inputs"])) for i, session in enumerate(sessions)]
     started = time.perf_counter_ns()
     for index in range(len(turns)):
         say("running model %d" % index)
         run_model(turns, index, 0)
-    first_run_ns = time.perf_counter_ns() - started
+    result["first_run_ns"] = time.perf_counter_ns() - started
     stages.append(memory_now("first run"))
     say("running all models")
-    result = (measure_memory if request["mode"] == "memory" else measure_latency)(turns, request)
+    passes = {"memory": measure_memory, "sustained": measure_sustained}
+    before = use_so_far()
+    result.update(passes.get(request["mode"], measure_latency)(turns, request))
+    after = use_so_far()
+    result["use"] = {name: None if after[name] is None else after[name] - before[name] for name in after}
     stages.append(memory_now("run"))
-    result.update(
-        schema_version=SCHEMA_VERSION,
-        mode=request["mode"],
-        import_ns=import_ns,
-        session_ns=session_ns,
-        first_run_ns=first_run_ns,
-        stages=stages,
-        peak_rss_bytes=stages[-1]["peak_rss_bytes"],
-        memory_reason=None if stages[-1]["peak_rss_bytes"] is not None else no_memory_reason(),
-        inputs=inputs,
-        machine=describe_machine(numpy, onnxruntime),
-    )
-    return result
 
 
 def import_runtime() -> tuple[Any, Any]:
@@ -163,7 +190,7 @@ def open_session(onnxruntime: Any, path: str, threads: int, index: int) -> Any:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes share no base
         message = "ONNX Runtime %s can't load it: %s" % (onnxruntime.__version__, first_line(error))
-        raise RequestError("model", message, index) from None
+        raise blame(error, message, index) from None
 
 
 def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -293,7 +320,18 @@ def run_model(turns: list[Any], index: int, number: int) -> tuple[int, int]:
         end = clock()
         return end - start, cpu_clock() - cpu_start
     except Exception as error:  # ONNX Runtime's own classes share no base
-        raise RequestError("model", "fails while it runs: %s" % first_line(error), index) from None
+        raise blame(error, "fails while it runs: %s" % first_line(error), index) from None
+
+
+def blame(error: Exception, message: str, index: int) -> RequestError:
+    """The error to raise: of kind "memory" for an allocation that failed under a limit, else of kind "model"."""
+    limited = resource is not None and resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY
+    words = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+    said = str(error)
+    found = [said.index(word) for word in words if word in said]
+    if limited and (found or isinstance(error, MemoryError)):
+        return RequestError("memory", said[min(found, default=0) :].partition("\n")[0][:300] or "MemoryError", index)
+    return RequestError("model", message, index)
 
 
 def run_round(turns: list[Any], number: int) -> list[tuple[int, int]]:
@@ -314,34 +352,163 @@ def run_round(turns: list[Any], number: int) -> list[tuple[int, int]]:
 def measure_latency(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
     """Wall time of each run in nanoseconds after the warm-up, round by round, and the first model's CPU time.
 
-    Ends when there are `repeats` rounds and `min_time_s` has passed, or when `max_time_s` has passed since
-    the warm-up began; a quarter of that at most goes into the warm-up.
+    Ends when `ended` says so; a quarter of `max_time_s` at most goes into the warm-up.
     """
     clock = time.perf_counter_ns
     begun = clock()
-    least_ns = int(request.get("min_time_s", 0) * 1e9)
     most_ns = int(request.get("max_time_s", 60) * 1e9)
     warmup: list[Any] = []
     while len(warmup) < request.get("warmup", 0) and clock() - begun < most_ns // 4:
         warmup.append(run_round(turns, len(warmup)))
-    rounds: list[Any] = []
+    columns = [array.array("q") for _ in turns]
+    cpu = array.array("q")
     gc.collect()
     gc.disable()
-    measuring = clock()
-    while True:
-        rounds.append(run_round(turns, len(rounds)))
+    measuring, ended_by = clock(), ""
+    while not ended_by:
+        took = run_round(turns, len(cpu))
+        for column, (wall_ns, _) in zip(columns, took):  # noqa: B905 - 3.9
+            column.append(wall_ns)
+        cpu.append(took[0][1])
         now = clock()
-        done = len(rounds) >= request["repeats"] and now - measuring >= least_ns
-        if done or now - begun >= most_ns:
-            break
+        ended_by = ended(columns[0], now - measuring, now - begun, request)
     gc.enable()
     return {
         "warmup_ns": [took[0][0] for took in warmup],
-        "samples_ns": [took[0][0] for took in rounds],
-        "thread_cpu_ns": [took[0][1] for took in rounds],
-        "others_ns": [[took[index][0] for took in rounds] for index in range(1, len(turns))],
-        "ended_by": "repeats" if done else "time",
+        "samples_ns": columns[0].tolist(),
+        "thread_cpu_ns": cpu.tolist(),
+        "others_ns": [column.tolist() for column in columns[1:]],
+        "ended_by": ended_by,
     }
+
+
+def ended(samples: Any, measuring_ns: int, total_ns: int, request: dict[str, Any]) -> str:
+    """Why it is time to stop, or "": "known" or, without a rule, "repeats"; "time"; "samples" at MAX_SAMPLES.
+
+    Of the first two neither before `min_time_s` of measuring have passed; "time" when `max_time_s` have, since the
+    warm-up began.
+    """
+    if measuring_ns >= request.get("min_time_s", 0) * 1e9:
+        rule = request.get("stop")
+        if rule is None and len(samples) >= request["repeats"]:
+            return "repeats"
+        if rule is not None and known(samples, rule):
+            return "known"
+    if total_ns >= request.get("max_time_s", 60) * 1e9:
+        return "time"
+    return "samples" if len(samples) >= MAX_SAMPLES else ""
+
+
+def known(samples: Any, rule: dict[str, Any]) -> bool:
+    """Whether it is time for a look, and what it shows is enough: see `edgekit.measure.stopping.StopRule`."""
+    ranks = rule["looks"].get(str(len(samples)))
+    if ranks is None:
+        return False
+    ordered = sorted(samples)
+    low, high = ordered[ranks[0] - 1], ordered[ranks[1] - 1]
+    if rule["limit_ns"] is None:
+        return bool(high - low <= rule["narrow_ratio"] * (high + low))
+    room = high - low
+    return bool(high + room <= rule["limit_ns"] or low - room > rule["limit_ns"])
+
+
+def measure_sustained(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Runs for `max_time_s` in WINDOWS windows of equal length; back to back, or `rate_hz` takes a second.
+
+    At a rate, take k is due at k / rate; it runs then, or as soon as the one before has ended. Its response is the time
+    from due to done; one longer than 1 / rate has missed its deadline, and so has a take that never got its turn.
+    """
+    length_ns = int(request["max_time_s"] * 1e9)
+    period_ns = 1e9 / request["rate_hz"] if request.get("rate_hz") else 0.0
+    windows: list[dict[str, Any]] = []
+    begun, runs = time.perf_counter_ns(), 0
+    for index in range(WINDOWS):
+        ends = begun + length_ns * (index + 1) // WINDOWS
+        windows.append(run_window(turns, runs, (begun, period_ns), ends))
+        runs += windows[-1]["runs"]
+    due = math.ceil(length_ns / period_ns - 1e-6) if period_ns else None
+    missed = None if due is None else due - runs + sum(window["late"] for window in windows)
+    return {"windows": windows, "due": due, "missed": missed}
+
+
+def run_window(turns: list[Any], first: int, pace: tuple[int, float], ends: int) -> dict[str, Any]:
+    """The takes from number `first` on that start before the clock says `ends`; pace: when take 0 was due, the period.
+
+    Keeps every sample up to a share of MAX_SAMPLES; beyond, every second of those kept, and so on: `stride` says of how
+    many runs one was kept.
+    """
+    clock = time.perf_counter_ns
+    kept: dict[str, Any] = {name: array.array("q") for name in ("samples_ns", "thread_cpu_ns", "response_ns")}
+    runs, late, stride = 0, 0, 1
+    while True:
+        due = pace[0] + round((first + runs) * pace[1]) if pace[1] else clock()
+        if max(due, clock()) >= ends:
+            break
+        while clock() < due:
+            time.sleep((due - clock()) / 1e9)
+        wall_ns, cpu_ns = run_model(turns, 0, first + runs)
+        response = clock() - due
+        late += bool(pace[1] and response > pace[1])
+        if runs % stride == 0:
+            for column, value in zip(kept.values(), (wall_ns, cpu_ns, response)):  # noqa: B905 - 3.9
+                column.append(value)
+        if len(kept["samples_ns"]) >= MAX_SAMPLES // WINDOWS:
+            kept, stride = {name: column[::2] for name, column in kept.items()}, stride * 2
+        runs += 1
+    found = {name: column.tolist() for name, column in kept.items()}
+    return dict(found, runs=runs, late=late, stride=stride, frequency_hz=frequency(), temperature_c=temperature())
+
+
+def frequency() -> float | None:
+    """The highest clock of all cores now, in Hz: a busy core has it. None where the machine does not show any."""
+    shown = [read_text(path) for path in glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")]
+    return max((int(text) * 1e3 for text in shown if text.strip().isdigit()), default=None)
+
+
+def temperature() -> float | None:
+    """The hottest thermal zone now, in degrees Celsius; None where the machine does not show any."""
+    shown = [read_text(path).strip() for path in glob.glob("/sys/class/thermal/thermal_zone*/temp")]
+    return max((int(text) / 1e3 for text in shown if text.lstrip("-").isdigit()), default=None)
+
+
+def use_so_far() -> dict[str, Any]:
+    """What this process and the machine have used so far; None where the system does not tell.
+
+    elapsed_s; cpu_s: of this process; busy_cpu_s: of all processes and cores; voluntary_switches: waits of this
+    process; involuntary_switches: how often it was put aside for another.
+    """
+    times = os.times()
+    usage = None if resource is None else resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "elapsed_s": time.perf_counter_ns() / 1e9,
+        "cpu_s": times.user + times.system,
+        "busy_cpu_s": busy_cpu_s(),
+        "voluntary_switches": None if usage is None else usage.ru_nvcsw,
+        "involuntary_switches": None if usage is None else usage.ru_nivcsw,
+    }
+
+
+def busy_cpu_s() -> float | None:
+    """Time that all cores together have spent on anything but waiting, from /proc/stat (user to steal, less idle)."""
+    fields = read_text("/proc/stat").partition("\n")[0].split()
+    if fields[:1] != ["cpu"] or len(fields) < 9:
+        return None
+    ticks = [int(field) for field in fields[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def limit_memory(beyond_bytes: int | None) -> int | None:
+    """Let this process allocate `beyond_bytes` more than it has; the limit set, None where none is.
+
+    RLIMIT_DATA: an allocation beyond fails, and the process goes on to say so.
+    """
+    now = proc_bytes("/proc/self/status").get("VmData")
+    if beyond_bytes is None or resource is None or now is None:
+        return None
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = now + beyond_bytes if hard == resource.RLIM_INFINITY else min(now + beyond_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    return limit
 
 
 def measure_memory(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
@@ -356,13 +523,29 @@ def measure_memory(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
 
 
 def memory_now(stage: str) -> dict[str, Any]:
-    """This process's resident memory and its peak so far in bytes; None where /proc does not say."""
+    """This process's memory in bytes; None where /proc does not say.
+
+    rss: resident; peak_rss: the most so far; pss: resident, what is shared split among its users; uss: its own alone.
+    """
+    status, rollup = proc_bytes("/proc/self/status"), proc_bytes("/proc/self/smaps_rollup")
+    private = [rollup[name] for name in ("Private_Clean", "Private_Dirty", "Private_Hugetlb") if name in rollup]
+    return {
+        "stage": stage,
+        "rss_bytes": status.get("VmRSS"),
+        "peak_rss_bytes": status.get("VmHWM"),
+        "pss_bytes": rollup.get("Pss"),
+        "uss_bytes": sum(private) if private else None,
+    }
+
+
+def proc_bytes(path: str) -> dict[str, int]:
+    """Every `name: number kB` line of a file in /proc, in bytes."""
     found = {}
-    for line in read_text("/proc/self/status").splitlines():
+    for line in read_text(path).splitlines():
         name, _, value = line.partition(":")
-        if name in ("VmHWM", "VmRSS") and value.strip().endswith("kB"):
+        if value.strip().endswith("kB"):
             found[name] = int(value.split()[0]) * 1024
-    return {"stage": stage, "rss_bytes": found.get("VmRSS"), "peak_rss_bytes": found.get("VmHWM")}
+    return found
 
 
 def no_memory_reason() -> str:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edgekit.bench import BenchResult, Row
+from edgekit.bench import BenchResult, Measurement, Row
+from edgekit.bench.result import ColdStart
+from edgekit.bench.sustained import Sustained
+from edgekit.measure import Disturbance, LatencySummary
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
-from edgekit.report.tables import milliseconds, percent, size, table
+from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
+_STAGES = {"interpreter": "Python", "run": "later runs"}
+_SHARES = (("PSS", "pss_bytes"), ("USS", "uss_bytes"))
+WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
 _VERDICTS = {
     "pass": "fits {profile}: every constraint holds",
     "fail": "does not fit {profile}: {reasons}",
@@ -19,7 +25,7 @@ _VERDICTS = {
 
 
 def bench_text(result: BenchResult) -> str:
-    """The whole report: file, machine, latency, one table row a constraint, notes, the worst board, the verdict.
+    """The whole report: file, machine, latency, cold start, memory, one table row a constraint, notes, the verdict.
 
     Plain text without colours; the last line is the verdict. A margin is a share of its limit.
     """
@@ -27,10 +33,15 @@ def bench_text(result: BenchResult) -> str:
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
+        *cpu_line(result),
+        cold_start_line(result.measurement.cold_start),
+        memory_line(result.measurement),
+        *([] if result.measurement.sustained is None else [sustained_text(result.measurement.sustained)]),
         *accuracy_lines(result.accuracy),
         *baseline_lines(result.baseline),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
+        *disturbance_notes(result.measurement),
     ]
     worst = result.worst_board
     if worst is not None:
@@ -57,6 +68,8 @@ def bench_cells(row: Row) -> tuple[str, ...]:
     """One row of the table, under BENCH_HEADERS."""
     margin = "?" if row.margin_ratio is None else percent(row.margin_ratio)
     measured, limit = figure(row.measured, row.unit), figure(row.limit, row.unit)
+    if row.measured is None and row.floor is not None:
+        measured = f"> {figure(row.floor, row.unit)}"
     return _title(row), measured, limit, margin, row.verdict, row.evidence
 
 
@@ -79,13 +92,96 @@ def machine_text(machine: Mapping[str, Any], threads: int) -> str:
 
 def latency_line(result: BenchResult) -> str:
     """Percentiles, how many samples they come from, and on what input."""
-    summary = result.measurement.summary
-    named = {"p50": summary.p50_s, "p90": summary.p90_s, "p95": summary.p95_s, "p99": summary.p99_s}
-    shown = ", ".join(f"{name} {milliseconds(value)}" for name, value in named.items() if value is not None)
-    missing = ", ".join(name for name, value in named.items() if value is None)
-    few = f"; too few samples for {missing}" if missing else ""
-    given = input_text(result.measurement.latency[0].inputs)
-    return f"latency here: {shown or 'no percentile'} from {summary.samples} samples on {given}{few}"
+    measured = result.measurement
+    summary = measured.summary
+    if summary is None:
+        return "latency here: not measured"
+    few = ", ".join(name for name, value in _percentiles(summary) if value is None)
+    processes = f"{len(measured.latency)} process{'' if len(measured.latency) == 1 else 'es'}"
+    given = input_text(measured.latency[0].inputs)
+    return (
+        f"latency here: {_shown(summary) or 'no percentile'} from {count(summary.samples)} samples in {processes} on"
+        f" {given}{f'; too few samples for {few}' if few else ''}"
+    )
+
+
+def cpu_line(result: BenchResult) -> list[str]:
+    """The same percentiles of the thread's CPU time, where it was measured."""
+    summary = result.measurement.cpu_summary
+    return [] if summary is None or not _shown(summary) else [f"CPU time of it: {_shown(summary)} (calling thread)"]
+
+
+def _percentiles(summary: LatencySummary) -> list[tuple[str, float | None]]:
+    return [("p50", summary.p50_s), ("p90", summary.p90_s), ("p95", summary.p95_s), ("p99", summary.p99_s)]
+
+
+def _shown(summary: LatencySummary) -> str:
+    return ", ".join(f"{name} {milliseconds(value)}" for name, value in _percentiles(summary) if value is not None)
+
+
+def cold_start_line(cold: ColdStart) -> str:
+    """From nothing to the first answer."""
+    parts = [("imports", cold.import_s), ("session", cold.session_s), ("first run", cold.first_run_s)]
+    return "cold start: " + ", ".join(f"{name} {known(value, milliseconds)}" for name, value in parts)
+
+
+def memory_line(measured: Measurement) -> str:
+    """The peak, what it was made of, and what of it is the model's own."""
+    if measured.peak_rss_bytes is None:
+        return f"memory here: {measured.memory_reason}"
+    stages = measured.largest.stages
+    grown, before = [], 0
+    for stage in stages:
+        grown.append(f"{_STAGES.get(stage['stage'], stage['stage'])} {(stage['rss_bytes'] - before) / 1e6:.1f}")
+        before = stage["rss_bytes"]
+    grown.append(f"passing {(measured.peak_rss_bytes - before) / 1e6:.1f}")
+    own = known(measured.own_bytes, size)
+    shared = ", ".join(f"{name} {known(stages[-1].get(key) if stages else None, size)}" for name, key in _SHARES)
+    return f"memory here: peak {size(measured.peak_rss_bytes)} = {' + '.join(grown)}; the model's own {own}; {shared}"
+
+
+def sustained_text(sustained: Sustained) -> str:
+    """What a long or paced run showed, a table row a window."""
+    pace = "back to back" if sustained.rate_hz is None else f"at {sustained.rate_hz:g} takes a second"
+    missed = ""
+    if sustained.rate_hz is not None and sustained.response is not None:
+        missed = f"; {sustained.result.missed} of {sustained.result.due} missed their deadline, due to done"
+        missed += f" {_shown(sustained.response) or 'at most ' + milliseconds(sustained.response.max_s)}"
+    change = sustained.change_ratio
+    drift = "" if change is None else f"; median of the last window {100 * change:+.1f} % on the first"
+    head = f"sustained {sustained.duration_s:g} s {pace}{missed}{drift} (information, no part of the verdict)"
+    rows = [
+        (
+            str(number),
+            count(window.runs),
+            *_window_cells(window.latency),
+            known(window.frequency_hz, lambda hz: f"{hz / 1e6:.0f} MHz"),
+            known(window.temperature_c, lambda degrees: f"{degrees:.1f} C"),
+        )
+        for number, window in enumerate(sustained.windows, 1)
+    ]
+    return f"{head}\n{table(WINDOW_HEADERS, rows)}".rstrip()
+
+
+def _window_cells(summary: LatencySummary | None) -> list[str]:
+    if summary is None:
+        return ["-", "-", "-"]
+    return [known(value, milliseconds) for value in (summary.p50_s, summary.p95_s, summary.max_s)]
+
+
+def disturbance_notes(measured: Measurement) -> list[str]:
+    """One line a kind of disturbance, of the process where it was worst."""
+    worst: dict[tuple[str, str], Disturbance] = {}
+    seen: dict[tuple[str, str], set[int]] = {}
+    for found in measured.disturbances:
+        key = (found.kind, found.unit)
+        seen.setdefault(key, set()).add(found.process)
+        worst[key] = max(worst.get(key, found), found, key=lambda each: abs(each.measured))
+    return [
+        f"note: {found.kind} in {len(seen[key])} of {len(measured.latency)} processes, at worst: {found.text};"
+        f" {found.next_step}"
+        for key, found in worst.items()
+    ]
 
 
 def input_text(inputs: Iterable[Mapping[str, Any]]) -> str:

@@ -19,7 +19,7 @@ from edgekit.measure import WorkerRequest, run_worker
 from edgekit.profiles import Profile
 from edgekit.report.bench import bench_text
 
-FEW = BenchConfig(repeats=120, warmup=5)
+FEW = BenchConfig(repeats=200, warmup=5, min_time_s=0, processes=1)
 
 
 def _takes(count: int = 100) -> np.ndarray:
@@ -56,12 +56,18 @@ def test_each_limit_is_enforced(lstm_file, key: str) -> None:
 
 
 def test_json_holds_every_sample_and_says_where_it_was_measured(lstm_file) -> None:
-    result = bench_onnx(lstm_file(), "raspberry-pi", BenchConfig(repeats=110, processes=2), takes=_takes())
+    result = bench_onnx(
+        lstm_file(), "raspberry-pi", BenchConfig(repeats=200, min_time_s=0, processes=2), takes=_takes()
+    )
     content = json.loads(json.dumps(result.to_dict(), allow_nan=False))
-    assert content["schema_version"] == 1
-    assert [len(process["samples_ns"]) for process in content["processes"]["latency"]] == [110, 110]
+    assert content["schema_version"] == 2
+    assert [process["ended_by"] for process in content["processes"]["latency"]] == ["known", "known"]
+    counts = [len(process["samples_ns"]) for process in content["processes"]["latency"]]
+    assert min(counts) >= 200
+    assert [len(process["thread_cpu_ns"]) for process in content["processes"]["latency"]] == counts
     assert len(content["processes"]["memory"]) == 2
-    assert content["latency"]["samples"] == 220
+    assert content["latency"]["samples"] == content["thread_cpu"]["samples"] == sum(counts)
+    assert all(value > 0 for value in content["cold_start"].values())
     assert content["machine"]["onnxruntime"]
     assert content["model"]["size_bytes"] == result.info.path.stat().st_size
     assert content["exit_code"] == result.exit_code
@@ -76,9 +82,9 @@ def test_profile_threads_are_used_unless_the_config_says_otherwise(lstm_file) ->
         return run_worker(replace(request, threads=1))
 
     bench_onnx(lstm_file(), Profile(name="x", threads=3), FEW, measure=spy)
-    bench_onnx(lstm_file(), Profile(name="x", threads=3), BenchConfig(repeats=10, threads=2), measure=spy)
+    bench_onnx(lstm_file(), Profile(name="x", threads=3), FEW.model_copy(update={"threads": 2}), measure=spy)
     assert [(request.mode, request.threads) for request in seen] == [
-        ("latency", 3), ("memory", 3), ("latency", 2), ("memory", 2),
+        ("memory", 3), ("latency", 3), ("memory", 2), ("latency", 2),
     ]  # fmt: skip
 
 

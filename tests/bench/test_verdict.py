@@ -102,10 +102,10 @@ def test_a_limit_that_is_met_exactly_holds() -> None:
 
 
 def test_the_constrained_percentile_decides_not_the_mean() -> None:
-    """6 % of the samples are slow: p95 fails while mean and p50 are far below."""
-    tail = _measurement([MS] * 940 + [200 * MS] * 60)
+    """One run in ten is slow: p95 fails while mean, p50 and p85 are far below."""
+    tail = _measurement(([MS] * 9 + [200 * MS]) * 1000)
     assert _row(_result(measurement=tail), "max_latency_ms").verdict == "fail"
-    profile = load_profile("raspberry-pi").model_copy(update={"latency_percentile": 90.0})
+    profile = load_profile("raspberry-pi").model_copy(update={"latency_percentile": 85.0})
     assert _row(_result(profile, measurement=tail), "max_latency_ms").verdict == "pass"
 
 
@@ -113,7 +113,7 @@ def test_too_few_samples_are_4() -> None:
     result = _result(measurement=_measurement([MS] * 99))
     row = _row(result, "max_latency_ms")
     assert (row.verdict, row.measured, result.exit_code) == ("undecided", None, 4)
-    assert "99 samples, 100 are needed" in row.note
+    assert "99 samples in a process, 162 are needed" in row.note
 
 
 def test_too_few_samples_that_are_all_too_slow_are_3() -> None:
@@ -222,7 +222,9 @@ def test_a_profile_without_boards_needs_the_device_if_that_is_asked_for() -> Non
 
 
 def test_samples_of_all_processes_count_together_and_the_largest_peak_counts() -> None:
-    measurement = Measurement((_worker([MS] * 60), _worker([3 * MS] * 60)), (_worker(peak=1_000), _worker(peak=2_000)))
-    assert measurement.summary.samples == 120
+    measurement = Measurement(
+        (_worker([MS] * 100), _worker([3 * MS] * 100)), (_worker(peak=1_000), _worker(peak=2_000))
+    )
+    assert measurement.summary.samples == 200
     assert measurement.summary.p95_s == 0.003
     assert measurement.peak_rss_bytes == 2_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import subprocess
@@ -10,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from onnx import helper
 
 from edgekit.errors import InputError, ModelFileError, ShapeError, WeakEvidenceError
 from edgekit.measure import WORKER, WorkerRequest, launch, run_worker
+
+FakeModels = Callable[..., Any]
 
 
 def named(path: Path, name: str) -> Path:
@@ -32,50 +33,17 @@ def double(save_onnx: Callable[..., Path], name: str, shape: list[int | str], in
     return save_onnx(nodes, {inputs: shape}, name=name)
 
 
-@pytest.fixture
-def worker() -> ModuleType:
-    """The worker as a module, to be run with sessions and a clock that are made up."""
-    spec = importlib.util.spec_from_file_location("worker", WORKER)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.random.seed(0)
-    return module
-
-
-class FakeModels:
-    """Sessions that take a set time on a clock of their own, and a record of who ran when."""
-
-    def __init__(self, worker: ModuleType, monkeypatch: pytest.MonkeyPatch, *takes_ns: int) -> None:
-        self.now_ns = 0
-        self.ran: list[tuple[int, int]] = []
-        self.turns = [
-            (SimpleNamespace(run=self._model(index, each)), [{"x": 0}, {"x": 1}, {"x": 2}])
-            for index, each in enumerate(takes_ns)
-        ]
-        clock = SimpleNamespace(perf_counter_ns=lambda: self.now_ns, thread_time_ns=lambda: self.now_ns)
-        monkeypatch.setattr(worker, "time", clock)
-
-    def _model(self, index: int, takes_ns: int) -> Callable[[None, dict[str, int]], None]:
-        def run(_: None, feed: dict[str, int]) -> None:
-            self.ran.append((index, feed["x"]))
-            self.now_ns += takes_ns
-
-        return run
-
-
-def test_each_sample_is_its_own_models_time(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = FakeModels(worker, monkeypatch, 100, 250, 40)
+def test_each_sample_is_its_own_models_time(worker: ModuleType, fake_models: FakeModels) -> None:
+    models = fake_models(100, 250, 40)
     result = worker.measure_latency(models.turns, {"warmup": 3, "repeats": 20, "max_time_s": 1})
     assert result["samples_ns"] == result["thread_cpu_ns"] == [100] * 20
     assert result["others_ns"] == [[250] * 20, [40] * 20]
     assert (result["warmup_ns"], result["ended_by"]) == ([100] * 3, "repeats")
 
 
-def test_in_a_round_all_run_twice_on_the_same_take(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_round_all_run_twice_on_the_same_take(worker: ModuleType, fake_models: FakeModels) -> None:
     """The run that counts finds the caches as the model itself left them, not as a larger one did."""
-    models = FakeModels(worker, monkeypatch, 1, 1, 1)
+    models = fake_models(1, 1, 1)
     worker.measure_latency(models.turns, {"repeats": 30, "max_time_s": 1})
     assert len(models.ran) == 30 * 3 * 2
     for number in range(30):
@@ -86,9 +54,9 @@ def test_in_a_round_all_run_twice_on_the_same_take(worker: ModuleType, monkeypat
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
-def test_nobody_is_favoured_by_the_order(worker: ModuleType, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_nobody_is_favoured_by_the_order(worker: ModuleType, fake_models: FakeModels, count: int) -> None:
     """Each model is first, and follows each other one, as often as any: within 5 standard deviations of 1200 rounds."""
-    models = FakeModels(worker, monkeypatch, *([1] * count))
+    models = fake_models(*([1] * count))
     worker.measure_latency(models.turns, {"repeats": 1200, "max_time_s": 1})
     order = [index for index, _ in models.ran[::2]]
     first = Counter(order[::count])
@@ -100,14 +68,14 @@ def test_nobody_is_favoured_by_the_order(worker: ModuleType, monkeypatch: pytest
         assert all(abs(times - even) < 5 * even**0.5 for times in found.values())
 
 
-def test_one_model_alone_runs_once_a_round(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = FakeModels(worker, monkeypatch, 7)
+def test_one_model_alone_runs_once_a_round(worker: ModuleType, fake_models: FakeModels) -> None:
+    models = fake_models(7)
     result = worker.measure_latency(models.turns, {"repeats": 10, "max_time_s": 1})
     assert (len(models.ran), result["others_ns"]) == (10, [])
 
 
-def test_the_time_limit_ends_with_a_whole_round(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    models = FakeModels(worker, monkeypatch, 10**8, 3 * 10**8)
+def test_the_time_limit_ends_with_a_whole_round(worker: ModuleType, fake_models: FakeModels) -> None:
+    models = fake_models(10**8, 3 * 10**8)
     result = worker.measure_latency(models.turns, {"repeats": 100, "max_time_s": 2})
     assert result["ended_by"] == "time"
     assert len(result["samples_ns"]) == len(result["others_ns"][0]) == 3  # of 0.8 s each
