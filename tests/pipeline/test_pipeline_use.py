@@ -326,7 +326,7 @@ def test_a_bench_leaves_its_reports_as_files(chain: Any, cli: Cli, tmp_path: Pat
 
 
 def test_an_earlier_bench_is_a_limit(chain: Any, cli: Cli, tmp_path: Path) -> None:
-    """The file against itself, and against one of a third of its size: that is no matter of how busy this machine is."""
+    """The file against itself, and against one of a third of its size, which no load of this machine excuses."""
     (tmp_path / "any.yaml").write_text("threads: 1\n")
     options = ("bench", f"--workdir={chain.workdir}", f"--profile={tmp_path / 'any.yaml'}")
     baseline, smaller = tmp_path / "main.json", tmp_path / "smaller.json"
