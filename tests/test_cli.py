@@ -167,6 +167,7 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
     lines = [
         "bench m.onnx --repeats 100",
         "bench m.onnx --repeats 100 --set bench.warmup=1 --json",
+        "bench m.onnx --repeats 100 --data hands.npz --part all --parent m.onnx --junit b.xml --markdown b.md",
         "compare m.onnx m.onnx --repeats 20 --processes 1",
         "compare m.onnx m.onnx m.onnx --repeats 20 --processes 2 --json",
         "evaluate m.onnx --data hands.npz --part all",

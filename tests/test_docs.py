@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from edgekit.cli import cli as group
 from edgekit.profiles import list_profiles
@@ -17,6 +18,15 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 SHELL_LINES = [line.strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
 COMMANDS = [line for line in SHELL_LINES if re.match(r"(\S*/)?edgekit\b", line)]
+WORKFLOWS = [block for language, block in BLOCKS if language == "yaml"]
+
+
+def workflow_commands(text: str) -> list[str]:
+    """Every `edgekit` line of a GitHub Actions workflow, up to what the shell does with its exit code or output."""
+    jobs = yaml.safe_load(text)["jobs"].values()
+    scripts = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    lines = [line.strip() for script in scripts for line in script.replace("\\\n", " ").splitlines()]
+    return [re.split(r"\s(?:\|\||&&|[|>;])", line)[0] for line in lines if line.startswith("edgekit ")]
 
 
 def options_of(command: click.Command) -> set[str]:
@@ -40,7 +50,7 @@ def test_the_readme_leads_with_the_two_commands_then_the_three() -> None:
     assert SHELL_LINES.index("make run") < SHELL_LINES.index(three[0])
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", [*COMMANDS, *(line for text in WORKFLOWS for line in workflow_commands(text))])
 def test_every_command_line_of_the_readme_is_one(line: str) -> None:
     command, words = find_command(shlex.split(line, comments=True)[1:])
     assert not isinstance(command, click.Group), "a group alone does nothing"
@@ -124,3 +134,30 @@ def test_nothing_is_left_to_fill_in() -> None:
 def test_fences_are_closed_and_say_their_language() -> None:
     assert README.count("```") == 2 * len(BLOCKS)
     assert all(language for language, _ in BLOCKS)
+
+
+def test_commands_are_found_in_workflows() -> None:
+    """Whole ones, without the shell around them; those of other steps are left alone."""
+    text = """
+    jobs:
+      bench:
+        steps:
+          - uses: actions/checkout@v4
+          - run: pip install edgekit
+          - run: |
+              code=0
+              edgekit bench m.onnx \\
+                --junit bench.xml || code=$?
+              edgekit bench --json > main.json
+    """
+    found = [" ".join(line.split()) for line in workflow_commands(text)]
+    assert found == ["edgekit bench m.onnx --junit bench.xml", "edgekit bench --json"]
+
+
+@pytest.mark.parametrize("text", WORKFLOWS)
+def test_workflows_of_the_readme_bench_and_upload(text: str) -> None:
+    assert any(line.startswith("edgekit bench") for line in workflow_commands(text))
+    steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
+    for step in steps:
+        assert ("uses" in step) != ("run" in step)
+        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/x@v1"))

@@ -1,5 +1,7 @@
 """Verdicts: a profile's constraints against measurements, whatever their source. Loads neither torch nor onnx."""
 
+from edgekit.bench.accuracy import Accuracy, Flips, LabelledTakes, Parent, score_accuracy
+from edgekit.bench.baseline import Baseline, hold_against, read_baseline
 from edgekit.bench.compare import compare_onnx
 from edgekit.bench.comparison import CompareResult, Comparison
 from edgekit.bench.result import BenchResult, Measurement, Row
@@ -9,15 +11,23 @@ from edgekit.bench.verdict import judge
 
 __all__ = [
     "EVIDENCE_ORDER",
+    "Accuracy",
+    "Baseline",
     "BenchConfig",
     "BenchResult",
     "CompareConfig",
     "CompareResult",
     "Comparison",
     "Evidence",
+    "Flips",
+    "LabelledTakes",
     "Measurement",
+    "Parent",
     "Row",
     "bench_onnx",
     "compare_onnx",
+    "hold_against",
     "judge",
+    "read_baseline",
+    "score_accuracy",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
 from edgekit.bench.sustained import Sustained
 from edgekit.errors import ConstraintError, WeakEvidenceError
@@ -18,7 +19,7 @@ SCHEMA_VERSION = 2
 
 Verdict = Literal["pass", "fail", "undecided"]
 Unit = Literal["bytes", "s", "ratio"]
-Constraint = Literal["max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop"]
+Constraint = Literal["max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop", "max_regression"]
 
 _SEVERITY: tuple[Verdict, ...] = ("pass", "undecided", "fail")
 
@@ -27,10 +28,11 @@ _SEVERITY: tuple[Verdict, ...] = ("pass", "undecided", "fail")
 class Row:
     """One constraint against one figure.
 
-    constraint: the profile's key. quantity: the same for people, such as "latency p95". board: None for a figure
-    of the machine that measured. measured, limit: in `unit`; measured is None where there is no figure. For an
-    estimate it is the pessimistic bound, and floor what it can't be below. note: how it was found, or why
-    it is undecided. low, high: of the interval that holds the figure, where it has one; None for an open end.
+    constraint: the profile's key, or max_regression for a figure against an earlier bench's. quantity: the same for
+    people, such as "latency p95". board: None for a figure of the machine that measured. measured, limit: in `unit`;
+    measured is None where there is no figure. For an estimate it is the pessimistic bound, and floor what it can't be
+    below. note: how it was found, or why it is undecided. low, high: of the interval that holds the figure, where it
+    has one; None for an open end.
     """
 
     constraint: Constraint
@@ -176,7 +178,11 @@ def _median_s(values_ns: Sequence[int | None]) -> float | None:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """A bench of one model file against one profile. rows: this machine's first, then each board's."""
+    """A bench of one model file against one profile.
+
+    rows: this machine's first, then each board's. accuracy: None where no labelled takes were scored.
+    baseline: what `hold_against` compared with, JSON-ready.
+    """
 
     info: ModelInfo
     profile: Profile
@@ -184,6 +190,8 @@ class BenchResult:
     threads: int
     measurement: Measurement
     rows: tuple[Row, ...]
+    accuracy: Accuracy | None = None
+    baseline: Mapping[str, Any] | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -224,6 +232,8 @@ class BenchResult:
             "cold_start": vars(self.measurement.cold_start).copy(),
             "memory": self.measurement.memory_dict(),
             "sustained": _optional(self.measurement.sustained),
+            "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
+            "baseline": None if self.baseline is None else dict(self.baseline),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
                 "latency": [vars(result).copy() for result in self.measurement.latency],

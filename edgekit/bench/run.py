@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.result import BenchResult, Measurement
 from edgekit.bench.settings import BenchConfig
 from edgekit.bench.sustained import Sustained
@@ -42,14 +43,14 @@ def bench_onnx(
     config: BenchConfig | None = None,
     takes: ArrayLike | None = None,
     *,
-    accuracy_drop: float | None = None,
+    accuracy: Accuracy | None = None,
     measure: Measure = run_worker,
 ) -> BenchResult:
     """Measure the model at `path` in processes of its own and hold it against the profile's limits.
 
     takes: float32 (takes, time, features), real input; without it the input is random, and the result says so.
-    accuracy_drop: accuracy of the float32 parent less this model's on the same takes, a ratio -1..1, for a profile
-    with `max_accuracy_drop`; measuring it is the caller's business. measure: what runs one worker request, for
+    accuracy: of this file and its float32 parent, for a profile with `max_accuracy_drop`; `score_accuracy` measures it.
+    measure: what runs one worker request, for
     other places than this host.
 
     Returns a BenchResult whatever the verdict is. Raises ModelFileError for a file that is no usable ONNX
@@ -65,8 +66,8 @@ def bench_onnx(
     sizes = {item["name"]: tuple(item["shape"]) for item in first.inputs if "shape" in item}
     work = model_work(info, {**config.shapes, **sizes}, config.values)
     estimates = [estimate_latency(work, board) for board in profile.boards]
-    rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy_drop)
-    return BenchResult(info, profile, config, measurement.threads, measurement, rows)
+    rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy)
+    return BenchResult(info, profile, config, measurement.threads, measurement, rows, accuracy)
 
 
 def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:

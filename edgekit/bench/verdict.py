@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.bench.accuracy import CONFIDENCE, Accuracy, Flips
 from edgekit.bench.latency import latency_row
 from edgekit.bench.result import Measurement, Row, Verdict
 from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, accepts
@@ -27,17 +28,17 @@ def judge(
     size_bytes: int,
     measurement: Measurement,
     estimates: Sequence[Estimate],
-    accuracy_drop: float | None = None,
+    accuracy: Accuracy | None = None,
 ) -> tuple[Row, ...]:
     """One row for each limit that the profile sets: this machine's, then two for each of its boards.
 
-    estimates: one a board, in the profile's order. accuracy_drop: parent's accuracy less this model's, a ratio.
+    estimates: one a board, in the profile's order. accuracy: of this model and its parent, for `max_accuracy_drop`.
     """
     here = this_board(profile.boards, measurement.machine)
     evidence = ON_DEVICE if here else ON_HOST
     latency = latency_row(profile, measurement, evidence)
     memory = _host_memory(profile, measurement, evidence)
-    rows = [_size(profile, size_bytes), latency, memory, _accuracy(profile, accuracy_drop)]
+    rows = [_size(profile, size_bytes), latency, memory, _accuracy(profile, accuracy)]
     if not profile.boards and not accepts(config.evidence, ESTIMATED):
         # without boards the limits are for the machine that measures, so its own figures do, unless more is asked
         rows = [row and _demand(row, config.evidence) for row in rows]
@@ -101,13 +102,41 @@ def _stopped(measurement: Measurement, evidence: Evidence, limit: int, board: st
     )
 
 
-def _accuracy(profile: Profile, drop: float | None) -> Row | None:
-    limit = profile.max_accuracy_drop
+def _accuracy(profile: Profile, accuracy: Accuracy | None) -> Row | None:
+    limit, quantity = profile.max_accuracy_drop, "accuracy drop"
     if limit is None:
         return None
-    verdict: Verdict = "undecided" if drop is None else "pass" if drop <= limit else "fail"
-    note = "no accuracy was measured: it takes labelled takes" if drop is None else "against the float32 parent"
-    return Row("max_accuracy_drop", "accuracy drop", None, drop, limit, "ratio", ON_HOST, verdict, note=note)
+    parent = accuracy.parent if accuracy else None
+    if parent is None:
+        note = "no accuracy was compared: give labelled takes (--data) and the float32 parent (--parent)"
+        return Row("max_accuracy_drop", quantity, None, None, limit, "ratio", ON_HOST, "undecided", note=note)
+    flips = parent.flips
+    low, high = flips.interval()
+    return Row(
+        constraint="max_accuracy_drop",
+        quantity=quantity,
+        board=None,
+        measured=flips.drop,
+        limit=limit,
+        unit="ratio",
+        evidence=ON_HOST,
+        verdict=flips.judge(limit),
+        note=_drop_note(flips, limit),
+        low=low,
+        high=high,
+    )
+
+
+def _drop_note(flips: Flips, limit: float) -> str:
+    """The interval; where it holds the limit, how many takes would decide."""
+    low, high = flips.interval()
+    note = f"{100 * CONFIDENCE:g} % interval {100 * low:.2f} to {100 * high:.2f} points on {flips.takes} takes"
+    if flips.judge(limit) != "undecided":
+        return note
+    needed = flips.takes_needed(limit)
+    if needed is None:
+        return f"{note}; the drop is at the limit itself: no number of takes decides"
+    return f"{note} holds the limit; about {needed - flips.takes} more takes like these would decide"
 
 
 def _board_latency(profile: Profile, board: Board, estimate: Estimate) -> Row | None:

@@ -16,6 +16,7 @@ from edgekit.pipeline.jobs import (
 from edgekit.pipeline.settings import PRESETS, SECTIONS, Options, Settings, said_settings
 from edgekit.pipeline.use import (
     bench_model,
+    check_reports,
     compare_models,
     describe_environment,
     evaluate_file,
@@ -24,6 +25,7 @@ from edgekit.pipeline.use import (
     predict_frames,
     predict_takes,
     quantize_file,
+    write_reports,
 )
 from edgekit.pipeline.workspace import Record, Silent, Watcher, Workspace, open_workspace
 
@@ -38,6 +40,7 @@ __all__ = [
     "Watcher",
     "Workspace",
     "bench_model",
+    "check_reports",
     "compare_models",
     "describe_environment",
     "evaluate_file",
@@ -54,4 +57,5 @@ __all__ = [
     "run_train",
     "said_settings",
     "show_settings",
+    "write_reports",
 ]

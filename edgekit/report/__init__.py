@@ -4,7 +4,8 @@ from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, quantized_text
 from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
-from edgekit.report.markdown import chain_markdown
+from edgekit.report.junit import bench_junit
+from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.quality import conversion_text, quality_text
 from edgekit.report.texts import (
     pairs_text,
@@ -16,6 +17,8 @@ from edgekit.report.texts import (
 )
 
 __all__ = [
+    "bench_junit",
+    "bench_markdown",
     "bench_text",
     "chain_markdown",
     "chain_text",

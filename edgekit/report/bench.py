@@ -9,6 +9,8 @@ from edgekit.bench import BenchResult, Measurement, Row
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
 from edgekit.measure import Disturbance, LatencySummary
+from edgekit.report.accuracy import accuracy_lines
+from edgekit.report.baseline import baseline_lines
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
@@ -36,6 +38,8 @@ def bench_text(result: BenchResult) -> str:
         cold_start_line(result.measurement.cold_start),
         memory_line(result.measurement),
         *([] if result.measurement.sustained is None else [sustained_text(result.measurement.sustained)]),
+        *accuracy_lines(result.accuracy),
+        *baseline_lines(result.baseline),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
         *disturbance_notes(result.measurement),

@@ -1,4 +1,4 @@
-"""The report of `run` as Markdown: what was done, on which data, every stage's figures, evidence, machine, versions."""
+"""Reports as Markdown: of `run` (what was done, on which data, every stage's figures, evidence), and of a bench."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 from edgekit.bench import BenchResult
+from edgekit.report.accuracy import accuracy_lines
+from edgekit.report.baseline import baseline_lines
 from edgekit.report.bench import BENCH_HEADERS, bench_cells, bench_notes, latency_line, machine_text, verdict_line
 from edgekit.report.chain import Chain, data_text, quantization_text, scores_notes, scores_table
 from edgekit.report.tables import count, percent
@@ -37,6 +39,12 @@ def chain_markdown(result: Chain) -> str:
         f"```yaml\n{yaml.safe_dump(content['settings'], sort_keys=False).rstrip()}\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def bench_markdown(result: BenchResult) -> str:
+    """A bench alone, as for a comment on a pull request: the verdict first."""
+    verdict = f"**{_escape(verdict_line(result))}** (exit code {result.exit_code})"
+    return "\n\n".join([verdict, *_bench(result)]) + "\n"
 
 
 def stages_markdown(stages: Mapping[str, Mapping[str, Any]]) -> str:
@@ -70,11 +78,12 @@ def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _bench(result: BenchResult) -> list[str]:
-    notes = [latency_line(result), *bench_notes(result.rows)]
+    found = [*accuracy_lines(result.accuracy), *baseline_lines(result.baseline)]
+    notes = [latency_line(result), *found, *bench_notes(result.rows)]
     machine = machine_text(result.measurement.machine, result.threads)
     return [
         f"## Bench against {result.profile.name}",
-        f"`{result.info.path.name}`, SHA-256 `{result.info.sha256}`, {_escape(machine)}",
+        f"{_escape(result.info.path.name)}, SHA-256 `{result.info.sha256}`, {_escape(machine)}",
         markdown_table(BENCH_HEADERS, [bench_cells(row) for row in result.rows]),
         _lines(notes),
         "Every row says how its figure was got. Latencies `measured on this host` are no device's.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench import BenchConfig, Measurement, Row, judge
+from edgekit.bench import Accuracy, BenchConfig, Flips, Measurement, Parent, Row, judge
 from edgekit.bench.result import BenchResult
 from edgekit.device import Estimate
 from edgekit.measure import WorkerResult
@@ -46,14 +46,18 @@ def _result(
     measurement: Measurement | None = None,
     bound_s: float | None = 0.02,
     floor_s: float | None = 0.001,
-    accuracy_drop: float | None = None,
+    flips: Flips | None = None,
     **config: Any,
 ) -> BenchResult:
     profile = profile or load_profile("raspberry-pi")
     settings = BenchConfig(**config)
     measurement = measurement or _measurement()
     estimates = [Estimate(board.name, bound_s, floor_s, "injected") for board in profile.boards]
-    rows = judge(profile, settings, size_bytes, measurement, estimates, accuracy_drop)
+    accuracy = None
+    if flips is not None:
+        parent = Parent("parent.onnx", None, 0.9, flips, 0.0, 0.0, 0)
+        accuracy = Accuracy(0.9 - flips.drop, flips.takes, "validation", "takes", parent=parent)
+    rows = judge(profile, settings, size_bytes, measurement, estimates, accuracy)
     info: Any = object.__new__(ModelInfo)
     return BenchResult(info, profile, settings, 1, measurement, rows)
 
@@ -188,14 +192,26 @@ def test_the_worst_board_is_the_one_nearest_its_limit() -> None:
     assert _result(Profile(name="x", max_ram_mb=100)).worst_board is None
 
 
-@pytest.mark.parametrize(("drop", "verdict"), [(None, "undecided"), (0.005, "pass"), (-0.1, "pass"), (0.02, "fail")])
-def test_accuracy_is_judged_when_it_was_measured(drop: float | None, verdict: str) -> None:
-    profile = Profile(name="x", max_accuracy_drop=0.01)
-    assert _row(_result(profile, accuracy_drop=drop), "max_accuracy_drop").verdict == verdict
+@pytest.mark.parametrize(
+    ("flips", "verdict", "note"),
+    [
+        (None, "undecided", "--parent"),
+        (Flips(1000, 2, 2), "pass", "-0.55 to 0.55 points"),
+        (Flips(1000, 0, 50), "pass", "on 1000 takes"),
+        (Flips(1000, 50, 2), "fail", "on 1000 takes"),
+        (Flips(275, 0, 0), "undecided", "holds the limit; about 106 more takes like these would decide"),
+        (Flips(300, 3, 0), "undecided", "at the limit itself"),
+    ],
+)
+def test_accuracy_is_judged_by_the_interval_of_the_drop(flips: Flips | None, verdict: str, note: str) -> None:
+    row = _row(_result(Profile(name="x", max_accuracy_drop=0.01), flips=flips), "max_accuracy_drop")
+    assert row.verdict == verdict
+    assert row.measured == (None if flips is None else flips.drop)
+    assert note in row.note
 
 
 def test_a_limit_that_is_not_set_is_not_judged() -> None:
-    result = _result(Profile(name="anything"), accuracy_drop=0.5)
+    result = _result(Profile(name="anything"), flips=Flips(100, 50, 0))
     assert (result.rows, result.exit_code) == ((), 0)
 
 

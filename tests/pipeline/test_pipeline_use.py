@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -240,3 +241,128 @@ def test_files_are_compared_on_the_work_directorys_takes_where_these_fit_all(
     foreign = cli("compare", chain.int8, lstm_file(), *few)
     assert foreign.code == 0
     assert "in turn on random input" in foreign.out
+
+
+#: A limit that any drop holds: accuracy then has a row, and a tiny model's many flips fail nothing.
+LIMIT = "max_accuracy_drop: 1\n"
+
+
+def test_the_work_directorys_file_is_scored_against_its_parent_on_validation_takes(
+    chain: Any, cli: Cli, tmp_path: Path
+) -> None:
+    """The same takes as the manifest's figure, never the test part unless it is named."""
+    (tmp_path / "p.yaml").write_text(LIMIT)
+    options = (f"--workdir={chain.workdir}", f"--profile={tmp_path / 'p.yaml'}", "--repeats=100")
+    found = cli("bench", *options, "--json").json
+    loss = chain.manifest["stages"]["quantize"]["metrics"]["int8"]
+    accuracy = found["accuracy"]
+    assert (accuracy["part"], accuracy["takes"]) == ("validation", loss["takes"])
+    assert accuracy["accuracy"] == pytest.approx(loss["int8_accuracy"])
+    assert accuracy["parent"]["flips"]["drop"] == pytest.approx(loss["accuracy_drop"])
+    assert accuracy["parent"]["max_abs_difference"] == pytest.approx(loss["max_abs_difference"])
+    assert [row["verdict"] for row in found["rows"] if row["constraint"] == "max_accuracy_drop"] == ["pass"]
+    text = cli("bench", *options, "--part=test").out
+    assert "part test of" in text
+    assert "part validation" not in text
+    assert "SYNTHETIC" in text
+
+
+def test_any_file_is_scored_on_takes_that_are_named(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    (tmp_path / "p.yaml").write_text("max_accuracy_drop: 0.0001\n")
+    options = (f"--data={tmp_path / 'signs.npz'}", f"--workdir={tmp_path / 'none'}", "--repeats=100", "--part=all")
+    alone = cli("bench", chain.int8, *options, "--json")
+    assert (alone.code, alone.json["accuracy"]["takes"], alone.json["accuracy"]["parent"]) == (0, 104, None)
+    assert alone.json["processes"]["latency"][0]["inputs"][0]["source"] == "takes"
+    paired = cli("bench", chain.int8, *options, f"--parent={chain.workdir / 'model.onnx'}", f"-p{tmp_path / 'p.yaml'}")
+    assert paired.code == 4, paired.out
+    assert "more takes like these would decide" in paired.out
+
+
+def test_what_quantize_found_counts_where_its_takes_are_gone(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    """Flips are bounded by the labels that changed; a file that is another one since has no figure."""
+    workdir = tmp_path / "work"
+    shutil.copytree(chain.workdir, workdir)
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    manifest["options"]["data"] = str(tmp_path / "left-at-home.npz")
+    (workdir / "manifest.json").write_text(json.dumps(manifest))
+    loss = manifest["stages"]["quantize"]["metrics"]["int8"]
+    options = ("bench", f"--workdir={workdir}", "--repeats=100", "--json")
+    flips = cli(*options).json["accuracy"]["parent"]["flips"]
+    assert flips["drop"] == pytest.approx(loss["accuracy_drop"])
+    assert loss["changed"] - 1 <= flips["lost"] + flips["gained"] <= loss["changed"]
+    shutil.copy(workdir / "model.onnx", workdir / "model.int8.onnx")
+    assert cli(*options).json["accuracy"] is None
+
+
+def test_takes_that_can_not_be_used_are_an_error_where_they_were_named(
+    chain: Any, cli: Cli, lstm_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2))
+    np.savez(
+        tmp_path / "few.npz", sequences=hands.sequences[::2], labels=hands.labels[::2], class_names=hands.class_names
+    )
+    cases = {
+        (lstm_file(), f"--data={tmp_path / 'signs.npz'}"): "holds no class names",
+        (chain.int8, f"--data={tmp_path / 'few.npz'}"): "to measure on all takes as they are: --part all",
+        (chain.int8, f"--data={tmp_path / 'gone.npz'}"): "gone.npz",
+        (chain.int8, f"--parent={tmp_path / 'gone.onnx'}", "--part=all"): "gone.onnx: no such file",
+        (chain.int8, f"--parent={lstm_file()}", "--part=all"): "model.onnx",
+    }
+    for arguments, message in cases.items():
+        answer = cli("bench", *arguments, f"--workdir={tmp_path / 'none'}")
+        assert (answer.code, answer.out) == (2, "")
+        assert message in answer.err
+
+
+def test_a_bench_leaves_its_reports_as_files(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    junit, markdown = tmp_path / "new" / "bench.xml", tmp_path / "bench.md"
+    answer = cli("bench", f"--workdir={chain.workdir}", f"--junit={junit}", f"--markdown={markdown}", "--json")
+    suite = ElementTree.parse(junit).getroot()[0]
+    assert int(suite.attrib["tests"]) == len(answer.json["rows"])
+    assert markdown.read_text().startswith("**fits raspberry-pi: every constraint holds** (exit code 0)")
+    assert answer.json["model"]["sha256"] in markdown.read_text()
+
+
+def test_an_earlier_bench_is_a_limit(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    """The file against itself, and against one of a third of its size, which no load of this machine excuses."""
+    (tmp_path / "any.yaml").write_text("threads: 1\n")
+    options = ("bench", f"--workdir={chain.workdir}", f"--profile={tmp_path / 'any.yaml'}")
+    baseline, smaller = tmp_path / "main.json", tmp_path / "smaller.json"
+    baseline.write_text(cli(*options, "--json").out)
+    again = cli(*options, f"--baseline={baseline}", "--max-regression=100%")
+    assert again.code in (0, 4), again.out
+    assert "peak memory against the baseline" in again.out
+    content = json.loads(baseline.read_text())
+    content["model"]["size_bytes"] //= 3
+    smaller.write_text(json.dumps(content))
+    worse = cli(*options, f"--baseline={smaller}", "--max-regression=1", f"--junit={tmp_path / 'b.xml'}")
+    assert worse.code == 3, worse.out
+    assert worse.out.splitlines()[-1] == "does not fit any: file size against the baseline"
+    assert ElementTree.parse(tmp_path / "b.xml").getroot().attrib["failures"] == "1"
+
+
+def test_a_bench_that_fails_leaves_no_file(chain: Any, cli: Cli, tmp_path: Path, snapshot: Any) -> None:
+    (tmp_path / "bad.json").write_text("{}")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    before = snapshot(tmp_path)
+    junit = f"--junit={tmp_path / 'b.xml'}"
+    cases = {
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=10%"): "not the result of a bench",
+        (junit, f"--baseline={tmp_path / 'bad.json'}"): "belong together",
+        (junit, "--max-regression=0.1"): "belong together",
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=10"): "such as 10% or 0.1",
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=nan"): "such as 10% or 0.1",
+        (junit, f"--baseline={tmp_path / 'bad.json'}", "--max-regression=-5%"): "such as 10% or 0.1",
+        (junit, "--profile=raspberry-py"): "did you mean",
+        (junit, f"--markdown={tmp_path / 'b.xml'}"): "each its own",
+        (junit, f"--markdown={tmp_path / 'folder'}"): "folder: can't be written",
+        (junit, f"--markdown={tmp_path / 'file' / 'b.md'}"): "b.md: can't be written",
+    }
+    for arguments, message in cases.items():
+        answer = cli("bench", chain.int8, f"--workdir={tmp_path / 'none'}", *arguments)
+        assert (answer.code, answer.out) == (2, ""), arguments
+        assert message in answer.err
+    assert snapshot(tmp_path) == before

@@ -1,0 +1,266 @@
+"""An earlier bench of a like machine as the limit: what may not have become worse, and by how much."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.bench.accuracy import Flips
+from edgekit.bench.latency import process_interval
+from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
+from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
+from edgekit.bench.verdict import this_board
+from edgekit.errors import InputError
+from edgekit.measure import percentile
+
+#: What must be the same on both sides, as a person calls it.
+_FACTS = ("cpu_model", "architecture", "cores", "device_tree_model", "onnxruntime")
+
+#: What may differ, and is said.
+_NOTED = ("system", "release", "python", "numpy")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a bench's JSON holds that a later one is compared with.
+
+    like: name to value of everything that must be the same. noted: of what may differ. percent: the constrained
+    percentile of latency. latency_ns: the samples of each process that has some. peaks_bytes: of the memory processes
+    where the system told. outcomes: "1" for right and "0" for wrong, one a labelled take, and takes_sha256 of these;
+    empty and None where none were scored. load: what others did to the machine meanwhile, empty for nothing.
+    """
+
+    source: str
+    model_sha256: str
+    like: Mapping[str, Any]
+    noted: Mapping[str, Any]
+    percent: float
+    latency_ns: tuple[tuple[int, ...], ...]
+    peaks_bytes: tuple[int, ...]
+    size_bytes: int
+    outcomes: str
+    takes_sha256: str | None
+    load: str
+
+
+def read_baseline(path: Path) -> Baseline:
+    """What an earlier `edgekit bench --json` said. Raises InputError for a file that is no such thing."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; make it with edgekit bench --json > {path.name}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: can't be read as JSON ({error}); make it again with edgekit bench --json") from None
+    if not isinstance(content, dict) or content.get("kind") != "bench":
+        raise InputError(f"{path}: not the result of a bench; make it with edgekit bench --json")
+    version = content.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version {version}, this edgekit reads {SCHEMA_VERSION}; bench the old model again"
+        )
+    try:
+        found = parse_baseline(content, str(path))
+        if not found.latency_ns:
+            raise ValueError("no latency samples")
+        return found
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(f"{path}: damaged ({type(error).__name__}: {error}); make it again") from None
+
+
+def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
+    """From what `BenchResult.to_dict` gives. Raises LookupError, TypeError or ValueError for anything else."""
+    machine, processes = content["machine"], content["processes"]
+    results = [*processes["latency"], *processes["memory"]]
+    inputs = [(item["shape"], item["source"]) for item in results[0]["inputs"]]
+    accuracy = content.get("accuracy") or {}
+    percent = float(content["profile"]["latency_percentile"])
+    if not 0 < percent < 100:
+        raise ValueError(f"latency_percentile: {percent}")
+    like = {
+        **{name: machine[name] for name in _FACTS},
+        "threads": content["config"]["threads"],
+        "input": "; ".join(f"{source} {list(shape)}" for shape, source in inputs),
+        "latency_percentile": percent,
+    }
+    return Baseline(
+        source=source,
+        model_sha256=str(content["model"]["sha256"]),
+        like=like,
+        noted={name: machine.get(name) for name in _NOTED},
+        percent=percent,
+        latency_ns=tuple(_positive(process["samples_ns"]) for process in processes["latency"] if process["samples_ns"]),
+        peaks_bytes=_positive(
+            [process["peak_rss_bytes"] for process in processes["memory"] if process["peak_rss_bytes"] is not None]
+        ),
+        size_bytes=_positive([content["model"]["size_bytes"]])[0],
+        outcomes=_outcomes(accuracy.get("outcomes") or ""),
+        takes_sha256=accuracy.get("takes_sha256"),
+        load=next((str(item["text"]) for item in content["disturbances"] if item["kind"] == "foreign load"), ""),
+    )
+
+
+def _positive(values: Sequence[Any]) -> tuple[int, ...]:
+    wrong = [value for value in values if type(value) is not int or value <= 0]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r}: expected a whole number above 0")
+    return tuple(values)
+
+
+def _outcomes(text: Any) -> str:
+    if not isinstance(text, str) or set(text) - set("01"):
+        raise ValueError("outcomes: expected a text of 0 and 1")
+    return text
+
+
+def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
+    """Raises InputError naming every fact that keeps the two from being compared."""
+    unlike = [
+        f"{name} was {earlier.like[name]}, is {value}"
+        for name, value in now.like.items()
+        if earlier.like[name] != value
+    ]
+    takes = [(side.takes_sha256, len(side.outcomes)) for side in (earlier, now)]
+    if earlier.outcomes and takes[0] != takes[1]:
+        unlike.append(f"accuracy was measured on {'other' if now.outcomes else 'labelled'} takes (--data, --part)")
+    if unlike:
+        raise InputError(
+            f"{earlier.source}: results of unlike benches can't be compared: {'; '.join(unlike)}."
+            " Bench both models alike"
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure against the baseline's: worse by `measured`, a ratio of the baseline's, negative when it is better.
+
+    low, high: an interval that holds the change; the same as measured where nothing is left to chance. measured is None
+    for a figure that only the baseline has. note: why an end is infinite.
+    """
+
+    quantity: str
+    measured: float | None
+    low: float = -math.inf
+    high: float = math.inf
+    note: str = ""
+
+    def judge(self, limit: float) -> Verdict:
+        """pass when the whole interval is at most `limit`, fail when it is beyond, else undecided."""
+        return "pass" if self.high <= limit else "fail" if self.low > limit else "undecided"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; None for an end that is infinite."""
+        ends = {"low": self.low, "high": self.high}
+        return {**vars(self), **{name: value if math.isfinite(value) else None for name, value in ends.items()}}
+
+
+def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
+    """Every figure of the baseline: latency, peak memory, file size, accuracy. Raises InputError for unlike benches."""
+    refuse_unlike(now, earlier)
+    size = now.size_bytes / earlier.size_bytes - 1
+    found = [_latency(now, earlier), _memory(now, earlier), Change("file size", size, size, size)]
+    return tuple(change for change in (*found, _accuracy(now, earlier)) if change is not None)
+
+
+_GONE = "the baseline has a figure, this bench has none"
+
+
+def _latency(now: Baseline, earlier: Baseline) -> Change:
+    """Of the constrained percentile over all samples. Ends: those of any process's interval against the opposite ones.
+
+    A process has its own luck in memory, which its samples don't show; so all processes have to agree. Load by others
+    makes runs slower and never faster: of a side that had it, the lower end is the fastest run.
+    """
+    ours, theirs = (np.concatenate(side.latency_ns) for side in (now, earlier))
+    ratio = percentile(ours, now.percent) / percentile(theirs, now.percent)
+    (low, high), (old_low, old_high) = _ends(now), _ends(earlier)
+    note = "; ".join(f"{who}: {side.load}" for who, side in (("now", now), ("baseline", earlier)) if side.load)
+    if math.inf in (high, old_high):
+        note = "too few samples for an interval; raise --repeats"
+    return Change(f"latency p{now.percent:g}", ratio - 1, low / old_high - 1, high / old_low - 1, note)
+
+
+def _ends(side: Baseline) -> tuple[float, float]:
+    """In seconds, both above 0; the upper one may be infinite."""
+    fastest = min(min(samples) for samples in side.latency_ns) / 1e9
+    found = [process_interval(samples, side.percent) for samples in side.latency_ns]
+    low = fastest if side.load else max(fastest, min(each.low for each in found))
+    return low, max(each.high for each in found)
+
+
+def _memory(now: Baseline, earlier: Baseline) -> Change | None:
+    """Of the largest peaks; its ends: the processes' extremes against the opposite ones."""
+    ours, theirs = now.peaks_bytes, earlier.peaks_bytes
+    if not theirs:
+        return None
+    if not ours:
+        return Change("peak memory", None, note=_GONE)
+    ratio = max(ours) / max(theirs)
+    return Change("peak memory", ratio - 1, min(ours) / max(theirs) - 1, max(ours) / min(theirs) - 1)
+
+
+def _accuracy(now: Baseline, earlier: Baseline) -> Change | None:
+    """Accuracy lost on the same takes, as a ratio of the baseline's; the interval is that of paired flips."""
+    right = earlier.outcomes.count("1")
+    if not right:
+        return None
+    pairs = list(zip(earlier.outcomes, now.outcomes, strict=True))
+    flips = Flips(len(pairs), pairs.count(("1", "0")), pairs.count(("0", "1")))
+    measured, low, high = (drop * len(pairs) / right for drop in (flips.drop, *flips.interval()))
+    return Change("accuracy lost", measured, low, high)
+
+
+def hold_against(result: BenchResult, earlier: Baseline, max_regression: float) -> BenchResult:
+    """The result with a row for each figure of an earlier bench: worse by more than `max_regression`, a ratio, fails.
+
+    A difference that the interval can't tell from the limit is undecided; so is a figure that only the baseline has.
+    Raises InputError for unlike benches.
+    """
+    if result.measurement.samples_ns:
+        changes = compare_baseline(parse_baseline(result.to_dict(), str(result.info.path)), earlier)
+    else:
+        changes = (Change(f"latency p{earlier.percent:g}", None, note=_GONE),)
+    machine = result.measurement.machine
+    evidence = ON_DEVICE if this_board(result.profile.boards, machine) else ON_HOST
+    rows = tuple(_row(change, max_regression, evidence) for change in changes)
+    notes = [
+        f"{name} was {old}, is {machine.get(name)}" for name, old in earlier.noted.items() if machine.get(name) != old
+    ]
+    about = {
+        "path": earlier.source,
+        "model_sha256": earlier.model_sha256,
+        "max_regression_ratio": max_regression,
+        "changes": [change.to_dict() for change in changes],
+        "notes": notes,
+    }
+    return replace(result, rows=(*result.rows, *rows), baseline=about)
+
+
+def _row(change: Change, limit: float, evidence: Evidence) -> Row:
+    return Row(
+        constraint="max_regression",
+        quantity=f"{change.quantity} against the baseline",
+        board=None,
+        measured=change.measured,
+        limit=limit,
+        unit="ratio",
+        evidence=evidence,
+        verdict=change.judge(limit),
+        note=_interval_note(change, limit),
+        low=change.low if math.isfinite(change.low) else None,
+        high=change.high if math.isfinite(change.high) else None,
+    )
+
+
+def _interval_note(change: Change, limit: float) -> str:
+    if change.low == change.high or not math.isfinite(change.high):
+        return change.note
+    parts = [f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %", change.note]
+    if change.judge(limit) == "undecided":
+        parts.append("more takes, --repeats or --processes on a quiet machine may tell")
+    return "; ".join(part for part in parts if part)
