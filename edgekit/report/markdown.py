@@ -10,7 +10,16 @@ import yaml
 from edgekit.bench import BenchResult
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
-from edgekit.report.bench import BENCH_HEADERS, bench_cells, bench_notes, latency_line, machine_text, verdict_line
+from edgekit.report.bench import (
+    BENCH_HEADERS,
+    bench_cells,
+    bench_notes,
+    disturbance_notes,
+    latency_line,
+    machine_text,
+    memory_line,
+    verdict_line,
+)
 from edgekit.report.chain import Chain, data_text, quantization_text, scores_notes, scores_table
 from edgekit.report.tables import count, percent
 
@@ -79,7 +88,8 @@ def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
 
 def _bench(result: BenchResult) -> list[str]:
     found = [*accuracy_lines(result.accuracy), *baseline_lines(result.baseline)]
-    notes = [latency_line(result), *found, *bench_notes(result.rows)]
+    figures = [latency_line(result), memory_line(result.measurement), *found]
+    notes = [*figures, *bench_notes(result.rows), *disturbance_notes(result.measurement)]
     machine = machine_text(result.measurement.machine, result.threads)
     return [
         f"## Bench against {result.profile.name}",

@@ -30,6 +30,8 @@ def test_every_row_its_evidence_and_the_digest_are_there(bench: Any, row: Any) -
     assert table[-1].startswith("| Raspberry Pi 5: latency p95 | 1 ms | 100 ms | 99.0 % | undecided |")
     assert "ab" * 32 in text
     assert "- note: latency p95 on Raspberry Pi 5: too few samples" in text
+    assert "- latency here: p50 1 ms" in text
+    assert "- memory here: peak 60.00 MB" in text
 
 
 def test_names_can_not_break_the_table(bench: Any, row: Any) -> None:
