@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
 from edgekit.bench.sustained import Sustained
+from edgekit.bench.sweep import Sweep
 from edgekit.errors import ConstraintError, WeakEvidenceError
 from edgekit.measure import Disturbance, LatencySummary, WorkerResult, find_disturbances, summarise
 from edgekit.profiles import Profile
@@ -85,6 +86,7 @@ class Measurement:
     threads: int = 1
     memory_limit_bytes: int | None = None
     sustained: Sustained | None = None
+    sweep: Sweep | None = None
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -224,6 +226,7 @@ class BenchResult:
             "cold_start": vars(self.measurement.cold_start).copy(),
             "memory": self.measurement.memory_dict(),
             "sustained": _optional(self.measurement.sustained),
+            "sweep": _optional(self.measurement.sweep),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
                 "latency": [vars(result).copy() for result in self.measurement.latency],
@@ -233,7 +236,7 @@ class BenchResult:
         }
 
 
-def _optional(part: LatencySummary | Sustained | None) -> dict[str, Any] | None:
+def _optional(part: LatencySummary | Sustained | Sweep | None) -> dict[str, Any] | None:
     return None if part is None else part.to_dict()
 
 
