@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgekit.bench.intervals import process_interval
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
 from edgekit.errors import ConstraintError, WeakEvidenceError
-from edgekit.measure import Disturbance, LatencySummary, WorkerResult, find_disturbances, summarise
+from edgekit.measure import Disturbance, LatencySummary, PercentileInterval, WorkerResult, find_disturbances, summarise
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo
 
@@ -103,6 +104,10 @@ class Measurement:
         """Of the CPU time of the calling thread in the same runs; None for none."""
         taken = [sample for result in self.latency for sample in result.thread_cpu_ns]
         return summarise(taken) if taken else None
+
+    def intervals(self, percent: float) -> tuple[PercentileInterval, ...]:
+        """A percentile of each latency process that has samples, in seconds, with its interval."""
+        return tuple(process_interval(result.samples_ns, percent) for result in self.latency if result.samples_ns)
 
     @property
     def disturbances(self) -> tuple[Disturbance, ...]:
@@ -221,6 +226,10 @@ class BenchResult:
             "config": {**self.config.model_dump(mode="json"), "threads": self.threads},
             "machine": dict(self.measurement.machine),
             "latency": _optional(self.measurement.summary),
+            "latency_processes": [
+                _interval_dict(found, self.profile.latency_percentile)
+                for found in self.measurement.intervals(self.profile.latency_percentile)
+            ],
             "thread_cpu": _optional(self.measurement.cpu_summary),
             "disturbances": [found.to_dict() for found in self.measurement.disturbances],
             "cold_start": vars(self.measurement.cold_start).copy(),
@@ -234,6 +243,12 @@ class BenchResult:
                 "sustained": None if sustained is None else vars(sustained.result).copy(),
             },
         }
+
+
+def _interval_dict(found: PercentileInterval, percent: float) -> dict[str, float | None]:
+    content = found.to_dict()
+    ends = {f"{name}_s": content.pop(name) for name in ("value", "low", "high")}
+    return {"percent": percent, **ends, **content}
 
 
 def _optional(part: LatencySummary | Sustained | Sweep | None) -> dict[str, Any] | None:

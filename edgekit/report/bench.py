@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ def bench_text(result: BenchResult) -> str:
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
+        *spread_line(result),
         *cpu_line(result),
         cold_start_line(result.measurement.cold_start),
         memory_line(result.measurement),
@@ -102,6 +104,18 @@ def latency_line(result: BenchResult) -> str:
         f"latency here: {_shown(summary) or 'no percentile'} from {count(summary.samples)} samples in {processes} on"
         f" {given}{f'; too few samples for {few}' if few else ''}"
     )
+
+
+def spread_line(result: BenchResult) -> list[str]:
+    """The constrained percentile of each process, whose spread is luck with memory, and what it lies between."""
+    percent_name = f"p{result.profile.latency_percentile:g}"
+    intervals = result.measurement.intervals(result.profile.latency_percentile)
+    if not intervals:
+        return []
+    each = ", ".join(milliseconds(found.value) if math.isfinite(found.high) else "?" for found in intervals)
+    ends = min(found.low for found in intervals), max(found.high for found in intervals)
+    low, high = (milliseconds(end) if math.isfinite(end) else "?" for end in ends)
+    return [f"{percent_name} by process: {each}; within {low} to {high} (99 %)"]
 
 
 def cpu_line(result: BenchResult) -> list[str]:

@@ -68,6 +68,10 @@ def test_json_holds_every_sample_and_says_where_it_was_measured(lstm_file) -> No
     assert len(content["processes"]["memory"]) == 2
     assert content["latency"]["samples"] == content["thread_cpu"]["samples"] == sum(counts)
     assert all(value > 0 for value in content["cold_start"].values())
+    assert [found["samples"] for found in content["latency_processes"]] == counts
+    for found in content["latency_processes"]:
+        assert found["percent"] == 95
+        assert 0 < found["low_s"] <= found["value_s"] <= found["high_s"]
     assert content["machine"]["onnxruntime"]
     assert content["model"]["size_bytes"] == result.info.path.stat().st_size
     assert content["exit_code"] == result.exit_code
