@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.bench.accuracy import Flips
-from edgekit.bench.latency import process_interval
+from edgekit.bench.intervals import process_interval
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
 from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from edgekit.bench.result import Measurement, Row, Verdict
 from edgekit.bench.settings import Evidence
@@ -15,31 +12,13 @@ from edgekit.measure import (
     Disturbance,
     PercentileInterval,
     closing_count,
-    level_change,
-    percentile,
-    percentile_interval,
 )
 from edgekit.profiles import Profile
 
 
-def process_interval(samples_ns: Sequence[int], percent: float) -> PercentileInterval:
-    """The percentile of one process in seconds, with its interval.
-
-    samples_ns: (n,) in the order taken, n >= 1. At LOOK_CONFIDENCE, so that it holds with 99 % whichever look ended the
-    process. Where the level changed during the run, the interval reaches over the percentiles before and after.
-    """
-    seconds = np.asarray(samples_ns, dtype=np.float64) / 1e9
-    found = percentile_interval(seconds, percent, LOOK_CONFIDENCE)
-    change = level_change(seconds)
-    if change is None:
-        return found
-    parts = seconds[: change.run - change.blur_runs], seconds[change.run + change.blur_runs :]
-    levels = [percentile(part, percent) for part in parts if part.size]
-    return replace(found, low=min(found.low, *levels), high=max(found.high, *levels))
-
-
 def latency_row(profile: Profile, measurement: Measurement, evidence: Evidence) -> Row | None:
-    """The constraint against this machine; None for no limit. measured: the percentile of the slowest process.
+    """The constraint against this machine; None for no limit. measured: the percentile of the slowest process,
+    None with too few samples, when floor is what it is certainly beyond.
 
     "pass": in every process the interval's upper end is within the limit. "fail": in every process its lower end is
     beyond. Anything else is undecided, with the reason and the next step. Where memory gives out a model's weights
@@ -53,20 +32,23 @@ def latency_row(profile: Profile, measurement: Measurement, evidence: Evidence) 
     limit, percent = profile.max_latency_s, profile.latency_percentile
     if limit is None:
         return None
-    intervals = [process_interval(result.samples_ns, percent) for result in measurement.latency if result.samples_ns]
+    intervals = measurement.intervals(percent)
+    low = _finite(min((each.low for each in intervals), default=-math.inf))
+    high = _finite(max((each.high for each in intervals), default=math.inf))
     verdict, note = _decide(intervals, percent, limit, measurement)
     return Row(
         constraint="max_latency_ms",
         quantity=f"latency p{percent:g}",
         board=None,
-        measured=max((each.value for each in intervals if math.isfinite(each.high) or verdict == "fail"), default=None),
+        measured=max(each.value for each in intervals) if high is not None else None,
         limit=limit,
         unit="s",
         evidence=evidence,
         verdict=verdict,
         note=note,
-        low=_finite(min((each.low for each in intervals), default=-math.inf)),
-        high=_finite(max((each.high for each in intervals), default=math.inf)),
+        floor=None if high is not None else low,
+        low=low,
+        high=high,
     )
 
 
@@ -108,7 +90,7 @@ def _next_step(disturbances: Sequence[Disturbance]) -> str:
 
 
 def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.3g}"
+    return f"{1e3 * seconds:.3g}" if math.isfinite(seconds) else "?"
 
 
 def _finite(value: float) -> float | None:

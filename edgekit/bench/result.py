@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgekit.bench.accuracy import Accuracy
+from edgekit.bench.intervals import process_interval
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
 from edgekit.bench.sustained import Sustained
+from edgekit.bench.sweep import Sweep
 from edgekit.errors import ConstraintError, WeakEvidenceError
-from edgekit.measure import Disturbance, LatencySummary, WorkerResult, find_disturbances, summarise
+from edgekit.measure import Disturbance, LatencySummary, PercentileInterval, WorkerResult, find_disturbances, summarise
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo
 
@@ -87,6 +89,7 @@ class Measurement:
     threads: int = 1
     memory_limit_bytes: int | None = None
     sustained: Sustained | None = None
+    sweep: Sweep | None = None
 
     @property
     def samples_ns(self) -> tuple[int, ...]:
@@ -103,6 +106,10 @@ class Measurement:
         """Of the CPU time of the calling thread in the same runs; None for none."""
         taken = [sample for result in self.latency for sample in result.thread_cpu_ns]
         return summarise(taken) if taken else None
+
+    def intervals(self, percent: float) -> tuple[PercentileInterval, ...]:
+        """A percentile of each latency process that has samples, in seconds, with its interval."""
+        return tuple(process_interval(result.samples_ns, percent) for result in self.latency if result.samples_ns)
 
     @property
     def disturbances(self) -> tuple[Disturbance, ...]:
@@ -227,6 +234,10 @@ class BenchResult:
             "config": {**self.config.model_dump(mode="json"), "threads": self.threads},
             "machine": dict(self.measurement.machine),
             "latency": _optional(self.measurement.summary),
+            "latency_processes": [
+                _interval_dict(found, self.profile.latency_percentile)
+                for found in self.measurement.intervals(self.profile.latency_percentile)
+            ],
             "thread_cpu": _optional(self.measurement.cpu_summary),
             "disturbances": [found.to_dict() for found in self.measurement.disturbances],
             "cold_start": vars(self.measurement.cold_start).copy(),
@@ -234,6 +245,7 @@ class BenchResult:
             "sustained": _optional(self.measurement.sustained),
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "baseline": None if self.baseline is None else dict(self.baseline),
+            "sweep": _optional(self.measurement.sweep),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
                 "latency": [vars(result).copy() for result in self.measurement.latency],
@@ -243,7 +255,13 @@ class BenchResult:
         }
 
 
-def _optional(part: LatencySummary | Sustained | None) -> dict[str, Any] | None:
+def _interval_dict(found: PercentileInterval, percent: float) -> dict[str, float | None]:
+    content = found.to_dict()
+    ends = {f"{name}_s": content.pop(name) for name in ("value", "low", "high")}
+    return {"percent": percent, **ends, **content}
+
+
+def _optional(part: LatencySummary | Sustained | Sweep | None) -> dict[str, Any] | None:
     return None if part is None else part.to_dict()
 
 

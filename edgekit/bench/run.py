@@ -13,6 +13,7 @@ from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.result import BenchResult, Measurement
 from edgekit.bench.settings import BenchConfig
 from edgekit.bench.sustained import Sustained
+from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
 from edgekit.device import estimate_latency, model_work
 from edgekit.errors import ShapeError
@@ -106,12 +107,14 @@ def _measure(
     few = None if takes is None else takes[:MEMORY_TAKES]
     memory = _until_stopped(replace(latency, mode="memory", takes=few, repeats=MEMORY_RUNS, stop=None), config, measure)
     stopped = memory[-1].stopped is not None
+    measured = () if stopped else _until_stopped(latency, config, measure)
     return Measurement(
-        latency=() if stopped else _until_stopped(latency, config, measure),
+        latency=measured,
         memory=memory,
         threads=latency.threads,
         memory_limit_bytes=latency.memory_limit_bytes,
         sustained=None if stopped else _sustain(latency, config, measure),
+        sweep=sweep_model(info, measured[0], latency, measure) if config.sweep and measured else None,
     )
 
 

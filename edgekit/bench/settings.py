@@ -27,8 +27,9 @@ class BenchConfig(StageConfig):
     processes: fresh processes for latency, and as many for memory. Each takes at least `repeats` samples in at least
     `min_time_s`, after `warmup` runs, and goes on until the constrained percentile is known well enough
     (`edgekit.measure.StopRule`) or its share of `time_limit_s` is over. rate_hz, duration_s: of one more run, back to
-    back or paced as an application would; either alone asks for it, at 10 s or without a rate. threads: None takes the
-    profile's. evidence: the least that is accepted for a profile's boards; with "measured on this host" a board that
+    back or paced as an application would; either alone asks for it, at 10 s or without a rate. sweep: whether other
+    numbers of threads and larger batches are surveyed, too. threads: None takes the profile's. evidence: the least
+    that is accepted for a profile's boards; with "measured on this host" a board that
     can't be decided does not count, while one that certainly fails still does. shapes: sizes an input, where the
     model leaves them open. values: numbers that fill an input, such as a sampling rate. seed: of random input.
     """
@@ -39,6 +40,7 @@ class BenchConfig(StageConfig):
     processes: Count = 3
     rate_hz: Annotated[float, pydantic.Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
     duration_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] | None = None
+    sweep: bool = False
     threads: Annotated[int, pydantic.Field(ge=1, le=256)] | None = None
     time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
     evidence: Evidence = ESTIMATED

@@ -43,6 +43,7 @@ def _options(function: Command) -> Command:
 @click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring latency [60].")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Also run paced, so many takes a second.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), help="Also run for so many seconds [10].")
+@click.option("--sweep", is_flag=True, help="Also survey 1, 2, 4 threads and batches of 1, 4, 16.")
 @click.option(
     "--evidence",
     type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
@@ -67,6 +68,7 @@ def bench(
     time_limit: float | None,
     rate: float | None,
     duration: float | None,
+    sweep: bool,
     evidence: str | None,
     shapes: tuple[str, ...],
     values: tuple[str, ...],
@@ -96,6 +98,7 @@ def bench(
         "time_limit_s": time_limit,
         "rate_hz": rate,
         "duration_s": duration,
+        "sweep": sweep or None,
         "evidence": evidence,
         "shapes": dict(parse_shape(text) for text in shapes) or None,
         "values": dict(parse_value(text) for text in values) or None,

@@ -20,7 +20,7 @@ Kind = Literal["warm-up", "drift", "outliers", "interruptions", "waiting", "fore
 WARMUP_WINDOW = 10
 
 #: A change of level is one that chance gives less often than this, and that is at least so large.
-DRIFT_ALPHA = 0.03
+DRIFT_ALPHA = 0.01
 DRIFT_RATIO = 0.02
 DRIFT_BLOCKS = 50
 DRIFT_BLOCK_RUNS = 10

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgekit.bench import BenchResult, Measurement, Row
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
+from edgekit.bench.sweep import Sweep
 from edgekit.measure import Disturbance, LatencySummary
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
@@ -16,6 +18,7 @@ from edgekit.report.tables import count, known, milliseconds, percent, size, tab
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
 _STAGES = {"interpreter": "Python", "run": "later runs"}
 _SHARES = (("PSS", "pss_bytes"), ("USS", "uss_bytes"))
+SWEEP_HEADERS = ("threads", "batch", "p50", "p95", "takes a second")
 WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
 _SOURCES = {"takes": "the given takes", "random": "random input", "value": "the given value"}
 _VERDICTS = {
@@ -34,12 +37,14 @@ def bench_text(result: BenchResult) -> str:
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
+        *spread_line(result),
         *cpu_line(result),
         cold_start_line(result.measurement.cold_start),
         memory_line(result.measurement),
         *([] if result.measurement.sustained is None else [sustained_text(result.measurement.sustained)]),
         *accuracy_lines(result.accuracy),
         *baseline_lines(result.baseline),
+        *([] if result.measurement.sweep is None else [sweep_text(result.measurement.sweep)]),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
         *disturbance_notes(result.measurement),
@@ -106,6 +111,18 @@ def latency_line(result: BenchResult) -> str:
     )
 
 
+def spread_line(result: BenchResult) -> list[str]:
+    """The constrained percentile of each process, whose spread is luck with memory, and what it lies between."""
+    percent_name = f"p{result.profile.latency_percentile:g}"
+    intervals = result.measurement.intervals(result.profile.latency_percentile)
+    if not intervals:
+        return []
+    each = ", ".join(milliseconds(found.value) if math.isfinite(found.high) else "?" for found in intervals)
+    ends = min(found.low for found in intervals), max(found.high for found in intervals)
+    low, high = (milliseconds(end) if math.isfinite(end) else "?" for end in ends)
+    return [f"{percent_name} by process: {each}; within {low} to {high} (99 %)"]
+
+
 def cpu_line(result: BenchResult) -> list[str]:
     """The same percentiles of the thread's CPU time, where it was measured."""
     summary = result.measurement.cpu_summary
@@ -155,7 +172,7 @@ def sustained_text(sustained: Sustained) -> str:
         (
             str(number),
             count(window.runs),
-            *_window_cells(window.latency),
+            *_latency_cells(window.latency),
             known(window.frequency_hz, lambda hz: f"{hz / 1e6:.0f} MHz"),
             known(window.temperature_c, lambda degrees: f"{degrees:.1f} C"),
         )
@@ -164,10 +181,29 @@ def sustained_text(sustained: Sustained) -> str:
     return f"{head}\n{table(WINDOW_HEADERS, rows)}".rstrip()
 
 
-def _window_cells(summary: LatencySummary | None) -> list[str]:
+def _latency_cells(summary: LatencySummary | None) -> list[str]:
     if summary is None:
         return ["-", "-", "-"]
     return [known(value, milliseconds) for value in (summary.p50_s, summary.p95_s, summary.max_s)]
+
+
+def sweep_text(sweep: Sweep) -> str:
+    """A table row a point; why there is one batch only, and why a point has no figure."""
+    rows = [
+        (
+            str(point.threads),
+            str(point.batch),
+            *_latency_cells(point.latency)[:2],
+            known(point.takes_per_s, lambda rate: count(round(rate))),
+        )
+        for point in sweep.points
+    ]
+    head = "sweep on random input, one process each (information, no part of the verdict)"
+    lines = [head, table(SWEEP_HEADERS, rows).rstrip()]
+    lines += [f"note: batch 1 only: {sweep.batch_reason}"] if sweep.batch_reason else []
+    failed = [point for point in sweep.points if point.reason]
+    lines += [f"note: threads {point.threads}, batch {point.batch}: {point.reason}" for point in failed]
+    return "\n".join(lines)
 
 
 def disturbance_notes(measured: Measurement) -> list[str]:

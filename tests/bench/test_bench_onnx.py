@@ -68,6 +68,10 @@ def test_json_holds_every_sample_and_says_where_it_was_measured(lstm_file) -> No
     assert len(content["processes"]["memory"]) == 2
     assert content["latency"]["samples"] == content["thread_cpu"]["samples"] == sum(counts)
     assert all(value > 0 for value in content["cold_start"].values())
+    assert [found["samples"] for found in content["latency_processes"]] == counts
+    for found in content["latency_processes"]:
+        assert found["percent"] == 95
+        assert 0 < found["low_s"] <= found["value_s"] <= found["high_s"]
     assert content["machine"]["onnxruntime"]
     assert content["model"]["size_bytes"] == result.info.path.stat().st_size
     assert content["exit_code"] == result.exit_code
@@ -88,6 +92,38 @@ def test_profile_threads_are_used_unless_the_config_says_otherwise(lstm_file) ->
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("settings", "duration_s"),
+    [({"rate_hz": 30.0}, 10.0), ({"duration_s": 60.0}, 60.0), ({"rate_hz": 30.0, "duration_s": 5.0}, 5.0)],
+)
+def test_a_sustained_run_is_one_more_process_and_has_no_say(
+    lstm_file, settings: dict[str, float], duration_s: float
+) -> None:
+    """Nobody waits for it here: the run that is made lasts a tenth of a second, back to back."""
+    seen: list[WorkerRequest] = []
+
+    def spy(request: WorkerRequest) -> object:
+        seen.append(request)
+        sustained = request.mode == "sustained"
+        return run_worker(replace(request, max_time_s=0.1, rate_hz=None) if sustained else request)
+
+    config = BenchConfig.model_validate({**FEW.model_dump(), **settings})
+    result = bench_onnx(lstm_file(), Profile(name="x", max_latency_ms=1000), config, takes=_takes(), measure=spy)
+    assert [request.mode for request in seen] == ["memory", "latency", "sustained"]
+    assert (seen[-1].max_time_s, seen[-1].rate_hz) == (duration_s, settings.get("rate_hz"))
+    content = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert content["sustained"]["duration_s"] == duration_s
+    assert len(content["sustained"]["windows"]) == 10
+    windows = content["processes"]["sustained"]["windows"]
+    assert sum(len(window["samples_ns"]) for window in windows) == content["sustained"]["latency"]["samples"]
+    assert [row.constraint for row in result.rows] == ["max_latency_ms"]
+
+
+def test_without_being_asked_for_nothing_else_is_run(lstm_file) -> None:
+    content = bench_onnx(lstm_file(), Profile(name="x", max_latency_ms=1000), FEW).to_dict()
+    assert content["sustained"] is content["sweep"] is content["processes"]["sustained"] is None
+
+
 def test_bad_files_and_takes_raise(lstm_file, tmp_path: Path) -> None:
     (tmp_path / "junk.onnx").write_bytes(b"junk" * 100)
     (tmp_path / "empty.onnx").touch()
@@ -102,7 +138,17 @@ def test_bad_files_and_takes_raise(lstm_file, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"repeats": 0}, {"processes": 0}, {"time_limit_s": 0}, {"evidence": "a feeling"}, {"repeat": 5}]
+    "wrong",
+    [
+        {"repeats": 0},
+        {"processes": 0},
+        {"rate_hz": 0},
+        {"duration_s": -1},
+        {"min_samples": 5},
+        {"time_limit_s": 0},
+        {"evidence": "a feeling"},
+        {"repeat": 5},
+    ],
 )
 def test_a_wrong_config_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(pydantic.ValidationError):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgekit.bench import Measurement, Row
-from edgekit.bench.latency import latency_row, process_interval
+from edgekit.bench.intervals import process_interval
+from edgekit.bench.latency import latency_row
 from edgekit.measure import LOOK_CONFIDENCE, WorkerResult, closing_count
 from edgekit.profiles import Profile
 

@@ -57,7 +57,7 @@ def the_one(found: tuple[Disturbance, ...]) -> Disturbance:
 @pytest.mark.parametrize("name", CLEAN)
 @pytest.mark.parametrize("count", [200, 500, 2000])
 def test_a_clean_run_is_seldom_accused(name: str, count: int) -> None:
-    """Of 400 clean runs at most 1 % drift and 1.5 % warm up too long, plus 3 standard deviations of chance."""
+    """Of 400 clean runs at most 1 % drift and 1 % warm up too long, plus 3 standard deviations of chance (1.5 %)."""
     rng = np.random.default_rng(count)
     runs = [CLEAN[name](rng, count) for _ in range(400)]
     assert np.mean([level_change(run) is not None for run in runs]) <= 0.01 + 0.015

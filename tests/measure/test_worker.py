@@ -29,6 +29,8 @@ def _fake_worker(folder: Path, body: str) -> Path:
 def test_latency_keeps_every_sample(lstm_file) -> None:
     result = run_worker(WorkerRequest(lstm_file(), "latency", repeats=30, warmup=3))
     assert len(result.samples_ns) == len(result.thread_cpu_ns) == 30
+    assert result.ended_by == "repeats"
+    assert result.use["elapsed_s"] > sum(result.samples_ns) / 1e9
     assert len(result.warmup_ns) == 3
     assert min(result.samples_ns) > 0
     assert result.inputs == ({"name": "landmarks", "type": "tensor(float)", "shape": [1, 30, 63], "source": "random"},)
@@ -52,6 +54,10 @@ def test_memory_grows_by_stage_and_is_not_the_parents(lstm_file) -> None:
         "interpreter", "imports", "session", "first run", "run",
     ]  # fmt: skip
     assert peaks == sorted(peaks)
+    for stage in result.stages:
+        assert (
+            0 < stage["uss_bytes"] <= stage["pss_bytes"] <= 1.05 * stage["rss_bytes"] <= 1.1 * stage["peak_rss_bytes"]
+        )
     assert result.peak_rss_bytes == peaks[-1]
     assert 10e6 < peaks[-1] < 100e6
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from edgekit.bench import Measurement
+from edgekit.bench import BenchConfig, BenchResult, Measurement
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
 from edgekit.measure import WorkerResult
-from edgekit.report.bench import cold_start_line, disturbance_notes, memory_line, sustained_text
+from edgekit.profiles import Profile
+from edgekit.report.bench import cold_start_line, disturbance_notes, memory_line, spread_line, sustained_text
+from edgekit.runtime import ModelInfo
 
 MB = 1_000_000
 STAGES = [("interpreter", 10, 10), ("imports", 45, 46), ("session", 50, 50), ("first run", 52, 54), ("run", 52, 55)]
@@ -104,3 +106,13 @@ def test_a_paced_run_says_how_many_were_late_and_how_long_an_answer_took() -> No
         " p95 0.2 ms (information, no part of the verdict)"
     )
     assert (found.change_ratio, found.windows[-1].latency) == (None, None)
+
+
+def test_the_spread_between_processes_shows() -> None:
+    processes = [worker((latency_ns,) * 300) for latency_ns in (100_000, 130_000)]
+    profile = Profile(name="x", latency_percentile=95)
+    info: Any = object.__new__(ModelInfo)
+    result = BenchResult(info, profile, BenchConfig(), 1, Measurement(tuple(processes), (worker(),)), ())
+    assert spread_line(result) == ["p95 by process: 0.1 ms, 0.13 ms; within 0.1 ms to 0.13 ms (99 %)"]
+    few = BenchResult(info, profile, BenchConfig(), 1, Measurement((worker((100_000,) * 9),), (worker(),)), ())
+    assert spread_line(few) == ["p95 by process: ?; within 0.1 ms to ? (99 %)"]
