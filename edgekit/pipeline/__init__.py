@@ -4,6 +4,8 @@ Every function takes an open `Workspace` and returns a frozen result; nothing is
 stage needs it, so bench, evaluate and predict work without.
 """
 
+from edgekit.pipeline.benches import bench_model, check_reports, compare_models, write_reports
+from edgekit.pipeline.files import find_model
 from edgekit.pipeline.jobs import (
     ChainResult,
     run_chain,
@@ -15,17 +17,12 @@ from edgekit.pipeline.jobs import (
 )
 from edgekit.pipeline.settings import PRESETS, SECTIONS, Options, Settings, said_settings
 from edgekit.pipeline.use import (
-    bench_model,
-    check_reports,
-    compare_models,
     describe_environment,
     evaluate_file,
-    find_model,
     int8_path,
     predict_frames,
     predict_takes,
     quantize_file,
-    write_reports,
 )
 from edgekit.pipeline.workspace import Record, Silent, Watcher, Workspace, open_workspace
 

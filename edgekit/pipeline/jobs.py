@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from edgekit.artifacts import write_bytes, write_json
 from edgekit.config import Tree
 from edgekit.errors import ConfigError, EdgekitError, GateError, worst
+from edgekit.pipeline.benches import bench_model
 from edgekit.pipeline.settings import needs_extra
-from edgekit.pipeline.use import bench_model, describe_environment
+from edgekit.pipeline.use import describe_environment
 from edgekit.pipeline.workspace import Record, Workspace
 from edgekit.profiles import load_profile
 from edgekit.report import chain_markdown

@@ -93,7 +93,8 @@ def test_a_model_beyond_100_ms_ends_with_3_soon(tmp_path: Path) -> None:
     assert answer.code == 3, answer.errors
     assert answer.violated == {"max_latency_ms"}
     here, *boards = answer.rows("max_latency_ms")
-    assert here["measured"] > here["limit"] == 0.1
+    assert here["verdict"] == "fail"
+    assert here["floor"] > here["limit"] == 0.1, "so few samples tell what it is not below, and no percentile"
     assert boards
     assert all(row["floor"] > row["limit"] for row in boards)
 

@@ -1,0 +1,57 @@
+"""Model files as the commands find them, and the takes that they read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgekit.data import DataConfig, Recordings, fit_length
+from edgekit.errors import ModelFileError
+from edgekit.pipeline.dataset import prepare_dataset
+from edgekit.runtime import ModelMetadata, Predictor
+
+INT8_NAME = "model.int8.onnx"
+FP32_NAME = "model.onnx"
+
+
+def find_model(workdir: Path, given: Path | None) -> Path:
+    """The model named, or the work directory's INT8 file. Raises ModelFileError when there is none."""
+    path = given or workdir / INT8_NAME
+    if not path.exists():
+        hint = "" if given else "; run `edgekit quantize` first, or name a model"
+        raise ModelFileError(f"{path}: no such file{hint}")
+    return path
+
+
+def part_of(recordings: Recordings, config: DataConfig, part: str, digest: str) -> tuple[Any, Any]:
+    """(x, labels) of "train", "validation", "test" or "all" takes, as long as config.sequence_length."""
+    if part == "all":
+        x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
+        return x, recordings.labels
+    dataset = prepare_dataset(recordings, config, digest)
+    index = {"train": dataset.split.train, "validation": dataset.split.validation, "test": dataset.split.test}[part]
+    return dataset.part(index)
+
+
+def metadata_of(predictor: Predictor) -> ModelMetadata:
+    """Of a file that edgekit exported. Raises ModelFileError for another one."""
+    metadata = predictor.info.metadata
+    if metadata is None:
+        raise ModelFileError(
+            f"{predictor.info.path}: holds no class names; only files that edgekit exported can be used here"
+        )
+    check_metadata(predictor.info.path, metadata, predictor.input_shape)
+    return metadata
+
+
+def check_metadata(path: Path, metadata: ModelMetadata, shape: tuple[int | str | None, ...] | None) -> None:
+    """Raises ModelFileError when what a file says about itself is not what its input (batch, time, features) is."""
+    said = (metadata.sequence_length, metadata.features)
+    declared = (shape or ())[1:]
+    fits = len(declared) == 2 and all(
+        got == want for got, want in zip(declared, said, strict=True) if isinstance(got, int)
+    )
+    if not fits:
+        raise ModelFileError(
+            f"{path}: its metadata says {said[0]} frames of {said[1]} numbers, its input is {shape}; export it again"
+        )
