@@ -47,7 +47,7 @@ def bench(path: Path, profile: str, time_limit_s: float, folder: Path) -> dict[s
         **answer,
         "size_bytes": content["model"]["size_bytes"],
         "sha256": content["model"]["sha256"],
-        "inputs": content["processes"]["latency"][0]["inputs"],
+        "inputs": [*content["processes"]["latency"], *content["processes"]["memory"]][0]["inputs"],
         "latency": content["latency"],
         "peak_rss_bytes": content["memory"]["peak_rss_bytes"],
         "rows": content["rows"],
@@ -60,13 +60,13 @@ def line(found: dict[str, Any]) -> str:
     if "error" in found:
         return f"{found['model']:<36} exit {found['exit_code']}: {found['error']}"
     fed = ", ".join(f"{item['name']} {item['shape']} {item['source']}" for item in found["inputs"])
-    p50_s = found["latency"]["p50_s"]
+    p50_s = (found["latency"] or {}).get("p50_s")
     measured = f"{p50_s * 1e3:.3f} ms" if p50_s else "?"
     bounds = [row["measured"] for row in found["rows"] if row["quantity"] == "latency bound"]
     bound = f"{max(bounds) * 1e3:.1f} ms" if bounds and None not in bounds else "unknown"
     return (
         f"{found['model']:<36} exit {found['exit_code']}, {found['size_bytes'] / 1e6:.1f} MB, p50 here {measured},"
-        f" peak {found['peak_rss_bytes'] / 1e6:.0f} MB, slowest board's bound {bound}; {fed}"
+        f" peak {(found['peak_rss_bytes'] or 0) / 1e6:.0f} MB, slowest board's bound {bound}; {fed}"
     )
 
 
