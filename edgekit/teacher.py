@@ -199,6 +199,7 @@ def _digest(said: str, module: nn.Module) -> str:
     tensors = {
         name: sha256_bytes(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         for name, value in module.state_dict().items()
+        if isinstance(value, Tensor)  # modules may keep other things there
     }
     return fingerprint({"teacher": said, "kind": type(module).__qualname__, "tensors": tensors})
 
