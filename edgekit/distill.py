@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -15,9 +13,9 @@ from edgekit.model import predict_logits
 from edgekit.train import (
     EpochSource,
     FitResult,
-    Listener,
     Objective,
     Projection,
+    RunSetup,
     SchedulerConfig,
     Takes,
     TrainingConfig,
@@ -106,15 +104,14 @@ def distill_model(
     *,
     augmentation: AugmentConfig | None = None,
     seed: int = 0,
-    resume_file: Path | None = None,
-    listener: Listener | None = None,
+    setup: RunSetup | None = None,
     projection: Projection | None = None,
 ) -> FitResult:
     """Teach `student`, in place, what `teacher` knows. Both take raw landmarks float32 (batch, time, features).
 
     The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
     evaluation mode and never changed. Raises ShapeError when its logits do not fit the student's; see
-    `edgekit.train.fit` for resuming, the projection and other errors.
+    `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
     """
     config = config or DistillConfig()
     return fit(
@@ -124,8 +121,7 @@ def distill_model(
         teacher_objective(config),
         config.training,
         seed=seed,
-        resume_file=resume_file,
-        listener=listener,
+        setup=setup,
         projection=projection,
     )
 

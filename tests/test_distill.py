@@ -15,7 +15,7 @@ from edgekit.data import AugmentConfig
 from edgekit.distill import DistillConfig, distill_model, distillation_loss
 from edgekit.errors import InterruptedRunError, ShapeError
 from edgekit.model import RecurrentClassifier
-from edgekit.train import Epoch, SchedulerConfig, Takes, TrainingConfig, train_model
+from edgekit.train import Epoch, RunSetup, SchedulerConfig, Takes, TrainingConfig, train_model
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
@@ -226,8 +226,8 @@ def test_an_interrupted_distillation_ends_where_an_uninterrupted_one_does(
 
     whole, resume_file = run(), tmp_path / "resume.ckpt"
     with pytest.raises(InterruptedRunError):
-        run(resume_file=resume_file, listener=stop)
-    assert same(run(resume_file=resume_file), whole)
+        run(setup=RunSetup(resume_file, stop))
+    assert same(run(setup=RunSetup(resume_file)), whole)
 
 
 def test_a_teacher_of_other_classes_is_refused(tiny_model: TinyModel, learnable: Learnable) -> None:

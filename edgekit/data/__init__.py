@@ -40,7 +40,7 @@ from edgekit.data.recordings import Recordings
 from edgekit.data.settings import DataConfig
 from edgekit.data.splits import Split, split_recordings
 from edgekit.data.synthetic import SynthConfig, synthesise_hands
-from edgekit.data.validation import validation_folds
+from edgekit.data.validation import runs_of, validation_folds
 
 __all__ = [
     "F32",
@@ -77,6 +77,7 @@ __all__ = [
     "normalise_hands",
     "read_take",
     "refuse_existing",
+    "runs_of",
     "save_recordings",
     "split_recordings",
     "synthesise_hands",

@@ -33,9 +33,9 @@ from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
     FitResult,
-    Listener,
     LossConfig,
     RegularizationConfig,
+    RunSetup,
     Takes,
     TrainingConfig,
     choose_threads,
@@ -187,8 +187,12 @@ class Stages:
     def _augmentation(self) -> AugmentConfig | None:
         return self.augmentation if self.data_config.augmentation else None
 
-    def _listener(self, stage: str) -> Listener:
-        return lambda epoch: self.workspace.watcher.epoch(stage, epoch)
+    def _run_setup(self, stage: str, key: Mapping[str, Any]) -> RunSetup:
+        """key: what decides the outcome; a run interrupted under another one is not gone on with."""
+        return RunSetup(
+            resume_file=self.workspace.resume_file(stage, key),
+            listener=lambda epoch: self.workspace.watcher.epoch(stage, epoch),
+        )
 
     def _use_threads(self, key: str, model: torch.nn.Module, batch_size: int) -> None:
         """Given, remembered, or chosen by a trial and then remembered."""
@@ -217,8 +221,7 @@ class Stages:
             loss=self.settings.section("loss", LossConfig),
             regularization=self.settings.section("regularization", RegularizationConfig),
             seed=self.settings.seed,
-            resume_file=self.workspace.resume_file(stage, self.table[stage].config()),
-            listener=self._listener(stage),
+            setup=self._run_setup(stage, self.table[stage].config()),
         )
         return self._save(self.workspace.path / "models" / name, model, result)
 
@@ -260,8 +263,7 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            resume_file=self.workspace.resume_file(STUDENT, {**self._student_config(), **self._teacher_inputs()}),
-            listener=self._listener(STUDENT),
+            setup=self._run_setup(STUDENT, {**self._student_config(), **self._teacher_inputs()}),
         )
         return self._save(self.folder(STUDENT), student, result)
 
@@ -277,8 +279,7 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            resume_file=self.workspace.resume_file(PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}),
-            listener=self._listener(PRUNED),
+            setup=self._run_setup(PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}),
         )
         more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
         return self._save(self.folder(PRUNED), result.model, result.recovery, **more)

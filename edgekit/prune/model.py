@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -15,7 +14,7 @@ from edgekit.model import Architecture, RecurrentClassifier, count_parameters, c
 from edgekit.prune.settings import Method, PruneConfig, Scope
 from edgekit.prune.structured import ratio_for, remove_units
 from edgekit.prune.unstructured import ZeroMasks, groups_for
-from edgekit.train import FitResult, Listener, Takes
+from edgekit.train import FitResult, RunSetup, Takes
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,7 @@ def prune_model(
     *,
     augmentation: AugmentConfig | None = None,
     seed: int = 0,
-    resume_file: Path | None = None,
-    listener: Listener | None = None,
+    setup: RunSetup | None = None,
 ) -> PruneResult:
     """Prune `config.sparsity` of the parameters, least magnitude first; the rest recovers by distillation.
 
@@ -95,8 +93,7 @@ def prune_model(
         config.recovery,
         augmentation=augmentation,
         seed=seed,
-        resume_file=resume_file,
-        listener=listener,
+        setup=setup,
         projection=masks,
     )
     return PruneResult(pruned, model.architecture, pruned.architecture, recovery, config.method, config.scope)

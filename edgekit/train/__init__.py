@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
 from edgekit.data import AugmentConfig
+from edgekit.train.folds import Folds, grouped_folds
 from edgekit.train.loop import EpochSource, FitResult, Objective, fit
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
@@ -18,6 +17,7 @@ from edgekit.train.settings import (
     SchedulerConfig,
     TrainingConfig,
 )
+from edgekit.train.setup import RunSetup
 from edgekit.train.takes import Takes, augmented, epoch_generator
 from edgekit.train.threads import choose_threads
 
@@ -26,11 +26,13 @@ __all__ = [
     "Epoch",
     "EpochSource",
     "FitResult",
+    "Folds",
     "Listener",
     "LossConfig",
     "Objective",
     "Projection",
     "RegularizationConfig",
+    "RunSetup",
     "SchedulerConfig",
     "Takes",
     "TrainingConfig",
@@ -38,6 +40,7 @@ __all__ = [
     "choose_threads",
     "epoch_generator",
     "fit",
+    "grouped_folds",
     "train_model",
 ]
 
@@ -52,13 +55,13 @@ def train_model(
     loss: LossConfig | None = None,
     regularization: RegularizationConfig | None = None,
     seed: int = 0,
-    resume_file: Path | None = None,
-    listener: Listener | None = None,
+    setup: RunSetup | None = None,
 ) -> FitResult:
     """Train any module from raw landmarks float32 (batch, time, features) to logits (batch, classes), in place.
 
     Loss: cross-entropy against y * (1 - e) + e / classes, e the label smoothing (Szegedy et al. 2016, section 7).
-    augmentation: None trains on the takes as they are. See `edgekit.train.fit` for resuming and errors.
+    augmentation: None trains on the takes as they are. See `edgekit.train.RunSetup` for resuming, `edgekit.train.fit`
+    for errors.
     """
     loss = loss or LossConfig()
     regularization = regularization or RegularizationConfig()
@@ -78,6 +81,5 @@ def train_model(
         config or TrainingConfig(),
         seed=seed,
         weight_decay=2.0 * regularization.l2_weight,  # Keras adds l2 * ||w||^2, whose gradient is 2 * l2 * w
-        resume_file=resume_file,
-        listener=listener,
+        setup=setup,
     )

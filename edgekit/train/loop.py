@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
-from edgekit.train.progress import Epoch, Listener
+from edgekit.train.progress import Epoch
 from edgekit.train.projection import Projection
 from edgekit.train.settings import TrainingConfig
+from edgekit.train.setup import RunSetup
 from edgekit.train.takes import Batches, Takes, epoch_generator
 
 #: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats.
@@ -175,32 +176,31 @@ def fit(
     *,
     seed: int = 0,
     weight_decay: float = 0.0,
-    resume_file: Path | None = None,
-    listener: Listener | None = None,
     projection: Projection | None = None,
+    setup: RunSetup | None = None,
 ) -> FitResult:
     """Train `module` in place and leave it in evaluation mode with the weights of the best epoch.
 
     Best is the highest validation accuracy, then the lowest validation loss. weight_decay applies to the kernels of
-    linear layers only. resume_file: written after each epoch; a run that finds it goes on after the last finished
-    epoch and ends where an uninterrupted one would; it is deleted at the end. projection: what stays true of the
-    weights after every step, and so of the weights that are left.
+    linear layers only. projection: what stays true of the weights after every step, and so of the weights that are
+    left.
 
     Raises InterruptedRunError on Ctrl-C, ConfigError when the loss is no longer finite or the projection settles after
     the last epoch, StateError when the resume file does not fit.
     """
+    setup = setup or RunSetup()
     settled_from = 0 if projection is None else projection.settled_from
     if settled_from >= config.epochs:
         raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
     module.train()  # Lightning leaves modules in the mode they are in
     run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from)
-    best, report = BestWeights(settled_from), EpochReport(config.epochs, listener)
+    best, report = BestWeights(settled_from), EpochReport(config.epochs, setup.listener)
     callbacks: list[Callback] = [] if projection is None else [ProjectedWeights(projection)]
     callbacks += [best, report]
     if config.early_stopping is not None:
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
-    if resume_file is not None:
-        callbacks.append(ResumeFile(resume_file))
+    if setup.resume_file is not None:
+        callbacks.append(ResumeFile(setup.resume_file))
     with _quiet_lightning():
         trainer = pl.Trainer(
             accelerator="cpu",
@@ -216,7 +216,7 @@ def fit(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        _fit(trainer, run, resume_file)
+        _fit(trainer, run, setup.resume_file)
     best.restore(module)
     module.eval()
     chosen = report.history[best.epoch - 1]

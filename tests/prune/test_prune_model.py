@@ -13,10 +13,13 @@ from edgekit.distill import DistillConfig
 from edgekit.errors import ConfigError
 from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.prune import PruneConfig, prune_model
-from edgekit.train import SchedulerConfig, Takes, TrainingConfig, train_model
+from edgekit.train import RunSetup, SchedulerConfig, Takes, TrainingConfig, train_model
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
+
+#: Fails the test that lets an epoch pass.
+NEVER = RunSetup(listener=lambda _: pytest.fail("it trained"))
 
 
 def config(sparsity: float = 0.5, epochs: int = 10) -> PruneConfig:
@@ -65,7 +68,7 @@ def test_a_sparsity_beyond_the_output_layer_is_refused_before_any_training(
 ) -> None:
     model = tiny_model(hidden_size=1, dense=1)
     with pytest.raises(ConfigError, match="choose less"):
-        prune_model(model, model, *learnable, config(sparsity=0.5), listener=lambda _: pytest.fail("it trained"))
+        prune_model(model, model, *learnable, config(sparsity=0.5), setup=NEVER)
 
 
 @pytest.mark.parametrize("sparsity", [-0.1, 1.0, float("nan")])

@@ -45,10 +45,13 @@ from edgekit.prune.unstructured import (
     ramp_share,
 )
 from edgekit.quantize import QuantizeConfig, quantize_onnx
-from edgekit.train import Epoch, SchedulerConfig, Takes, TrainingConfig
+from edgekit.train import Epoch, RunSetup, SchedulerConfig, Takes, TrainingConfig
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
+
+#: Fails the test that lets an epoch pass.
+NEVER = RunSetup(listener=lambda _: pytest.fail("it trained"))
 
 SCOPES: tuple[Scope, ...] = ("global", "layer")
 STACKS = [
@@ -160,7 +163,7 @@ def test_the_sparsity_that_the_error_suggests_can_be_reached(tiny_model: TinyMod
 
 def test_a_sparsity_out_of_reach_is_refused_before_any_training(tiny_model: TinyModel, learnable: Learnable) -> None:
     with pytest.raises(ConfigError, match="choose at most"):
-        pruned_by(tiny_model(), learnable, config(sparsity=0.99), listener=lambda _: pytest.fail("it trained"))
+        pruned_by(tiny_model(), learnable, config(sparsity=0.99), setup=NEVER)
 
 
 @pytest.mark.parametrize("sparsity", [0.3, 0.5])
@@ -345,7 +348,7 @@ def test_masks_only_grow_and_their_counts_are_the_ramps(
         history.append(masks.masks)
         assert all(not student.get_parameter(name)[mask].any() for name, mask in masks.masks.items())
 
-    distill_model(model, student, *learnable, recovery, listener=keep, projection=masks)
+    distill_model(model, student, *learnable, recovery, setup=RunSetup(listener=keep), projection=masks)
     for epoch, state in enumerate(history):
         for group in groups:
             assert sum(int(state[name].sum()) for name in group.names) == round(ramp_share(epoch, 5) * group.zeros)
@@ -384,10 +387,10 @@ def test_an_interrupted_pruning_ends_where_an_uninterrupted_one_does(
 
     whole, resume_file = run(), tmp_path / "resume.ckpt"
     with pytest.raises(InterruptedRunError):
-        run(resume_file=resume_file, listener=interrupt)
+        run(setup=RunSetup(resume_file, interrupt))
     torch.load(resume_file, weights_only=True)
     heard: list[Epoch] = []
-    resumed = run(resume_file=resume_file, listener=heard.append)
+    resumed = run(setup=RunSetup(resume_file, heard.append))
     assert heard[0].epoch == at
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 

@@ -23,6 +23,7 @@ from edgekit.train import (
     Epoch,
     LossConfig,
     RegularizationConfig,
+    RunSetup,
     Takes,
     TrainingConfig,
     fit,
@@ -294,7 +295,7 @@ def test_a_run_to_the_last_epoch_did_not_stop_early(learnable: Learnable) -> Non
 
 def test_the_listener_hears_every_epoch_once(tiny_model: TinyModel, learnable: Learnable) -> None:
     heard: list[Epoch] = []
-    result = train_model(tiny_model(), *learnable, training(epochs=3), listener=heard.append)
+    result = train_model(tiny_model(), *learnable, training(epochs=3), setup=RunSetup(listener=heard.append))
     assert tuple(heard) == result.history
     assert [(epoch.epoch, epoch.epochs) for epoch in heard] == [(1, 3), (2, 3), (3, 3)]
     times = [epoch.elapsed_s for epoch in heard]
@@ -390,7 +391,7 @@ def test_nothing_is_printed(
     tiny_model: TinyModel, learnable: Learnable, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = training(epochs=2, early_stopping={"patience": 1})
-    train_model(tiny_model(), *learnable, config, resume_file=tmp_path / "resume.ckpt")
+    train_model(tiny_model(), *learnable, config, setup=RunSetup(tmp_path / "resume.ckpt"))
     assert capfd.readouterr() == ("", "")
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError
 from edgekit.model import RecurrentClassifier
-from edgekit.train import Epoch, FitResult, Listener, Takes, TrainingConfig, fit
+from edgekit.train import Epoch, FitResult, Listener, RunSetup, Takes, TrainingConfig, fit
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
@@ -170,7 +170,7 @@ def test_an_interrupted_run_goes_on_with_its_state(
         model = tiny_model()
         stopping = {"patience": 4, "min_delta": 0.5}
         config = training(epochs=8, early_stopping=stopping)
-        run(model, learnable, Grid(3), config, resume_file=resume_file, listener=listener)
+        run(model, learnable, Grid(3), config, setup=RunSetup(resume_file, listener))
         return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
     whole, resume_file = weights(), tmp_path / "resume.ckpt"

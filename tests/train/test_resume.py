@@ -16,7 +16,7 @@ from torch import Tensor
 from edgekit.data import AugmentConfig
 from edgekit.errors import InterruptedRunError, StateError
 from edgekit.model import RecurrentClassifier
-from edgekit.train import Epoch, FitResult, Listener, Takes, TrainingConfig, train_model
+from edgekit.train import Epoch, FitResult, Listener, RunSetup, Takes, TrainingConfig, train_model
 from edgekit.train.callbacks import ResumeFile
 
 TinyModel = Callable[..., RecurrentClassifier]
@@ -53,8 +53,7 @@ class Run:
             self.config,
             augmentation=AugmentConfig(),
             seed=5,
-            resume_file=resume_file,
-            listener=listener,
+            setup=RunSetup(resume_file, listener),
         )
         return {name: tensor.clone() for name, tensor in model.state_dict().items()}, result
 
@@ -231,7 +230,7 @@ def test_a_damaged_resume_file_is_one_clear_error(plain: Run, interrupted: Path,
 def test_a_resume_file_of_another_model_is_refused(plain: Run, interrupted: Path) -> None:
     other = plain.tiny_model(hidden_size=5)
     with pytest.raises(StateError, match="can't go on from there"):
-        train_model(other, *plain.learnable, plain.config, seed=5, resume_file=interrupted)
+        train_model(other, *plain.learnable, plain.config, seed=5, setup=RunSetup(interrupted))
 
 
 def test_an_error_while_a_resumed_run_trains_is_not_blamed_on_the_resume_file(plain: Run, interrupted: Path) -> None:
