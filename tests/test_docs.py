@@ -1,4 +1,4 @@
-"""The README names only what exists, and everything that exists."""
+"""README and docs name only what exists, and the README everything that exists."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from edgekit.profiles import list_profiles
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", "\n".join(PAGES.values()), re.DOTALL | re.MULTILINE)
 SHELL_LINES = [line.strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
 COMMANDS = [line for line in SHELL_LINES if re.match(r"(\S*/)?edgekit\b", line)]
-WORKFLOWS = [block for language, block in BLOCKS if language == "yaml"]
+WORKFLOWS = [block for language, block in BLOCKS if language == "yaml" and "jobs:" in block]
+SETTINGS = [block for language, block in BLOCKS if language == "yaml" and "jobs:" not in block]
+TEXT = "\n".join(PAGES.values())
 
 
 def workflow_commands(text: str) -> list[str]:
@@ -51,7 +54,7 @@ def test_the_readme_leads_with_the_two_commands_then_the_three() -> None:
 
 
 @pytest.mark.parametrize("line", [*COMMANDS, *(line for text in WORKFLOWS for line in workflow_commands(text))])
-def test_every_command_line_of_the_readme_is_one(line: str) -> None:
+def test_every_command_line_is_one(line: str) -> None:
     command, words = find_command(shlex.split(line, comments=True)[1:])
     assert not isinstance(command, click.Group), "a group alone does nothing"
     for word in words:
@@ -74,33 +77,55 @@ def test_every_profile_is_in_the_readme(name: str) -> None:
     assert f"`{name}`" in README
 
 
-def test_options_named_in_the_readmes_text_exist() -> None:
+def test_options_named_in_the_text_exist() -> None:
     known = {"--index-url"}  # pip's
     for command in (group, *group.commands.values()):
         known |= options_of(command)
         if isinstance(command, click.Group):
             for child in command.commands.values():
                 known |= options_of(child)
-    named = set(re.findall(r"`(--?[a-z][a-z-]*)", README))
+    named = set(re.findall(r"`(--?[a-z][a-z-]*)", TEXT))
     assert "--workdir" in named
     assert named <= known
 
 
-def test_make_targets_named_in_the_readme_exist() -> None:
+def test_make_targets_named_in_the_text_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)\b", "\n".join([*SHELL_LINES, *re.findall(r"`([^`\n]+)`", README)])))
+    named = set(re.findall(r"\bmake ([a-z-]+)\b", "\n".join([*SHELL_LINES, *re.findall(r"`([^`\n]+)`", TEXT)])))
     assert {"run", "test"} <= named <= targets
 
 
-def test_settings_named_in_the_readme_exist() -> None:
+def test_settings_named_in_the_text_exist() -> None:
     from edgekit.config import parse_assignment
     from edgekit.pipeline import Options, Settings
 
-    named = re.findall(r"--set ([a-z_.]+=[^\s`]+)", README)
+    named = re.findall(r"--set ([a-z_.]+=[^\s`]+)", TEXT)
     assert named
     for assignment in named:
         tree = parse_assignment(assignment)
         Settings(Options(settings=tree)).check(tree)
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_settings_files_shown_are_accepted(text: str, tmp_path: Path) -> None:
+    from edgekit.pipeline import Options, Settings, said_settings
+
+    file = tmp_path / "shown.yaml"
+    file.write_text(text, encoding="utf-8")
+    tree = said_settings(file, (), {})
+    Settings(Options(settings=tree)).check(tree)
+
+
+@pytest.mark.parametrize("page", [name for name in PAGES if name != "README.md"])
+def test_every_page_is_reached_from_the_readme(page: str) -> None:
+    assert f"(docs/{page})" in README
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for name, page in PAGES.items():
+        folder = ROOT if name == "README.md" else ROOT / "docs"
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page):
+            assert (folder / target).exists(), f"{name}: {target}"
 
 
 def test_the_table_of_variants_is_what_the_models_are() -> None:
@@ -128,11 +153,11 @@ def test_the_table_of_variants_is_what_the_models_are() -> None:
 
 
 def test_nothing_is_left_to_fill_in() -> None:
-    assert not re.findall(r"@@\w*@@|TODO|TBD|XXX", README)
+    assert not re.findall(r"@@\w*@@|TODO|TBD|XXX", TEXT)
 
 
 def test_fences_are_closed_and_say_their_language() -> None:
-    assert README.count("```") == 2 * len(BLOCKS)
+    assert TEXT.count("```") == 2 * len(BLOCKS)
     assert all(language for language, _ in BLOCKS)
 
 
