@@ -6,6 +6,7 @@ check them. A settings tree is a mapping of section name to a mapping of key to 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -40,6 +41,18 @@ def build(kind: type[C], values: Mapping[str, Any], where: str) -> C:
         raise ConfigError("\n".join(_explain(kind, item, where) for item in error.errors())) from None
 
 
+def descriptions(kind: type[pydantic.BaseModel], prefix: str) -> dict[str, str]:
+    """What each key of a config is for, nested ones by their full name; `prefix` stands before every name."""
+    found: dict[str, str] = {}
+    for name, field in kind.model_fields.items():
+        if field.description:
+            found[f"{prefix}.{name}"] = field.description
+        nested = _config_of(field.annotation)
+        if hasattr(nested, "model_fields"):
+            found |= descriptions(nested, f"{prefix}.{name}")
+    return found
+
+
 def _explain(kind: type[pydantic.BaseModel], item: Any, where: str) -> str:
     path = [str(part) for part in item["loc"]]
     owner: Any = kind
@@ -60,10 +73,41 @@ def _config_of(annotation: Any) -> Any:
     return next((part for part in get_args(annotation) if hasattr(part, "model_fields")), annotation)
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """PyYAML's safe loader without three of its traps.
+
+    A key that is there twice is an error, where the last one would win in silence. `1e-4` is a number, as in YAML 1.2.
+    `2022-03-07` is text, such as the name of a session.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"key '{name}' is there twice", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in _StrictLoader.yaml_implicit_resolvers.items()
+}
+
+
+def load_yaml(text: str) -> Any:
+    """What a YAML text holds. Raises yaml.YAMLError, also for a key that is there twice."""
+    return yaml.load(text, _StrictLoader)
+
+
 def read_yaml(path: Path) -> Tree:
     """The mapping in a YAML file. Raises ConfigError when it is missing, unreadable or not a mapping."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -87,7 +131,7 @@ def parse_assignment(text: str) -> Tree:
     if not equals or len(parts) < 2 or not all(parts):
         raise ConfigError(f"--set {text}: expected SECTION.KEY=VALUE, such as training.epochs=5")
     try:
-        leaf: Any = yaml.safe_load(value)
+        leaf: Any = load_yaml(value)
     except yaml.YAMLError:
         raise ConfigError(f"--set {text}: the value is not valid YAML") from None
     for part in reversed(parts):
@@ -107,10 +151,11 @@ def merge(*trees: Mapping[str, Any]) -> Tree:
 
 
 def check_sections(tree: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    """Raises ConfigError when `tree` has a section that is not known, or one that is not a mapping."""
+    """Raises ConfigError when `tree` has a section that is not known, or one that is not a mapping. None is an empty
+    one."""
     known = list(known)
     for name, section in tree.items():
         if name not in known:
             raise ConfigError(f"{where}: unknown section '{name}'{did_you_mean(str(name), known)}")
-        if not isinstance(section, Mapping):
+        if section is not None and not isinstance(section, Mapping):
             raise ConfigError(f"{where}: section '{name}' must be a mapping, got {section!r}")

@@ -7,8 +7,9 @@ own width after pruning, and so that export and pruning see one layer at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +40,11 @@ class ModelConfig(StageConfig):
     dense: int = Field(256, ge=1, le=8192, description="units of the dense ReLU layer")
     dropout: float = Field(0.3, ge=0.0, lt=1.0, description="after each recurrent layer and the dense layer")
     readout: Readout = Field("mean", description="mean of the last layer's outputs over time, or its final states")
+    input_init: Literal["xavier", "he"] = Field("xavier", description="first weights from a layer's input, by gate")
+    recurrent_init: Literal["orthogonal", "xavier", "he"] = Field(
+        "orthogonal", description="first weights from state to state, by gate"
+    )
+    dense_init: Literal["he", "xavier"] = Field("he", description="first weights of the dense layer")
 
 
 VARIANTS: Mapping[str, ModelConfig] = {
@@ -214,8 +220,8 @@ class RecurrentClassifier(nn.Module):
 def build_model(config: ModelConfig, normalisation: Normalisation, classes: int, seed: int = 0) -> RecurrentClassifier:
     """A fresh model; the same seed gives the same weights.
 
-    Initialisation: input weights Xavier uniform, recurrent weights orthogonal per gate, LSTM forget bias 1, dense layer
-    He, output layer Xavier, other biases 0.
+    Initialisation as configured: Xavier uniform (Glorot and Bengio 2010), He uniform (He et al. 2015) or orthogonal
+    (Saxe et al. 2014), the recurrent layers' gate by gate; output layer Xavier, LSTM forget bias 1, other biases 0.
     """
     architecture = Architecture(
         cell=config.type,
@@ -231,24 +237,31 @@ def build_model(config: ModelConfig, normalisation: Normalisation, classes: int,
         torch.manual_seed(seed)
         model = RecurrentClassifier(architecture, normalisation)
         for layer in model.recurrent:
-            _initialise_recurrent(layer)
-        nn.init.kaiming_uniform_(model.dense.weight, nonlinearity="relu")
+            _initialise_recurrent(layer, config)
+        _INITS[config.dense_init](model.dense.weight)
         nn.init.xavier_uniform_(model.output.weight)
         nn.init.zeros_(model.dense.bias)
         nn.init.zeros_(model.output.bias)
     return model
 
 
+_INITS: dict[str, Callable[[Tensor], Tensor]] = {
+    "xavier": nn.init.xavier_uniform_,
+    "he": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
+    "orthogonal": nn.init.orthogonal_,
+}
+
+
 @torch.no_grad()
-def _initialise_recurrent(layer: nn.Module) -> None:
+def _initialise_recurrent(layer: nn.Module, config: ModelConfig) -> None:
     hidden = int(layer.hidden_size)  # type: ignore[arg-type]
     for name, parameter in layer.named_parameters():
         if name.startswith("weight_ih"):
             for gate in parameter.split(hidden):
-                nn.init.xavier_uniform_(gate)
+                _INITS[config.input_init](gate)
         elif name.startswith("weight_hh"):
             for gate in parameter.split(hidden):
-                nn.init.orthogonal_(gate)
+                _INITS[config.recurrent_init](gate)
         else:
             nn.init.zeros_(parameter)
             if isinstance(layer, nn.LSTM) and name.startswith("bias_ih"):

@@ -108,12 +108,12 @@ def test_settings_named_in_the_text_exist() -> None:
 
 @pytest.mark.parametrize("text", SETTINGS)
 def test_settings_files_shown_are_accepted(text: str, tmp_path: Path) -> None:
-    from edgekit.pipeline import Options, Settings, said_settings
+    from edgekit.pipeline import Options, Settings, said_options
 
     file = tmp_path / "shown.yaml"
     file.write_text(text, encoding="utf-8")
-    tree = said_settings(file, (), {})
-    Settings(Options(settings=tree)).check(tree)
+    options = said_options(Options(), file)
+    Settings(options).check(options.settings)
 
 
 @pytest.mark.parametrize("page", [name for name in PAGES if name != "README.md"])

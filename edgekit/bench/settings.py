@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import pydantic
+from pydantic import Field
 
 from edgekit.config import StageConfig
 
@@ -17,8 +17,12 @@ ON_HOST: Evidence = "measured on this host"
 #: From the strongest to the weakest, as a statement about a board.
 EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, "emulated", ESTIMATED, ON_HOST)
 
-Count = Annotated[int, pydantic.Field(ge=1)]
-Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Threads = Annotated[int, Field(ge=1, le=256)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Shapes = dict[str, tuple[Count, ...]]
+Values = dict[str, int | Annotated[float, Field(allow_inf_nan=False)]]
 
 
 class BenchConfig(StageConfig):
@@ -34,19 +38,25 @@ class BenchConfig(StageConfig):
     model leaves them open. values: numbers that fill an input, such as a sampling rate. seed: of random input.
     """
 
-    repeats: Count = 1000
-    min_time_s: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)] = 0.5
-    warmup: Annotated[int, pydantic.Field(ge=0)] = 50
-    processes: Count = 3
-    rate_hz: Annotated[float, pydantic.Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
-    duration_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] | None = None
-    sweep: bool = False
-    threads: Annotated[int, pydantic.Field(ge=1, le=256)] | None = None
-    time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
-    evidence: Evidence = ESTIMATED
-    shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
-    values: dict[str, int | Finite] = pydantic.Field(default_factory=dict)
-    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    repeats: Count = Field(1000, description="samples wanted of each process")
+    min_time_s: float = Field(
+        ge=0, allow_inf_nan=False, default=0.5, description="seconds that each process samples at least"
+    )
+    warmup: Natural = Field(50, description="runs before the first sample")
+    processes: Count = Field(3, description="fresh processes, each with its own luck in memory")
+    rate_hz: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = Field(
+        None, description="of one more run, paced as an application would"
+    )
+    duration_s: Seconds | None = Field(None, description="seconds of one more run, back to back or paced")
+    sweep: bool = Field(False, description="whether other threads and larger batches are surveyed")
+    threads: Threads | None = Field(None, description="of inference")
+    time_limit_s: Seconds = Field(60.0, description="seconds for all measuring")
+    evidence: Evidence = Field(ESTIMATED, description="the least that is accepted for a profile's boards")
+    shapes: dict[str, tuple[Count, ...]] = Field(
+        default_factory=dict, description="sizes of inputs where the model leaves them open"
+    )
+    values: Values = Field(default_factory=dict, description="numbers that fill inputs, such as a sampling rate")
+    seed: Natural = Field(0, description="of random input")
 
 
 class CompareConfig(StageConfig):
@@ -60,16 +70,22 @@ class CompareConfig(StageConfig):
     where it leaves them open. values: numbers that fill an input of the first file. seed: of random input.
     """
 
-    repeats: Count = 1000
-    warmup: Annotated[int, pydantic.Field(ge=0)] = 50
-    processes: Count = 5
-    threads: Annotated[int, pydantic.Field(ge=1, le=256)] = 1
-    confidence: Annotated[float, pydantic.Field(ge=0.5, lt=1)] = 0.99
-    smallest_effect_ratio: Annotated[float, pydantic.Field(ge=0, lt=1)] = 0.02
-    time_limit_s: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] = 60.0
-    shapes: dict[str, tuple[Count, ...]] = pydantic.Field(default_factory=dict)
-    values: dict[str, int | Finite] = pydantic.Field(default_factory=dict)
-    seed: Annotated[int, pydantic.Field(ge=0)] = 0
+    repeats: Count = Field(1000, description="samples wanted of each process")
+    warmup: Natural = Field(50, description="runs before the first sample")
+    processes: Count = Field(5, description="fresh processes, each with its own luck in memory")
+    threads: Threads = Field(1, description="of inference")
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        0.99, description="of each process's interval of the median ratio"
+    )
+    smallest_effect_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.02, description="a smaller difference in time is called none"
+    )
+    time_limit_s: Seconds = Field(60.0, description="seconds for all measuring")
+    shapes: dict[str, tuple[Count, ...]] = Field(
+        default_factory=dict, description="sizes of inputs where the model leaves them open"
+    )
+    values: Values = Field(default_factory=dict, description="numbers that fill inputs, such as a sampling rate")
+    seed: Natural = Field(0, description="of random input")
 
 
 def accepts(least: Evidence, evidence: Evidence) -> bool:

@@ -106,17 +106,17 @@ def workspace(
     """The open work directory of a command: an `edgekit.pipeline.Workspace`. read_only: nothing is written there."""
     from edgekit.cli.progress import Console
     from edgekit.config import merge
-    from edgekit.pipeline import Options, open_workspace, said_settings
+    from edgekit.pipeline import Options, open_workspace, said_options
 
-    options = Options(
+    flags = Options(
         data=recordings_option(common.data),
         preset=common.preset,
         seed=common.seed,
         threads=common.threads,
-        teacher=teacher_option(teacher),
+        teacher=teacher,
         student=student,
-        settings=said_settings(common.config, common.assignments, merge(common.flags, said or {})),
     )
+    options = said_options(flags, common.config, common.assignments, merge(common.flags, said or {}))
     with (
         Console(quiet=common.quiet, verbose=common.verbose) as console,
         open_workspace(
@@ -165,11 +165,6 @@ def recordings_option(data: Path | None) -> str | None:
     if data is None or (str(data) == "synthetic" and not data.exists()):
         return None if data is None else "synthetic"
     return str(data.absolute())
-
-
-def teacher_option(teacher: str | None) -> str | None:
-    """--teacher as options keep it: a file by its absolute path."""
-    return str(Path(teacher).absolute()) if teacher and teacher.endswith(".onnx") else teacher
 
 
 def parse_shape(text: str) -> tuple[str, list[int]]:

@@ -33,18 +33,19 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
       edgekit quantize my-lstm.onnx --scheme int8-dynamic
     """
     from edgekit.cli.progress import Console
-    from edgekit.pipeline import int8_path, quantize_file, run_quantize, said_settings
+    from edgekit.pipeline import Options, int8_path, quantize_file, run_quantize, said_options
     from edgekit.report import quantized_text
 
     if model is None and output is not None:
         raise click.UsageError("--output goes with MODEL; without one the files are in the work directory")
     said = flags(quantize={"scheme": scheme})
     if model is not None:
-        target, tree = output or int8_path(model), said_settings(common.config, common.assignments, said)
+        target = output or int8_path(model)
+        options = said_options(Options(), common.config, common.assignments, said)
         if common.dry_run:
             Console(quiet=common.quiet, verbose=common.verbose).stage("quantize", "plan", f"{model} to {target}")
             return 0
-        written = quantize_file(model, target, tree)
+        written = quantize_file(model, target, options.settings)
         emit(common.json, written.to_dict(), lambda: quantized_text(written.to_dict()))
         return 0
     with workspace(common, said) as opened:

@@ -8,6 +8,7 @@ from edgekit.pipeline.benches import bench_model, check_reports, compare_models,
 from edgekit.pipeline.files import find_model
 from edgekit.pipeline.jobs import (
     ChainResult,
+    default_settings,
     run_chain,
     run_distill,
     run_prune,
@@ -15,7 +16,8 @@ from edgekit.pipeline.jobs import (
     run_train,
     show_settings,
 )
-from edgekit.pipeline.settings import PRESETS, SECTIONS, Options, Settings, said_settings
+from edgekit.pipeline.options import SECTIONS, Options, said_options
+from edgekit.pipeline.settings import PRESETS, Settings
 from edgekit.pipeline.use import (
     describe_environment,
     evaluate_file,
@@ -39,6 +41,7 @@ __all__ = [
     "bench_model",
     "check_reports",
     "compare_models",
+    "default_settings",
     "describe_environment",
     "evaluate_file",
     "find_model",
@@ -52,7 +55,7 @@ __all__ = [
     "run_prune",
     "run_quantize",
     "run_train",
-    "said_settings",
+    "said_options",
     "show_settings",
     "write_reports",
 ]

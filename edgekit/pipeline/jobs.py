@@ -10,7 +10,8 @@ from edgekit.artifacts import write_bytes, write_json
 from edgekit.config import Tree
 from edgekit.errors import ConfigError, EdgekitError, GateError, worst
 from edgekit.pipeline.benches import bench_model
-from edgekit.pipeline.settings import needs_extra
+from edgekit.pipeline.options import Options
+from edgekit.pipeline.settings import Settings, needs_extra
 from edgekit.pipeline.use import describe_environment
 from edgekit.pipeline.workspace import Record, Workspace
 from edgekit.profiles import load_profile
@@ -75,14 +76,14 @@ def run_train(workspace: Workspace, name: str | None = None) -> Record | None:
     """Train a variant (default: the teacher's). None in a dry run."""
     stages = _stages(workspace, "train")
     with needs_extra("train"):
-        from edgekit.model import VARIANTS, variant
+        from edgekit.model import VARIANTS
         from edgekit.pipeline.stages import train_stage_name
         from edgekit.teacher import is_foreign
     name = name or workspace.settings.teacher
     if is_foreign(name):
         known = ", ".join(VARIANTS)
         raise ConfigError(f"train: the teacher is {name}, which edgekit does not train; name one of {known}")
-    variant(name)
+    workspace.settings.model(name)  # an unknown or contradictory name is an error now
     stage = train_stage_name(name)
     return stages.ensure(stage, frozenset({stage}))
 
@@ -149,3 +150,9 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
 def show_settings(workspace: Workspace) -> Tree:
     """Every resolved setting, JSON-ready. Raises MissingExtraError without the training extra."""
     return workspace.settings.resolved()
+
+
+def default_settings(preset: str | None) -> tuple[Tree, dict[str, str]]:
+    """Every setting where nothing is said but the preset, JSON-ready, and what each is for, by its full name."""
+    settings = Settings(Options(preset=preset))
+    return settings.resolved(), settings.descriptions()

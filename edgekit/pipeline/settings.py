@@ -1,36 +1,21 @@
-"""From what the user said, now and before, to the checked config of every stage."""
+"""From options to the checked config of every stage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgekit.config import StageConfig, Tree, build, check_sections, merge, parse_assignment, read_yaml
+from edgekit.config import StageConfig, Tree, build, descriptions, merge
 from edgekit.data import AugmentConfig, DataConfig
-from edgekit.errors import ConfigError, MissingExtraError, StateError, did_you_mean, missing_extra
+from edgekit.errors import ConfigError, MissingExtraError, did_you_mean, missing_extra
+from edgekit.pipeline.options import SECTIONS, Options
+
+if TYPE_CHECKING:
+    from edgekit.model import ModelConfig
 
 C = TypeVar("C", bound=StageConfig)
-
-#: Section of the settings file to the config it fills. Loaded by name, so that bench needs no torch.
-SECTIONS: Mapping[str, str] = {
-    "data": "edgekit.data:DataConfig",
-    "augmentation": "edgekit.data:AugmentConfig",
-    "synth": "edgekit.data:SynthConfig",
-    "model": "edgekit.model:ModelConfig",
-    "training": "edgekit.train:TrainingConfig",
-    "loss": "edgekit.train:LossConfig",
-    "regularization": "edgekit.train:RegularizationConfig",
-    "student": "edgekit.model:ModelConfig",
-    "distill": "edgekit.distill:DistillConfig",
-    "prune": "edgekit.prune:PruneConfig",
-    "quantize": "edgekit.quantize:QuantizeConfig",
-    "gates": "edgekit.pipeline.gates:GatesConfig",
-    "bench": "edgekit.bench:BenchConfig",
-    "compare": "edgekit.bench:CompareConfig",
-}
 
 #: What a preset changes against the configs' own defaults, which are the specification's.
 #: standard: up to the specification's 100 epochs, its phases taken literally. Its early stopping waits for epoch 60:
@@ -53,84 +38,71 @@ PRESETS: Mapping[str, Tree] = {
 }
 
 
-#: What --data says for the embedded hands.
-SYNTHETIC = "synthetic"
 DEFAULT_TEACHER = "accurate"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What stays with a work directory and is inherited by later commands. None: not said yet.
-
-    data: recordings, an absolute path, or "synthetic" for the embedded hands (the default). settings: sections as said
-    by --config, --set and flags, over the preset. threads: for training.
-    """
-
-    data: str | None = None
-    preset: str | None = None
-    seed: int | None = None
-    threads: int | None = None
-    teacher: str | None = None
-    student: str | None = None
-    settings: Tree = field(default_factory=dict)
-
-    def to_dict(self) -> Tree:
-        """JSON-ready; `Options.from_dict` is the way back."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], where: Path) -> Options:
-        """Raises StateError when the manifest at `where` holds something else."""
-        kinds = {"data": str, "preset": str, "seed": int, "threads": int, "teacher": str, "student": str}
-        try:
-            options = cls(**values)
-            good = all(isinstance(getattr(options, name), (kind, type(None))) for name, kind in kinds.items())
-            check_sections(options.settings, SECTIONS, str(where))
-        except (TypeError, AttributeError, ConfigError):
-            good = False
-        if not good:
-            raise StateError(
-                f"{where}: its manifest holds options that this edgekit does not know; use another --workdir"
-            )
-        return options
-
-    @property
-    def recordings(self) -> str | None:
-        """Path of the recordings; None for the embedded synthetic hands."""
-        return None if self.data == SYNTHETIC else self.data
-
-    def updated(self, newer: Options) -> Options:
-        """These options with everything that `newer` says replaced."""
-        said = {k: v for k, v in asdict(newer).items() if v is not None and k != "settings"}
-        return replace(self, **said, settings=merge(self.settings, newer.settings))
-
-
-def said_settings(config_file: Path | None, assignments: tuple[str, ...], flags: Mapping[str, Any]) -> Tree:
-    """The settings tree of one command: the file, then each --set, then the command's own flags; later ones win.
-
-    Raises ConfigError for a section that nobody knows.
-    """
-    trees = [] if config_file is None else [read_yaml(config_file)]
-    if trees:
-        check_sections(trees[0], SECTIONS, str(config_file))
-    for text in assignments:
-        tree = parse_assignment(text)
-        check_sections(tree, SECTIONS, f"--set {text}")
-        trees.append(tree)
-    return merge(*trees, dict(flags))
+#: A model that is no named variant's.
+CUSTOM = "custom"
+#: What a section `model` says where it describes a whole model, and not what is changed in a variant.
+WHOLE = ("type", "hidden_size", "num_layers")
 
 
 class Settings:
-    """Every stage's checked config, resolved from options."""
+    """Every stage's checked config, resolved from options. Raises ConfigError for an unknown preset, and for a dropout
+    that is said twice and differently."""
 
     def __init__(self, options: Options) -> None:
         self.preset = options.preset or "standard"
         if self.preset not in PRESETS:
             raise ConfigError(f"--preset {self.preset}: unknown{did_you_mean(self.preset, PRESETS)}")
         self.seed = options.seed or 0
-        self.teacher = options.teacher or DEFAULT_TEACHER
         self.student = options.student or "edge"
+        self._said_teacher = options.teacher
+        self._said = options.settings
         self._tree = merge(PRESETS[self.preset], options.settings)
+        self._model = _model_section(self._tree)
+
+    @cached_property
+    def describes_model(self) -> bool:
+        """Whether the section `model` says type, hidden_size and num_layers: a whole model."""
+        return all(key in self._model for key in WHOLE)
+
+    @cached_property
+    def teacher(self) -> str:
+        """As said; else the variant that the section `model` describes, or `custom`; else the default."""
+        if self._said_teacher or not self.describes_model:
+            return self._said_teacher or DEFAULT_TEACHER
+        with needs_extra("train"):
+            from edgekit.model import VARIANTS
+        same = [
+            name for name, config in VARIANTS.items() if all(getattr(config, key) == self._model[key] for key in WHOLE)
+        ]
+        return same[0] if same else CUSTOM
+
+    def model(self, name: str) -> ModelConfig:
+        """Of a variant, or `custom`, with the section `model` on top. Raises ConfigError.
+
+        A section that describes a whole model is the teacher's: another variant than the teacher contradicts it.
+        """
+        with needs_extra("train"):
+            from edgekit.model import ModelConfig, variant
+        if self.describes_model and name != self.teacher:
+            told = " ".join(str(self._model[key]) for key in WHOLE)
+            raise ConfigError(
+                f"train {name}: the section `model` describes another one, {self.teacher} ({told}); leave out the"
+                " variant, or what model says of type, hidden_size or num_layers"
+            )
+        base = ModelConfig() if name == CUSTOM else variant(name)
+        return build(ModelConfig, merge(base.model_dump(), self._model), "model")
+
+    def student_model(self) -> ModelConfig:
+        """Of the student's variant with the section `student` on top. Raises ConfigError."""
+        with needs_extra("distill"):
+            from edgekit.model import ModelConfig, variant
+        return self.section("student", ModelConfig, variant(self.student).model_dump())
+
+    @staticmethod
+    def descriptions() -> dict[str, str]:
+        """What each setting is for, by its full name. Raises MissingExtraError without the training extra."""
+        return {key: text for name in SECTIONS for key, text in descriptions(_kind(name), name).items()}
 
     def section(self, name: str, kind: type[C], base: Mapping[str, Any] | None = None) -> C:
         """One section's config: what was said, over the preset, over `base` or the defaults. Raises ConfigError."""
@@ -139,11 +111,22 @@ class Settings:
 
     def augmentation(self) -> AugmentConfig:
         """The section `augmentation`; its probability is `data.augmentation_probability` unless said otherwise."""
-        probability = self.section("data", DataConfig).augmentation_probability
+        probability = self._augmentation_probability()
         return self.section("augmentation", AugmentConfig, {**AugmentConfig().model_dump(), "probability": probability})
+
+    def _augmentation_probability(self) -> float:
+        said = self._said.get("data", {}).get("augmentation_probability")
+        own = self._said.get("augmentation", {}).get("probability")
+        if None not in (said, own) and said != own:
+            raise ConfigError(
+                f"data.augmentation_probability is {said}, augmentation.probability {own}: they are one setting;"
+                " say one of them, or both alike"
+            )
+        return self.section("data", DataConfig).augmentation_probability
 
     def check(self, names: Iterable[str]) -> None:
         """Check these sections where their code can be loaded here. Raises ConfigError for the first that is wrong."""
+        self._augmentation_probability()
         for name in names:
             try:
                 self.section(name, _kind(name))
@@ -153,16 +136,35 @@ class Settings:
     def resolved(self) -> Tree:
         """All settings as a JSON-ready tree. Raises MissingExtraError without the training extra."""
         with needs_extra("config"):
-            from edgekit.model import VARIANTS, ModelConfig, variant
+            from edgekit.model import VARIANTS
 
-        own = self.teacher if self.teacher in VARIANTS else DEFAULT_TEACHER  # `model` is for teachers trained here
-        bases = {"model": variant(own).model_dump(), "student": variant(self.student).model_dump()}
-        bases["augmentation"] = self.augmentation().model_dump()
+        own = self.teacher if self.teacher in (*VARIANTS, CUSTOM) else DEFAULT_TEACHER  # others are not trained here
         tree: Tree = {"preset": self.preset, "seed": self.seed, "teacher": self.teacher}
         for name in SECTIONS:
-            kind = ModelConfig if name in ("model", "student") else _kind(name)
-            tree[name] = self.section(name, kind, bases.get(name)).model_dump(mode="json")
+            if name in ("model", "student"):
+                config: StageConfig = self.model(own) if name == "model" else self.student_model()
+            else:
+                config = self.augmentation() if name == "augmentation" else self.section(name, _kind(name))
+            tree[name] = config.model_dump(mode="json")
+        tree["student"] = {"variant": self.student, **tree["student"]}
+        tree["regularization"]["dropout"] = None  # it is in `model`
+        if tree["augmentation"]["probability"] == tree["data"]["augmentation_probability"]:
+            del tree["augmentation"]["probability"]  # it is in `data`
         return tree
+
+
+def _model_section(tree: Mapping[str, Any]) -> Tree:
+    """The section `model` with regularization.dropout, which is the same setting, in it. Raises ConfigError."""
+    section, dropout = dict(tree.get("model", {})), tree.get("regularization", {}).get("dropout")
+    if dropout is None:
+        return section
+    said = section.setdefault("dropout", dropout)
+    if said != dropout:
+        raise ConfigError(
+            f"model.dropout is {said}, regularization.dropout {dropout}: they are one setting; say one of them, or both"
+            " alike"
+        )
+    return section
 
 
 def _kind(name: str) -> type[StageConfig]:

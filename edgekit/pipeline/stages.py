@@ -23,10 +23,10 @@ from edgekit.model import (
     build_model,
     load_model,
     save_model,
-    variant,
 )
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
+from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
@@ -99,10 +99,13 @@ class Stages:
     @cached_property
     def table(self) -> Mapping[str, Stage]:
         """Every stage by name."""
-        for name in (*(stage.removeprefix("train ") for stage in self.teacher_stages), self.settings.student):
-            variant(name)  # an unknown name is an error here, with a suggestion, before hours of training
+        for (
+            name
+        ) in self.teacher_stages:  # an unknown name is an error here, with a suggestion, before hours of training
+            self.model_config(name.removeprefix("train "))
+        self.student_config()
         return {
-            **{train_stage_name(name): self._train_stage(name) for name in VARIANTS},
+            **{train_stage_name(name): self._train_stage(name) for name in (*VARIANTS, CUSTOM)},
             STUDENT: Stage(STUDENT, 1, self.teacher_stages, self._student_config, self._teacher_inputs, self._distill),
             PRUNED: Stage(
                 PRUNED,
@@ -138,8 +141,8 @@ class Stages:
         return self._made_by(*self.teacher_stages) if foreign is None else {foreign.said: foreign.digest}
 
     def model_config(self, name: str) -> ModelConfig:
-        """Of a trained variant, with the section `model` on top."""
-        return self.settings.section("model", ModelConfig, variant(name).model_dump())
+        """Of the model that a stage `train` makes."""
+        return self.settings.model(name)
 
     def _train_stage(self, name: str) -> Stage:
         def config() -> dict[str, Any]:
@@ -149,6 +152,7 @@ class Stages:
                 "regularization": self.settings.section("regularization", RegularizationConfig),
             }
             dumped = {key: value.model_dump(mode="json") for key, value in sections.items()}
+            del dumped["regularization"]["dropout"]  # it is in `model`
             return {**self._common_config(), "model": self.model_config(name).model_dump(mode="json"), **dumped}
 
         return Stage(train_stage_name(name), 1, (), config, dict, lambda: self._train(name))
@@ -163,7 +167,7 @@ class Stages:
 
     def student_config(self) -> ModelConfig:
         """The student's variant with the section `student`."""
-        return self.settings.section("student", ModelConfig, variant(self.settings.student).model_dump())
+        return self.settings.student_model()
 
     def _prune_config(self) -> dict[str, Any]:
         return {**self._common_config(), "prune": self.settings.section("prune", PruneConfig).model_dump(mode="json")}

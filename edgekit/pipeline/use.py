@@ -19,7 +19,8 @@ from edgekit.errors import ConfigError, DataError, ShapeError
 from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, read_recordings
 from edgekit.pipeline.files import find_model, metadata_of, part_of
-from edgekit.pipeline.settings import Options, Settings, needs_extra
+from edgekit.pipeline.options import Options
+from edgekit.pipeline.settings import Settings, needs_extra
 from edgekit.pipeline.workspace import Workspace, versions
 from edgekit.runtime import open_predictor
 

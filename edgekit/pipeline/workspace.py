@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit import __version__
-from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest
-from edgekit.errors import InputError, StateError
-from edgekit.pipeline.settings import Options, Settings
+from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_bytes, write_manifest
+from edgekit.errors import InputError, MissingExtraError, StateError
+from edgekit.pipeline.options import Options
+from edgekit.pipeline.settings import Settings
+from edgekit.report import settings_text
+
+#: All settings of the last command that made something.
+SETTINGS_FILE = "config.yaml"
 
 
 class Watcher(Protocol):
@@ -210,8 +215,15 @@ class Workspace:
         self._made = True
         self._manifest["stages"][stage.name] = record.to_dict()
         write_manifest(self.path, self._manifest)
+        self._store_settings()
         self.watcher.stage(stage.name, "done", f"{record.wall_s:.0f} s")
         return record
+
+    def _store_settings(self) -> None:
+        """Every resolved setting of the command that makes something, as --config accepts it."""
+        with contextlib.suppress(MissingExtraError):  # a stage that needs no training extra may run without it
+            text = settings_text(self.settings.resolved())
+            write_bytes(self.path / SETTINGS_FILE, (text + "\n").encode())
 
     def resume_file(self, stage: str, key: Mapping[str, Any]) -> Path:
         """Where an interrupted run of this stage goes on. One made with other settings is left behind and deleted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -55,11 +55,22 @@ def pairs_text(values: Mapping[str, Any]) -> str:
     return pairs((name, "unknown" if value is None else str(value)) for name, value in values.items())
 
 
-def settings_text(tree: Mapping[str, Any]) -> str:
-    """YAML; what is no section stands in a comment, so that --config accepts it."""
-    sections = {name: value for name, value in tree.items() if isinstance(value, Mapping)}
-    said = ", ".join(f"{name} {value}" for name, value in tree.items() if name not in sections)
-    return f"# {said}\n" + yaml.safe_dump(sections, sort_keys=False).rstrip()
+def settings_text(tree: Mapping[str, Any], descriptions: Mapping[str, str] | None = None) -> str:
+    """YAML that --config accepts. descriptions: by full name (`training.epochs`), put behind what they describe."""
+    return "\n".join(_yaml_lines(tree, descriptions or {}))
+
+
+def _yaml_lines(tree: Mapping[str, Any], descriptions: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    indent = "  " * prefix.count(".")
+    for key, value in tree.items():
+        name = prefix + key
+        about = f"  # {descriptions[name]}" if name in descriptions else ""
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{key}:{about}"
+            yield from _yaml_lines(value, descriptions, f"{name}.")
+        else:
+            shown = yaml.safe_dump(value, default_flow_style=True, width=100_000).removesuffix("...\n").rstrip()
+            yield f"{indent}{key}: {shown}{about}"
 
 
 def profiles_text(profiles: Sequence[Profile]) -> str:

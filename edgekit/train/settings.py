@@ -56,8 +56,10 @@ class TrainingConfig(StageConfig):
     learning_rate: float = Field(1e-3, gt=0.0, description="Adam's first learning rate")
     optimizer: Literal["adam"] = Field("adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
     clip_norm: float = Field(1.0, gt=0.0, description="gradients are clipped to this global norm")
-    lr_scheduler: SchedulerConfig = SchedulerConfig()
-    early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
+    lr_scheduler: SchedulerConfig = Field(SchedulerConfig(), description="how the learning rate falls")
+    early_stopping: EarlyStoppingConfig | None = Field(
+        EarlyStoppingConfig(), description="when to stop before the last epoch; null: never"
+    )
 
 
 class LossConfig(StageConfig):
@@ -70,6 +72,9 @@ class LossConfig(StageConfig):
 class RegularizationConfig(StageConfig):
     """What keeps weights small."""
 
+    dropout: float | None = Field(
+        None, ge=0.0, lt=1.0, description="the same as model.dropout, by the specification's name"
+    )
     l2_weight: float = Field(
         1e-4, ge=0.0, description="Keras's L2 on dense kernels: torch's weight_decay is twice that"
     )

@@ -75,7 +75,7 @@ def test_weights_are_safetensors_with_a_json_config_and_nothing_is_pickled(chain
         trained = sum(w.size for name, w in weights.items() if not name.startswith("preprocess."))
         assert description["parameters"] == trained
     suffixes = {path.suffix for path in chain.workdir.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md"}, "a resume file outlived its stage"
+    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md", ".yaml"}, "a resume file outlived its stage"
 
 
 def test_half_of_the_students_parameters_go(chain: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from edgekit.data import AugmentConfig, DataConfig, SynthConfig
+from edgekit.data import AugmentConfig, SynthConfig
 from edgekit.errors import ConfigError
-from edgekit.pipeline import PRESETS, SECTIONS, Options, Settings, said_settings
+from edgekit.pipeline import PRESETS, SECTIONS, Options, Settings, said_options
 
 Cli = Callable[..., Any]
 
@@ -27,10 +27,12 @@ def test_what_is_said_wins_over_the_preset_and_the_preset_over_defaults() -> Non
 def test_flags_win_over_set_and_set_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("training: {epochs: 1, batch_size: 2}\ndata: {split: session}\n")
-    tree = said_settings(
-        file, ("training.epochs=2", "training.learning_rate=0.1", "training.epochs=3"), {"data": {"split": "signer"}}
-    )
-    assert tree == {"training": {"epochs": 3, "batch_size": 2, "learning_rate": 0.1}, "data": {"split": "signer"}}
+    assigned = ("training.epochs=2", "training.learning_rate=0.1", "training.epochs=3")
+    options = said_options(Options(), file, assigned, {"data": {"split": "signer"}})
+    assert options.settings == {
+        "training": {"epochs": 3, "batch_size": 2, "learning_rate": 0.1},
+        "data": {"split": "signer"},
+    }
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -54,9 +56,9 @@ def test_an_unknown_section_is_refused_with_a_suggestion(tmp_path: Path, section
     file = tmp_path / "settings.yaml"
     file.write_text(f"{section}: {{epochs: 3}}\n")
     with pytest.raises(ConfigError, match=suggestion):
-        said_settings(file, (), {})
+        said_options(Options(), file)
     with pytest.raises(ConfigError, match=suggestion):
-        said_settings(None, (f"{section}.epochs=3",), {})
+        said_options(Options(), None, (f"{section}.epochs=3",))
 
 
 def test_what_the_user_says_of_augmentation_reaches_it() -> None:
@@ -74,20 +76,209 @@ def test_what_the_user_says_of_augmentation_reaches_it() -> None:
         assert probability(preset, data={"augmentation_probability": 0.25}) == 0.25
         assert probability(preset, augmentation={"probability": 0.75}) == 0.75
         said = Options(preset=preset, settings={"data": {"augmentation_probability": 0.25}})
-        assert Settings(said).resolved()["augmentation"]["probability"] == 0.25
+        assert Settings(said).resolved()["data"]["augmentation_probability"] == 0.25
 
 
-def test_the_printed_settings_are_what_config_accepts(cli: Cli, tmp_path: Path) -> None:
-    said = ("--preset=quick", "--set=training.epochs=7", "--set=data.test_sessions=[a, b]", "--set=model.dense=99")
-    answer = cli("config", f"--workdir={tmp_path / 'one'}", *said)
+SAID = {
+    "nothing": (),
+    "variants": ("--preset=quick", "--seed=3", "--set=student.variant=balanced", "--set=training.epochs=7"),
+    "lists": ("--set=data.test_sessions=[a, 2022-03-07]", "--set=training.early_stopping=null"),
+    "sizes": ("--set=model.hidden_size=99", "--set=model.dense=12", "--set=training.learning_rate=1e-4"),
+    "dropout": ("--set=regularization.dropout=0.45", "--set=data.augmentation_probability=0.25"),
+}
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_the_printed_settings_reproduce_themselves(cli: Cli, tmp_path: Path, said: tuple[str, ...]) -> None:
+    """In an empty work directory that is told nothing else; also with one of them said otherwise."""
+    pytest.importorskip("torch")
     file = tmp_path / "all.yaml"
-    file.write_text(answer.out)
-    sections = yaml.safe_load(answer.out)
-    assert set(sections) == set(SECTIONS)
-    assert DataConfig(**sections["data"]).test_sessions == ("a", "b")
-    again = cli("config", f"--workdir={tmp_path / 'two'}", f"--config={file}", "--preset=quick", "--json")
-    first = cli("config", f"--workdir={tmp_path / 'one'}", *said, "--json")
-    assert again.json == first.json
-    assert first.json["training"]["epochs"] == 7
-    assert first.json["model"]["dense"] == 99
+    file.write_text(cli("config", f"--workdir={tmp_path / 'one'}", *said).out)
+    assert set(yaml.safe_load(file.read_text())) == {*SECTIONS, "preset", "seed", "teacher"}
+    first = cli("config", f"--workdir={tmp_path / 'one'}", *said, "--json").json
+    assert cli("config", f"--workdir={tmp_path / 'two'}", f"--config={file}", "--json").json == first
+    for change in ("model.dropout=0.1", "regularization.dropout=0.1", "data.augmentation_probability=0.1"):
+        assert cli("config", f"--config={file}", f"--set={change}", f"--workdir={tmp_path / 'three'}").code == (
+            2 if change == "regularization.dropout=0.1" else 0
+        )
     assert list(tmp_path.iterdir()) == [file], "looking at settings writes nothing"
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_the_printed_settings_make_the_same_stages(cli: Cli, tmp_path: Path, said: tuple[str, ...]) -> None:
+    pytest.importorskip("torch")
+    from edgekit.pipeline.stages import Stages
+    from edgekit.pipeline.workspace import Silent, Workspace
+
+    def configs(options: Options) -> dict[str, Any]:
+        workspace = Workspace(Path("unused"), options, {"stages": {}}, Silent(), force=False, dry_run=True)
+        stages = Stages(workspace)
+        return {name: dict(stages.table[name].config()) for name in stages.chain}
+
+    assigned = tuple(text.removeprefix("--set=") for text in said if text.startswith("--set="))
+    flags = Options(preset="quick", seed=3) if "--seed=3" in said else Options()
+    file = tmp_path / "all.yaml"
+    file.write_text(cli("config", f"--workdir={tmp_path / 'one'}", *said).out)
+    assert configs(said_options(Options(), file)) == configs(said_options(flags, None, assigned))
+
+
+def test_the_default_settings_are_explained_and_accepted(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    cli("train", f"--workdir={tmp_path}", "--set=training.epochs=5", "--preset=quick", "--dry-run")
+    answer = cli("config", "--default")
+    assert yaml.safe_load(answer.out) == Settings(Options()).resolved()
+    assert "  batch_size: 32  # takes per step\n" in answer.out
+    keys = [line for line in answer.out.splitlines() if ": " in line]
+    assert sum("  # " in line for line in keys) > 0.95 * len(keys), "nearly every key says what it is for"
+    assert cli("config", "--default", "--preset=quick", "--json").json == Settings(Options(preset="quick")).resolved()
+    refused = cli("config", "--default", "--set=training.epochs=5")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--default shows what holds where nothing is said" in refused.err
+
+
+# The file: names beside the sections, and the traps of YAML.
+
+
+def from_file(tmp_path: Path, text: str, flags: Options | None = None) -> Options:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    return said_options(flags or Options(), file)
+
+
+def test_a_file_may_name_preset_seed_teacher_and_student_and_flags_win(tmp_path: Path) -> None:
+    text = "preset: quick\nseed: 4\nteacher: base\nstudent: {variant: balanced, dense: 9}\nmodel:\n"
+    options = from_file(tmp_path, text)
+    assert options == Options(
+        preset="quick", seed=4, teacher="base", student="balanced", settings={"student": {"dense": 9}}
+    )
+    flagged = from_file(tmp_path, text, Options(preset="standard", seed=5, teacher="edge", student="edge"))
+    assert (flagged.preset, flagged.seed, flagged.teacher, flagged.student) == ("standard", 5, "edge", "edge")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: -1", r"settings\.yaml: seed: expected a whole number from 0, got -1"),
+        ("seed: true", "seed: expected a whole number from 0, got True"),
+        ("preset: 3", "preset: expected a name, got 3"),
+        ("student: {variant: 3}", r"student\.variant: expected a name, got 3"),
+        ("student: edge", "section 'student' must be a mapping, got 'edge'"),
+        ("sed: 3", "unknown section 'sed'; did you mean 'seed'"),
+        ("training: {epochs: 1}\ntraining: {epochs: 2}", "key 'training' is there twice"),
+        ("training: {epochs: 1, epochs: 2}", "key 'epochs' is there twice"),
+        ("training:\n\tepochs: 1", "not valid YAML"),
+        ("3: {epochs: 1}", "unknown section '3'"),
+        ("? [a, b]\n: 1", "not valid YAML"),
+        ("- training", "expected a mapping of sections, got list"),
+    ],
+)
+def test_a_file_that_can_not_be_meant_is_one_message(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        from_file(tmp_path, text)
+
+
+def test_numbers_dates_and_empty_sections_are_what_people_mean(tmp_path: Path) -> None:
+    text = "training: {learning_rate: 1e-4}\ndata: {test_sessions: [2022-03-07]}\nloss:\n"
+    settings = from_file(tmp_path, text).settings
+    assert settings == {"training": {"learning_rate": 1e-4}, "data": {"test_sessions": ["2022-03-07"]}}
+    assert isinstance(settings["training"]["learning_rate"], float)
+
+
+# The specification's file.
+
+SPECIFICATION = Path(__file__).resolve().parents[3] / "shared/spec/training-details.md"
+
+
+@pytest.fixture
+def specified(tmp_path: Path) -> Path:
+    """The specification's YAML as it stands."""
+    if not SPECIFICATION.is_file():
+        pytest.skip("the specification is not here")
+    file = tmp_path / "specified.yaml"
+    file.write_text(SPECIFICATION.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0])
+    return file
+
+
+def test_the_specifications_file_configures_the_teacher(specified: Path) -> None:
+    pytest.importorskip("torch")
+    settings = Settings(said_options(Options(), specified))
+    settings.check(SECTIONS)
+    resolved = settings.resolved()
+    assert resolved["teacher"] == "balanced"
+    model = {"type": "gru", "hidden_size": 128, "num_layers": 2, "dropout": 0.3, "bidirectional": False}
+    assert model.items() <= resolved["model"].items()
+    training = {"batch_size": 32, "epochs": 100, "learning_rate": 0.001, "optimizer": "adam"}
+    assert training.items() <= resolved["training"].items()
+    scheduler = {"type": "reduce_on_plateau", "factor": 0.5, "patience": 5, "min_lr": 0.00001}
+    assert scheduler.items() <= resolved["training"]["lr_scheduler"].items()
+    stopping = {"patience": 10, "min_delta": 0.001, "monitor": "val_accuracy"}
+    assert resolved["training"]["early_stopping"] == stopping
+    data = {"sequence_length": 30, "augmentation": True, "augmentation_probability": 0.5}
+    assert data.items() <= resolved["data"].items()
+    assert {"type": "categorical_crossentropy", "label_smoothing": 0.1}.items() <= resolved["loss"].items()
+    assert resolved["regularization"]["l2_weight"] == 0.0001
+
+
+def test_the_specifications_file_trains_what_it_says(cli: Cli, tmp_path: Path, specified: Path) -> None:
+    """One epoch of it; the stages after it find that teacher."""
+    small = ("--preset=quick", "--set=synth.people=2", "--set=synth.takes_per_letter=4", "--epochs=1", "--threads=1")
+    workdir = tmp_path / "work"
+    answer = cli("train", f"--workdir={workdir}", f"--config={specified}", *small, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json["metrics"]["parameters"] == 212_890, "GRU 128x2 in one direction"
+    assert (workdir / "models/balanced/model.safetensors").is_file()
+    plan = cli("distill", f"--workdir={workdir}", "--dry-run", "--json").json
+    assert [(stage["stage"], stage["event"]) for stage in plan["stages"]] == [
+        ("train balanced", "skip"),
+        ("distill", "plan"),
+    ]
+    stored = workdir / "config.yaml"
+    again = cli("config", f"--workdir={tmp_path / 'other'}", f"--config={stored}", "--json").json
+    assert again == cli("config", f"--workdir={workdir}", "--json").json
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"model": {"dropout": 0.2}, "regularization": {"dropout": 0.3}},
+            r"model\.dropout is 0\.2, regularization\.dropout 0\.3: they are one setting",
+        ),
+        (
+            {"data": {"augmentation_probability": 0.2}, "augmentation": {"probability": 0.3}},
+            r"data\.augmentation_probability is 0\.2, augmentation\.probability 0\.3: they are one setting",
+        ),
+    ],
+)
+def test_contradictions_are_refused(settings: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Settings(Options(settings=settings)).check(settings)
+
+
+@pytest.mark.parametrize("place", ["model", "regularization"])
+def test_dropout_is_one_setting_with_two_names(place: str) -> None:
+    pytest.importorskip("torch")
+    assert Settings(Options(settings={place: {"dropout": 0.45}})).model("accurate").dropout == 0.45
+
+
+# Whose the section `model` is.
+
+WHOLE_GRU = {"type": "gru", "hidden_size": 128, "num_layers": 2}
+
+
+def test_a_whole_model_is_the_variant_of_that_size_or_custom() -> None:
+    pytest.importorskip("torch")
+    balanced = Settings(Options(settings={"model": WHOLE_GRU}))
+    assert (balanced.teacher, balanced.model("balanced").bidirectional) == ("balanced", True)
+    custom = Settings(Options(settings={"model": {**WHOLE_GRU, "hidden_size": 100}}))
+    assert (custom.teacher, custom.model("custom").hidden_size) == ("custom", 100)
+    named = Settings(Options(teacher="accurate", settings={"model": WHOLE_GRU}))
+    assert (named.teacher, named.model("accurate").type) == ("accurate", "gru")
+
+
+def test_a_whole_model_contradicts_another_variant_and_a_part_of_one_does_not() -> None:
+    pytest.importorskip("torch")
+    whole = Settings(Options(settings={"model": WHOLE_GRU}))
+    with pytest.raises(ConfigError, match=r"train edge: the section `model` describes another one, balanced \(gru"):
+        whole.model("edge")
+    assert Settings(Options(settings={"model": {"hidden_size": 32}})).model("edge").hidden_size == 32

@@ -83,10 +83,18 @@ def test_pairs_are_aligned_and_none_is_unknown() -> None:
     assert pairs_text({"a": 1, "long": None}) == "a     1\nlong  unknown"
 
 
-def test_settings_are_yaml_whose_plain_values_are_comments() -> None:
-    tree = {"preset": "quick", "seed": 0, "training": {"epochs": 5, "early_stopping": None}}
-    assert yaml.safe_load(settings_text(tree)) == {"training": {"epochs": 5, "early_stopping": None}}
-    assert settings_text(tree).startswith("# preset quick, seed 0\n")
+def test_settings_are_yaml_with_what_each_is_for() -> None:
+    tree = {
+        "preset": "quick",
+        "seed": 0,
+        "data": {"test_sessions": ["a", "2022-03-07"], "empty": {}},
+        "training": {"epochs": 5, "early_stopping": None, "lr_scheduler": {"min_lr": 1e-5, "type": "a: b # c"}},
+    }
+    assert yaml.safe_load(settings_text(tree)) == tree
+    explained = settings_text(tree, {"training.epochs": "at most", "training.lr_scheduler.min_lr": "least"})
+    assert yaml.safe_load(explained) == tree
+    assert "  epochs: 5  # at most\n" in explained
+    assert "    min_lr: 1.0e-05  # least\n" in explained
 
 
 def test_every_shipped_profile_and_board_is_listed_with_its_limits() -> None:
