@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edgekit.train.takes import EpochSource, epoch_generator
+from edgekit.train.threads import usable_cores
 
 Composition = Literal["stratified", "shuffled"]
 Parts = list[NDArray[np.int64]]
@@ -66,6 +67,11 @@ def epoch_batches(
     """tensors: x, labels and more, as an `EpochSource` gives them. The same seed and epoch give the same batches."""
     labels = tensors[1].cpu().numpy()
     return Batches(tensors, compose(composition, labels, batch_size, epoch_generator(seed + 1, epoch)))
+
+
+def worth_prefetching(said: bool | Literal["auto"], cores: int | None = None) -> bool:
+    """What was said; auto: whether training leaves a core free. `bench/prefetch.py` measures what it brings."""
+    return (cores or usable_cores()) > torch.get_num_threads() if said == "auto" else said
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
-from edgekit.train.batches import Batches, epoch_batches, plain_parts, read_ahead
+from edgekit.train.batches import Batches, epoch_batches, plain_parts, read_ahead, worth_prefetching
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
 from edgekit.train.progress import Epoch
 from edgekit.train.projection import Projection
@@ -221,7 +221,7 @@ def fit(
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
     if setup.resume_file is not None:
         callbacks.append(ResumeFile(setup.resume_file))
-    with _quiet_lightning(), read_ahead(source, config.epochs, config.prefetch) as run.source:
+    with _quiet_lightning(), read_ahead(source, config.epochs, worth_prefetching(config.prefetch)) as run.source:
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,

@@ -60,7 +60,10 @@ class TrainingConfig(StageConfig):
     batches: Literal["stratified", "shuffled"] = Field(
         "stratified", description="stratified: every class has its share of every batch; shuffled: as chance has it"
     )
-    prefetch: bool = Field(False, description="make the next epoch's takes in a thread while this one trains")
+    prefetch: bool | Literal["auto"] = Field(
+        "auto",
+        description="make the next epoch's takes in a thread while this one trains; auto: where a core is left for it",
+    )
     lr_scheduler: SchedulerConfig = SchedulerConfig()
     early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
 

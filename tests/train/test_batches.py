@@ -14,7 +14,7 @@ from edgekit.data import AugmentConfig
 from edgekit.errors import InterruptedRunError
 from edgekit.model import RecurrentClassifier
 from edgekit.train import Epoch, RunSetup, Takes, TrainingConfig, train_model
-from edgekit.train.batches import compose, epoch_batches, read_ahead, stratified_parts
+from edgekit.train.batches import compose, epoch_batches, read_ahead, stratified_parts, worth_prefetching
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
@@ -116,6 +116,12 @@ def test_training_with_and_without_prefetch_gives_the_same_numbers(tiny_model: T
         train_model(model, *learnable, config, augmentation=AugmentConfig(), seed=2)
         found.append(model.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_auto_asks_for_a_core_that_training_leaves_free() -> None:
+    used = torch.get_num_threads()
+    assert [worth_prefetching("auto", cores) for cores in (used, used + 1)] == [False, True]
+    assert [worth_prefetching(said, used) for said in (False, True)] == [False, True]
 
 
 def test_an_error_while_an_epoch_is_made_ahead_comes_through_as_it_is() -> None:
