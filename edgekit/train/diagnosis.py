@@ -114,7 +114,8 @@ def loss_not_falling(history: Sequence[Epoch]) -> Finding | None:
     first, least = history[0].loss, min(epoch.loss for epoch in history)
     if least < first * (1.0 - FALL_RATIO):
         return None
-    fact = f"training loss {first:.4g} in the first epoch, {least:.4g} at best in {len(history)} (< {_percent(FALL_RATIO)} less)"
+    least_fall = f"< {_percent(FALL_RATIO)} less"
+    fact = f"training loss {first:.4g} in the first epoch, {least:.4g} at best in {len(history)} ({least_fall})"
     advice = (
         "try a learning rate of 0.0001 or 0.01, another initialisation (Xavier, He), and check the preprocessing of the"
         " data: edgekit data check"
