@@ -71,7 +71,8 @@ def teacher_source(
 ) -> EpochSource:
     """Epochs of (x, labels, teacher's logits). The teacher labels each of `copies` augmented copies once.
 
-    Epoch e sees copy e modulo copies. Only the logits are kept; x is made again from the seed.
+    Epoch e sees copy e modulo copies. Only the logits are kept; x is made again from the seed. A copy is seen in many
+    epochs, so all are made with `augmentation.probability`; its milestones do not count.
     """
     copies = copies if augmentation is not None else 1
     known: dict[int, Tensor] = {}

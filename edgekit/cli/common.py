@@ -40,7 +40,8 @@ _COMMON = (
                  help="Where everything is kept; later commands find it there."),
     click.option("--config", type=click.Path(path_type=Path), metavar="FILE.yaml", help="Settings file."),
     click.option("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; repeatable."),
-    click.option("--preset", type=click.Choice(["quick", "standard"]), help="Size of the whole job [standard]."),
+    click.option("--preset", type=click.Choice(["quick", "specification", "standard"]),
+                 help="Schedule of the whole job [standard]."),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of everything random [0]."),
     click.option("--threads", type=click.IntRange(1, 256), help="For training [chosen by a short trial]; of inference"
                  " in bench and compare [1]."),

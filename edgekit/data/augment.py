@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgekit.config import StageConfig
 from edgekit.data.hand import F32, MIDDLE_BASE, WRIST, as_hands, count_hands, frames_seen, hands_seen
@@ -18,7 +18,8 @@ BEND = 0.5
 class AugmentConfig(StageConfig):
     """Each variation is applied to a take with `probability`; 0 switches a variation off.
 
-    Angles are drawn uniformly from +-deg, factors log-uniformly from 1 / (1 + ratio) to 1 + ratio.
+    Angles are drawn uniformly from +-deg, factors log-uniformly from 1 / (1 + ratio) to 1 + ratio. From each milestone
+    on the probability is the milestone's, but never more than `probability`; see `at`.
     """
 
     probability: float = Field(default=0.5, ge=0.0, le=1.0, description="chance of each variation per take")
@@ -32,6 +33,25 @@ class AugmentConfig(StageConfig):
     translation: float = Field(default=0.05, ge=0.0, le=1.0, description="x and y, in image widths and heights")
     noise: float = Field(default=0.05, ge=0.0, le=1.0, description="per number and frame, sigma in hand sizes")
     time_warp_ratio: float = Field(default=0.3, ge=0.0, le=1.0, description="speed of the take")
+    milestones: tuple[int, ...] = Field((61,), description="first epoch, from 1, of each later phase of train")
+    milestone_probabilities: tuple[float, ...] = Field((0.3,), description="probability, at most, in each of these")
+
+    @model_validator(mode="after")
+    def _milestones_match(self) -> AugmentConfig:
+        if len(self.milestones) != len(self.milestone_probabilities):
+            raise ValueError("milestones and milestone_probabilities must be equally many")
+        if list(self.milestones) != sorted(set(self.milestones)) or any(epoch < 2 for epoch in self.milestones):
+            raise ValueError("milestones must be rising epochs from 2 on")
+        if not all(0.0 <= probability <= 1.0 for probability in self.milestone_probabilities):
+            raise ValueError("milestone_probabilities must be from 0 to 1")
+        return self
+
+    def at(self, epoch: int) -> AugmentConfig:
+        """What holds in an epoch of training, counted from 1, with its probability."""
+        passed = sum(epoch >= milestone for milestone in self.milestones)
+        if not passed:
+            return self
+        return self.model_copy(update={"probability": min(self.probability, self.milestone_probabilities[passed - 1])})
 
 
 def augment(x: F32, config: AugmentConfig, rng: np.random.Generator) -> F32:

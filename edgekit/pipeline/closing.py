@@ -17,6 +17,7 @@ from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
 from edgekit.pipeline.gates import logits_of
 from edgekit.pipeline.stages import PRUNED, STUDENT, Stages
 from edgekit.runtime import inspect_model
+from edgekit.train import poor_generalisation
 
 LATENCY_TAKES = 64
 LATENCY_REPEATS = 400
@@ -77,6 +78,18 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     candidates = [_teacher(stages, x), _trained(stages, "student", STUDENT, x), *_device_files(stages, x)]
     latencies_s = median_latencies_s(list(dict.fromkeys(c.file for c in candidates if c.file is not None)), x)
     return tuple(_score(c, c.logits.argmax(axis=1) == labels, seen, latencies_s) for c in candidates)
+
+
+def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[dict[str, str], ...]:
+    """Findings of the trained models, each with its stage: good on validation takes and poor on test takes."""
+    accuracy = {score.name: score.accuracy for score in scores if score.form == "PyTorch"}
+    names = {**dict.fromkeys(stages.teacher_stages, "teacher"), STUDENT: "student", PRUNED: "pruned"}
+    found: list[dict[str, str]] = []
+    for stage, name in names.items():
+        record = stages.workspace.record(stage)
+        finding = poor_generalisation(record.metrics["val_accuracy"], accuracy[name]) if record else None
+        found += [{"stage": stage, **finding.to_dict()}] if finding else []
+    return tuple(found)
 
 
 def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:

@@ -28,7 +28,8 @@ class ChainResult:
     """What `run` or `quantize` leaves.
 
     stages: the finished ones in order. settings: every resolved one. environment: this machine and its software.
-    failure: of a gate, raised by the caller after everything has been shown.
+    failure: of a gate, raised by the caller after everything has been shown. generalisation: findings of models that
+    are good on validation takes and poor on test takes.
     """
 
     data: dict[str, Any]
@@ -38,11 +39,20 @@ class ChainResult:
     environment: dict[str, Any]
     bench: BenchResult | None = None
     failure: EdgekitError | None = None
+    generalisation: tuple[dict[str, str], ...] = ()
 
     @property
     def quantization(self) -> dict[str, Any]:
         """Parity, INT8's loss and the proof of what was quantised."""
         return self.stages["quantize"].metrics
+
+    @property
+    def diagnosis(self) -> list[dict[str, str]]:
+        """What is wrong with the trained models: each stage's findings, and what validation and test show together."""
+        found: list[dict[str, str]] = []
+        for name, record in self.stages.items():
+            found += [{"stage": name, **finding} for finding in record.metrics.get("diagnosis", ())]
+        return found + list(self.generalisation)
 
     @property
     def exit_code(self) -> int:
@@ -58,6 +68,7 @@ class ChainResult:
             "data": self.data,
             "models": [score.to_dict() for score in self.scores],
             "quantization": self.quantization,
+            "diagnosis": self.diagnosis,
             "stages": {name: record.to_dict() for name, record in self.stages.items()},
             "settings": self.settings,
             "environment": self.environment,
@@ -124,7 +135,7 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
 
 
 def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> ChainResult | None:
-    from edgekit.pipeline.closing import score_models
+    from edgekit.pipeline.closing import generalisation, score_models
     from edgekit.pipeline.gates import check_gates
 
     stages.check_scheme()
@@ -137,13 +148,15 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
     except GateError as error:
         failure = error
     workspace.watcher.stage("score", "start", "all models on the test takes")
+    scores = score_models(stages)
     return ChainResult(
         data=stages.dataset.describe(),
-        scores=score_models(stages),
+        scores=scores,
         stages={name: made for name in stages.chain if (made := workspace.record(name))},
         settings=workspace.settings.resolved(),
         environment=describe_environment(),
         failure=failure,
+        generalisation=generalisation(stages, scores),
     )
 
 

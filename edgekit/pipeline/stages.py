@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from edgekit.artifacts import sha256_file, write_bytes
+from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig, DataConfig
 from edgekit.distill import DistillConfig, distill_model
 from edgekit.export import Standardisation, export_onnx, verify_parity
@@ -22,6 +23,7 @@ from edgekit.model import (
     RecurrentClassifier,
     build_model,
     load_model,
+    predict_logits,
     save_model,
 )
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
@@ -32,13 +34,18 @@ from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
+    Epoch,
     FitResult,
+    Fitted,
+    Listener,
     LossConfig,
     RegularizationConfig,
     RunSetup,
     Takes,
     TrainingConfig,
     choose_threads,
+    diagnose,
+    live_findings,
     train_model,
 )
 
@@ -151,7 +158,7 @@ class Stages:
                 "loss": self.settings.section("loss", LossConfig),
                 "regularization": self.settings.section("regularization", RegularizationConfig),
             }
-            dumped = {key: value.model_dump(mode="json") for key, value in sections.items()}
+            dumped = {key: deciding(value) for key, value in sections.items()}
             del dumped["regularization"]["dropout"]  # it is in `model`
             return {**self._common_config(), "model": self.model_config(name).model_dump(mode="json"), **dumped}
 
@@ -162,7 +169,7 @@ class Stages:
             **self._common_config(),
             "teacher": self.settings.teacher,
             "student": self.student_config().model_dump(mode="json"),
-            "distill": self.settings.section("distill", DistillConfig).model_dump(mode="json"),
+            "distill": deciding(self.settings.section("distill", DistillConfig)),
         }
 
     def student_config(self) -> ModelConfig:
@@ -170,7 +177,7 @@ class Stages:
         return self.settings.student_model()
 
     def _prune_config(self) -> dict[str, Any]:
-        return {**self._common_config(), "prune": self.settings.section("prune", PruneConfig).model_dump(mode="json")}
+        return {**self._common_config(), "prune": deciding(self.settings.section("prune", PruneConfig))}
 
     def _quantize_config(self) -> dict[str, Any]:
         return {
@@ -191,12 +198,24 @@ class Stages:
     def _augmentation(self) -> AugmentConfig | None:
         return self.augmentation if self.data_config.augmentation else None
 
-    def _run_setup(self, stage: str, key: Mapping[str, Any]) -> RunSetup:
+    def _run_setup(self, stage: str, key: Mapping[str, Any], section: str) -> RunSetup:
         """key: what decides the outcome; a run interrupted under another one is not gone on with."""
-        return RunSetup(
-            resume_file=self.workspace.resume_file(stage, key),
-            listener=lambda epoch: self.workspace.watcher.epoch(stage, epoch),
-        )
+        return RunSetup(self.workspace.resume_file(stage, key), self._listener(stage), section)
+
+    def _listener(self, stage: str) -> Listener:
+        """Shows every epoch, and what is wrong with the run as soon as it is clear, once."""
+        history: list[Epoch] = []
+        noted: set[str] = set()
+
+        def listener(epoch: Epoch) -> None:
+            history.append(epoch)
+            self.workspace.watcher.epoch(stage, epoch)
+            for finding in live_findings(history):
+                if finding.name not in noted:
+                    self.workspace.watcher.note(f"{stage}: {finding.name}: {finding.fact}; {finding.advice}")
+                noted.add(finding.name)
+
+        return listener
 
     def _use_threads(self, key: str, model: torch.nn.Module, batch_size: int) -> None:
         """Given, remembered, or chosen by a trial and then remembered."""
@@ -225,7 +244,7 @@ class Stages:
             loss=self.settings.section("loss", LossConfig),
             regularization=self.settings.section("regularization", RegularizationConfig),
             seed=self.settings.seed,
-            setup=self._run_setup(stage, self.table[stage].config()),
+            setup=self._run_setup(stage, self.table[stage].config(), "training"),
         )
         return self._save(self.workspace.path / "models" / name, model, result)
 
@@ -233,7 +252,10 @@ class Stages:
         files = save_model(model, folder, self.dataset.class_names)
         log = write_bytes(folder / "training_log.csv", history_csv(result).encode())
         metrics = {"parameters": model.architecture.parameters, "data": self.dataset.describe()}
-        return Outcome((*files, log), {**metrics, **result.to_dict(), **more})
+        fitted = fitted_figures(model, self.train_takes(), result)
+        findings = [finding.to_dict() for finding in diagnose(result.history, fitted)]
+        about = {"train_accuracy": fitted.train_accuracy, "train_loss": fitted.train_loss, "diagnosis": findings}
+        return Outcome((*files, log), {**metrics, **result.to_dict(), **about, **more})
 
     def load(self, stage: str) -> RecurrentClassifier:
         """The model that a finished stage left."""
@@ -267,7 +289,7 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            setup=self._run_setup(STUDENT, {**self._student_config(), **self._teacher_inputs()}),
+            setup=self._run_setup(STUDENT, {**self._student_config(), **self._teacher_inputs()}, "distill.training"),
         )
         return self._save(self.folder(STUDENT), student, result)
 
@@ -283,7 +305,9 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            setup=self._run_setup(PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}),
+            setup=self._run_setup(
+                PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}, "prune.recovery.training"
+            ),
         )
         more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
         return self._save(self.folder(PRUNED), result.model, result.recovery, **more)
@@ -331,6 +355,23 @@ class Stages:
             "quantized": quantized.to_dict(),
         }
         return Outcome((fp32, int8), metrics)
+
+
+def deciding(config: StageConfig) -> dict[str, Any]:
+    """A stage's config, JSON-ready, without what changes how fast it is made and not what is made."""
+
+    def kept(tree: dict[str, Any]) -> dict[str, Any]:
+        return {key: kept(v) if isinstance(v, dict) else v for key, v in tree.items() if key != "prefetch"}
+
+    return kept(config.model_dump(mode="json"))
+
+
+def fitted_figures(model: torch.nn.Module, train: Takes, result: FitResult) -> Fitted:
+    """The kept weights' figures on the training takes as they are, beside those on validation takes."""
+    logits, labels = torch.from_numpy(predict_logits(model, train.x)), torch.from_numpy(train.labels)
+    accuracy = float((logits.argmax(dim=1) == labels).float().mean())
+    loss = float(torch.nn.functional.cross_entropy(logits, labels))
+    return Fitted(accuracy, loss, result.val_accuracy, result.val_loss)
 
 
 def history_csv(result: FitResult) -> str:

@@ -30,9 +30,20 @@ def chain_text(result: Chain) -> str:
     content = result.to_dict()
     parts = [data_text(content["data"]), scores_text(content["models"], content["data"])]
     parts.append(quantization_text(content["quantization"]))
+    diagnosis = findings_lines(content.get("diagnosis", ()))
+    parts += ["\n".join(diagnosis)] if diagnosis else []
     if result.bench is not None:
         parts.append(bench_text(result.bench))
     return "\n\n".join(parts)
+
+
+def findings_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """`diagnosis: overfitting: what was measured; advice` a finding, its stage first where it has one."""
+    return [
+        f"diagnosis: {finding['stage'] + ': ' if 'stage' in finding else ''}{finding['name']}: {finding['fact']};"
+        f" {finding['advice']}"
+        for finding in findings
+    ]
 
 
 def data_text(data: Mapping[str, Any]) -> str:

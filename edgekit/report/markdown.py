@@ -20,13 +20,14 @@ from edgekit.report.bench import (
     memory_line,
     verdict_line,
 )
-from edgekit.report.chain import Chain, data_text, quantization_text, scores_notes, scores_table
+from edgekit.report.chain import Chain, data_text, findings_lines, quantization_text, scores_notes, scores_table
 from edgekit.report.tables import count, percent
 
 
 def chain_markdown(result: Chain) -> str:
     """The whole report; the same facts as its JSON, for people."""
     content = result.to_dict()
+    diagnosis = findings_lines(content.get("diagnosis", ()))
     verdict = "no bench" if result.bench is None else verdict_line(result.bench)
     parts = [
         "# edgekit report",
@@ -41,6 +42,7 @@ def chain_markdown(result: Chain) -> str:
         markdown_table(*scores_table(content["models"]), left=2),
         _lines(scores_notes(content["models"], content["data"])),
         _lines(quantization_text(content["quantization"]).splitlines()),
+        *([_lines(diagnosis)] if diagnosis else []),
         *([] if result.bench is None else _bench(result.bench)),
         "## Machine and versions",
         markdown_table(("", ""), _pairs(content["environment"]), left=2),

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from edgekit.profiles import Profile
-from edgekit.report.chain import SYNTHETIC
+from edgekit.report.chain import SYNTHETIC, findings_lines
 from edgekit.report.tables import count, pairs, percent, table
 
 
@@ -24,6 +24,7 @@ def stage_text(verb: str, record: Mapping[str, Any]) -> str:
     ]
     if "sparsity" in metrics:
         lines[1:1] = _zeros_lines(metrics) if metrics.get("method") == "unstructured" else _removed_lines(metrics)
+    lines += findings_lines(metrics.get("diagnosis", ()))
     return "\n".join([*lines, f"note: {SYNTHETIC}"] if metrics["data"]["synthetic"] else lines)
 
 

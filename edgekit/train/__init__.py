@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.data import AugmentConfig
+from edgekit.train.diagnosis import Finding, Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
-from edgekit.train.loop import EpochSource, FitResult, Objective, fit
+from edgekit.train.loop import FitResult, Objective, fit
+from edgekit.train.losses import focal_loss, supervised_loss
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
 from edgekit.train.settings import (
@@ -18,14 +20,16 @@ from edgekit.train.settings import (
     TrainingConfig,
 )
 from edgekit.train.setup import RunSetup
-from edgekit.train.takes import Takes, augmented, epoch_generator
+from edgekit.train.takes import EpochSource, Takes, augmented, epoch_generator
 from edgekit.train.threads import choose_threads
 
 __all__ = [
     "EarlyStoppingConfig",
     "Epoch",
     "EpochSource",
+    "Finding",
     "FitResult",
+    "Fitted",
     "Folds",
     "Listener",
     "LossConfig",
@@ -38,9 +42,14 @@ __all__ = [
     "TrainingConfig",
     "augmented",
     "choose_threads",
+    "diagnose",
     "epoch_generator",
     "fit",
+    "focal_loss",
     "grouped_folds",
+    "live_findings",
+    "poor_generalisation",
+    "supervised_loss",
     "train_model",
 ]
 
@@ -59,19 +68,20 @@ def train_model(
 ) -> FitResult:
     """Train any module from raw landmarks float32 (batch, time, features) to logits (batch, classes), in place.
 
-    Loss: cross-entropy against y * (1 - e) + e / classes, e the label smoothing (Szegedy et al. 2016, section 7).
-    augmentation: None trains on the takes as they are. See `edgekit.train.RunSetup` for resuming, `edgekit.train.fit`
-    for errors.
+    loss: see `edgekit.train.supervised_loss`. augmentation: in each epoch with the probability that
+    `AugmentConfig.at` gives; None trains on the takes as they are. See `edgekit.train.RunSetup` for resuming,
+    `edgekit.train.fit` for errors.
     """
-    loss = loss or LossConfig()
+    criterion = supervised_loss(loss or LossConfig())
     regularization = regularization or RegularizationConfig()
 
     def source(epoch: int) -> tuple[Tensor, ...]:
-        x = augmented(train, augmentation, epoch_generator(seed, epoch))
+        phase = None if augmentation is None else augmentation.at(epoch + 1)
+        x = augmented(train, phase, epoch_generator(seed, epoch))
         return torch.from_numpy(x), torch.from_numpy(train.labels)
 
     def objective(logits: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
-        return nn.functional.cross_entropy(logits, batch[1], label_smoothing=loss.label_smoothing)
+        return criterion(logits, batch[1])
 
     return fit(
         model,

@@ -17,22 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
+from edgekit.train.batches import Batches, epoch_batches, plain_parts, read_ahead, worth_prefetching
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
 from edgekit.train.progress import Epoch
 from edgekit.train.projection import Projection
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
-from edgekit.train.takes import Batches, Takes, epoch_generator
+from edgekit.train.takes import EpochSource, Takes
 
 #: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats.
 Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
-#: Epoch number, from 0, to the epoch's tensors: x, labels, and what else the objective wants.
-EpochSource = Callable[[int], tuple[Tensor, ...]]
 
 VALIDATION_BATCH = 256
 
@@ -73,6 +73,7 @@ class _Run(pl.LightningModule):
         weight_decay: float,
         seed: int,
         settled_from: int,
+        section: str,
     ) -> None:
         super().__init__()
         self.module = module
@@ -83,9 +84,11 @@ class _Run(pl.LightningModule):
         self.weight_decay = weight_decay
         self.seed = seed
         self.settled_from = settled_from
+        self.section = section
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self.plateau_state: dict[str, Any] | None = None
         self.sums: dict[str, Tensor] = {}
+        self.norms: list[float] = []
         self.restored = False
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -106,16 +109,16 @@ class _Run(pl.LightningModule):
 
     def train_dataloader(self) -> Batches:
         self.restored = True  # Lightning asks for data after it has read the resume file
-        tensors = self.source(self.current_epoch)
-        order = epoch_generator(self.seed + 1, self.current_epoch).permutation(len(tensors[0]))
-        return Batches(tensors, self.config.batch_size, order)
+        tensors, config = self.source(self.current_epoch), self.config
+        return epoch_batches(tensors, config.batches, config.batch_size, self.seed, self.current_epoch)
 
     def val_dataloader(self) -> Batches:
-        return Batches(self.validation, VALIDATION_BATCH, torch.arange(len(self.validation[0])).numpy())
+        return Batches(self.validation, plain_parts(np.arange(len(self.validation[0])), VALIDATION_BATCH))
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
         self.sums = {name: torch.zeros(()) for name in ("loss", "right", "seen", "val_loss", "val_right", "val_seen")}
+        self.norms = []
         if self.plateau is None:
             factor = self.config.lr_scheduler.factor_at(
                 self.current_epoch + 1, self.config.epochs, self.config.learning_rate
@@ -126,8 +129,28 @@ class _Run(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
         logits = self.module(batch[0])
         loss = self.objective(logits, batch)
+        self._stop_unless_finite("loss", loss.item(), index)
         self._count("", logits.detach(), batch[1], loss.detach())
         return loss
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Between the gradients and the optimiser's step."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.clip_norm).item()
+        self._stop_unless_finite("gradient norm", norm, len(self.norms))
+        self.norms.append(norm)
+
+    def _stop_unless_finite(self, name: str, value: float, batch: int | None = None) -> None:
+        if not math.isfinite(value):
+            place = f"epoch {self.current_epoch + 1}" + ("" if batch is None else f", batch {batch + 1}")
+            where, config = self.section, self.config
+            raise ConfigError(
+                f"the training's {name} became {value} in {place}, so it was stopped; reduce {where}.learning_rate (now"
+                f" {config.learning_rate:g}) or {where}.clip_norm (now {config.clip_norm:g}), the norm to which"
+                " gradients are clipped, and run the command again"
+            )
 
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
         logits = self.module(batch[0])
@@ -141,23 +164,20 @@ class _Run(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         figures = self.figures()
         self.log_dict({"val_loss": figures["val_loss"], "val_accuracy": figures["val_accuracy"]})
-        broken = [name for name in ("loss", "val_loss") if not math.isfinite(figures[name])]
-        if broken:
-            raise ConfigError(
-                f"the training's {broken[0]} became {figures[broken[0]]} in epoch {self.current_epoch + 1}; reduce"
-                " training.learning_rate and run the command again"
-            )
+        self._stop_unless_finite("val_loss", figures["val_loss"])
         if self.plateau is not None and self.current_epoch >= self.settled_from:
             self.plateau.step(figures["val_loss"])
 
     def figures(self) -> dict[str, float]:
-        """Mean losses in nats and accuracies of the epoch so far."""
+        """Mean losses in nats, accuracies and gradient norms before clipping, of the epoch so far."""
         sums = {name: float(value) for name, value in self.sums.items()}
         return {
             "loss": sums["loss"] / max(sums["seen"], 1.0),
             "accuracy": sums["right"] / max(sums["seen"], 1.0),
             "val_loss": sums["val_loss"] / max(sums["val_seen"], 1.0),
             "val_accuracy": sums["val_right"] / max(sums["val_seen"], 1.0),
+            "gradient_norm_mean": sum(self.norms) / max(len(self.norms), 1),
+            "gradient_norm_max": max(self.norms, default=0.0),
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -185,15 +205,15 @@ def fit(
     linear layers only. projection: what stays true of the weights after every step, and so of the weights that are
     left.
 
-    Raises InterruptedRunError on Ctrl-C, ConfigError when the loss is no longer finite or the projection settles after
-    the last epoch, StateError when the resume file does not fit.
+    Raises InterruptedRunError on Ctrl-C, ConfigError when a batch's loss or gradients are no longer finite, before the
+    optimiser's step, or the projection settles after the last epoch, StateError when the resume file does not fit.
     """
     setup = setup or RunSetup()
     settled_from = 0 if projection is None else projection.settled_from
     if settled_from >= config.epochs:
         raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
     module.train()  # Lightning leaves modules in the mode they are in
-    run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from)
+    run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from, setup.section)
     best, report = BestWeights(settled_from), EpochReport(config.epochs, setup.listener)
     callbacks: list[Callback] = [] if projection is None else [ProjectedWeights(projection)]
     callbacks += [best, report]
@@ -201,13 +221,12 @@ def fit(
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
     if setup.resume_file is not None:
         callbacks.append(ResumeFile(setup.resume_file))
-    with _quiet_lightning():
+    with _quiet_lightning(), read_ahead(source, config.epochs, worth_prefetching(config.prefetch)) as run.source:
         trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,
             max_epochs=config.epochs,
             min_epochs=config.min_epochs,
-            gradient_clip_val=config.clip_norm,
             callbacks=callbacks,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,

@@ -11,7 +11,8 @@ from typing import Any
 class Epoch:
     """The figures of one finished epoch; accuracies are ratios from 0 to 1, losses in nats.
 
-    left_s: estimated seconds to the last epoch (early stopping may end it sooner).
+    left_s: estimated seconds to the last epoch (early stopping may end it sooner). gradient_norm_mean,
+    gradient_norm_max: global norm over the epoch's steps, before clipping.
     """
 
     epoch: int
@@ -23,6 +24,8 @@ class Epoch:
     learning_rate: float
     elapsed_s: float
     left_s: float
+    gradient_norm_mean: float = 0.0
+    gradient_norm_max: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

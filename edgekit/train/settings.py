@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -56,17 +57,51 @@ class TrainingConfig(StageConfig):
     learning_rate: float = Field(1e-3, gt=0.0, description="Adam's first learning rate")
     optimizer: Literal["adam"] = Field("adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
     clip_norm: float = Field(1.0, gt=0.0, description="gradients are clipped to this global norm")
+    batches: Literal["stratified", "shuffled"] = Field(
+        "stratified", description="stratified: every class has its share of every batch; shuffled: as chance has it"
+    )
+    prefetch: bool | Literal["auto"] = Field(
+        "auto",
+        description="make the next epoch's takes in a thread while this one trains; auto: where a core is left for it",
+    )
     lr_scheduler: SchedulerConfig = Field(SchedulerConfig(), description="how the learning rate falls")
     early_stopping: EarlyStoppingConfig | None = Field(
         EarlyStoppingConfig(), description="when to stop before the last epoch; null: never"
     )
 
 
-class LossConfig(StageConfig):
-    """The supervised loss."""
+#: The specification's focal loss.
+FOCAL: Mapping[str, float] = {"alpha": 0.25, "gamma": 2.0}
 
-    type: Literal["categorical_crossentropy"] = Field("categorical_crossentropy", description="loss")
+
+class LossConfig(StageConfig):
+    """The supervised loss. alpha and gamma are None unless it is focal."""
+
+    type: Literal["categorical_crossentropy", "focal"] = Field(
+        "categorical_crossentropy", description="loss; focal: for classes of very different size"
+    )
     label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="probability spread over all classes")
+    alpha: float | None = Field(None, gt=0.0, le=1.0, description="focal: factor of the whole loss [0.25]")
+    gamma: float | None = Field(
+        None, ge=0.0, le=10.0, description="focal: how much less a take counts the surer the model is of it [2.0]"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_focal(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("type") == "focal":
+            return {**values, **{key: value for key, value in FOCAL.items() if values.get(key) is None}}
+        return values
+
+    @model_validator(mode="after")
+    def _only_focal_has_alpha_and_gamma(self) -> LossConfig:
+        said = [name for name in FOCAL if getattr(self, name) is not None]
+        if self.type != "focal" and said:
+            raise ValueError(
+                f"{' and '.join(said)}: only for type focal, this is {self.type}; give --set loss.type=focal, or take"
+                f" back what was said with {' '.join(f'--set loss.{name}=null' for name in said)}"
+            )
+        return self
 
 
 class RegularizationConfig(StageConfig):

@@ -14,8 +14,9 @@ class RunSetup:
 
     resume_file: written after each epoch; a run that finds it goes on after the last finished epoch and ends where an
     uninterrupted one would; it is deleted at the end. None: an interrupted run starts anew. listener: called after
-    every epoch.
+    every epoch. section: of the settings, where the run's TrainingConfig stands, for messages.
     """
 
     resume_file: Path | None = None
     listener: Listener | None = None
+    section: str = "training"

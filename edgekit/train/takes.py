@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from edgekit.data import AugmentConfig, augment
 from edgekit.errors import ShapeError
+
+#: Epoch number, from 0, to the epoch's tensors: x, labels int64 (takes,), and what else the objective wants. It may be
+#: called from another thread, one call at a time.
+EpochSource = Callable[[int], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +48,3 @@ def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
 def augmented(takes: Takes, config: AugmentConfig | None, rng: np.random.Generator) -> NDArray[np.float32]:
     """takes.x with fresh augmentation, or as it is when config is None; float32 (takes, time, features)."""
     return takes.x if config is None else augment(takes.x, config, rng)
-
-
-class Batches:
-    """Shuffled batches of tensors that share their first axis; one pass is one epoch."""
-
-    def __init__(self, tensors: tuple[Tensor, ...], batch_size: int, order: NDArray[np.int64]) -> None:
-        self.tensors = tensors
-        self.batch_size = batch_size
-        self.order = torch.from_numpy(order)
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        for chosen in self.order.split(self.batch_size):
-            yield tuple(tensor[chosen] for tensor in self.tensors)

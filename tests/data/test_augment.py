@@ -8,7 +8,7 @@ import pytest
 from edgekit.data import AugmentConfig, SynthConfig, augment, fit_length, hands_seen, normalise_hands, synthesise_hands
 from edgekit.data.augment import warped_time
 
-OFF = {name: 0.0 for name in AugmentConfig.model_fields if name != "probability"}
+OFF = {name: 0.0 for name in AugmentConfig.model_fields if "probabilit" not in name and name != "milestones"}
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 

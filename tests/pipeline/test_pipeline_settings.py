@@ -44,6 +44,18 @@ def test_every_preset_is_valid(preset: str) -> None:
             assert not isinstance(value, int | str) or resolved[section][key] == value
 
 
+def test_only_the_specifications_preset_has_its_phases_of_augmentation() -> None:
+    """And that preset changes nothing, so that the configs' own defaults, the specification's, are what it takes."""
+    assert PRESETS["specification"] == {}
+    walked = {
+        preset: [Settings(Options(preset=preset)).augmentation().at(epoch).probability for epoch in (1, 60, 61, 100)]
+        for preset in PRESETS
+    }
+    assert walked == {"specification": [0.5, 0.5, 0.3, 0.3], "standard": [1.0] * 4, "quick": [1.0] * 4}
+    resolved = Settings(Options(preset="specification")).resolved()["training"]
+    assert (resolved["min_epochs"], resolved["lr_scheduler"]["type"]) == (1, "reduce_on_plateau")
+
+
 def test_an_unknown_preset_is_refused_with_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="did you mean 'standard'"):
         Settings(Options(preset="standart"))

@@ -50,9 +50,15 @@ class Finished:
     data: dict[str, Any]
     models: tuple[dict[str, Any], ...]
     bench: None = None
+    diagnosis: tuple[dict[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"data": self.data, "models": list(self.models), "quantization": QUANTIZATION}
+        return {
+            "data": self.data,
+            "models": list(self.models),
+            "quantization": QUANTIZATION,
+            "diagnosis": list(self.diagnosis),
+        }
 
 
 RESULT = Finished(
@@ -93,6 +99,13 @@ def test_takes_that_nobody_could_have_learned_are_reported_apart() -> None:
     text = chain_text(replace(RESULT, models=models))
     assert "seen only: without the 300 takes" in text
     assert text.count("99.0 %") == len(models)
+
+
+def test_a_finding_of_the_chain_names_its_stage() -> None:
+    assert "diagnosis" not in chain_text(RESULT)
+    finding = {"stage": "distill", "name": "poor generalisation", "fact": "test 60 %", "advice": "record more people"}
+    text = chain_text(replace(RESULT, diagnosis=(finding,)))
+    assert "diagnosis: distill: poor generalisation: test 60 %; record more people" in text.splitlines()
 
 
 def test_zeros_of_a_pruned_model_are_said_once_with_what_they_do_not_do() -> None:

@@ -36,6 +36,14 @@ def test_a_training_stages_accuracy_is_called_optimistic_and_synthetic_where_it_
     assert "SYNTHETIC" in stage_text("trained", {**RECORD, "metrics": metrics})
 
 
+def test_a_stages_findings_are_a_line_each_with_fact_and_advice() -> None:
+    finding = {"name": "overfitting", "fact": "training accuracy 99 %, validation 61 %", "advice": "increase dropout"}
+    metrics = {**RECORD["metrics"], "diagnosis": [finding]}
+    line = "diagnosis: overfitting: training accuracy 99 %, validation 61 %; increase dropout"
+    assert line in stage_text("trained", {**RECORD, "metrics": metrics}).splitlines()
+    assert "diagnosis" not in stage_text("trained", {**RECORD, "metrics": {**RECORD["metrics"], "diagnosis": []}})
+
+
 def test_a_pruned_stage_says_what_went() -> None:
     more = {
         "sparsity": 0.504,

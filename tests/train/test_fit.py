@@ -346,21 +346,39 @@ class Poisoned(nn.Module):
 
 @pytest.mark.parametrize(("after", "epoch"), [(1, 1), (4, 2)])
 def test_a_loss_that_is_no_number_is_one_clear_error(learnable: Learnable, after: int, epoch: int) -> None:
-    with pytest.raises(ConfigError, match=f"became nan in epoch {epoch}; reduce training.learning_rate"):
+    with pytest.raises(ConfigError, match=rf"became nan in epoch {epoch}, batch 1, .*; reduce training.learning_rate"):
         train_model(Poisoned(after), *learnable, training())
 
 
 def test_weights_that_a_last_step_broke_are_never_kept(tiny_model: TinyModel, learnable: Learnable) -> None:
-    """The training loss is still finite, the validation loss is not."""
+    """The training loss is finite, its gradients are not: the step that would spoil the weights is not made."""
     train, validation = learnable
     model = tiny_model()
+    before = weights(model)
 
     def objective(logits: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
         return (logits * 0.0).sqrt().sum()  # 0, with an infinite slope: the step makes the weights NaN
 
     source = (torch.from_numpy(train.x), torch.from_numpy(train.labels))
-    with pytest.raises(ConfigError, match="val_loss became nan in epoch 1"):
+    with pytest.raises(ConfigError, match="gradient norm became nan in epoch 1, batch 1"):
         fit(model, lambda _: source, validation, objective, training(epochs=2, batch_size=100))
+    assert same(weights(model), before)
+
+
+def test_a_validation_loss_that_is_no_number_is_one_clear_error_too(learnable: Learnable) -> None:
+    class Fragile(Fixed):
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = super().forward(x) * (1.0 if self.training else float("nan"))
+            return y
+
+    with pytest.raises(ConfigError, match="val_loss became nan in epoch 1, so it was stopped"):
+        train_model(Fragile(), *learnable, training())
+
+
+def test_the_message_names_the_settings_of_the_stage(learnable: Learnable) -> None:
+    setup = RunSetup(section="prune.recovery.training")
+    with pytest.raises(ConfigError, match=r"reduce prune.recovery.training.learning_rate \(now 0.02\) or prune."):
+        train_model(Poisoned(1), *learnable, training(), setup=setup)
 
 
 def test_an_error_of_the_users_module_comes_through_as_it_is(learnable: Learnable) -> None:

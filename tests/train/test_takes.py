@@ -9,7 +9,7 @@ import torch
 from edgekit.data import AugmentConfig
 from edgekit.errors import ShapeError
 from edgekit.train import Takes, augmented, epoch_generator
-from edgekit.train.takes import Batches
+from edgekit.train.batches import Batches, plain_parts
 
 
 def zeros(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -35,7 +35,7 @@ def test_takes_that_are_not_finite_are_refused(bad: float) -> None:
 @pytest.mark.parametrize(("takes", "batch_size", "sizes"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 8, [2])])
 def test_one_epoch_shows_every_take_once(takes: int, batch_size: int, sizes: list[int]) -> None:
     x, labels = torch.arange(takes), torch.arange(takes) * 10
-    batches = Batches((x, labels), batch_size, np.random.default_rng(0).permutation(takes))
+    batches = Batches((x, labels), plain_parts(np.random.default_rng(0).permutation(takes), batch_size))
     parts = list(batches)
     assert [len(part[0]) for part in parts] == sizes
     assert len(batches) == len(sizes)
