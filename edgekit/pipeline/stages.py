@@ -27,18 +27,19 @@ from edgekit.model import (
 )
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
+from edgekit.pipeline.hardware import stage_hardware
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
     FitResult,
+    Hardware,
     LossConfig,
     RegularizationConfig,
     RunSetup,
     Takes,
     TrainingConfig,
-    choose_threads,
     train_model,
 )
 
@@ -187,23 +188,17 @@ class Stages:
     def _augmentation(self) -> AugmentConfig | None:
         return self.augmentation if self.data_config.augmentation else None
 
-    def _run_setup(self, stage: str, key: Mapping[str, Any]) -> RunSetup:
+    def _run_setup(self, stage: str, key: Mapping[str, Any], model: torch.nn.Module, batch_size: int) -> RunSetup:
         """key: what decides the outcome; a run interrupted under another one is not gone on with."""
+        resume_file = self.workspace.resume_file(stage, key)
+        shape = (batch_size, *self.dataset.x.shape[1:])
+        hardware = stage_hardware(self.workspace, stage, model, shape, going_on=resume_file.exists())
+        torch.set_num_threads(hardware.threads or torch.get_num_threads())
         return RunSetup(
-            resume_file=self.workspace.resume_file(stage, key),
+            resume_file=resume_file,
             listener=lambda epoch: self.workspace.watcher.epoch(stage, epoch),
+            hardware=hardware,
         )
-
-    def _use_threads(self, key: str, model: torch.nn.Module, batch_size: int) -> None:
-        """Given, remembered, or chosen by a trial and then remembered."""
-        known: dict[str, int] = self.workspace.recall("threads", {})
-        threads = self.workspace.options.threads or known.get(key)
-        if threads is None:
-            _, time, features = self.dataset.x.shape
-            threads = choose_threads(model, (batch_size, time, features))
-            self.workspace.remember(threads={**known, key: threads})
-        torch.set_num_threads(threads)
-        self.workspace.watcher.note(f"{key}: training with {threads} thread{'s' * (threads > 1)}")
 
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
@@ -211,7 +206,7 @@ class Stages:
             self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
         training = self.settings.section("training", TrainingConfig)
-        self._use_threads(stage, model, training.batch_size)
+        setup = self._run_setup(stage, self.table[stage].config(), model, training.batch_size)
         result = train_model(
             model,
             self.train_takes(),
@@ -221,15 +216,17 @@ class Stages:
             loss=self.settings.section("loss", LossConfig),
             regularization=self.settings.section("regularization", RegularizationConfig),
             seed=self.settings.seed,
-            setup=self._run_setup(stage, self.table[stage].config()),
+            setup=setup,
         )
-        return self._save(self.workspace.path / "models" / name, model, result)
+        return self._save(self.workspace.path / "models" / name, model, result, setup.hardware)
 
-    def _save(self, folder: Path, model: RecurrentClassifier, result: FitResult, **more: Any) -> Outcome:
+    def _save(
+        self, folder: Path, model: RecurrentClassifier, result: FitResult, hardware: Hardware, **more: Any
+    ) -> Outcome:
         files = save_model(model, folder, self.dataset.class_names)
         log = write_bytes(folder / "training_log.csv", history_csv(result).encode())
         metrics = {"parameters": model.architecture.parameters, "data": self.dataset.describe()}
-        return Outcome((*files, log), {**metrics, **result.to_dict(), **more})
+        return Outcome((*files, log), {**metrics, **result.to_dict(), "hardware": hardware.to_dict(), **more})
 
     def load(self, stage: str) -> RecurrentClassifier:
         """The model that a finished stage left."""
@@ -254,7 +251,8 @@ class Stages:
         student = build_model(
             self.student_config(), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
-        self._use_threads(STUDENT, student, config.training.batch_size)
+        key = {**self._student_config(), **self._teacher_inputs()}
+        setup = self._run_setup(STUDENT, key, student, config.training.batch_size)
         result = distill_model(
             teacher,
             student,
@@ -263,14 +261,15 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            setup=self._run_setup(STUDENT, {**self._student_config(), **self._teacher_inputs()}),
+            setup=setup,
         )
-        return self._save(self.folder(STUDENT), student, result)
+        return self._save(self.folder(STUDENT), student, result, setup.hardware)
 
     def _prune(self) -> Outcome:
         teacher, student = self.teacher_module(), self.load(STUDENT)
         config = self.settings.section("prune", PruneConfig)
-        self._use_threads(PRUNED, student, config.recovery.training.batch_size)
+        key = {**self._prune_config(), **self._made_by(STUDENT)}
+        setup = self._run_setup(PRUNED, key, student, config.recovery.training.batch_size)
         result = prune_model(
             student,
             teacher,
@@ -279,10 +278,10 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            setup=self._run_setup(PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}),
+            setup=setup,
         )
         more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
-        return self._save(self.folder(PRUNED), result.model, result.recovery, **more)
+        return self._save(self.folder(PRUNED), result.model, result.recovery, setup.hardware, **more)
 
     def export(self, stage: str, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of a stage's model to `target`; returns the model."""

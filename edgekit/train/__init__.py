@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from edgekit.data import AugmentConfig
 from edgekit.train.folds import Folds, grouped_folds
+from edgekit.train.hardware import Hardware, Precision, cuda_gpus
 from edgekit.train.loop import EpochSource, FitResult, Objective, fit
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
@@ -19,7 +20,7 @@ from edgekit.train.settings import (
 )
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import Takes, augmented, epoch_generator
-from edgekit.train.threads import choose_threads
+from edgekit.train.threads import choose_threads, choose_threads_and_precision
 
 __all__ = [
     "EarlyStoppingConfig",
@@ -27,9 +28,11 @@ __all__ = [
     "EpochSource",
     "FitResult",
     "Folds",
+    "Hardware",
     "Listener",
     "LossConfig",
     "Objective",
+    "Precision",
     "Projection",
     "RegularizationConfig",
     "RunSetup",
@@ -38,6 +41,8 @@ __all__ = [
     "TrainingConfig",
     "augmented",
     "choose_threads",
+    "choose_threads_and_precision",
+    "cuda_gpus",
     "epoch_generator",
     "fit",
     "grouped_folds",

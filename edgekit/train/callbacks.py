@@ -64,7 +64,7 @@ class BestWeights(Callback):
         if trainer.current_epoch >= self.settled_from and score > self.score:
             self.epoch, self.score = trainer.current_epoch + 1, score
             state = module_of(pl_module).state_dict()
-            self.weights = {name: tensor.detach().clone() for name, tensor in state.items()}
+            self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
     def restore(self, module: nn.Module) -> None:
         """Put the kept weights into the module."""
@@ -156,7 +156,8 @@ class ResumeFile(Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".part")
         trainer.save_checkpoint(temporary)
-        temporary.replace(self.path)
+        if trainer.is_global_zero:
+            temporary.replace(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"stopped": self.stopped}

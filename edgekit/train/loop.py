@@ -7,11 +7,12 @@ and the epoch's number alone, and everything else that an epoch depends on is in
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import math
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,18 +24,22 @@ from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
-from edgekit.train.progress import Epoch
+from edgekit.train.hardware import Hardware
+from edgekit.train.processes import in_processes, strategy_of
+from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
-from edgekit.train.takes import Batches, Takes, epoch_generator
+from edgekit.train.takes import Batches, Takes, epoch_generator, share_of
 
-#: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats.
+#: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats,
+#: a mean over the batch: several devices weigh what their shares of a batch give by the number of takes.
 Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 #: Epoch number, from 0, to the epoch's tensors: x, labels, and what else the objective wants.
 EpochSource = Callable[[int], tuple[Tensor, ...]]
 
 VALIDATION_BATCH = 256
+INTERRUPTED = "interrupted; finished epochs are kept, the same command goes on there"
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class _Run(pl.LightningModule):
         weight_decay: float,
         seed: int,
         settled_from: int,
+        hardware: Hardware,
     ) -> None:
         super().__init__()
         self.module = module
@@ -83,6 +89,7 @@ class _Run(pl.LightningModule):
         self.weight_decay = weight_decay
         self.seed = seed
         self.settled_from = settled_from
+        self.hardware = hardware
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self.plateau_state: dict[str, Any] | None = None
         self.sums: dict[str, Tensor] = {}
@@ -114,8 +121,9 @@ class _Run(pl.LightningModule):
         return Batches(self.validation, VALIDATION_BATCH, torch.arange(len(self.validation[0])).numpy())
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
-        self.sums = {name: torch.zeros(()) for name in ("loss", "right", "seen", "val_loss", "val_right", "val_seen")}
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + (self.global_rank << 53))
+        names = ("loss", "right", "seen", "val_loss", "val_right", "val_seen")
+        self.sums = {name: torch.zeros((), device=self.device) for name in names}
         if self.plateau is None:
             factor = self.config.lr_scheduler.factor_at(
                 self.current_epoch + 1, self.config.epochs, self.config.learning_rate
@@ -124,21 +132,29 @@ class _Run(pl.LightningModule):
                 group["lr"] = self.config.learning_rate * factor
 
     def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
-        logits = self.module(batch[0])
+        batch, weight = share_of(batch, self.global_rank, self.trainer.world_size)
+        with self.hardware.autocast():
+            logits = self.module(batch[0])
+        logits = logits.float()  # the loss is fp32 always
         loss = self.objective(logits, batch)
-        self._count("", logits.detach(), batch[1], loss.detach())
-        return loss
+        self._count("", logits.detach(), batch[1], loss.detach(), weight)
+        return loss * weight
 
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
-        logits = self.module(batch[0])
-        self._count("val_", logits, batch[1], nn.functional.cross_entropy(logits, batch[1]))
+        batch, weight = share_of(batch, self.global_rank, self.trainer.world_size)
+        logits = self.module(batch[0])  # in fp32, as the file for the device is
+        self._count("val_", logits, batch[1], nn.functional.cross_entropy(logits, batch[1]), weight)
 
-    def _count(self, prefix: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+    def _count(self, prefix: str, logits: Tensor, labels: Tensor, loss: Tensor, weight: float) -> None:
+        if weight == 0.0:  # a take that only keeps this process in step
+            return
         self.sums[f"{prefix}loss"] += loss * len(labels)
         self.sums[f"{prefix}right"] += (logits.argmax(dim=1) == labels).sum()
         self.sums[f"{prefix}seen"] += len(labels)
 
     def on_validation_epoch_end(self) -> None:
+        # Once an epoch, when all its steps are done: every process goes on with the same figures.
+        self.sums = {name: self.trainer.strategy.reduce(sum_, reduce_op="sum") for name, sum_ in self.sums.items()}
         figures = self.figures()
         self.log_dict({"val_loss": figures["val_loss"], "val_accuracy": figures["val_accuracy"]})
         broken = [name for name in ("loss", "val_loss") if not math.isfinite(figures[name])]
@@ -189,11 +205,13 @@ def fit(
     the last epoch, StateError when the resume file does not fit.
     """
     setup = setup or RunSetup()
+    hardware = setup.hardware
+    hardware.check(config.batch_size)
     settled_from = 0 if projection is None else projection.settled_from
     if settled_from >= config.epochs:
         raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
     module.train()  # Lightning leaves modules in the mode they are in
-    run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from)
+    run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from, hardware)
     best, report = BestWeights(settled_from), EpochReport(config.epochs, setup.listener)
     callbacks: list[Callback] = [] if projection is None else [ProjectedWeights(projection)]
     callbacks += [best, report]
@@ -201,10 +219,11 @@ def fit(
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
     if setup.resume_file is not None:
         callbacks.append(ResumeFile(setup.resume_file))
-    with _quiet_lightning():
+
+    def train(**where: Any) -> None:
         trainer = pl.Trainer(
-            accelerator="cpu",
-            devices=1,
+            accelerator="cuda" if hardware.cuda else "cpu",
+            devices=list(hardware.gpus) or hardware.devices,
             max_epochs=config.epochs,
             min_epochs=config.min_epochs,
             gradient_clip_val=config.clip_norm,
@@ -215,9 +234,23 @@ def fit(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            **where,
         )
         _fit(trainer, run, setup.resume_file)
-    best.restore(module)
+
+    def train_as(rank: int, say: Listener) -> bytes:
+        report.listener = setup.listener and say
+        train(strategy=strategy_of(hardware, rank), use_distributed_sampler=False)
+        return _states(callbacks)
+
+    with _quiet_lightning(), hardware.applied():
+        if hardware.devices == 1:
+            train()
+        else:
+            _take_states(callbacks, _interruptible(lambda: in_processes(hardware, train_as, setup.listener)))
+    if setup.resume_file is not None:
+        setup.resume_file.unlink(missing_ok=True)
+    best.restore(module.cpu())
     module.eval()
     chosen = report.history[best.epoch - 1]
     return FitResult(
@@ -236,7 +269,7 @@ def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
     try:
         trainer.fit(run, ckpt_path=found, weights_only=True)
     except SystemExit:  # how Lightning answers Ctrl-C
-        raise InterruptedRunError("interrupted; finished epochs are kept, the same command goes on there") from None
+        raise InterruptedRunError(INTERRUPTED) from None
     except Exception as error:  # pickle, zip, torch and Lightning each have their own for a file that does not fit
         if found is None or run.restored:
             raise
@@ -244,8 +277,27 @@ def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
     finally:
         if handler is not None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, handler)
-    if resume_file is not None:
-        resume_file.unlink(missing_ok=True)
+
+
+def _interruptible(several: Callable[[], bytes]) -> bytes:
+    try:
+        return several()
+    except KeyboardInterrupt:
+        raise InterruptedRunError(INTERRUPTED) from None
+
+
+def _states(callbacks: Sequence[Callback]) -> bytes:
+    """What the callbacks know in a process that ends."""
+    content = io.BytesIO()
+    torch.save([callback.state_dict() for callback in callbacks], content)
+    return content.getvalue()
+
+
+def _take_states(callbacks: Sequence[Callback], content: bytes) -> None:
+    """The way back; tensors come to the CPU."""
+    states = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    for callback, state in zip(callbacks, states, strict=True):
+        callback.load_state_dict(state)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
-"""What surrounds a run of the training loop: none of it changes what an uninterrupted run on this machine learns."""
+"""What surrounds a run of the training loop: none of it changes what a run learns, but for the hardware's rounding."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgekit.train.hardware import Hardware
 from edgekit.train.progress import Listener
 
 
@@ -14,8 +15,9 @@ class RunSetup:
 
     resume_file: written after each epoch; a run that finds it goes on after the last finished epoch and ends where an
     uninterrupted one would; it is deleted at the end. None: an interrupted run starts anew. listener: called after
-    every epoch.
+    every epoch. hardware: what computes; an interrupted run has to go on with the same.
     """
 
     resume_file: Path | None = None
     listener: Listener | None = None
+    hardware: Hardware = field(default_factory=Hardware)
