@@ -317,6 +317,8 @@ def _quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"lightning\..*")
             # Resuming at an epoch's end is what the resume file is for.
             warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended.*")
+            # The figures that are logged have been added up over all processes.
+            warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -16,9 +16,10 @@ import platform
 import signal
 import tempfile
 import threading
+import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -38,6 +39,10 @@ from edgekit.train.progress import Epoch, Listener
 TIMEOUT_S = 1800.0
 #: (rank, the listener of this process) to the answer; only rank 0's is read.
 Work = Callable[[int, Listener], bytes]
+#: When, by the monotonic clock in seconds, and what.
+Failure = tuple[float, BaseException]
+#: How long other processes may take to say that they failed, too.
+GRACE_S = 1.0
 
 
 def strategy_of(hardware: Hardware, rank: int) -> DDPStrategy:
@@ -114,11 +119,11 @@ def _listen(members: dict[Connection, ForkProcess], listener: Listener | None) -
     """Until every process is done."""
     answers: dict[Connection, bytes] = {}
     while len(answers) < len(members):
-        for connection in wait([connection for connection in members if connection not in answers]):
-            assert isinstance(connection, Connection)
+        for connection in _ready(connection for connection in members if connection not in answers):
             kind, content = _received(connection, members[connection])
             if kind == "failed":
-                raise content
+                others = {other: members[other] for other in members if other not in (connection, *answers)}
+                raise _cause(content, others)
             if kind == "done":
                 answers[connection] = content
             else:
@@ -128,17 +133,35 @@ def _listen(members: dict[Connection, ForkProcess], listener: Listener | None) -
     return answers[next(iter(members))]
 
 
+def _cause(failure: Failure, others: dict[Connection, ForkProcess]) -> BaseException:
+    """The error that came first: where a process fails, the others' connections to it break at once."""
+    failures = [failure]
+    while others and (ready := _ready(others, GRACE_S)):
+        for connection in ready:
+            kind, content = _received(connection, others.pop(connection))
+            if kind == "failed":
+                failures.append(content)
+    return min(failures, key=lambda found: found[0])[1]
+
+
+def _ready(connections: Iterable[Connection], timeout_s: float | None = None) -> list[Connection]:
+    found = wait(list(connections), timeout_s)
+    return [connection for connection in found if isinstance(connection, Connection)]
+
+
 def _received(connection: Connection, process: ForkProcess) -> tuple[str, Any]:
+    """What a process says, or that it can't any more."""
     try:
         kind, content = connection.recv()
     except (EOFError, ConnectionError):
         process.join()
         code = process.exitcode or 0
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        raise EdgekitError(
+        text = (
             f"training process {process.name} {how}, perhaps for want of memory; finished epochs are kept, the same"
             " command goes on there"
-        ) from None
+        )
+        return "failed", (0.0, EdgekitError(text))
     return kind, content
 
 
@@ -160,7 +183,7 @@ def _member(rank: int, group: _Group, work: Work, connection: Connection) -> Non
         _join(rank, group)
         message: tuple[str, Any] = ("done", work(rank, say))
     except BaseException as error:
-        message = ("failed", _portable(error, rank))
+        message = ("failed", (time.monotonic(), _portable(error, rank)))
     connection.send(message)
     connection.close()
     os._exit(0)
