@@ -25,12 +25,13 @@ def stage_hardware(
     be met here.
     """
     asked = {name: getattr(workspace.options, name) for name in ASKED}
-    known: dict[str, Any] = workspace.recall("hardware", {})
+    stored = workspace.recall("hardware", {})
+    known: dict[str, Any] = stored if isinstance(stored, dict) else {}
     before = _stored(known.get(stage))
     if before is not None and going_on:
         _check_unchanged(workspace, stage, asked, before, shape[0])
         hardware = before
-    elif before is not None and known[stage]["asked"] == asked and _is_here(before, shape[0]):
+    elif before is not None and known[stage].get("asked") == asked and _is_here(before, shape[0]):
         hardware = before
     else:
         hardware = choose_hardware(workspace.options, model, shape)

@@ -121,7 +121,8 @@ class _Run(pl.LightningModule):
         return Batches(self.validation, VALIDATION_BATCH, torch.arange(len(self.validation[0])).numpy())
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + (self.global_rank << 53))
+        # The CPU's generator reads 32 bits of it; processes are apart in those.
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + self.global_rank * 2_654_435_761)
         names = ("loss", "right", "seen", "val_loss", "val_right", "val_seen")
         self.sums = {name: torch.zeros((), device=self.device) for name in names}
         if self.plateau is None:
@@ -317,6 +318,8 @@ def _quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"lightning\..*")
             # Resuming at an epoch's end is what the resume file is for.
             warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended.*")
+            # Whether to use a GPU is decided before.
+            warnings.filterwarnings("ignore", message="GPU available but not used.*")
             # The figures that are logged have been added up over all processes.
             warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
             yield

@@ -99,6 +99,14 @@ def test_a_batch_that_can_not_be_divided_is_one_clear_error() -> None:
         Hardware(devices=3).check(2)
 
 
+def test_nothing_is_said_of_a_gpu_that_is_not_asked_for(
+    tiny_model: TinyModel, learnable: Learnable, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lightning.pytorch.accelerators.CUDAAccelerator.is_available", staticmethod(lambda: True))
+    trained(tiny_model(), learnable, Hardware())  # a warning is an error here
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_is_set_for_a_run_is_put_back() -> None:
     def state() -> tuple[Any, ...]:
         cudnn = torch.backends.cudnn

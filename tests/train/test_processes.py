@@ -6,6 +6,7 @@ small epsilon enlarges that a little.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ from edgekit.train import (
     fit,
     train_model,
 )
+from edgekit.train.processes import _cause
 from edgekit.train.takes import share_of
 
 TinyModel = Callable[..., RecurrentClassifier]
@@ -188,9 +190,10 @@ def test_processes_drop_different_units(tiny_model: TinyModel, learnable: Learna
 
     train, validation = learnable
     source = (torch.from_numpy(train.x), torch.from_numpy(train.labels))
-    fit(tiny_model(), lambda _: source, validation, witness, config(epochs=1), setup=RunSetup(hardware=TWO))
+    settings = config(epochs=1, batch_size=6)  # equal shares: both processes draw equally much
+    fit(tiny_model(), lambda _: source, validation, witness, settings, setup=RunSetup(hardware=TWO))
     drawn = [(tmp_path / rank).read_text().split() for rank in "01"]
-    assert len(drawn[0]) == len(drawn[1]) == 4
+    assert len(drawn[0]) == len(drawn[1]) == 3
     assert not set(drawn[0]) & set(drawn[1])
 
 
@@ -239,6 +242,15 @@ def test_an_error_of_the_users_comes_through_with_its_place(tiny_model: TinyMode
     (note,) = caught.value.__notes__
     assert note.startswith("In training process 1:")
     assert "in forward" in note
+
+
+def test_the_error_that_came_first_is_the_cause() -> None:
+    """Whoever's message is read first."""
+    mine, its = multiprocessing.Pipe()
+    its.send(("failed", (1.0, ZeroDivisionError("the cause"))))
+    nobody = multiprocessing.get_context("fork").Process()
+    found = _cause((2.0, RuntimeError("connection closed by peer")), {mine: nobody})
+    assert str(found) == "the cause"
 
 
 def test_a_loss_that_is_no_number_is_one_clear_error(tiny_model: TinyModel, learnable: Learnable) -> None:
