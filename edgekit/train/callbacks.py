@@ -146,6 +146,7 @@ class ResumeFile(Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.temporary = path.with_suffix(".part")
         self.stopped = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -154,10 +155,9 @@ class ResumeFile(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.stopped = trainer.should_stop
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(self.temporary)
         if trainer.is_global_zero:
-            temporary.replace(self.path)
+            self.temporary.replace(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"stopped": self.stopped}

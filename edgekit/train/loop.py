@@ -7,12 +7,11 @@ and the epoch's number alone, and everything else that an epoch depends on is in
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import math
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
 from edgekit.train.hardware import Hardware
-from edgekit.train.processes import in_processes, strategy_of
+from edgekit.train.processes import Work, in_processes, states_of, strategy_of, take_states
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
 from edgekit.train.settings import TrainingConfig
@@ -242,13 +241,13 @@ def fit(
     def train_as(rank: int, say: Listener) -> bytes:
         report.listener = setup.listener and say
         train(strategy=strategy_of(hardware, rank), use_distributed_sampler=False)
-        return _states(callbacks)
+        return states_of(callbacks)
 
     with _quiet_lightning(), hardware.applied():
         if hardware.devices == 1:
             train()
         else:
-            _take_states(callbacks, _interruptible(lambda: in_processes(hardware, train_as, setup.listener)))
+            take_states(callbacks, _several(setup, train_as))
     if setup.resume_file is not None:
         setup.resume_file.unlink(missing_ok=True)
     best.restore(module.cpu())
@@ -280,25 +279,15 @@ def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
             signal.signal(signal.SIGINT, handler)
 
 
-def _interruptible(several: Callable[[], bytes]) -> bytes:
+def _several(setup: RunSetup, train_as: Work) -> bytes:
+    """Rank 0's answer. Processes that are ended leave no half-written resume file."""
     try:
-        return several()
+        return in_processes(setup.hardware, train_as, setup.listener)
     except KeyboardInterrupt:
         raise InterruptedRunError(INTERRUPTED) from None
-
-
-def _states(callbacks: Sequence[Callback]) -> bytes:
-    """What the callbacks know in a process that ends."""
-    content = io.BytesIO()
-    torch.save([callback.state_dict() for callback in callbacks], content)
-    return content.getvalue()
-
-
-def _take_states(callbacks: Sequence[Callback], content: bytes) -> None:
-    """The way back; tensors come to the CPU."""
-    states = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    for callback, state in zip(callbacks, states, strict=True):
-        callback.load_state_dict(state)
+    finally:
+        if setup.resume_file is not None:
+            ResumeFile(setup.resume_file).temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

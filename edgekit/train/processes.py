@@ -9,6 +9,7 @@ file and the loopback interface only.
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
 import os
 import pickle
@@ -19,7 +20,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
@@ -29,6 +30,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
 from edgekit.errors import ConfigError, EdgekitError
@@ -70,6 +72,20 @@ def in_processes(hardware: Hardware, work: Work, listener: Listener | None) -> b
             for process in members.values():
                 process.kill()
                 process.join()
+
+
+def states_of(callbacks: Sequence[Callback]) -> bytes:
+    """What Lightning's callbacks know in a process that ends, as an answer."""
+    content = io.BytesIO()
+    torch.save([callback.state_dict() for callback in callbacks], content)
+    return content.getvalue()
+
+
+def take_states(callbacks: Sequence[Callback], answer: bytes) -> None:
+    """The way back, into the same callbacks of this process; tensors come to the CPU."""
+    states = torch.load(io.BytesIO(answer), map_location="cpu", weights_only=True)
+    for callback, state in zip(callbacks, states, strict=True):
+        callback.load_state_dict(state)
 
 
 def _check_fork(hardware: Hardware) -> None:
