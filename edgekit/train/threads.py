@@ -72,12 +72,10 @@ def _fastest(
     try:
         with torch.random.fork_rng(devices=[]):
             x = torch.randn(shape)
-            step_s = {
-                precision: {threads: _step_s(model, x, threads, precision, clock) for threads in candidates}
-                for precision in precisions
-            }
+            trials = {threads: _best_steps_s(model, x, threads, precisions, clock) for threads in candidates}
     finally:
         torch.set_num_threads(before)
+    step_s = {precision: {threads: trials[threads][precision] for threads in candidates} for precision in precisions}
     best = {precision: _most_that_pay(times_s) for precision, times_s in step_s.items()}
     chosen = precisions[0]
     for precision in precisions[1:]:
@@ -94,13 +92,17 @@ def _most_that_pay(best_s: Mapping[int, float]) -> int:
     return chosen
 
 
-def _step_s(model: nn.Module, x: torch.Tensor, threads: int, precision: Precision, clock: Callable[[], float]) -> float:
+def _best_steps_s(
+    model: nn.Module, x: torch.Tensor, threads: int, precisions: Sequence[Precision], clock: Callable[[], float]
+) -> dict[Precision, float]:
+    """Precisions take turns, step by step, so that a busy moment meets all of them."""
     torch.set_num_threads(threads)
-    times_s: list[float] = []
+    times_s: dict[Precision, list[float]] = {precision: [] for precision in precisions}
     for _ in range(TRIAL_STEPS + 1):  # the first one warms up
-        started = clock()
-        with Hardware(precision=precision).autocast():
-            logits = model(x)
-        logits.float().square().mean().backward()
-        times_s.append(clock() - started)
-    return min(times_s[1:])
+        for precision in precisions:
+            started = clock()
+            with Hardware(precision=precision).autocast():
+                logits = model(x)
+            logits.float().square().mean().backward()
+            times_s[precision].append(clock() - started)
+    return {precision: min(found[1:]) for precision, found in times_s.items()}
