@@ -280,15 +280,19 @@ def count_zeros(model: nn.Module) -> int:
 
 @torch.no_grad()
 def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
-    """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored."""
+    """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored.
+
+    Computes where the model's parameters are.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        parts = [model(torch.from_numpy(x[k : k + batch_size])) for k in range(0, len(x), batch_size)]
+        parts = [model(torch.from_numpy(x[k : k + batch_size]).to(device)) for k in range(0, len(x), batch_size)]
     finally:
         for module, was_training in modes:
             module.training = was_training
-    return torch.cat(parts).numpy()
+    return torch.cat(parts).cpu().numpy()
 
 
 def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str, ...]) -> tuple[Path, Path]:

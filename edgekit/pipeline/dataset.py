@@ -51,6 +51,13 @@ class Dataset:
         """(x, labels) of some takes."""
         return self.x[index], self.labels[index]
 
+    def name_for_people(self) -> str:
+        """For those who only have the model: no paths of this machine, and synthetic is called so."""
+        source = self.recordings.source
+        if not Path(source).exists():
+            return source
+        return Path(source).name + (" (synthetic)" if self.recordings.synthetic else "")
+
     def describe(self) -> dict[str, Any]:
         """JSON-ready, for reports and the manifest."""
         return {

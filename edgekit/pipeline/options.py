@@ -18,6 +18,7 @@ SECTIONS: Mapping[str, str] = {
     "model": "edgekit.model:ModelConfig",
     "training": "edgekit.train:TrainingConfig",
     "loss": "edgekit.train:LossConfig",
+    "logging": "edgekit.train:LogConfig",
     "regularization": "edgekit.train:RegularizationConfig",
     "student": "edgekit.model:ModelConfig",
     "distill": "edgekit.distill:DistillConfig",
@@ -40,13 +41,17 @@ class Options:
     """What stays with a work directory and is inherited by later commands. None: not said yet.
 
     data: recordings, an absolute path, or "synthetic" for the embedded hands (the default). settings: sections as said
-    by --config, --set and flags, over the preset. threads: for training.
+    by --config, --set and flags, over the preset. threads, device, devices and precision: for training, see
+    `edgekit.train.Hardware`; device and precision may be "auto".
     """
 
     data: str | None = None
     preset: str | None = None
     seed: int | None = None
     threads: int | None = None
+    device: str | None = None
+    devices: int | None = None
+    precision: str | None = None
     teacher: str | None = None
     student: str | None = None
     settings: Tree = field(default_factory=dict)
@@ -59,6 +64,7 @@ class Options:
     def from_dict(cls, values: Mapping[str, Any], where: Path) -> Options:
         """Raises StateError when the manifest at `where` holds something else."""
         kinds = {"data": str, "preset": str, "seed": int, "threads": int, "teacher": str, "student": str}
+        kinds |= {"device": str, "devices": int, "precision": str}
         try:
             options = cls(**values)
             good = all(isinstance(getattr(options, name), (kind, type(None))) for name, kind in kinds.items())

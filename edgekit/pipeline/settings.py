@@ -32,11 +32,13 @@ PRESETS: Mapping[str, Tree] = {
     "standard": {
         "data": {"augmentation_probability": 1.0},
         "augmentation": CONSTANT,
+        "logging": {"histogram_every": 10},
         "training": {"min_epochs": 60, "lr_scheduler": {"type": "phases"}},
     },
     "quick": {
         "data": {"augmentation_probability": 1.0},
         "augmentation": CONSTANT,
+        "logging": {"tensorboard": False},
         "synth": {"people": 8},
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
         "distill": {"copies": 4, "training": {"epochs": 24}},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -12,21 +10,18 @@ from typing import Any
 
 import torch
 
-from edgekit.artifacts import sha256_file, write_bytes
-from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig, DataConfig
 from edgekit.distill import DistillConfig, distill_model
-from edgekit.export import Standardisation, export_onnx, verify_parity
+from edgekit.export import Standardisation, verify_parity
 from edgekit.model import (
     VARIANTS,
     ModelConfig,
     RecurrentClassifier,
     build_model,
     load_model,
-    predict_logits,
-    save_model,
 )
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
+from edgekit.pipeline.fitting import deciding, export_model, leave_model, run_setup
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
 from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
@@ -34,18 +29,12 @@ from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
-    Epoch,
     FitResult,
-    Fitted,
-    Listener,
     LossConfig,
     RegularizationConfig,
     RunSetup,
     Takes,
     TrainingConfig,
-    choose_threads,
-    diagnose,
-    live_findings,
     train_model,
 )
 
@@ -141,7 +130,7 @@ class Stages:
         for name in names:
             record = self.workspace.record(name)
             found |= {} if record is None else record.outputs
-        return {path: digest for path, digest in found.items() if not path.endswith(".csv")}
+        return {path: digest for path, digest in found.items() if not path.endswith((".csv", ".onnx"))}
 
     def _teacher_inputs(self) -> dict[str, str]:
         foreign = self.foreign_teacher
@@ -198,64 +187,34 @@ class Stages:
     def _augmentation(self) -> AugmentConfig | None:
         return self.augmentation if self.data_config.augmentation else None
 
-    def _run_setup(self, stage: str, key: Mapping[str, Any], section: str) -> RunSetup:
-        """key: what decides the outcome; a run interrupted under another one is not gone on with."""
-        return RunSetup(self.workspace.resume_file(stage, key), self._listener(stage), section)
-
-    def _listener(self, stage: str) -> Listener:
-        """Shows every epoch, and what is wrong with the run as soon as it is clear, once."""
-        history: list[Epoch] = []
-        noted: set[str] = set()
-
-        def listener(epoch: Epoch) -> None:
-            history.append(epoch)
-            self.workspace.watcher.epoch(stage, epoch)
-            for finding in live_findings(history):
-                if finding.name not in noted:
-                    self.workspace.watcher.note(f"{stage}: {finding.name}: {finding.fact}; {finding.advice}")
-                noted.add(finding.name)
-
-        return listener
-
-    def _use_threads(self, key: str, model: torch.nn.Module, batch_size: int) -> None:
-        """Given, remembered, or chosen by a trial and then remembered."""
-        known: dict[str, int] = self.workspace.recall("threads", {})
-        threads = self.workspace.options.threads or known.get(key)
-        if threads is None:
-            _, time, features = self.dataset.x.shape
-            threads = choose_threads(model, (batch_size, time, features))
-            self.workspace.remember(threads={**known, key: threads})
-        torch.set_num_threads(threads)
-        self.workspace.watcher.note(f"{key}: training with {threads} thread{'s' * (threads > 1)}")
+    def _setup(self, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module) -> RunSetup:
+        return run_setup(self.workspace, self.dataset, stage, key, section, model)
 
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
         model = build_model(
             self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
-        training = self.settings.section("training", TrainingConfig)
-        self._use_threads(stage, model, training.batch_size)
+        setup = self._setup(stage, self.table[stage].config(), "training", model)
         result = train_model(
             model,
             self.train_takes(),
             self.validation_takes(),
-            training,
+            self.settings.section("training", TrainingConfig),
             augmentation=self._augmentation(),
             loss=self.settings.section("loss", LossConfig),
             regularization=self.settings.section("regularization", RegularizationConfig),
             seed=self.settings.seed,
-            setup=self._run_setup(stage, self.table[stage].config(), "training"),
+            setup=setup,
         )
-        return self._save(self.workspace.path / "models" / name, model, result)
+        return self._leave(stage, model, result, setup)
 
-    def _save(self, folder: Path, model: RecurrentClassifier, result: FitResult, **more: Any) -> Outcome:
-        files = save_model(model, folder, self.dataset.class_names)
-        log = write_bytes(folder / "training_log.csv", history_csv(result).encode())
-        metrics = {"parameters": model.architecture.parameters, "data": self.dataset.describe()}
-        fitted = fitted_figures(model, self.train_takes(), result)
-        findings = [finding.to_dict() for finding in diagnose(result.history, fitted)]
-        about = {"train_accuracy": fitted.train_accuracy, "train_loss": fitted.train_loss, "diagnosis": findings}
-        return Outcome((*files, log), {**metrics, **result.to_dict(), **about, **more})
+    def _leave(self, stage: str, model: RecurrentClassifier, result: FitResult, setup: RunSetup) -> Outcome:
+        """With an ONNX file of its own, for evaluate and bench."""
+        folder = self.folder(stage)
+        outcome = leave_model(self.dataset, folder, model, result, setup)
+        file = export_model(self.dataset, model, folder / "model.safetensors", folder / "model.onnx")
+        return Outcome((*outcome.outputs, file), outcome.metrics)
 
     def load(self, stage: str) -> RecurrentClassifier:
         """The model that a finished stage left."""
@@ -280,7 +239,8 @@ class Stages:
         student = build_model(
             self.student_config(), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
-        self._use_threads(STUDENT, student, config.training.batch_size)
+        key = {**self._student_config(), **self._teacher_inputs()}
+        setup = self._setup(STUDENT, key, "distill.training", student)
         result = distill_model(
             teacher,
             student,
@@ -289,14 +249,15 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            setup=self._run_setup(STUDENT, {**self._student_config(), **self._teacher_inputs()}, "distill.training"),
+            setup=setup,
         )
-        return self._save(self.folder(STUDENT), student, result)
+        return self._leave(STUDENT, student, result, setup)
 
     def _prune(self) -> Outcome:
         teacher, student = self.teacher_module(), self.load(STUDENT)
         config = self.settings.section("prune", PruneConfig)
-        self._use_threads(PRUNED, student, config.recovery.training.batch_size)
+        key = {**self._prune_config(), **self._made_by(STUDENT)}
+        setup = self._setup(PRUNED, key, "prune.recovery.training", student)
         result = prune_model(
             student,
             teacher,
@@ -305,33 +266,16 @@ class Stages:
             config,
             augmentation=self._augmentation(),
             seed=self.settings.seed,
-            setup=self._run_setup(
-                PRUNED, {**self._prune_config(), **self._made_by(STUDENT)}, "prune.recovery.training"
-            ),
+            setup=setup,
         )
         more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
-        return self._save(self.folder(PRUNED), result.model, result.recovery, **more)
+        return leave_model(self.dataset, self.folder(PRUNED), result.model, result.recovery, setup, **more)
 
     def export(self, stage: str, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of a stage's model to `target`; returns the model."""
         model = self.load(stage)
-        export_onnx(
-            model,
-            target,
-            class_names=self.dataset.class_names,
-            sequence_length=self.data_config.sequence_length,
-            standardisation=standardisation,
-            parents=(sha256_file(self.folder(stage) / "model.safetensors"),),
-            trained_on=self._data_name(),
-        )
+        export_model(self.dataset, model, self.folder(stage) / "model.safetensors", target, standardisation)
         return model
-
-    def _data_name(self) -> str:
-        """For people who only have the model: no paths of this machine, and synthetic is called so."""
-        data = self.dataset.recordings
-        if self.workspace.options.recordings is None:
-            return data.source
-        return Path(data.source).name + (" (synthetic)" if data.synthetic else "")
 
     def _quantize(self) -> Outcome:
         config, takes = self.settings.section("quantize", QuantizeConfig), self.validation_takes()
@@ -355,30 +299,3 @@ class Stages:
             "quantized": quantized.to_dict(),
         }
         return Outcome((fp32, int8), metrics)
-
-
-def deciding(config: StageConfig) -> dict[str, Any]:
-    """A stage's config, JSON-ready, without what changes how fast it is made and not what is made."""
-
-    def kept(tree: dict[str, Any]) -> dict[str, Any]:
-        return {key: kept(v) if isinstance(v, dict) else v for key, v in tree.items() if key != "prefetch"}
-
-    return kept(config.model_dump(mode="json"))
-
-
-def fitted_figures(model: torch.nn.Module, train: Takes, result: FitResult) -> Fitted:
-    """The kept weights' figures on the training takes as they are, beside those on validation takes."""
-    logits, labels = torch.from_numpy(predict_logits(model, train.x)), torch.from_numpy(train.labels)
-    accuracy = float((logits.argmax(dim=1) == labels).float().mean())
-    loss = float(torch.nn.functional.cross_entropy(logits, labels))
-    return Fitted(accuracy, loss, result.val_accuracy, result.val_loss)
-
-
-def history_csv(result: FitResult) -> str:
-    """One row an epoch, as in `edgekit.train.Epoch`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(result.history[0].to_dict()), lineterminator="\n")
-    writer.writeheader()
-    for epoch in result.history:
-        writer.writerow({key: round(float(value), 6) for key, value in epoch.to_dict().items()})
-    return text.getvalue()

@@ -95,7 +95,8 @@ class ZeroMasks:
         share = ramp_share(epoch, self.settled_from)
         for group in self.groups:
             weights = {name: module.get_parameter(name) for name in group.names}
-            grown = least_weights(weights, self.masks, round(share * group.zeros))
+            pruned = {name: self.masks[name].to(weights[name].device) for name in weights.keys() & self.masks.keys()}
+            grown = least_weights(weights, pruned, round(share * group.zeros))
             self.masks = {**self.masks, **grown}
         self.apply(module)
 
@@ -106,8 +107,8 @@ class ZeroMasks:
             module.get_parameter(name).masked_fill_(mask, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The masks."""
-        return {"masks": self.masks}
+        """The masks, on the CPU."""
+        return {"masks": {name: mask.cpu() for name, mask in self.masks.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the masks of an interrupted run."""
@@ -121,7 +122,7 @@ def least_weights(weights: dict[str, nn.Parameter], pruned: dict[str, Tensor], c
     for name in magnitudes.keys() & pruned.keys():
         magnitudes[name][pruned[name]] = -1.0  # before weights that happen to be zero, too
     order = torch.cat([magnitude.flatten() for magnitude in magnitudes.values()]).argsort(stable=True)
-    chosen = torch.zeros(len(order), dtype=torch.bool)
+    chosen = torch.zeros(len(order), dtype=torch.bool, device=order.device)
     chosen[order[:count]] = True
     parts = chosen.split([magnitude.numel() for magnitude in magnitudes.values()])
     return {name: part.view_as(magnitudes[name]).clone() for name, part in zip(magnitudes, parts, strict=True)}

@@ -11,6 +11,9 @@ from edgekit.profiles import Profile
 from edgekit.report.chain import SYNTHETIC, findings_lines
 from edgekit.report.tables import count, pairs, percent, table
 
+#: Classes named after training, at most.
+WEAKEST = 5
+
 
 def stage_text(verb: str, record: Mapping[str, Any]) -> str:
     """What a training stage made."""
@@ -24,8 +27,18 @@ def stage_text(verb: str, record: Mapping[str, Any]) -> str:
     ]
     if "sparsity" in metrics:
         lines[1:1] = _zeros_lines(metrics) if metrics.get("method") == "unstructured" else _removed_lines(metrics)
+    lines += _weakest_lines(metrics)
     lines += findings_lines(metrics.get("diagnosis", ()))
     return "\n".join([*lines, f"note: {SYNTHETIC}"] if metrics["data"]["synthetic"] else lines)
+
+
+def _weakest_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """The classes below the whole's validation accuracy, the least first."""
+    by_class = metrics.get("val_per_class", {})
+    below = sorted((accuracy, name) for name, accuracy in by_class.items() if accuracy < metrics["val_accuracy"])
+    shown = ", ".join(f"{name} {percent(accuracy)}" for accuracy, name in below[:WEAKEST])
+    more = f" and {len(below) - WEAKEST} more" if len(below) > WEAKEST else ""
+    return [f"weakest classes in validation: {shown}{more}"] if below else []
 
 
 def _removed_lines(metrics: Mapping[str, Any]) -> list[str]:

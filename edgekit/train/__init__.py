@@ -8,10 +8,13 @@ from torch import Tensor, nn
 from edgekit.data import AugmentConfig
 from edgekit.train.diagnosis import Finding, Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
-from edgekit.train.loop import FitResult, Objective, fit
+from edgekit.train.hardware import Hardware, Precision, cuda_gpus
+from edgekit.train.logs import CSV_NAME, LogConfig, RunLogs, class_accuracies, csv_text
+from edgekit.train.loop import FitResult, fit
 from edgekit.train.losses import focal_loss, supervised_loss
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
+from edgekit.train.run import Objective
 from edgekit.train.settings import (
     EarlyStoppingConfig,
     LossConfig,
@@ -21,9 +24,10 @@ from edgekit.train.settings import (
 )
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes, augmented, epoch_generator
-from edgekit.train.threads import choose_threads
+from edgekit.train.threads import choose_threads, choose_threads_and_precision
 
 __all__ = [
+    "CSV_NAME",
     "EarlyStoppingConfig",
     "Epoch",
     "EpochSource",
@@ -31,17 +35,25 @@ __all__ = [
     "FitResult",
     "Fitted",
     "Folds",
+    "Hardware",
     "Listener",
+    "LogConfig",
     "LossConfig",
     "Objective",
+    "Precision",
     "Projection",
     "RegularizationConfig",
+    "RunLogs",
     "RunSetup",
     "SchedulerConfig",
     "Takes",
     "TrainingConfig",
     "augmented",
     "choose_threads",
+    "choose_threads_and_precision",
+    "class_accuracies",
+    "csv_text",
+    "cuda_gpus",
     "diagnose",
     "epoch_generator",
     "fit",

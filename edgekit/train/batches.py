@@ -69,9 +69,9 @@ def epoch_batches(
     return Batches(tensors, compose(composition, labels, batch_size, epoch_generator(seed + 1, epoch)))
 
 
-def worth_prefetching(said: bool | Literal["auto"], cores: int | None = None) -> bool:
-    """What was said; auto: whether training leaves a core free. `bench/prefetch.py` measures what it brings."""
-    return (cores or usable_cores()) > torch.get_num_threads() if said == "auto" else said
+def worth_prefetching(said: bool | Literal["auto"], processes: int = 1, cores: int | None = None) -> bool:
+    """What was said; auto: whether `processes` that train leave a core free. See `bench/prefetch.py`."""
+    return (cores or usable_cores()) > processes * torch.get_num_threads() if said == "auto" else said
 
 
 @contextlib.contextmanager

@@ -57,6 +57,7 @@ class BestWeights(Callback):
         self.epoch = 0
         self.score: tuple[float, float] = (-1.0, 0.0)
         self.weights: dict[str, Tensor] = {}
+        self.confusion: Tensor | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures: dict[str, float] = pl_module.figures()  # type: ignore[operator]
@@ -64,19 +65,20 @@ class BestWeights(Callback):
         if trainer.current_epoch >= self.settled_from and score > self.score:
             self.epoch, self.score = trainer.current_epoch + 1, score
             state = module_of(pl_module).state_dict()
-            self.weights = {name: tensor.detach().clone() for name, tensor in state.items()}
+            self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+            self.confusion = pl_module.confusion()  # type: ignore[operator]
 
     def restore(self, module: nn.Module) -> None:
         """Put the kept weights into the module."""
         module.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "score": list(self.score), "weights": self.weights}
+        return {"epoch": self.epoch, "score": list(self.score), "weights": self.weights, "confusion": self.confusion}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.epoch = state_dict["epoch"]
         self.score = (state_dict["score"][0], state_dict["score"][1])
-        self.weights = state_dict["weights"]
+        self.weights, self.confusion = state_dict["weights"], state_dict["confusion"]
 
 
 class EarlyStopping(callbacks.EarlyStopping):
@@ -146,6 +148,7 @@ class ResumeFile(Callback):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.temporary = path.with_suffix(".part")
         self.stopped = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -154,9 +157,9 @@ class ResumeFile(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.stopped = trainer.should_stop
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        trainer.save_checkpoint(temporary)
-        temporary.replace(self.path)
+        trainer.save_checkpoint(self.temporary)
+        if trainer.is_global_zero:
+            self.temporary.replace(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"stopped": self.stopped}

@@ -8,38 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor, nn
+from torch import nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
-from edgekit.train.batches import Batches, epoch_batches, plain_parts, read_ahead, worth_prefetching
+from edgekit.train.batches import read_ahead, worth_prefetching
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
-from edgekit.train.progress import Epoch
+from edgekit.train.logs import CSV_NAME, CsvLog, TensorBoardLog
+from edgekit.train.processes import Work, in_processes, states_of, strategy_of, take_states
+from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
+from edgekit.train.run import Objective, Run
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes
 
-#: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats.
-Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
-
-VALIDATION_BATCH = 256
+INTERRUPTED = "interrupted; finished epochs are kept, the same command goes on there"
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a run went. `best_epoch` counts from 1; its weights are in the module afterwards."""
+    """How a run went. `best_epoch` counts from 1; its weights are in the module afterwards.
+
+    val_confusion: of the validation takes at the best epoch, row the true class, column the predicted one.
+    """
 
     history: tuple[Epoch, ...]
     best_epoch: int
@@ -47,6 +48,7 @@ class FitResult:
     val_loss: float
     elapsed_s: float
     stopped_early: bool
+    val_confusion: tuple[tuple[int, ...], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -58,133 +60,6 @@ class FitResult:
             "elapsed_s": self.elapsed_s,
             "stopped_early": self.stopped_early,
         }
-
-
-class _Run(pl.LightningModule):
-    """Adapts a module, an epoch source and an objective to Lightning."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        source: EpochSource,
-        validation: Takes,
-        objective: Objective,
-        config: TrainingConfig,
-        weight_decay: float,
-        seed: int,
-        settled_from: int,
-        section: str,
-    ) -> None:
-        super().__init__()
-        self.module = module
-        self.source = source
-        self.validation = (torch.from_numpy(validation.x), torch.from_numpy(validation.labels))
-        self.objective = objective
-        self.config = config
-        self.weight_decay = weight_decay
-        self.seed = seed
-        self.settled_from = settled_from
-        self.section = section
-        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
-        self.plateau_state: dict[str, Any] | None = None
-        self.sums: dict[str, Tensor] = {}
-        self.norms: list[float] = []
-        self.restored = False
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        decayed = [m.weight for m in self.module.modules() if isinstance(m, nn.Linear)]
-        marked = {id(p) for p in decayed}
-        others = [p for p in self.module.parameters() if id(p) not in marked]
-        groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        groups = [group for group in groups if group["params"]]
-        optimizer = torch.optim.Adam(groups, lr=self.config.learning_rate, betas=(0.9, 0.999), eps=1e-7)
-        rule = self.config.lr_scheduler
-        if rule.type == "reduce_on_plateau":
-            self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=rule.factor, patience=rule.patience, min_lr=rule.min_lr
-            )
-            if self.plateau_state is not None:
-                self.plateau.load_state_dict(self.plateau_state)
-        return optimizer
-
-    def train_dataloader(self) -> Batches:
-        self.restored = True  # Lightning asks for data after it has read the resume file
-        tensors, config = self.source(self.current_epoch), self.config
-        return epoch_batches(tensors, config.batches, config.batch_size, self.seed, self.current_epoch)
-
-    def val_dataloader(self) -> Batches:
-        return Batches(self.validation, plain_parts(np.arange(len(self.validation[0])), VALIDATION_BATCH))
-
-    def on_train_epoch_start(self) -> None:
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
-        self.sums = {name: torch.zeros(()) for name in ("loss", "right", "seen", "val_loss", "val_right", "val_seen")}
-        self.norms = []
-        if self.plateau is None:
-            factor = self.config.lr_scheduler.factor_at(
-                self.current_epoch + 1, self.config.epochs, self.config.learning_rate
-            )
-            for group in self.trainer.optimizers[0].param_groups:
-                group["lr"] = self.config.learning_rate * factor
-
-    def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
-        logits = self.module(batch[0])
-        loss = self.objective(logits, batch)
-        self._stop_unless_finite("loss", loss.item(), index)
-        self._count("", logits.detach(), batch[1], loss.detach())
-        return loss
-
-    def configure_gradient_clipping(
-        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
-    ) -> None:
-        """Between the gradients and the optimiser's step."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, self.config.clip_norm).item()
-        self._stop_unless_finite("gradient norm", norm, len(self.norms))
-        self.norms.append(norm)
-
-    def _stop_unless_finite(self, name: str, value: float, batch: int | None = None) -> None:
-        if not math.isfinite(value):
-            place = f"epoch {self.current_epoch + 1}" + ("" if batch is None else f", batch {batch + 1}")
-            where, config = self.section, self.config
-            raise ConfigError(
-                f"the training's {name} became {value} in {place}, so it was stopped; reduce {where}.learning_rate (now"
-                f" {config.learning_rate:g}) or {where}.clip_norm (now {config.clip_norm:g}), the norm to which"
-                " gradients are clipped, and run the command again"
-            )
-
-    def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
-        logits = self.module(batch[0])
-        self._count("val_", logits, batch[1], nn.functional.cross_entropy(logits, batch[1]))
-
-    def _count(self, prefix: str, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        self.sums[f"{prefix}loss"] += loss * len(labels)
-        self.sums[f"{prefix}right"] += (logits.argmax(dim=1) == labels).sum()
-        self.sums[f"{prefix}seen"] += len(labels)
-
-    def on_validation_epoch_end(self) -> None:
-        figures = self.figures()
-        self.log_dict({"val_loss": figures["val_loss"], "val_accuracy": figures["val_accuracy"]})
-        self._stop_unless_finite("val_loss", figures["val_loss"])
-        if self.plateau is not None and self.current_epoch >= self.settled_from:
-            self.plateau.step(figures["val_loss"])
-
-    def figures(self) -> dict[str, float]:
-        """Mean losses in nats, accuracies and gradient norms before clipping, of the epoch so far."""
-        sums = {name: float(value) for name, value in self.sums.items()}
-        return {
-            "loss": sums["loss"] / max(sums["seen"], 1.0),
-            "accuracy": sums["right"] / max(sums["seen"], 1.0),
-            "val_loss": sums["val_loss"] / max(sums["val_seen"], 1.0),
-            "val_accuracy": sums["val_right"] / max(sums["val_seen"], 1.0),
-            "gradient_norm_mean": sum(self.norms) / max(len(self.norms), 1),
-            "gradient_norm_max": max(self.norms, default=0.0),
-        }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["plateau"] = None if self.plateau is None else self.plateau.state_dict()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.plateau_state = checkpoint["plateau"]  # Lightning reads the file before it asks for the optimiser
 
 
 def fit(
@@ -209,22 +84,29 @@ def fit(
     optimiser's step, or the projection settles after the last epoch, StateError when the resume file does not fit.
     """
     setup = setup or RunSetup()
+    hardware = setup.hardware
+    hardware.check(config.batch_size)
     settled_from = 0 if projection is None else projection.settled_from
     if settled_from >= config.epochs:
         raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
     module.train()  # Lightning leaves modules in the mode they are in
-    run = _Run(module, source, validation, objective, config, weight_decay, seed, settled_from, setup.section)
+    run = Run(module, source, validation, objective, config, weight_decay, seed, settled_from, setup)
     best, report = BestWeights(settled_from), EpochReport(config.epochs, setup.listener)
     callbacks: list[Callback] = [] if projection is None else [ProjectedWeights(projection)]
     callbacks += [best, report]
     if config.early_stopping is not None:
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
+    if setup.logs is not None:
+        callbacks.append(CsvLog(setup.logs.folder / CSV_NAME, report))
+        if setup.logs.config.tensorboard:
+            callbacks.append(TensorBoardLog(setup.logs, report, torch.from_numpy(validation.x[:1])))
     if setup.resume_file is not None:
         callbacks.append(ResumeFile(setup.resume_file))
-    with _quiet_lightning(), read_ahead(source, config.epochs, worth_prefetching(config.prefetch)) as run.source:
+
+    def train(**where: Any) -> None:
         trainer = pl.Trainer(
-            accelerator="cpu",
-            devices=1,
+            accelerator="cuda" if hardware.cuda else "cpu",
+            devices=list(hardware.gpus) or hardware.devices,
             max_epochs=config.epochs,
             min_epochs=config.min_epochs,
             callbacks=callbacks,
@@ -234,9 +116,25 @@ def fit(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            **where,
         )
-        _fit(trainer, run, setup.resume_file)
-    best.restore(module)
+        prefetch = worth_prefetching(config.prefetch, hardware.devices)
+        with read_ahead(source, config.epochs, prefetch) as run.source:
+            _fit(trainer, run, setup.resume_file)
+
+    def train_as(rank: int, say: Listener) -> bytes:
+        report.listener = setup.listener and say
+        train(strategy=strategy_of(hardware, rank), use_distributed_sampler=False)
+        return states_of(callbacks)
+
+    with _quiet_lightning(), hardware.applied():
+        if hardware.devices == 1:
+            train()
+        else:
+            take_states(callbacks, _several(setup, train_as))
+    if setup.resume_file is not None:
+        setup.resume_file.unlink(missing_ok=True)
+    best.restore(module.cpu())
     module.eval()
     chosen = report.history[best.epoch - 1]
     return FitResult(
@@ -246,16 +144,17 @@ def fit(
         val_loss=chosen.val_loss,
         elapsed_s=report.history[-1].elapsed_s,
         stopped_early=len(report.history) < config.epochs,
+        val_confusion=tuple(map(tuple, best.confusion.tolist())) if best.confusion is not None else (),
     )
 
 
-def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
+def _fit(trainer: pl.Trainer, run: Run, resume_file: Path | None) -> None:
     found = resume_file if resume_file is not None and resume_file.exists() else None
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(run, ckpt_path=found, weights_only=True)
     except SystemExit:  # how Lightning answers Ctrl-C
-        raise InterruptedRunError("interrupted; finished epochs are kept, the same command goes on there") from None
+        raise InterruptedRunError(INTERRUPTED) from None
     except Exception as error:  # pickle, zip, torch and Lightning each have their own for a file that does not fit
         if found is None or run.restored:
             raise
@@ -263,8 +162,17 @@ def _fit(trainer: pl.Trainer, run: _Run, resume_file: Path | None) -> None:
     finally:
         if handler is not None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, handler)
-    if resume_file is not None:
-        resume_file.unlink(missing_ok=True)
+
+
+def _several(setup: RunSetup, train_as: Work) -> bytes:
+    """Rank 0's answer. Processes that are ended leave no half-written resume file."""
+    try:
+        return in_processes(setup.hardware, train_as, setup.listener)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(INTERRUPTED) from None
+    finally:
+        if setup.resume_file is not None:
+            ResumeFile(setup.resume_file).temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -284,6 +192,10 @@ def _quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"lightning\..*")
             # Resuming at an epoch's end is what the resume file is for.
             warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended.*")
+            # Whether to use a GPU is decided before.
+            warnings.filterwarnings("ignore", message="GPU available but not used.*")
+            # The figures that are logged have been added up over all processes.
+            warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -48,3 +48,17 @@ def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
 def augmented(takes: Takes, config: AugmentConfig | None, rng: np.random.Generator) -> NDArray[np.float32]:
     """takes.x with fresh augmentation, or as it is when config is None; float32 (takes, time, features)."""
     return takes.x if config is None else augment(takes.x, config, rng)
+
+
+def share_of(batch: tuple[Tensor, ...], rank: int, processes: int) -> tuple[tuple[Tensor, ...], float]:
+    """One process's part of a batch, and the weight of its mean in the mean over processes, which is then the batch's.
+
+    The parts are equal but for one take. One that would be empty is a single take of weight 0.
+    """
+    if processes == 1:
+        return batch, 1.0
+    takes = len(batch[0])
+    first, end = takes * rank // processes, takes * (rank + 1) // processes
+    if first == end:
+        return tuple(tensor[:1] for tensor in batch), 0.0
+    return tuple(tensor[first:end] for tensor in batch), (end - first) * processes / takes

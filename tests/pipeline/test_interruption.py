@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from edgekit.artifacts import sha256_file
@@ -18,27 +20,41 @@ Cli = Callable[..., Any]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["train", "distill"])
+@pytest.mark.parametrize(
+    ("command", "how"), [("train", ()), ("distill", ()), ("train", ("--devices=2", "--device=cpu"))]
+)
 def test_an_interrupted_command_goes_on_and_ends_where_an_uninterrupted_one_does(
-    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], command: str
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], command: str, how: tuple[str, ...]
 ) -> None:
-    """SIGINT after the fourth of twelve epochs: exit 130; then the same bytes as without it."""
+    """Ctrl-C, which reaches all processes of a terminal, after the fourth of twelve epochs: exit 130, and nobody is
+    left; then the same bytes as without it."""
     stage, weights = {
         "train": ("train accurate", "models/accurate/model.safetensors"),
         "distill": ("distill", "student/model.safetensors"),
     }[command]
-    options = [*tiny, "--set=training.epochs=12", "--set=distill.training.epochs=12", "--set=distill.copies=3", "-v"]
+    options = [
+        *tiny,
+        "--set=training.epochs=12",
+        "--set=distill.training.epochs=12",
+        "--set=distill.copies=3",
+        "-v",
+        *how,
+    ]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert cli(command, f"--workdir={whole}", *options).code == 0
 
     again = [sys.executable, "-m", "edgekit", command, f"--workdir={broken}", *options]
-    with subprocess.Popen(again, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(again, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if f"{stage} epoch 4/12" in line:
-                process.send_signal(signal.SIGINT)
+                group = [psutil.Process(process.pid), *psutil.Process(process.pid).children()]
+                os.killpg(process.pid, signal.SIGINT)
                 break
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=120)
+    assert len(group) == (3 if how else 1)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in group)
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == (

@@ -44,6 +44,15 @@ def test_a_stages_findings_are_a_line_each_with_fact_and_advice() -> None:
     assert "diagnosis" not in stage_text("trained", {**RECORD, "metrics": {**RECORD["metrics"], "diagnosis": []}})
 
 
+def test_the_weakest_classes_are_named_and_the_rest_counted() -> None:
+    by_class = {"A": 1.0, "B": 0.5, "C": 0.6, "D": 0.7, "E": 0.8, "F": 0.85, "G": 0.9}
+    metrics = {**RECORD["metrics"], "val_per_class": by_class, "val_accuracy": 0.95}
+    line = "weakest classes in validation: B 50.0 %, C 60.0 %, D 70.0 %, E 80.0 %, F 85.0 % and 1 more"
+    assert line in stage_text("trained", {**RECORD, "metrics": metrics}).splitlines()
+    metrics["val_per_class"] = dict.fromkeys(by_class, 1.0)
+    assert "weakest" not in stage_text("trained", {**RECORD, "metrics": metrics})
+
+
 def test_a_pruned_stage_says_what_went() -> None:
     more = {
         "sparsity": 0.504,

@@ -120,8 +120,8 @@ def test_training_with_and_without_prefetch_gives_the_same_numbers(tiny_model: T
 
 def test_auto_asks_for_a_core_that_training_leaves_free() -> None:
     used = torch.get_num_threads()
-    assert [worth_prefetching("auto", cores) for cores in (used, used + 1)] == [False, True]
-    assert [worth_prefetching(said, used) for said in (False, True)] == [False, True]
+    assert [worth_prefetching("auto", cores=cores) for cores in (used, used + 1)] == [False, True]
+    assert [worth_prefetching(said, cores=used) for said in (False, True)] == [False, True]
 
 
 def test_an_error_while_an_epoch_is_made_ahead_comes_through_as_it_is() -> None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.model import RecurrentClassifier
-from edgekit.train import choose_threads
-from edgekit.train.threads import WORTH, usable_cores
+from edgekit.train import choose_threads, choose_threads_and_precision
+from edgekit.train.threads import BF16_WORTH, WORTH, usable_cores
 
 TinyModel = Callable[..., RecurrentClassifier]
 SHAPE = (2, 3, 63)
@@ -107,3 +107,54 @@ def test_the_number_of_threads_is_restored_when_the_model_fails(tiny_model: Tiny
 
 def test_this_machine_has_a_core() -> None:
     assert usable_cores() >= 1
+
+
+class Timed(nn.Module):
+    """A module whose steps take what `step_s` says of the precision and the number of threads; `clock` is their clock.
+
+    step_s: for fp32. gain: by how much bf16 is faster.
+    """
+
+    def __init__(self, step_s: Mapping[int, float], gain: float) -> None:
+        super().__init__()
+        self.head = nn.Linear(63, 3)
+        self.step_s = step_s
+        self.gain = gain
+        self.passed_s = [0.0]
+
+    def __deepcopy__(self, memo: object) -> Timed:
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        faster = self.gain if torch.is_autocast_enabled("cpu") else 1.0
+        self.passed_s[0] += self.step_s[torch.get_num_threads()] / faster
+        y: Tensor = self.head(x.mean(dim=1))
+        return y
+
+    def clock(self) -> float:
+        return self.passed_s[0]
+
+
+@pytest.mark.parametrize(
+    ("gain", "threads", "expected"),
+    [
+        (BF16_WORTH * 0.99, None, (2, "fp32")),
+        (BF16_WORTH * 1.01, None, (2, "bf16")),
+        (BF16_WORTH * 1.01, 1, (1, "bf16")),
+        (0.5, 1, (1, "fp32")),
+    ],
+)
+def test_bf16_has_to_pay_clearly(gain: float, threads: int | None, expected: tuple[int, str]) -> None:
+    model = Timed({1: 4.0, 2: 2.0}, gain)
+    assert choose_threads_and_precision(model, SHAPE, threads, 2, model.clock) == expected
+
+
+@pytest.mark.parametrize("settings", [{"type": "lstm"}, {"type": "gru", "num_layers": 2, "bidirectional": True}])
+def test_the_trial_runs_on_a_real_model_and_leaves_it_alone(tiny_model: TinyModel, settings: dict[str, object]) -> None:
+    model = tiny_model(**settings)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    threads, precision = choose_threads_and_precision(model, SHAPE, 1)
+    assert threads == 1
+    assert precision in ("fp32", "bf16")
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in before.items())
+    assert all(parameter.grad is None for parameter in model.parameters())
