@@ -21,6 +21,7 @@ from edgekit.pipeline.use import (
     evaluate_file,
     int8_path,
     predict_frames,
+    predict_labels,
     predict_takes,
     quantize_file,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "int8_path",
     "open_workspace",
     "predict_frames",
+    "predict_labels",
     "predict_takes",
     "quantize_file",
     "run_chain",

@@ -14,7 +14,7 @@ import psutil
 from numpy.typing import NDArray
 
 from edgekit.config import Tree
-from edgekit.data import DataConfig, fit_length, load_recordings, read_take
+from edgekit.data import DataConfig, OutOfFold, Recordings, fit_length, load_recordings, read_take
 from edgekit.errors import ConfigError, DataError, ShapeError
 from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, read_recordings
@@ -150,6 +150,13 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def predict_labels(recordings: Recordings) -> OutOfFold:
+    """A second opinion on labels from models trained here. Raises MissingExtraError without the training extra."""
+    with needs_extra("--out-of-fold"):
+        from edgekit.train import predict_out_of_fold
+    return predict_out_of_fold(recordings)
 
 
 def quantize_file(source: Path, target: Path | None, said: Tree) -> QuantizeResult:

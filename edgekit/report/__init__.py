@@ -6,7 +6,7 @@ from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.junit import bench_junit
 from edgekit.report.markdown import bench_markdown, chain_markdown
-from edgekit.report.quality import conversion_text, quality_text
+from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.texts import (
     pairs_text,
     predictions_text,
@@ -22,6 +22,7 @@ __all__ = [
     "bench_text",
     "chain_markdown",
     "chain_text",
+    "cleaning_text",
     "compare_text",
     "conversion_text",
     "evaluation_text",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from edgekit.data import AugmentConfig
 from edgekit.train.folds import Folds, grouped_folds
 from edgekit.train.loop import EpochSource, FitResult, Objective, fit
+from edgekit.train.out_of_fold import predict_out_of_fold
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
 from edgekit.train.settings import (
@@ -41,6 +42,7 @@ __all__ = [
     "epoch_generator",
     "fit",
     "grouped_folds",
+    "predict_out_of_fold",
     "train_model",
 ]
 

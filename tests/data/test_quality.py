@@ -108,7 +108,7 @@ def test_numbers_that_are_none_are_listed_and_refused(make: Make, tmp_path: Path
     report = check_recordings(*load_leniently(tmp_path / "a.npz"))
     assert [(bad.take, bad.frame) for bad in report.non_finite] == [(7, 2), (9, 0)]
     assert report.frames_without_hand == 2
-    assert report.refusals == ("NaN or infinite numbers in take 7, 9: record again or drop",)
+    assert report.refusals == ("NaN, infinite or impossible numbers in take 7, 9: record again or drop",)
 
 
 @pytest.mark.parametrize(
