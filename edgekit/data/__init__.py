@@ -37,7 +37,7 @@ from edgekit.data.preprocess import (
     fit_normalisation,
     normalise_hands,
 )
-from edgekit.data.quality import QualityReport, check_recordings, training_note
+from edgekit.data.quality import QualityReport, check_recordings, refuse_impossible, training_note
 from edgekit.data.recordings import Recordings
 from edgekit.data.settings import DataConfig
 from edgekit.data.splits import Split, split_recordings
@@ -89,6 +89,7 @@ __all__ = [
     "normalise_hands",
     "read_take",
     "refuse_existing",
+    "refuse_impossible",
     "runs_of",
     "save_recordings",
     "split_recordings",

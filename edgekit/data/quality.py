@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.data.disagreement import Comparison, find_disagreements
 from edgekit.data.findings import Indices, find_duplicates, find_frozen, find_lost_hands, own_frames_seen
 from edgekit.data.formats import take_files
-from edgekit.data.hand import Bools
+from edgekit.data.hand import Bools, largest_number
 from edgekit.data.layouts.raw import BadFrame
 from edgekit.data.mislabels import Mislabel, OutOfFold, join_finders
 from edgekit.data.recordings import Names, Recordings
@@ -149,6 +149,17 @@ def check_recordings(
             *_unknown_warnings(recordings),
         ),
     )
+
+
+def refuse_impossible(recordings: Recordings) -> None:
+    """Raises DataError for the first number that nothing measured reaches; see `largest_number`."""
+    x, limit = recordings.sequences, largest_number(recordings.features)
+    if max(float(x.max(initial=0)), -float(x.min(initial=0))) > limit:
+        take, frame, feature = np.argwhere(np.abs(x) > limit)[0]
+        raise DataError(
+            f"{recordings.source}: take {take}, frame {frame}, feature {feature}: {x[take, frame, feature]:g} is beyond"
+            f" {limit:g}, which nothing measured reaches; record again, or drop (`edgekit data clean`)"
+        )
 
 
 def training_note(recordings: Recordings, split: Split) -> str | None:

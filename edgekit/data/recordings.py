@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.hand import F32, I64, largest_number
+from edgekit.data.hand import F32, I64
 from edgekit.errors import DataError
 
 Names = NDArray[np.str_]
@@ -109,18 +109,7 @@ def check_sequences(value: NDArray[Any], source: str) -> F32:
                 f"not a finite float32 number ({count} {'take' if count == 1 else 'takes'} affected); "
                 "record again or drop"
             )
-    _refuse_impossible(converted, source)
     return converted
-
-
-def _refuse_impossible(x: F32, source: str) -> None:
-    limit = largest_number(x.shape[2])
-    if max(float(x.max(initial=0)), -float(x.min(initial=0))) > limit:
-        take, frame, feature = np.argwhere(np.abs(x) > limit)[0]
-        raise DataError(
-            f"{source}: take {take}, frame {frame}, feature {feature}: {x[take, frame, feature]:g} is beyond"
-            f" {limit:g}, which nothing measured reaches; record again or drop (`edgekit data check` lists all)"
-        )
 
 
 def _check_class_names(value: Any, source: str) -> tuple[str, ...]:

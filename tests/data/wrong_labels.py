@@ -1,4 +1,4 @@
-"""Wrong labels that `data check` finds, right ones that it suspects, by neighbours and out of fold: `python tests/data/wrong_labels.py FILE ...`"""
+"""Wrong labels found, right ones suspected, by each finder: `python tests/data/wrong_labels.py FILE ...`"""
 
 from __future__ import annotations
 

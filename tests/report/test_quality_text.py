@@ -40,7 +40,7 @@ def test_findings_say_where_they_are_and_how_many_are_not_listed() -> None:
     assert "identical takes of A: 2 (index 1 to 2)" in text
     assert "identical takes of DIFFERENT CLASSES (A, B [b]): 2 (index 5, 8)" in text
     assert "predicted out of fold: 5 folds, 40 not judged" in text
-    rows = [line.split() for line in text.splitlines() if line.startswith("signs.npz ")]
+    rows = [line.split() for line in text.splitlines() if line.startswith(" signs.npz ")]
     assert rows == [
         ["signs.npz", "-", "31", "A", "B", "[b]", "0.91", "neighbours", "and", "out-of-fold"],
         ["signs.npz", "-", "30", "A", "B", "[b]", "-", "neighbours"],
