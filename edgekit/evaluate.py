@@ -48,17 +48,29 @@ class Metrics:
     excluded: int = 0
     excluded_classes: tuple[str, ...] = ()
 
+    @property
+    def macro(self) -> ClassMetrics:
+        """Plain means over the classes that have takes; support: of all."""
+        present = [row for row in self.per_class.values() if row.support]
+        precision, recall, f1 = (sum(values) / len(present) for values in zip(*map(_ratios, present), strict=True))
+        return ClassMetrics(precision, recall, f1, self.takes)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with accuracy, takes and per_class at the top level."""
         return {
             "accuracy": self.accuracy,
             "takes": self.takes,
+            "macro": vars(self.macro).copy(),
             "per_class": {name: vars(item).copy() for name, item in self.per_class.items()},
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
             "excluded": self.excluded,
             "excluded_classes": list(self.excluded_classes),
         }
+
+
+def _ratios(row: ClassMetrics) -> tuple[float, float, float]:
+    return row.precision, row.recall, row.f1
 
 
 def evaluate_predictions(predicted_labels: ArrayLike, labels: ArrayLike, class_names: Sequence[str]) -> Metrics:

@@ -55,6 +55,24 @@ VARIANTS: Mapping[str, ModelConfig] = {
 }
 
 
+@dataclass(frozen=True)
+class Nominal:
+    """What the specification says of a model: about so many parameters, bytes, and seconds a prediction on a CPU."""
+
+    parameters: int
+    size_bytes: int
+    cpu_s: float
+
+
+#: The specification's three architectures. Its round figures fit no reading of its drawings exactly: show the true
+#: ones beside them.
+NOMINAL: Mapping[str, Nominal] = {
+    "edge": Nominal(150_000, 600_000, 0.050),
+    "balanced": Nominal(500_000, 2_000_000, 0.100),
+    "accurate": Nominal(2_000_000, 8_000_000, 0.200),
+}
+
+
 def variant(name: str, overrides: Mapping[str, Any] | None = None) -> ModelConfig:
     """The config of a named variant, single settings replaced. Raises ConfigError for an unknown name or setting."""
     if name not in VARIANTS:

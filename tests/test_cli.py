@@ -45,9 +45,8 @@ def run(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(IDS) == {
-        "run", "data check", "data convert", "data synth", "train", "distill", "prune", "quantize", "bench", "compare",
-        "evaluate",
-        "predict", "profiles", "env", "config",
+        "run", "data check", "data clean", "data convert", "data synth", "train", "distill", "prune", "quantize",
+        "bench", "compare", "evaluate", "predict", "profiles", "env", "config",
     }  # fmt: skip
 
 
@@ -179,6 +178,7 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
         "env --json",
         "data check hands.npz",
         "data synth more.npz --people 1 --takes-per-letter 2",
+        "data clean hands.npz kept.npz",
         "data convert hands.npz hands.csv",
         "data convert hands.csv takes --json",
     ]

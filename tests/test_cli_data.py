@@ -88,7 +88,7 @@ def test_check_of_good_recordings_is_0_and_says_so(cli: Cli) -> None:
     [
         (
             {"sequences": np.where(np.arange(120)[:, None, None] == 3, np.nan, X)},
-            ("index 3 frame 0", "NaN or infinite"),
+            ("index 3 frame 0", "NaN, infinite"),
         ),
         ({"labels": np.array([0] * 119 + [1])}, ("single take", "'no'")),
     ],

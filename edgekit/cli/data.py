@@ -9,6 +9,9 @@ import click
 
 from edgekit.cli.common import emit, flags, json_option
 
+out_of_fold_option = click.option(
+    "--out-of-fold", is_flag=True, help="Look for wrong labels with trained models, too; needs edgekit[train]."
+)
 force_option = click.option("--force", is_flag=True, help="Replace what stands there.")
 
 
@@ -19,8 +22,9 @@ def data() -> None:
 
 @data.command()
 @click.argument("recordings", type=click.Path(path_type=Path))
+@out_of_fold_option
 @json_option
-def check(recordings: Path, as_json: bool) -> None:
+def check(recordings: Path, out_of_fold: bool, as_json: bool) -> None:
     """What recordings hold and what is wrong with them.
 
     Small classes, lost or frozen hands, NaN, duplicates, takes that look like another class: each with its place.
@@ -30,12 +34,15 @@ def check(recordings: Path, as_json: bool) -> None:
     \b
     Example:
       edgekit data check my-signs.npz
+      edgekit data check my-signs.npz --out-of-fold
     """
     from edgekit.data import check_recordings, load_leniently
     from edgekit.errors import DataError
+    from edgekit.pipeline import predict_labels
     from edgekit.report import quality_text
 
-    report = check_recordings(*load_leniently(recordings)).to_dict()
+    found, bad = load_leniently(recordings)
+    report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None).to_dict()
     emit(as_json, report, lambda: quality_text(report))
     if report["refusals"]:
         raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report['refusals'])}")
@@ -65,6 +72,47 @@ def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool)
 
     conversion = convert_recordings(source, target, layout, force).to_dict()
     emit(as_json, conversion, lambda: conversion_text(conversion))
+
+
+@data.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--drop",
+    multiple=True,
+    type=click.Choice(["non-finite", "empty", "contradictions", "duplicates", "frozen", "sparse", "mislabelled"]),
+    help="What to leave out; repeatable [non-finite, empty, contradictions, duplicates: what is certainly broken].",
+)
+@out_of_fold_option
+@click.option(
+    "--layout",
+    type=click.Choice(["npz", "csv", "parquet", "takes", "frames"]),
+    help="Of TARGET [by its suffix; takes, which is class/take.npy, without one].",
+)
+@force_option
+@json_option
+def clean(
+    source: Path, target: Path, drop: tuple[str, ...], out_of_fold: bool, layout: Any, force: bool, as_json: bool
+) -> None:
+    """Write recordings without the takes that `data check` finds broken.
+
+    SOURCE stays as it is. Of identical takes the first is kept; of identical takes of different classes none. Look
+    before you drop frozen, sparse or mislabelled takes.
+
+    \b
+    Example:
+      edgekit data clean my-signs.npz clean.npz
+      edgekit data clean my-signs.npz clean.npz --drop empty --drop mislabelled --out-of-fold
+    """
+    from edgekit.data import BROKEN, clean_recordings
+    from edgekit.pipeline import predict_labels
+    from edgekit.report import cleaning_text
+
+    if out_of_fold and "mislabelled" not in drop:
+        raise click.UsageError("--out-of-fold looks for wrong labels; name --drop mislabelled, too")
+    predict = predict_labels if out_of_fold else None
+    cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict).to_dict()
+    emit(as_json, cleaning, lambda: cleaning_text(cleaning))
 
 
 @data.command()

@@ -35,7 +35,7 @@ class Console:
         self._end_live()
         if event in ("plan", "skip"):
             self.planned.append({"stage": name, "event": event, "detail": detail})
-        marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? "}
+        marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? ", "note": "note: "}
         if not self.quiet:
             text = f"{marks[event]}{detail}" if event == "done" else f"{marks[event]}{name}: {detail}"
             self.console.print(Text(text))

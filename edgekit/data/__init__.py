@@ -2,6 +2,7 @@
 only."""
 
 from edgekit.data.augment import AugmentConfig, augment
+from edgekit.data.cleaning import BROKEN, KINDS, Cleaning, Dropped, clean_recordings, find_dropped
 from edgekit.data.formats import (
     Conversion,
     Layout,
@@ -27,6 +28,7 @@ from edgekit.data.hand import (
 from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import BadFrame
 from edgekit.data.length import fit_length
+from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
 from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
     Normalisation,
@@ -35,7 +37,7 @@ from edgekit.data.preprocess import (
     fit_normalisation,
     normalise_hands,
 )
-from edgekit.data.quality import QualityReport, check_recordings
+from edgekit.data.quality import QualityReport, check_recordings, refuse_impossible, training_note
 from edgekit.data.recordings import Recordings
 from edgekit.data.settings import DataConfig
 from edgekit.data.splits import Split, split_recordings
@@ -43,19 +45,25 @@ from edgekit.data.synthetic import SynthConfig, synthesise_hands
 from edgekit.data.validation import runs_of, validation_folds
 
 __all__ = [
+    "BROKEN",
     "F32",
     "HAND_FEATURES",
     "HAND_SIZE_FLOOR",
     "I64",
+    "KINDS",
     "LANDMARKS",
     "MIDDLE_BASE",
     "WRIST",
     "AugmentConfig",
     "BadFrame",
+    "Cleaning",
     "Conversion",
     "DataConfig",
+    "Dropped",
     "Layout",
+    "Mislabel",
     "Normalisation",
+    "OutOfFold",
     "QualityReport",
     "Recordings",
     "Split",
@@ -65,8 +73,12 @@ __all__ = [
     "check_recordings",
     "choose_kind",
     "choose_layout",
+    "class_thresholds",
+    "clean_recordings",
+    "confident_classes",
     "convert_recordings",
     "count_hands",
+    "find_dropped",
     "fit_length",
     "fit_normalisation",
     "frames_seen",
@@ -77,9 +89,11 @@ __all__ = [
     "normalise_hands",
     "read_take",
     "refuse_existing",
+    "refuse_impossible",
     "runs_of",
     "save_recordings",
     "split_recordings",
     "synthesise_hands",
+    "training_note",
     "validation_folds",
 ]

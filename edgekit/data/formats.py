@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +90,24 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise DataError(f"{path}: exists already; give --force to replace it, or choose another name")
 
 
+def refuse_nesting(source: Path, target: Path) -> None:
+    """Raises DataError for a target inside its source or around it; the source itself is allowed."""
+    here, there = source.resolve(), target.resolve()
+    if here != there and (there in here.parents or (here in there.parents and source.is_dir())):
+        raise DataError(f"{target}: lies within {source} or around it; choose another target")
+
+
+def take_files(recordings: Recordings, takes: Iterable[int]) -> dict[int, str]:
+    """Where each of these takes is stored: its own file or folder where the source is a folder, else the source."""
+    root, names = Path(recordings.source), recordings.take_names
+    if names is None or not root.is_dir():
+        return dict.fromkeys(takes, recordings.source)
+    places = {take: root / str(names[take]) for take in takes}
+    return {
+        take: str(place if place.is_dir() else place.with_name(f"{place.name}.npy")) for take, place in places.items()
+    }
+
+
 def choose_layout(path: Path, layout: str | None = None) -> Layout:
     """The layout of a target: as its suffix says, which has to fit `layout`. Raises DataError or ConfigError."""
     suffixed = SUFFIXES.get(path.suffix.lower())
@@ -150,9 +168,7 @@ def convert_recordings(source: Path, target: Path, layout: Layout | None = None,
     """Read `source`, write `target` in another layout, and say what that lost. See `load_recordings`,
     `save_recordings` and `losses`. Raises DataError, too, for a target inside its source or around it."""
     chosen = choose_layout(target, layout)
-    here, there = source.resolve(), target.resolve()
-    if here != there and (there in here.parents or (here in there.parents and source.is_dir())):
-        raise DataError(f"{target}: lies within {source} or around it; choose another target")
+    refuse_nesting(source, target)
     refuse_existing(target, force)
     recordings = load_recordings(source)
     save_recordings(target, recordings, chosen, force)

@@ -22,6 +22,16 @@ MIDDLE_BASE = 9
 #: Features of one hand: x / image width, y / image height, z in units of image width, per landmark.
 HAND_FEATURES = 3 * LANDMARKS
 
+#: No landmark, in pixels or in image widths, is beyond this.
+LARGEST_LANDMARK = 1e6
+#: Squares of other numbers have to stay finite in float32.
+LARGEST_NUMBER = 1e15
+
+
+def largest_number(features: int) -> float:
+    """Beyond what a number is no measurement: 1e6 for landmarks, 1e15 for other features."""
+    return LARGEST_LANDMARK if count_hands(features) else LARGEST_NUMBER
+
 
 def count_hands(features: int) -> int:
     """Hands that `features` numbers hold: 1 for 63, 2 for 126, 0 for any other count."""

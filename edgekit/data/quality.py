@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.data.disagreement import Comparison, Disagreement, find_disagreements
+from edgekit.data.disagreement import Comparison, find_disagreements
 from edgekit.data.findings import Indices, find_duplicates, find_frozen, find_lost_hands, own_frames_seen
-from edgekit.data.hand import Bools
+from edgekit.data.formats import take_files
+from edgekit.data.hand import Bools, largest_number
 from edgekit.data.layouts.raw import BadFrame
+from edgekit.data.mislabels import Mislabel, OutOfFold, join_finders
 from edgekit.data.recordings import Names, Recordings
-from edgekit.data.splits import split_recordings
+from edgekit.data.splits import Split, split_recordings
 from edgekit.errors import DataError
 
 #: Takes per class that training wants.
 RECOMMENDED_TAKES = 50
 #: A class with more than so many times the takes of the smallest one makes the data unbalanced.
 BALANCE_RATIO = 3.0
+
+ONE_CLASS = "all takes are of one class: there is nothing to tell apart; record another"
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,11 @@ class QualityReport:
     frames: those that belong to takes (padding left out); frames_without_hand: all zero among them.
     takes_per_signer, takes_per_session: by name, empty where unknown. few_takes: classes below 50 takes.
     empty_takes: no frame has a hand. sparse_takes: more than half of the frames have none. ends_without_hand: the last
-    frame has none, though others have. frozen_takes: the hand does not move. non_finite: frames with NaN or infinite
-    numbers. duplicates: groups of takes with the same numbers; duplicates_across_classes: those of several classes.
-    disagreements: takes that look like another class; compared_with, judged_takes: see `Comparison`.
-    take_labels, take_names: of every take that a finding names (names only where known).
+    frame has none, though others have. frozen_takes: the hand does not move. non_finite: frames with NaN, infinite or
+    impossible numbers. duplicates: groups of takes with the same numbers; duplicates_across_classes: those of several
+    classes. mislabels: takes that look like another class; compared_with, judged_takes: see `Comparison`.
+    out_of_fold_rule, out_of_fold_judged: None unless predictions were given.
+    take_files, take_labels, take_names: of every take that a finding names (names only where known).
     refusals: why training would refuse the recordings. warnings: what to do about the rest, one sentence each.
     """
 
@@ -70,21 +75,28 @@ class QualityReport:
     non_finite: tuple[BadFrame, ...]
     duplicates: tuple[Indices, ...]
     duplicates_across_classes: tuple[Indices, ...]
-    disagreements: tuple[Disagreement, ...]
+    mislabels: tuple[Mislabel, ...]
     compared_with: int
     judged_takes: int
+    out_of_fold_rule: str | None
+    out_of_fold_judged: int | None
+    take_files: dict[int, str]
     take_labels: dict[int, str]
     take_names: dict[int, str]
     refusals: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, keys as the fields; JSON makes text of the takes' indices in take_labels and take_names."""
+        """JSON-ready, keys as the fields; JSON makes text of the takes' indices in take_files, take_labels and
+        take_names."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def check_recordings(recordings: Recordings, non_finite: Sequence[BadFrame] = ()) -> QualityReport:
-    """Look for what training would stumble over. non_finite: frames that `load_leniently` repaired.
+def check_recordings(
+    recordings: Recordings, non_finite: Sequence[BadFrame] = (), predicted: OutOfFold | None = None
+) -> QualityReport:
+    """Look for what training would stumble over. non_finite: frames that `load_leniently` repaired. predicted: a second
+    opinion on labels.
 
     Labels and lengths out of range never get this far: `Recordings` refuses them and names the take.
     """
@@ -92,9 +104,10 @@ def check_recordings(recordings: Recordings, non_finite: Sequence[BadFrame] = ()
     lost = find_lost_hands(recordings, seen)
     frozen, duplicates = find_frozen(recordings, seen), find_duplicates(recordings, seen)
     comparison = find_disagreements(recordings)
+    mislabels = join_finders(recordings, comparison.disagreements, predicted)
     bad_takes = [bad.take for bad in non_finite]
     twice = [take for group in duplicates for take in group]
-    named = {*lost[0], *lost[1], *frozen, *bad_takes, *twice, *(found.take for found in comparison.disagreements)}
+    named = {*lost[0], *lost[1], *frozen, *bad_takes, *twice, *(found.take for found in mislabels)}
     per_class = _per_class(recordings, seen, named)
     across = tuple(group for group in duplicates if len({recordings.labels[take] for take in group}) > 1)
     return QualityReport(
@@ -119,9 +132,12 @@ def check_recordings(recordings: Recordings, non_finite: Sequence[BadFrame] = ()
         non_finite=tuple(non_finite),
         duplicates=duplicates,
         duplicates_across_classes=across,
-        disagreements=comparison.disagreements,
+        mislabels=mislabels,
         compared_with=comparison.compared_with,
         judged_takes=comparison.judged,
+        out_of_fold_rule=None if predicted is None else predicted.rule,
+        out_of_fold_judged=None if predicted is None else int(np.isfinite(predicted.probabilities).all(axis=1).sum()),
+        take_files=take_files(recordings, sorted({*named, *lost[2]})),
         take_labels={take: recordings.class_names[recordings.labels[take]] for take in sorted({*named, *lost[2]})},
         take_names=_names(recordings, {*named, *lost[2]}),
         refusals=tuple(_refusals(recordings, seen, bad_takes)),
@@ -129,10 +145,43 @@ def check_recordings(recordings: Recordings, non_finite: Sequence[BadFrame] = ()
             *_class_warnings(per_class),
             *_take_warnings(*(_called(recordings, takes) for takes in (lost[0], lost[1], frozen))),
             *_duplicate_warnings(duplicates, across),
-            *_comparison_warnings(recordings, comparison),
+            *_comparison_warnings(recordings, comparison, mislabels),
             *_unknown_warnings(recordings),
         ),
     )
+
+
+def refuse_impossible(recordings: Recordings) -> None:
+    """Raises DataError for the first number that nothing measured reaches; see `largest_number`."""
+    x, limit = recordings.sequences, largest_number(recordings.features)
+    if max(float(x.max(initial=0)), -float(x.min(initial=0))) > limit:
+        take, frame, feature = np.argwhere(np.abs(x) > limit)[0]
+        raise DataError(
+            f"{recordings.source}: take {take}, frame {frame}, feature {feature}: {x[take, frame, feature]:g} is beyond"
+            f" {limit:g}, which nothing measured reaches; record again, or drop (`edgekit data clean`)"
+        )
+
+
+def training_note(recordings: Recordings, split: Split) -> str | None:
+    """One line about what is cheap to see before training; None where nothing is. Raises DataError for one class."""
+    count = np.bincount(recordings.labels, minlength=recordings.classes)
+    if np.count_nonzero(count) == 1:
+        raise DataError(f"{recordings.source}: {ONE_CLASS}")
+    seen = own_frames_seen(recordings)
+    part = np.zeros(recordings.takes, dtype=np.bool_)
+    part[split.test] = True
+    groups = (part[list(group)] for group in find_duplicates(recordings, seen))
+    few, empty = int((count < RECOMMENDED_TAKES).sum()), int((~seen.any(axis=1)).sum())
+    shared = sum(bool(group.any() and not group.all()) for group in groups)
+    least = count[count > 0].min()
+    said = (
+        (few, f"{few} of {len(count)} classes with fewer than {RECOMMENDED_TAKES} takes"),
+        (count.max() > BALANCE_RATIO * least, f"unbalanced classes ({least} to {count.max()} takes)"),
+        (empty, f"takes without any hand: {empty}"),
+        (shared, f"identical takes in training and test: {shared}"),
+    )
+    found = "; ".join(text for true, text in said if true)
+    return f"{found}. `edgekit data check {recordings.source}` says where" if found else None
 
 
 def _per_class(recordings: Recordings, seen: Bools, named: set[int]) -> dict[str, ClassReport]:
@@ -169,7 +218,9 @@ def _refusals(recordings: Recordings, seen: Bools, bad_takes: Sequence[int]) -> 
     refusals = []
     if bad_takes:
         called = _list(_called(recordings, dict.fromkeys(bad_takes)))
-        refusals.append(f"NaN or infinite numbers in take {called}: record again or drop")
+        refusals.append(f"NaN, infinite or impossible numbers in take {called}: record again or drop")
+    if np.count_nonzero(np.bincount(recordings.labels)) == 1:
+        refusals.append(ONE_CLASS)
     if not seen.any():
         refusals.append("no frame has a hand (all numbers are zero)")
     try:
@@ -221,9 +272,9 @@ def _duplicate_warnings(duplicates: Sequence[Indices], across: Sequence[Indices]
     return [text for groups, text in said if groups]
 
 
-def _comparison_warnings(recordings: Recordings, comparison: Comparison) -> list[str]:
+def _comparison_warnings(recordings: Recordings, comparison: Comparison, mislabels: Sequence[Mislabel]) -> list[str]:
     warnings = []
-    if comparison.disagreements:
+    if mislabels:
         warnings.append(
             "some takes look like another class: mislabelled, signed wrongly, or two signs that are alike; look before "
             "you drop any"

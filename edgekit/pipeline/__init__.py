@@ -15,6 +15,7 @@ from edgekit.pipeline.jobs import (
     run_quantize,
     run_train,
     show_settings,
+    show_variants,
 )
 from edgekit.pipeline.options import SECTIONS, Options, said_options
 from edgekit.pipeline.settings import PRESETS, Settings
@@ -23,6 +24,7 @@ from edgekit.pipeline.use import (
     evaluate_file,
     int8_path,
     predict_frames,
+    predict_labels,
     predict_takes,
     quantize_file,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "int8_path",
     "open_workspace",
     "predict_frames",
+    "predict_labels",
     "predict_takes",
     "quantize_file",
     "run_chain",
@@ -57,5 +60,6 @@ __all__ = [
     "run_train",
     "said_options",
     "show_settings",
+    "show_variants",
     "write_reports",
 ]

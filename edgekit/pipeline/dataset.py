@@ -20,6 +20,7 @@ from edgekit.data import (
     fit_length,
     fit_normalisation,
     load_recordings,
+    refuse_impossible,
     split_recordings,
     synthesise_hands,
 )
@@ -96,6 +97,7 @@ def read_recordings(path: str | None, settings: Settings) -> Recordings:
 
 def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> Dataset:
     """Length rule, split and statistics. Raises DataError when the recordings can't be used so."""
+    refuse_impossible(recordings)
     x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
     split = split_recordings(recordings, config.split, config.test_sessions, config.test_signers)
     kind = choose_kind(config.preprocessing, recordings.features)

@@ -12,7 +12,7 @@ from edgekit.errors import ConfigError, EdgekitError, GateError, worst
 from edgekit.pipeline.benches import bench_model
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings, needs_extra
-from edgekit.pipeline.use import describe_environment
+from edgekit.pipeline.use import Evaluation, describe_environment, evaluate_file
 from edgekit.pipeline.workspace import Record, Workspace
 from edgekit.profiles import load_profile
 from edgekit.report import chain_markdown
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgekit.bench import BenchResult
     from edgekit.pipeline.closing import ModelScore
     from edgekit.pipeline.stages import Stages
+    from edgekit.pipeline.variants import VariantFigures
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class ChainResult:
     """What `run` or `quantize` leaves.
 
     stages: the finished ones in order. settings: every resolved one. environment: this machine and its software.
-    failure: of a gate, raised by the caller after everything has been shown. generalisation: findings of models that
-    are good on validation takes and poor on test takes.
+    evaluation: of the INT8 file on the test takes. failure: of a gate, raised by the caller after everything has been
+    shown. generalisation: findings of models that are good on validation takes and poor on test takes.
     """
 
     data: dict[str, Any]
@@ -38,6 +39,7 @@ class ChainResult:
     settings: Tree
     environment: dict[str, Any]
     bench: BenchResult | None = None
+    evaluation: Evaluation | None = None
     failure: EdgekitError | None = None
     generalisation: tuple[dict[str, str], ...] = ()
 
@@ -73,6 +75,7 @@ class ChainResult:
             "settings": self.settings,
             "environment": self.environment,
             "bench": self.bench.to_dict() if self.bench else None,
+            "evaluation": self.evaluation.to_dict() if self.evaluation else None,
             "failure": str(self.failure) if self.failure else None,
         }
 
@@ -127,10 +130,11 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
         return None
     workspace.watcher.stage("bench", "start", f"profile {profile}")
     bench = bench_model(workspace, None, checked)
-    result = replace(result, bench=bench)
+    evaluation = evaluate_file(workspace, None, "test", workspace.path / "confusion.png")
+    result = replace(result, bench=bench, evaluation=replace(evaluation, picture="confusion.png"))
     write_json(workspace.path / "report.json", result.to_dict())
     write_bytes(workspace.path / "report.md", chain_markdown(result).encode())
-    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json")
+    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json, confusion.png")
     return result
 
 
@@ -163,6 +167,13 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
 def show_settings(workspace: Workspace) -> Tree:
     """Every resolved setting, JSON-ready. Raises MissingExtraError without the training extra."""
     return workspace.settings.resolved()
+
+
+def show_variants(measure: bool) -> tuple[VariantFigures, ...]:
+    """Every variant's figures. Raises MissingExtraError without the training extra."""
+    with needs_extra("variants"):
+        from edgekit.pipeline.variants import describe_variants
+    return describe_variants(measure)
 
 
 def default_settings(preset: str | None) -> tuple[Tree, dict[str, str]]:

@@ -192,6 +192,7 @@ class needs_extra:
         "torch_pruning": ("torch-pruning", "train"),
         "safetensors": ("safetensors", "train"),
         "onnx": ("onnx", "train"),
+        "sklearn": ("scikit-learn", "train"),
     }
 
     def __init__(self, command: str) -> None:

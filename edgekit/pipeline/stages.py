@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from edgekit.data import AugmentConfig, DataConfig
+from edgekit.data import AugmentConfig, DataConfig, training_note
 from edgekit.distill import DistillConfig, distill_model
 from edgekit.export import Standardisation, verify_parity
 from edgekit.model import (
@@ -65,7 +65,11 @@ class Stages:
     def dataset(self) -> Dataset:
         """Read once a command, and only when a stage needs it."""
         recordings = read_recordings(self.workspace.options.recordings, self.settings)
-        return prepare_dataset(recordings, self.data_config, self.digest)
+        dataset = prepare_dataset(recordings, self.data_config, self.digest)
+        note = training_note(recordings, dataset.split)  # raises for what can't be trained
+        if note and self.workspace.options.recordings is not None:
+            self.workspace.watcher.stage("data", "note", note)
+        return dataset
 
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
         """See `Workspace.ensure`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import psutil
 from numpy.typing import NDArray
 
 from edgekit.config import Tree
-from edgekit.data import DataConfig, fit_length, load_recordings, read_take
+from edgekit.data import DataConfig, OutOfFold, Recordings, fit_length, load_recordings, read_take
 from edgekit.errors import ConfigError, DataError, ShapeError
 from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, read_recordings
@@ -22,6 +22,7 @@ from edgekit.pipeline.files import find_model, metadata_of, part_of
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings, needs_extra
 from edgekit.pipeline.workspace import Workspace, versions
+from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
 
 if TYPE_CHECKING:
@@ -33,25 +34,32 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics with what they were measured on. synthetic: the takes are generated, not recorded."""
+    """Metrics with what they were measured on. synthetic: the takes are generated, not recorded. picture: the file with
+    the confusion matrix, where one was drawn."""
 
     model: str
     data: str
     part: str
     synthetic: bool
     metrics: Metrics
+    picture: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; accuracy, takes and per_class at the top level."""
         about = {"model": self.model, "data": self.data, "part": self.part, "synthetic": self.synthetic}
+        about["picture"] = self.picture
         return {"schema_version": 1, **self.metrics.to_dict(), **about}
 
 
-def evaluate_file(workspace: Workspace, model: Path | None, part: str) -> Evaluation:
-    """Metrics of an ONNX file on the work directory's data. part: "test", "validation", "train" or "all".
+def evaluate_file(workspace: Workspace, model: Path | None, part: str, picture: Path | None = None) -> Evaluation:
+    """Metrics of an ONNX file on the work directory's data. part: "test", "validation", "train" or "all". picture:
+    where the confusion matrix is drawn (PNG, SVG or PDF).
 
-    Raises ModelFileError for a file without class names: other models can't be compared by name.
+    Raises ModelFileError for a file without class names: other models can't be compared by name; ConfigError or
+    MissingExtraError, before anything else, for a picture that can't be drawn.
     """
+    if picture is not None:
+        check_picture(picture)
     predictor = open_predictor(find_model(workspace.path, model))
     metadata = metadata_of(predictor)
     settings, path = workspace.settings, workspace.options.recordings
@@ -61,7 +69,10 @@ def evaluate_file(workspace: Workspace, model: Path | None, part: str) -> Evalua
     x, labels = part_of(recordings, config, part, data_digest(path, settings))
     metrics = evaluate_model(predictor, x, labels, recordings.class_names, metadata.class_names)
     name = str(predictor.info.path)
-    return Evaluation(name, recordings.source, part, recordings.synthetic, metrics)
+    evaluation = Evaluation(name, recordings.source, part, recordings.synthetic, metrics)
+    if picture is None:
+        return evaluation
+    return replace(evaluation, picture=str(draw_confusion(evaluation.to_dict(), picture)))
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,13 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def predict_labels(recordings: Recordings) -> OutOfFold:
+    """A second opinion on labels from models trained here. Raises MissingExtraError without the training extra."""
+    with needs_extra("--out-of-fold"):
+        from edgekit.train import predict_out_of_fold
+    return predict_out_of_fold(recordings)
 
 
 def quantize_file(source: Path, target: Path | None, said: Tree) -> QuantizeResult:

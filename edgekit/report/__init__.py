@@ -6,7 +6,8 @@ from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.junit import bench_junit
 from edgekit.report.markdown import bench_markdown, chain_markdown
-from edgekit.report.quality import conversion_text, quality_text
+from edgekit.report.picture import check_picture, draw_confusion
+from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.texts import (
     pairs_text,
     predictions_text,
@@ -15,6 +16,7 @@ from edgekit.report.texts import (
     settings_text,
     stage_text,
 )
+from edgekit.report.variants import variants_text
 
 __all__ = [
     "bench_junit",
@@ -22,8 +24,11 @@ __all__ = [
     "bench_text",
     "chain_markdown",
     "chain_text",
+    "check_picture",
+    "cleaning_text",
     "compare_text",
     "conversion_text",
+    "draw_confusion",
     "evaluation_text",
     "pairs_text",
     "predictions_text",
@@ -33,4 +38,5 @@ __all__ = [
     "quantized_text",
     "settings_text",
     "stage_text",
+    "variants_text",
 ]

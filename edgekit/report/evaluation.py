@@ -14,10 +14,6 @@ MOST_CONFUSED = 8
 
 def evaluation_text(evaluation: Mapping[str, Any]) -> str:
     """Accuracy, one row a class, what was taken for what, and the confusion matrix where it fits the page."""
-    rows = [
-        [name, percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), str(row["support"])]
-        for name, row in evaluation["per_class"].items()
-    ]
     lines = [
         f"{evaluation['model']} on {evaluation['data']}, part {evaluation['part']}",
         f"accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes",
@@ -27,10 +23,22 @@ def evaluation_text(evaluation: Mapping[str, Any]) -> str:
     if evaluation["excluded"]:
         names = ", ".join(evaluation["excluded_classes"])
         lines.append(f"{evaluation['excluded']} takes left out: the model does not know {names}")
-    lines.append(table(["class", "precision", "recall", "F1", "takes"], rows))
+    lines.append(table(CLASS_HEADERS, class_rows(evaluation)))
     names, confusion = evaluation["class_names"], evaluation["confusion"]
     matrix = confusion_matrix(names, confusion)
     return "\n".join([*lines, confused_text(names, confusion), *([matrix] if matrix else [])])
+
+
+CLASS_HEADERS = ("class", "precision", "recall", "F1", "takes")
+
+
+def class_rows(evaluation: Mapping[str, Any]) -> list[list[str]]:
+    """One row a class, and their means."""
+    named = {**evaluation["per_class"], "mean of classes": evaluation["macro"]}
+    return [
+        [name, percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), str(row["support"])]
+        for name, row in named.items()
+    ]
 
 
 def confused_text(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:

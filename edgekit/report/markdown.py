@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,6 +22,7 @@ from edgekit.report.bench import (
     verdict_line,
 )
 from edgekit.report.chain import Chain, data_text, findings_lines, quantization_text, scores_notes, scores_table
+from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
 from edgekit.report.tables import count, percent
 
 
@@ -43,6 +45,7 @@ def chain_markdown(result: Chain) -> str:
         _lines(scores_notes(content["models"], content["data"])),
         _lines(quantization_text(content["quantization"]).splitlines()),
         *([_lines(diagnosis)] if diagnosis else []),
+        *_by_class(content.get("evaluation")),
         *([] if result.bench is None else _bench(result.bench)),
         "## Machine and versions",
         markdown_table(("", ""), _pairs(content["environment"]), left=2),
@@ -50,6 +53,19 @@ def chain_markdown(result: Chain) -> str:
         f"```yaml\n{yaml.safe_dump(content['settings'], sort_keys=False).rstrip()}\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _by_class(evaluation: Mapping[str, Any] | None) -> list[str]:
+    if evaluation is None:
+        return []
+    names, confusion = evaluation["class_names"], evaluation["confusion"]
+    picture = [f"![confusion matrix]({evaluation['picture']})"] if evaluation["picture"] else []
+    return [
+        f"## {_escape(Path(evaluation['model']).name)} on the test takes, by class",
+        markdown_table(CLASS_HEADERS, class_rows(evaluation)),
+        _lines([confused_text(names, confusion)]),
+        *picture,
+    ]
 
 
 def bench_markdown(result: BenchResult) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from edgekit.data.quality import RECOMMENDED_TAKES
-from edgekit.report.tables import count, percent, table
+from edgekit.report.tables import count, known, percent, table
 
 #: Findings that are a list of takes, as people say them.
 FINDINGS = (
@@ -15,6 +15,8 @@ FINDINGS = (
     ("ends_without_hand", "takes that end without a hand"),
     ("frozen_takes", "takes in which the hand does not move"),
 )
+#: Probably mislabelled takes that text shows.
+MOST_ROWS = 40
 HANDS = {63: " (one hand)", 126: " (two hands)"}
 
 
@@ -58,7 +60,8 @@ def _findings(report: Mapping[str, Any]) -> Iterator[str]:
     names = report["take_names"]
     if report["non_finite"]:
         places = [f"{_take(bad['take'], names)} frame {bad['frame']}" for bad in report["non_finite"]]
-        yield f"frames with NaN or infinite numbers: {count(len(places))} ({'' if names else 'index '}{some(places)})"
+        listed = ("" if names else "index ") + some(places)
+        yield f"frames with NaN, infinite or impossible numbers: {count(len(places))} ({listed})"
     for key, meaning in FINDINGS:
         if report[key]:
             yield f"{meaning}: {count(len(report[key]))} ({_listed(report[key], names)})"
@@ -68,18 +71,36 @@ def _findings(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"identical takes {what}: {len(group)} ({_listed(group, names)})"
     if len(report["duplicates"]) > 12:
         yield f"identical takes: {len(report['duplicates']) - 12} more groups; --json lists them"
-    yield from _disagreements(report["disagreements"], names)
+    yield from _mislabels(report)
 
 
-def _disagreements(found: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> Iterator[str]:
-    """A line for every pair of classes, most takes first."""
-    pairs: dict[tuple[str, str], list[int]] = {}
-    for one in found:
-        pairs.setdefault((one["label"], one["looks_like"]), []).append(one["take"])
-    if pairs:
-        yield f"takes that look like another class: {count(len(found))}"
-    for (label, other), takes in sorted(pairs.items(), key=lambda pair: -len(pair[1])):
-        yield f"  {label} looks like {other}: {len(takes)} ({_listed(takes, names)})"
+def _mislabels(report: Mapping[str, Any]) -> Iterator[str]:
+    """A row a take, most probable first; who judged how many."""
+    found, names = report["mislabels"], report["take_names"]
+    if report["out_of_fold_rule"]:
+        yield (
+            f"predicted out of fold: {report['out_of_fold_rule']}, "
+            f"{count(report['takes'] - report['out_of_fold_judged'])} not judged"
+        )
+    if not found:
+        return
+    yield f"takes that look like another class: {count(len(found))}"
+    ranked = sorted(found, key=lambda one: (-len(one["found_by"]), -(one["probability"] or 0.0), one["take"]))
+    rows = [
+        [
+            report["take_files"][one["take"]],
+            names.get(one["take"], "-"),
+            str(one["take"]),
+            one["label"],
+            one["looks_like"],
+            known(one["probability"], "{:.2f}".format),
+            " and ".join(one["found_by"]),
+        ]
+        for one in ranked[:MOST_ROWS]
+    ]
+    yield table(["file", "take", "index", "label", "looks like", "probability", "found by"], rows, left=2)
+    if len(found) > MOST_ROWS:
+        yield f"and {len(found) - MOST_ROWS} more; --json lists all"
 
 
 def _take(index: int, names: Mapping[int, str]) -> str:
@@ -115,3 +136,20 @@ def conversion_text(conversion: Mapping[str, Any]) -> str:
         *(f"lost: {text}" for text in conversion["lost"]),
     ]
     return "\n".join(lines if conversion["lost"] else [*lines, "nothing lost"])
+
+
+def cleaning_text(cleaning: Mapping[str, Any]) -> str:
+    """What was left out, one row a take, and what is left."""
+    made = " SYNTHETIC" if cleaning["synthetic"] else ""
+    dropped = cleaning["dropped"]
+    rows = [[one["file"], one["name"] or "-", str(one["take"]), one["label"], one["reason"]] for one in dropped]
+    lines = [table(["file", "take", "index", "class", "reason"], rows, left=5)] if rows else []
+    left = ", ".join(f"{name} {count(takes)}" for name, takes in cleaning["takes_left"].items())
+    lines += [
+        f"{cleaning['target']}: {count(cleaning['takes'])}{made} takes, {count(len(dropped))} dropped"
+        f" (looked for {', '.join(cleaning['kinds'])})",
+        f"takes left: {left}",
+        *(f"warning: {text}" for text in cleaning["warnings"]),
+        *(f"lost: {text}" for text in cleaning["lost"]),
+    ]
+    return "\n".join(lines)

@@ -12,6 +12,7 @@ from edgekit.train.hardware import Hardware, Precision, cuda_gpus
 from edgekit.train.logs import CSV_NAME, LogConfig, RunLogs, class_accuracies, csv_text
 from edgekit.train.loop import FitResult, fit
 from edgekit.train.losses import focal_loss, supervised_loss
+from edgekit.train.out_of_fold import predict_out_of_fold
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
 from edgekit.train.run import Objective
@@ -61,6 +62,7 @@ __all__ = [
     "grouped_folds",
     "live_findings",
     "poor_generalisation",
+    "predict_out_of_fold",
     "supervised_loss",
     "train_model",
 ]

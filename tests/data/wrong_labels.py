@@ -1,15 +1,19 @@
-"""Wrong labels that `data check` finds, right ones that it suspects: `python tests/data/wrong_labels.py FILE ...`"""
+"""Wrong labels found, right ones suspected, by each finder: `python tests/data/wrong_labels.py FILE ...`"""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edgekit.data import I64, Recordings, load_recordings
-from edgekit.data.disagreement import find_disagreements
+from edgekit.data.disagreement import Disagreement, find_disagreements
+from edgekit.data.mislabels import Mislabel, join_finders
 from edgekit.data.validation import runs_of
 
 
@@ -24,29 +28,51 @@ class Score:
     suspected: int
 
 
-def plant(recordings: Recordings, takes: I64, labels: I64) -> Score:
+Finder = Callable[[Recordings], Sequence[Any]]
+
+
+def neighbours(recordings: Recordings) -> Sequence[Disagreement]:
+    """Takes that nearest neighbours name."""
+    return find_disagreements(recordings).disagreements
+
+
+def out_of_fold(recordings: Recordings) -> Sequence[Mislabel]:
+    """Takes that predictions out of fold name."""
+    from edgekit.train import predict_out_of_fold
+
+    return join_finders(recordings, (), predict_out_of_fold(recordings))
+
+
+def either(recordings: Recordings) -> Sequence[Mislabel]:
+    """What `edgekit data check --out-of-fold` lists."""
+    from edgekit.train import predict_out_of_fold
+
+    return join_finders(recordings, neighbours(recordings), predict_out_of_fold(recordings))
+
+
+def plant(recordings: Recordings, takes: I64, labels: I64, find: Finder = neighbours) -> Score:
     """What is found after `takes` got the wrong `labels`."""
     wrong = recordings.labels.copy()
     wrong[takes] = labels
-    found = find_disagreements(replace(recordings, labels=wrong)).disagreements
+    found = find(replace(recordings, labels=wrong))
     truth = {int(take): recordings.class_names[recordings.labels[take]] for take in takes}
     hits = [one for one in found if one.take in truth]
     named = sum(one.looks_like == truth[one.take] for one in hits)
     return Score(len(takes), len(hits), named, len(found) - len(hits))
 
 
-def plant_takes(recordings: Recordings, seed: int, ratio: float = 0.02) -> Score:
+def plant_takes(recordings: Recordings, seed: int, ratio: float = 0.02, find: Finder = neighbours) -> Score:
     """Single takes at random, each with another class at random."""
     rng = np.random.default_rng(seed)
     takes = rng.choice(recordings.takes, round(ratio * recordings.takes), replace=False)
-    return plant(recordings, takes, _other(recordings, takes, rng.integers(1, recordings.classes, len(takes))))
+    return plant(recordings, takes, _other(recordings, takes, rng.integers(1, recordings.classes, len(takes))), find)
 
 
-def plant_run(recordings: Recordings, run: int, seed: int) -> Score:
+def plant_run(recordings: Recordings, run: int, seed: int, find: Finder = neighbours) -> Score:
     """All takes of one recording run with one other class at random."""
     takes = np.flatnonzero(runs_of(recordings) == run)
     shift = np.random.default_rng([seed, run]).integers(1, recordings.classes, 1)
-    return plant(recordings, takes, _other(recordings, takes, shift))
+    return plant(recordings, takes, _other(recordings, takes, shift), find)
 
 
 def _other(recordings: Recordings, takes: I64, shift: I64) -> I64:
@@ -67,15 +93,16 @@ def total(scores: list[Score]) -> str:
 
 
 def main(paths: list[str]) -> None:
-    """Print the figures of each file."""
+    """Print the figures of each file. Every fifth run is planted; three seeds of single takes."""
     for path in paths:
         recordings = load_recordings(Path(path))
-        clean = find_disagreements(recordings)
         runs = int(runs_of(recordings).max())
         print(f"{path}: {recordings.takes} takes in {runs} runs")
-        print(f"  as it is: {len(clean.disagreements)} suspected, {clean.judged} judged")
-        print("  2 % at random, 10 seeds:", total([plant_takes(recordings, seed) for seed in range(10)]))
-        print("  one run, each in turn:", total([plant_run(recordings, run, 0) for run in range(1, runs + 1)]))
+        for find in (neighbours, out_of_fold, either):
+            start = time.perf_counter()
+            print(f"{find.__name__}, as it is: {len(find(recordings))} suspected, {time.perf_counter() - start:.1f} s")
+            print("  2 % at random, 3 seeds:", total([plant_takes(recordings, k, find=find) for k in range(3)]))
+            print("  one run, each fifth:", total([plant_run(recordings, k, 0, find) for k in range(1, runs + 1, 5)]))
 
 
 if __name__ == "__main__":

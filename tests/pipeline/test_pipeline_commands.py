@@ -19,6 +19,7 @@ Cli = Callable[..., Any]
 COMMANDS = {
     "run": "run --workdir={work}",
     "data check": "data check {data}",
+    "data clean": "data clean {data} {new}",
     "data convert": "data convert {data} {new}",
     "data synth": "data synth {new} --people=1 --takes-per-letter=2",
     "train": "train accurate --workdir={work}",
@@ -41,7 +42,7 @@ COMMANDS = {
 def command(chain: Any, tmp_path: Path, name: str) -> list[str]:
     data = tmp_path / "hands.npz"
     save_recordings(data, synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
-    suffix = {"data synth": ".npz", "data convert": ".csv"}.get(name, ".onnx")
+    suffix = {"data synth": ".npz", "data clean": ".csv", "data convert": ".csv"}.get(name, ".onnx")
     return COMMANDS[name].format(work=chain.workdir, data=data, new=tmp_path / f"new{suffix}").split()
 
 

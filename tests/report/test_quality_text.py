@@ -20,7 +20,11 @@ QUALITY: dict[str, Any] = {
     "takes_per_session": {}, "per_class": {"A": ROW, "B [b]": {**ROW, "takes": 1001, "listed": 0}},
     "empty_takes": [3, 4, 5, 9, *range(20, 60, 3)], "sparse_takes": [], "ends_without_hand": [7], "frozen_takes": [],
     "non_finite": [{"take": 3, "frame": 0}], "duplicates": [[1, 2], [5, 8]], "duplicates_across_classes": [[5, 8]],
-    "disagreements": [{"take": k, "label": "A", "looks_like": "B [b]"} for k in (30, 31, 33)],
+    "mislabels": [
+        {"take": k, "label": "A", "looks_like": "B [b]", "probability": p, "found_by": by}
+        for k, p, by in ((30, None, ["neighbours"]), (31, 0.91, ["neighbours", "out-of-fold"]))
+    ],
+    "out_of_fold_rule": "5 folds", "out_of_fold_judged": 1000, "take_files": {30: "signs.npz", 31: "signs.npz"},
     "take_labels": {1: "A", 2: "A", 5: "A", 8: "B [b]"}, "take_names": {}, "refusals": [],
     "warnings": ["few takes of B"],
 }  # fmt: skip
@@ -32,10 +36,15 @@ def test_findings_say_where_they_are_and_how_many_are_not_listed() -> None:
     assert "and 4 more; --json lists all)" in text
     assert "takes that end without a hand: 1 (index 7)" in text
     assert "mostly without" not in text
-    assert "frames with NaN or infinite numbers: 1 (index 3 frame 0)" in text
+    assert "frames with NaN, infinite or impossible numbers: 1 (index 3 frame 0)" in text
     assert "identical takes of A: 2 (index 1 to 2)" in text
     assert "identical takes of DIFFERENT CLASSES (A, B [b]): 2 (index 5, 8)" in text
-    assert "takes that look like another class: 3\n  A looks like B [b]: 3 (index 30 to 31, 33)" in text
+    assert "predicted out of fold: 5 folds, 40 not judged" in text
+    rows = [line.split() for line in text.splitlines() if line.startswith(" signs.npz ")]
+    assert rows == [
+        ["signs.npz", "-", "31", "A", "B", "[b]", "0.91", "neighbours", "and", "out-of-fold"],
+        ["signs.npz", "-", "30", "A", "B", "[b]", "-", "neighbours"],
+    ]
     assert "warning: few takes of B" in text
     assert "nothing wrong found" not in text
 
@@ -51,7 +60,7 @@ def test_takes_are_called_by_name_where_they_have_one() -> None:
     assert "takes that end without a hand: 1 (A/7)" in text
     assert "(A/3 frame 0)" in text
     assert "(A/3 to A/5, A/9, " in text
-    assert "index" not in text
+    assert "(index" not in text
 
 
 def test_refusals_stand_last_and_nothing_wrong_is_said_only_then() -> None:

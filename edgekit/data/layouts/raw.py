@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.hand import F32, Bools
+from edgekit.data.hand import F32, Bools, largest_number
 from edgekit.data.recordings import Names, Recordings
 
 #: What stands beside a file's takes when they are synthetic: accuracy on them has to be called so.
@@ -18,7 +18,7 @@ SYNTHETIC = "synthetic"
 
 @dataclass(frozen=True)
 class BadFrame:
-    """Frame `frame` of take `take` holds NaN or infinite numbers; both count from 0."""
+    """Frame `frame` of take `take` holds NaN, infinite or impossible numbers; both count from 0."""
 
     take: int
     frame: int
@@ -43,12 +43,12 @@ class Raw:
         return Recordings(**vars(self))
 
     def repaired(self) -> tuple[Recordings, tuple[BadFrame, ...]]:
-        """With zeros for frames that hold numbers that are not finite, as if no hand had been found in them, and which
-        those are. Raises DataError for any other fault."""
+        """With zeros for frames that hold NaN, infinite or impossible numbers, as if no hand had been found in them,
+        and which those are. Raises DataError for any other fault."""
         if self.sequences.dtype.kind not in "fiu" or self.sequences.ndim != 3:
             return self.checked(), ()
         sequences = as_float32(self.sequences)
-        finite: Bools = np.asarray(np.isfinite(sequences).all(axis=2))
+        finite: Bools = np.asarray((np.abs(sequences) <= largest_number(sequences.shape[2])).all(axis=2))
         bad = tuple(BadFrame(int(take), int(frame)) for take, frame in np.argwhere(~finite))
         repaired = np.where(finite[..., None], sequences, np.float32(0))
         return replace(self, sequences=repaired).checked(), bad

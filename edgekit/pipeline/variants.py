@@ -1,0 +1,83 @@
+"""What each variant is, beside what the specification says of it. Imports torch; needs the extra `train`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.data import HAND_FEATURES, Normalisation
+from edgekit.export import export_onnx
+from edgekit.measure import WorkerRequest, run_worker
+from edgekit.model import NOMINAL, VARIANTS, ModelConfig, Nominal, build_model
+from edgekit.quantize import quantize_onnx
+
+#: The reference job: one hand, 26 letters, 30 frames.
+CLASSES, FRAMES = 26, 30
+LATENCY_REPEATS = 700
+
+
+@dataclass(frozen=True)
+class VariantFigures:
+    """One variant in one or both directions, for 63 numbers and 26 classes.
+
+    macs: of one prediction at batch 1. fp32_bytes, int8_bytes: of the ONNX files. latency_p95_s: of the fp32 file on
+    this host, through ONNX Runtime, one thread; None: not measured. nominal: the specification's figures, for the
+    variants that it has. default: whether the variant has these directions unless told otherwise.
+    """
+
+    name: str
+    layers: str
+    bidirectional: bool
+    default: bool
+    parameters: int
+    macs: int
+    fp32_bytes: int
+    int8_bytes: int
+    latency_p95_s: float | None
+    nominal: Nominal | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def describe_variants(measure: bool = False) -> tuple[VariantFigures, ...]:
+    """Every variant, its own directions first, built and exported with random weights. measure: latencies, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        return tuple(_describe(name, config, Path(folder), measure) for name, config in _shapes())
+
+
+def _shapes() -> Iterator[tuple[str, ModelConfig]]:
+    for name, config in VARIANTS.items():
+        for both in (config.bidirectional, not config.bidirectional):
+            yield name, config.model_copy(update={"bidirectional": both})
+
+
+def _describe(name: str, config: ModelConfig, folder: Path, measure: bool) -> VariantFigures:
+    zeros, ones = np.zeros(HAND_FEATURES, np.float32), np.ones(HAND_FEATURES, np.float32)
+    model = build_model(config, Normalisation("hand", True, zeros, ones), CLASSES)
+    fp32, int8 = folder / "model.onnx", folder / "model.int8.onnx"
+    export_onnx(model, fp32, class_names=tuple(f"class {k}" for k in range(CLASSES)), sequence_length=FRAMES)
+    quantize_onnx(fp32, int8)
+    return VariantFigures(
+        name=name,
+        layers=f"{config.type.upper()} {config.hidden_size}x{config.num_layers}",
+        bidirectional=config.bidirectional,
+        default=config.bidirectional == VARIANTS[name].bidirectional,
+        parameters=model.architecture.parameters,
+        macs=model.architecture.macs(FRAMES),
+        fp32_bytes=fp32.stat().st_size,
+        int8_bytes=int8.stat().st_size,
+        latency_p95_s=_latency_p95_s(fp32) if measure else None,
+        nominal=NOMINAL.get(name),
+    )
+
+
+def _latency_p95_s(file: Path) -> float:
+    result = run_worker(WorkerRequest(file, "latency", repeats=LATENCY_REPEATS))
+    return float(np.percentile(result.samples_ns, 95)) / 1e9
