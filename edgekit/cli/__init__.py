@@ -24,9 +24,10 @@ from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
 from edgekit.cli.train import train
+from edgekit.cli.tune import tune
 from edgekit.errors import EdgekitError, InputError
 
-COMMANDS = (run, data, train, distill, prune, quantize, bench, compare, evaluate, predict, profiles, env, config)
+COMMANDS = (run, data, train, tune, distill, prune, quantize, bench, compare, evaluate, predict, profiles, env, config)
 
 
 class InOrder(click.Group):

@@ -16,6 +16,7 @@ from edgekit.pipeline.jobs import (
     show_settings,
 )
 from edgekit.pipeline.settings import PRESETS, SECTIONS, Options, Settings, said_settings
+from edgekit.pipeline.tuning import TuneResult, run_tune
 from edgekit.pipeline.use import (
     describe_environment,
     evaluate_file,
@@ -34,6 +35,7 @@ __all__ = [
     "Record",
     "Settings",
     "Silent",
+    "TuneResult",
     "Watcher",
     "Workspace",
     "bench_model",
@@ -52,6 +54,7 @@ __all__ = [
     "run_prune",
     "run_quantize",
     "run_train",
+    "run_tune",
     "said_settings",
     "show_settings",
     "write_reports",

@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, str] = {
     "training": "edgekit.train:TrainingConfig",
     "loss": "edgekit.train:LossConfig",
     "regularization": "edgekit.train:RegularizationConfig",
+    "tune": "edgekit.train.tuning:TuneConfig",
     "student": "edgekit.model:ModelConfig",
     "distill": "edgekit.distill:DistillConfig",
     "prune": "edgekit.prune:PruneConfig",
@@ -49,6 +50,7 @@ PRESETS: Mapping[str, Tree] = {
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
         "distill": {"copies": 4, "training": {"epochs": 24}},
         "prune": {"recovery": {"training": {"epochs": 16}}},
+        "tune": {"epochs": 6},
     },
 }
 
@@ -181,6 +183,9 @@ class needs_extra:
         "torch_pruning": ("torch-pruning", "train"),
         "safetensors": ("safetensors", "train"),
         "onnx": ("onnx", "train"),
+        "sklearn": ("scikit-learn", "train"),
+        "optuna": ("Optuna", "tune"),
+        "ray": ("Ray Tune", "cluster"),
     }
 
     def __init__(self, command: str) -> None:

@@ -15,6 +15,7 @@ from edgekit.report.texts import (
     settings_text,
     stage_text,
 )
+from edgekit.report.tuning import duration, trial_line, tuning_text
 
 __all__ = [
     "bench_junit",
@@ -24,6 +25,7 @@ __all__ = [
     "chain_text",
     "compare_text",
     "conversion_text",
+    "duration",
     "evaluation_text",
     "pairs_text",
     "predictions_text",
@@ -33,4 +35,6 @@ __all__ = [
     "quantized_text",
     "settings_text",
     "stage_text",
+    "trial_line",
+    "tuning_text",
 ]
