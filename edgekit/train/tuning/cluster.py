@@ -7,6 +7,7 @@ trial whose worker dies is run again, from its first fold, wherever there is roo
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import tempfile
@@ -57,7 +58,7 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(_trainable(ray.put(job)), {"cpu": 1}),
             param_space={"trial": ray.tune.grid_search([{"number": n, "point": p.to_dict()} for n, p in handed])},
-            tune_config=ray.tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=False),
+            tune_config=ray.tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
             run_config=ray.tune.RunConfig(
                 name="edgekit",
                 storage_path=folder,
@@ -67,7 +68,7 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
         )
         try:
             tuner.fit()
-        except ray.exceptions.RayError as error:
+        except (ray.exceptions.RayError, ray.tune.TuneError) as error:
             raise EdgekitError(f"--cluster {address}: {str(error).splitlines()[0]}") from error
 
 
@@ -83,7 +84,8 @@ def _trainable(shared: Any) -> Any:
             return True
 
         result = run_trial(Point(**config["trial"]["point"]), ray.get(shared), report)
-        ray.tune.report({"accuracy": result.accuracy or 0.0, "result": result.to_dict()})
+        # As text: Ray hands schedulers flattened mappings.
+        ray.tune.report({"accuracy": result.accuracy or 0.0, "result": json.dumps(result.to_dict())})
 
     return trial
 
@@ -96,10 +98,20 @@ class _Judge(FIFOScheduler):
         self.ledger = ledger
         self.job = job
 
+    def __reduce__(self) -> Any:
+        """Ray keeps a copy for restoring a run, which edgekit's own study does instead: the ledger is not in it."""
+        return FIFOScheduler, ()
+
+    def __copy__(self) -> _Judge:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> _Judge:
+        return self
+
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
         if "result" in result:
-            self.ledger.finish(number, TrialResult.from_dict(result["result"]))
+            self.ledger.finish(number, TrialResult.from_dict(json.loads(result["result"])))
             return str(TrialScheduler.CONTINUE)
         accuracies = tuple(result["accuracies"])
         if self.ledger.folds(number, accuracies) or len(accuracies) == len(self.job.folds):

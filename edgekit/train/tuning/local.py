@@ -73,7 +73,7 @@ def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledg
     number = running[connection]
     try:
         said = connection.recv()
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise EdgekitError(
             f"a worker process died in trial {number + 1} (out of memory?); finished trials are kept, the same command"
             " goes on there; give fewer --jobs"
