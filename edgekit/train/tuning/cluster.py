@@ -7,6 +7,7 @@ trial whose worker dies is run again, from its first fold, wherever there is roo
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -122,6 +123,8 @@ class _Judge(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_error(tune_controller, trial)
+        if trial.should_recover():  # Ray asks after every failure, and then runs the trial again
+            return
         number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
         reason = f"its worker died or failed {RETRIES + 1} times"
         self.ledger.finish(number, TrialResult(point, "failed", (), parameters(point, self.job), 0.0, reason))
@@ -142,7 +145,13 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"--cluster {address}: no Ray cluster there ({reason}); `ray start --head`") from None
+        # A worker's death is no traceback for the user: its trial is run again. And stdout is for the result.
+        log = logging.getLogger("ray.tune")
+        level = log.level
+        log.setLevel(logging.CRITICAL)
         try:
-            yield
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
         finally:
             ray.shutdown()
+            log.setLevel(level)
