@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import os
+import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
 
     Raises ConfigError when no cluster answers there, EdgekitError when Ray gives up.
     """
+    if address != LOCAL:
+        _check_address(address)
     handed = []
     while (one := ledger.next()) is not None:
         handed.append(one)
@@ -128,6 +131,17 @@ class _Judge(FIFOScheduler):
         number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
         reason = f"its worker died or failed {RETRIES + 1} times"
         self.ledger.finish(number, TrialResult(point, "failed", (), parameters(point, self.job), 0.0, reason))
+
+
+def _check_address(address: str) -> None:
+    """Raises ConfigError when nothing listens there; Ray itself would wait for most of a minute, and then end."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"--cluster {address}: no Ray cluster there ({error}); expected local, or HOST:PORT of `ray start --head`"
+        ) from None
 
 
 @contextlib.contextmanager
