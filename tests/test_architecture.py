@@ -64,7 +64,10 @@ LIGHT = (
 )
 #: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata.
 OPTIONAL = ("edgekit.device.graph", "edgekit.device.folding")
-HEAVY = ("torch", "lightning", "torch_pruning", "safetensors", "onnx", "sklearn")
+HEAVY = (
+    "torch", "lightning", "torch_pruning", "safetensors", "onnx", "sklearn",
+    "tensorboard", "matplotlib", "optuna", "ray",
+)  # fmt: skip
 
 LOAD_ALL = """
 import importlib, pkgutil, sys

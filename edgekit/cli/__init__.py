@@ -24,6 +24,7 @@ from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
 from edgekit.cli.train import train
+from edgekit.cli.tune import tune
 from edgekit.cli.variants import variants
 from edgekit.errors import EdgekitError, InputError
 
@@ -31,6 +32,7 @@ COMMANDS = (
     run,
     data,
     train,
+    tune,
     distill,
     prune,
     quantize,

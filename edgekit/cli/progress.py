@@ -35,9 +35,9 @@ class Console:
         self._end_live()
         if event in ("plan", "skip"):
             self.planned.append({"stage": name, "event": event, "detail": detail})
-        marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? ", "note": "note: "}
+        marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? ", "note": "note: ", "trial": "  "}
         if not self.quiet:
-            text = f"{marks[event]}{detail}" if event == "done" else f"{marks[event]}{name}: {detail}"
+            text = f"{marks[event]}{detail}" if event in ("done", "trial") else f"{marks[event]}{name}: {detail}"
             self.console.print(Text(text))
 
     def epoch(self, stage: str, epoch: Any) -> None:

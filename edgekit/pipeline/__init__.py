@@ -19,6 +19,7 @@ from edgekit.pipeline.jobs import (
 )
 from edgekit.pipeline.options import SECTIONS, Options, said_options
 from edgekit.pipeline.settings import PRESETS, Settings
+from edgekit.pipeline.tuning import TuneResult, run_tune
 from edgekit.pipeline.use import (
     describe_environment,
     evaluate_file,
@@ -38,6 +39,7 @@ __all__ = [
     "Record",
     "Settings",
     "Silent",
+    "TuneResult",
     "Watcher",
     "Workspace",
     "bench_model",
@@ -58,6 +60,7 @@ __all__ = [
     "run_prune",
     "run_quantize",
     "run_train",
+    "run_tune",
     "said_options",
     "show_settings",
     "show_variants",

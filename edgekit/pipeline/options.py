@@ -20,6 +20,7 @@ SECTIONS: Mapping[str, str] = {
     "loss": "edgekit.train:LossConfig",
     "logging": "edgekit.train:LogConfig",
     "regularization": "edgekit.train:RegularizationConfig",
+    "tune": "edgekit.train.tuning:TuneConfig",
     "student": "edgekit.model:ModelConfig",
     "distill": "edgekit.distill:DistillConfig",
     "prune": "edgekit.prune:PruneConfig",

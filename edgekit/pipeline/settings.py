@@ -43,6 +43,7 @@ PRESETS: Mapping[str, Tree] = {
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
         "distill": {"copies": 4, "training": {"epochs": 24}},
         "prune": {"recovery": {"training": {"epochs": 16}}},
+        "tune": {"epochs": 6},
     },
 }
 
@@ -193,6 +194,8 @@ class needs_extra:
         "safetensors": ("safetensors", "train"),
         "onnx": ("onnx", "train"),
         "sklearn": ("scikit-learn", "train"),
+        "optuna": ("Optuna", "tune"),
+        "ray": ("Ray Tune", "cluster"),
     }
 
     def __init__(self, command: str) -> None:

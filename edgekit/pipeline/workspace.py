@@ -26,7 +26,7 @@ class Watcher(Protocol):
     """Whoever shows what happens. All calls come from the thread that runs the pipeline."""
 
     def stage(self, name: str, event: str, detail: str = "") -> None:
-        """event: "start", "done", "skip" or "plan"."""
+        """event: "start", "done", "skip", "plan", or "trial" for one line amid a stage."""
 
     def epoch(self, stage: str, epoch: Any) -> None:
         """A finished `edgekit.train.Epoch`."""
@@ -244,6 +244,8 @@ FLAGS: Mapping[str, str] = {
     "seed": "--seed",
     "teacher": "--teacher",
     "training.epochs": "--epochs",
+    "tune.epochs": "--epochs",
+    "tune.folds": "--folds",
     "distill.temperature": "--temperature",
     "distill.alpha": "--alpha",
     "distill.training.epochs": "--epochs",

@@ -16,6 +16,7 @@ from edgekit.report.texts import (
     settings_text,
     stage_text,
 )
+from edgekit.report.tuning import duration, trial_line, tuning_text
 from edgekit.report.variants import variants_text
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "compare_text",
     "conversion_text",
     "draw_confusion",
+    "duration",
     "evaluation_text",
     "pairs_text",
     "predictions_text",
@@ -38,5 +40,7 @@ __all__ = [
     "quantized_text",
     "settings_text",
     "stage_text",
+    "trial_line",
+    "tuning_text",
     "variants_text",
 ]

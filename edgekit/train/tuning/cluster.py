@@ -1,0 +1,171 @@
+"""Trials on several machines, or in workers that may die, through Ray Tune. Needs the extra `cluster`.
+
+The study stays in SQLite on this machine: Ray is told the points that are left, and the board hears of every fold. A
+trial whose worker dies is run again, from its first fold, wherever there is room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+#: Ray reads these when it is imported, or when its processes start: nothing is sent home, nothing is logged to files
+#: that nobody reads, and Ctrl-C is edgekit's.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_V2_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+for _name, _value in _QUIET.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+import ray.tune  # noqa: E402
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
+
+from edgekit.errors import ConfigError, EdgekitError  # noqa: E402
+from edgekit.train.tuning.local import Ledger  # noqa: E402
+from edgekit.train.tuning.settings import Point  # noqa: E402
+from edgekit.train.tuning.trial import Job, TrialResult, parameters, run_trial  # noqa: E402
+
+#: Of one trial: so often its worker may die.
+RETRIES = 3
+LOCAL = "local"
+
+
+def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int = 2) -> None:
+    """Run what `ledger` hands out on the Ray cluster at `address`, or on `workers` processes of this machine ("local").
+
+    Raises ConfigError when no cluster answers there, EdgekitError when Ray gives up.
+    """
+    if address != LOCAL:
+        _check_address(address)
+    handed = []
+    while (one := ledger.next()) is not None:
+        handed.append(one)
+    if not handed:
+        return
+    with _connected(address, workers), tempfile.TemporaryDirectory(prefix="edgekit-ray-") as folder:
+        scheduler = _Judge(ledger, job)
+        tuner = ray.tune.Tuner(
+            ray.tune.with_resources(_trainable(ray.put(job)), {"cpu": 1}),
+            param_space={"trial": ray.tune.grid_search([{"number": n, "point": p.to_dict()} for n, p in handed])},
+            tune_config=ray.tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
+            run_config=ray.tune.RunConfig(
+                name="edgekit",
+                storage_path=folder,
+                verbose=0,
+                failure_config=ray.tune.FailureConfig(max_failures=RETRIES),
+            ),
+        )
+        try:
+            tuner.fit()
+        except (ray.exceptions.RayError, ray.tune.TuneError) as error:
+            raise EdgekitError(f"--cluster {address}: {str(error).splitlines()[0]}") from error
+
+
+def _trainable(shared: Any) -> Any:
+    def trial(config: dict[str, Any]) -> None:
+        import torch
+
+        torch.set_num_threads(1)
+
+        def report(accuracies: tuple[float, ...]) -> bool:
+            # Ray ends the trial here when the scheduler says so.
+            ray.tune.report({"accuracy": sum(accuracies) / len(accuracies), "accuracies": list(accuracies)})
+            return True
+
+        result = run_trial(Point(**config["trial"]["point"]), ray.get(shared), report)
+        # As text: Ray hands schedulers flattened mappings.
+        ray.tune.report({"accuracy": result.accuracy or 0.0, "result": json.dumps(result.to_dict())})
+
+    return trial
+
+
+class _Judge(FIFOScheduler):
+    """Tells the ledger of every fold, and ends trials that it calls hopeless."""
+
+    def __init__(self, ledger: Ledger, job: Job) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.ledger = ledger
+        self.job = job
+
+    def __reduce__(self) -> Any:
+        """Ray keeps a copy for restoring a run, which edgekit's own study does instead: the ledger is not in it."""
+        return FIFOScheduler, ()
+
+    def __copy__(self) -> _Judge:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> _Judge:
+        return self
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
+        if "result" in result:
+            self.ledger.finish(number, TrialResult.from_dict(json.loads(result["result"])))
+            return str(TrialScheduler.CONTINUE)
+        accuracies = tuple(result["accuracies"])
+        if self.ledger.folds(number, accuracies) or len(accuracies) == len(self.job.folds):
+            return str(TrialScheduler.CONTINUE)
+        elapsed_s = float(result["time_total_s"])
+        self.ledger.finish(number, TrialResult(point, "pruned", accuracies, parameters(point, self.job), elapsed_s))
+        return str(TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_error(tune_controller, trial)
+        if trial.should_recover():  # Ray asks after every failure, and then runs the trial again
+            return
+        number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
+        reason = f"its worker died or failed {RETRIES + 1} times"
+        self.ledger.finish(number, TrialResult(point, "failed", (), parameters(point, self.job), 0.0, reason))
+
+
+def _check_address(address: str) -> None:
+    """Raises ConfigError when nothing listens there; Ray itself would wait for most of a minute, and then end."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5.0).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"--cluster {address}: no Ray cluster there ({error}); expected local, or HOST:PORT of `ray start --head`"
+        ) from None
+
+
+@contextlib.contextmanager
+def _connected(address: str, workers: int) -> Iterator[None]:
+    local = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    where: dict[str, Any] = local if address == LOCAL else {"address": address}
+    with warnings.catch_warnings():
+        # Ray's own use of names that it, or Python, has deprecated.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"ray\..*")
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"ray\..*")
+        # Sockets and pipes to Ray's own processes, which end with them.
+        warnings.filterwarnings("ignore", category=ResourceWarning)
+        try:
+            ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **where)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"--cluster {address}: no Ray cluster there ({reason}); `ray start --head`") from None
+        # A worker's death is no traceback for the user: its trial is run again. And stdout is for the result.
+        log = logging.getLogger("ray.tune")
+        level = log.level
+        log.setLevel(logging.CRITICAL)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                yield
+        finally:
+            ray.shutdown()
+            log.setLevel(level)

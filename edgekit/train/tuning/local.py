@@ -1,0 +1,126 @@
+"""Trials on this machine: in this process, or in several worker processes; this process alone knows the study."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+import torch
+
+from edgekit.errors import EdgekitError
+from edgekit.train.tuning.settings import Point
+from edgekit.train.tuning.trial import Job, TrialResult, run_trial
+
+
+class Ledger(Protocol):
+    """Who hands out points and hears of trials: `edgekit.train.tuning.board.Board`."""
+
+    def next(self) -> tuple[int, Point] | None:
+        """A trial's number and its point; None when there is none left."""
+
+    def folds(self, number: int, accuracies: tuple[float, ...]) -> bool:
+        """A fold is done; answers whether to go on."""
+
+    def finish(self, number: int, result: TrialResult) -> None:
+        """A trial is over."""
+
+
+def run_here(ledger: Ledger, job: Job, jobs: int = 1) -> None:
+    """Run what `ledger` hands out, `jobs` trials at a time, each training with one thread.
+
+    Raises EdgekitError when a worker process dies.
+    """
+    if jobs > 1:
+        _run_workers(ledger, job, jobs)
+        return
+    torch.set_num_threads(1)
+    while (handed := ledger.next()) is not None:
+        number, point = handed
+        ledger.finish(number, run_trial(point, job, _reporter(ledger, number)))
+
+
+def _reporter(ledger: Ledger, number: int) -> Callable[[tuple[float, ...]], bool]:
+    return lambda accuracies: ledger.folds(number, accuracies)
+
+
+def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with contextlib.ExitStack() as stack:
+        running: dict[Connection, int] = {}
+        for _ in range(jobs):
+            handed = ledger.next()
+            if handed is None:
+                break
+            here, there = context.Pipe()
+            process = context.Process(target=_work, args=(there, job), daemon=True)
+            process.start()
+            there.close()
+            stack.callback(_end, process)
+            here.send(handed[1])
+            running[here] = handed[0]
+        while running:
+            for connection in wait(list(running)):
+                _listen(connection, running, ledger)  # type: ignore[arg-type]
+
+
+def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledger) -> None:
+    number = running[connection]
+    try:
+        said = connection.recv()
+    except (EOFError, ConnectionError):
+        raise EdgekitError(
+            f"a worker process died in trial {number + 1} (out of memory?); finished trials are kept, the same command"
+            " goes on there; give fewer --jobs"
+        ) from None
+    if isinstance(said, Exception):
+        raise said
+    if not isinstance(said, TrialResult):
+        connection.send(ledger.folds(number, said))
+        return
+    ledger.finish(number, said)
+    handed = ledger.next()
+    if handed is None:
+        del running[connection]
+        connection.close()
+    else:
+        running[connection] = handed[0]
+        connection.send(handed[1])
+
+
+def _end(process: Any) -> None:
+    process.terminate()
+    process.join()
+
+
+def _work(connection: Connection, job: Job) -> None:
+    """A worker's life: a point comes, accuracies go and are answered, the result goes. It ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+
+    def report(accuracies: tuple[float, ...]) -> bool:
+        connection.send(accuracies)
+        return bool(connection.recv())
+
+    while True:
+        try:
+            point = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send(run_trial(point, job, report))
+        except Exception as error:  # whatever it is, the parent has to show it
+            connection.send(error)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

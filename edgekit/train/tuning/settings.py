@@ -1,0 +1,68 @@
+"""The settings of tuning. The grid is the specification's."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from edgekit.config import StageConfig
+from edgekit.train.settings import SchedulerConfig
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of the grid."""
+
+    hidden_size: int
+    num_layers: int
+    dropout: float
+    learning_rate: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+class PruningConfig(StageConfig):
+    """When a trial is hopeless: compared with the best trial on the folds that both have trained."""
+
+    margin: float = Field(0.05, gt=0.0, le=1.0, description="stop when the mean accuracy is this much below the best's")
+    least_trials: int = Field(2, ge=1, description="finished trials before any is stopped")
+
+
+class TuneConfig(StageConfig):
+    """What is tried, and how each point is scored."""
+
+    hidden_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((64, 128, 256), description="sizes to try")
+    num_layers: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3), description="layers to try")
+    dropout: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field((0.2, 0.3, 0.4), description="rates to try")
+    learning_rate: tuple[Annotated[float, Field(gt=0.0)], ...] = Field((1e-4, 1e-3, 1e-2), description="rates to try")
+    folds: int = Field(5, ge=2, le=100, description="of cross-validation; fewer where there are fewer groups")
+    by: Literal["signer", "session", "run"] = Field("signer", description="what no fold divides, where it is known")
+    epochs: int = Field(12, ge=1, description="of every fold; the last one is scored")
+    lr_scheduler: SchedulerConfig = Field(SchedulerConfig(type="cosine"), description="fits into the few epochs")
+    sampler: Literal["grid", "tpe"] = Field("grid", description="every point, or those that Optuna's TPE proposes")
+    trials: int | None = Field(None, ge=1, description="at most this many points; None: the whole grid")
+    pruning: PruningConfig | None = PruningConfig()
+
+    @field_validator("hidden_size", "num_layers", "dropout", "learning_rate")
+    @classmethod
+    def _distinct(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if not values or len(set(values)) != len(values):
+            raise ValueError("expected one or more different values")
+        return values
+
+    @property
+    def size(self) -> int:
+        """Trials of the whole study."""
+        whole = len(self.hidden_size) * len(self.num_layers) * len(self.dropout) * len(self.learning_rate)
+        return min(whole, self.trials or whole)
+
+    def points(self, seed: int) -> tuple[Point, ...]:
+        """The whole grid, shuffled, so that early trials show what is good everywhere in it."""
+        grid = list(itertools.product(self.hidden_size, self.num_layers, self.dropout, self.learning_rate))
+        return tuple(Point(*grid[k]) for k in np.random.default_rng(seed).permutation(len(grid)))
