@@ -230,6 +230,17 @@ def test_an_interrupted_distillation_ends_where_an_uninterrupted_one_does(
     assert same(run(setup=RunSetup(resume_file)), whole)
 
 
+def test_making_epochs_ahead_changes_nothing(tiny_model: TinyModel, learnable: Learnable) -> None:
+    """The teacher labels in a thread of its own then."""
+    students = []
+    for prefetch in (False, True):
+        students.append(tiny_model())
+        training = config(epochs=5).training.model_copy(update={"prefetch": prefetch})
+        settings = config().model_copy(update={"training": training})
+        distill_model(Averages(), students[-1], *learnable, settings, augmentation=AugmentConfig())
+    assert same(weights(students[0]), weights(students[1]))
+
+
 def test_a_teacher_of_other_classes_is_refused(tiny_model: TinyModel, learnable: Learnable) -> None:
     with pytest.raises(ShapeError, match="both need the same classes"):
         distill_model(Averages(classes=4), tiny_model(), *learnable, config())

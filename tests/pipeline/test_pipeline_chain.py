@@ -75,7 +75,9 @@ def test_weights_are_safetensors_with_a_json_config_and_nothing_is_pickled(chain
         trained = sum(w.size for name, w in weights.items() if not name.startswith("preprocess."))
         assert description["parameters"] == trained
     suffixes = {path.suffix for path in chain.workdir.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md", ".yaml"}, "a resume file outlived its stage"
+    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md", ".yaml", ".png"}, (
+        "a resume file outlived its stage"
+    )
 
 
 def test_half_of_the_students_parameters_go(chain: Any) -> None:
@@ -117,10 +119,41 @@ def test_the_tables_of_the_markdown_report_are_tables(chain: Any) -> None:
     """Every row of a table has as many cells as its head; Markdown shows others as text."""
     text = (chain.workdir / "report.md").read_text(encoding="utf-8")
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 4
+    assert len(tables) == 5
     for rows in tables:
         assert len({len(re.split(r"(?<!\\)\|", row)) for row in rows}) == 1
         assert re.fullmatch(r"\|( (:--|--:) \|)+", rows[1])
+
+
+def test_the_report_has_the_int8_files_figures_by_class_and_a_picture_of_its_confusion(chain: Any) -> None:
+    evaluation, text = chain.report["evaluation"], (chain.workdir / "report.md").read_text(encoding="utf-8")
+    assert evaluation["accuracy"] == chain.report["models"][-1]["accuracy"]
+    assert evaluation["part"] == "test"
+    assert f"![confusion matrix]({evaluation['picture']})" in text
+    assert (chain.workdir / evaluation["picture"]).read_bytes().startswith(b"\x89PNG")
+    assert "mean of classes" in text
+
+
+def test_training_and_distillation_leave_an_onnx_file_of_what_they_trained(chain: Any) -> None:
+    """The closing table measures those very files."""
+    stages, models = chain.manifest["stages"], chain.report["models"]
+    for stage, folder, model in (("train accurate", "models/accurate", models[0]), ("distill", "student", models[1])):
+        file = chain.workdir / folder / "model.onnx"
+        assert stages[stage]["outputs"][f"{folder}/model.onnx"] == sha256_file(file)
+        assert file.stat().st_size == model["size_bytes"]
+
+
+def test_every_stage_that_trains_leaves_a_log_a_diagnosis_and_accuracy_by_class(chain: Any) -> None:
+    for stage in ("train accurate", "distill", "prune"):
+        metrics = chain.manifest["stages"][stage]["metrics"]
+        rows = (chain.workdir / "logs" / stage.replace(" ", "-") / "training_log.csv").read_text().splitlines()
+        assert len(rows) == 1 + metrics["epochs"]
+        assert isinstance(metrics["diagnosis"], list)
+        assert set(metrics["val_per_class"]) == set(chain.report["evaluation"]["class_names"])
+
+
+def test_the_stored_settings_are_those_of_the_run(chain: Any) -> None:
+    assert yaml.safe_load((chain.workdir / "config.yaml").read_text()) == chain.report["settings"]
 
 
 def test_the_closing_table_scores_five_models_on_the_same_test_takes(chain: Any) -> None:
