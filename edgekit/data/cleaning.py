@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def clean_recordings(
     kinds: Sequence[str] = BROKEN,
     layout: Layout | None = None,
     force: bool = False,
-    predict: Any = None,
+    predict: Callable[[Recordings], OutOfFold] | None = None,
 ) -> Cleaning:
     """Write `source` to `target` without the takes of `kinds`; the source stays as it is.
 
