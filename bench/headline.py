@@ -22,6 +22,8 @@ def run_seed(arguments: argparse.Namespace, seed: int) -> dict[str, Any]:
     workdir = arguments.workdir / f"{arguments.split}-seed{seed}"
     command = [sys.executable, "-m", "edgekit", "run", "--workdir", str(workdir), "--split", arguments.split]
     command += ["--preset", arguments.preset, "--seed", str(seed), "--json"]
+    if arguments.threads:
+        command += ["--threads", str(arguments.threads)]
     if arguments.data:
         command += ["--data", str(arguments.data)]
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["session", "signer"], default="session")
     parser.add_argument("--preset", default="standard")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--threads", type=int, help="for training; 1 where several seeds run side by side")
     parser.add_argument("--workdir", type=Path, default=Path("edgekit-work/headline"))
     parser.add_argument("--output", type=Path, default=Path("headline.json"))
     arguments = parser.parse_args()
