@@ -26,7 +26,7 @@ class StageConfig(pydantic.BaseModel):
     Build one directly (raises pydantic.ValidationError) or from a settings tree with `build` (raises ConfigError).
     """
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 def build(kind: type[C], values: Mapping[str, Any], where: str) -> C:
@@ -64,6 +64,8 @@ def _explain(kind: type[pydantic.BaseModel], item: Any, where: str) -> str:
         known = getattr(owner, "model_fields", {})
         return f"{where}: unknown key '{key}'{did_you_mean(path[-1], known)}"
     message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "model_type":
+        message = "expected settings below it; leave it out for the defaults"
     got = "" if item["type"] == "missing" else f", got {item['input']!r}"
     return f"{where}: {key}: {message}{got}" if key else f"{where}: {message}"
 
@@ -100,8 +102,27 @@ _StrictLoader.yaml_implicit_resolvers = {
 
 
 def load_yaml(text: str) -> Any:
-    """What a YAML text holds. Raises yaml.YAMLError, also for a key that is there twice."""
-    return yaml.load(text, _StrictLoader)
+    """What a YAML text holds. Raises yaml.YAMLError, also for a key that is there twice and for an alias to what holds
+    it."""
+    try:
+        loaded = yaml.load(text, _StrictLoader)
+    except RecursionError:
+        raise yaml.YAMLError("nested too deeply") from None
+    except ValueError as error:  # a number with thousands of digits
+        raise yaml.YAMLError(str(error)) from None
+    _check_ends(loaded, set(), set())
+    return loaded
+
+
+def _check_ends(value: Any, above: set[int], checked: set[int]) -> None:
+    """Raises yaml.YAMLError for a mapping or list that holds itself. above, checked: their ids."""
+    if not isinstance(value, dict | list) or id(value) in checked:
+        return
+    if id(value) in above:
+        raise yaml.YAMLError("an alias stands inside what it names")
+    for child in value.values() if isinstance(value, dict) else value:
+        _check_ends(child, above | {id(value)}, checked)
+    checked.add(id(value))
 
 
 def read_yaml(path: Path) -> Tree:

@@ -24,8 +24,9 @@ def config(common: Common, default: bool) -> None:
     from edgekit.pipeline import default_settings, show_settings
     from edgekit.report import settings_text
 
-    if default and (common.config or common.assignments or common.flags):
-        raise click.UsageError("--default shows what holds where nothing is said: no --config, --set or --split")
+    said = (common.config, common.assignments, common.flags, common.data, common.seed is not None)
+    if default and any(said):
+        raise click.UsageError("--default shows what holds where nothing is said but the preset: leave out the rest")
     if default:
         tree, explanations = default_settings(common.preset)
         emit(common.json, tree, lambda: settings_text(tree, explanations))

@@ -33,6 +33,9 @@ SECTIONS: Mapping[str, str] = {
 #: What a settings file may say beside its sections; the student's variant is `student.variant`.
 NAMES: Mapping[str, type] = {"preset": str, "seed": int, "teacher": str}
 
+#: The largest seed that every random generator takes.
+MAX_SEED = 2**32 - 1
+
 #: What --data says for the embedded hands.
 SYNTHETIC = "synthetic"
 
@@ -107,9 +110,8 @@ def said_options(
         assigned = parse_assignment(text)
         check_sections(assigned, SECTIONS, f"--set {text}")
         tree = merge(tree, assigned)
-    student = tree.get("student", {}).get("variant")
-    if student is not None:
-        names["student"] = _name("student.variant", student)
+    if "variant" in tree.get("student", {}):
+        names["student"] = _name("student.variant", tree["student"]["variant"])
         tree = {**tree, "student": {key: value for key, value in tree["student"].items() if key != "variant"}}
     own = replace(flags, teacher=absolute_teacher(flags.teacher), settings=merge(tree, sections))
     return Options(**names).updated(own)
@@ -127,9 +129,9 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tree]:
 def _name(where: str, value: Any) -> Any:
     """A value of NAMES as it is, a teacher's file by its absolute path. Raises ConfigError for one of another kind."""
     if NAMES.get(where.rpartition(" ")[2], str) is int:
-        if type(value) is not int or value < 0:
-            raise ConfigError(f"{where}: expected a whole number from 0, got {value!r}")
+        if type(value) is not int or not 0 <= value <= MAX_SEED:
+            raise ConfigError(f"{where}: expected a whole number from 0 to {MAX_SEED}, got {value!r}")
         return value
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         raise ConfigError(f"{where}: expected a name, got {value!r}")
     return absolute_teacher(value)

@@ -62,7 +62,7 @@ class Settings:
     def __init__(self, options: Options) -> None:
         self.preset = options.preset or "standard"
         if self.preset not in PRESETS:
-            raise ConfigError(f"--preset {self.preset}: unknown{did_you_mean(self.preset, PRESETS)}")
+            raise ConfigError(f"preset '{self.preset}': unknown{did_you_mean(self.preset, PRESETS)}")
         self.seed = options.seed or 0
         self.student = options.student or "edge"
         self._said_teacher = options.teacher
@@ -81,9 +81,12 @@ class Settings:
         if self._said_teacher or not self.describes_model:
             return self._said_teacher or DEFAULT_TEACHER
         with needs_extra("train"):
-            from edgekit.model import VARIANTS
+            from edgekit.model import VARIANTS, ModelConfig
+        said = build(ModelConfig, self._model, "model")  # checked, so that "128" is 128
         same = [
-            name for name, config in VARIANTS.items() if all(getattr(config, key) == self._model[key] for key in WHOLE)
+            name
+            for name, config in VARIANTS.items()
+            if all(getattr(config, key) == getattr(said, key) for key in WHOLE)
         ]
         return same[0] if same else CUSTOM
 
@@ -127,7 +130,7 @@ class Settings:
     def _augmentation_probability(self) -> float:
         said = self._said.get("data", {}).get("augmentation_probability")
         own = self._said.get("augmentation", {}).get("probability")
-        if None not in (said, own) and said != own:
+        if None not in (said, own) and _number(said) != _number(own):
             raise ConfigError(
                 f"data.augmentation_probability is {said}, augmentation.probability {own}: they are one setting;"
                 " say one of them, or both alike"
@@ -144,11 +147,15 @@ class Settings:
                 continue
 
     def resolved(self) -> Tree:
-        """All settings as a JSON-ready tree. Raises MissingExtraError without the training extra."""
+        """All settings as a JSON-ready tree. Raises ConfigError, also for a teacher that is no variant, and
+        MissingExtraError without the training extra."""
         with needs_extra("config"):
-            from edgekit.model import VARIANTS
+            from edgekit.model import variant
+            from edgekit.teacher import is_foreign
 
-        own = self.teacher if self.teacher in (*VARIANTS, CUSTOM) else DEFAULT_TEACHER  # others are not trained here
+        own = DEFAULT_TEACHER if is_foreign(self.teacher) else self.teacher  # a foreign one is not trained here
+        if own != CUSTOM:
+            variant(own)  # an unknown name is an error here, with a suggestion
         tree: Tree = {"preset": self.preset, "seed": self.seed, "teacher": self.teacher}
         for name in SECTIONS:
             if name in ("model", "student"):
@@ -169,12 +176,20 @@ def _model_section(tree: Mapping[str, Any]) -> Tree:
     if dropout is None:
         return section
     said = section.setdefault("dropout", dropout)
-    if said != dropout:
+    if _number(said) != _number(dropout):
         raise ConfigError(
             f"model.dropout is {said}, regularization.dropout {dropout}: they are one setting; say one of them, or both"
             " alike"
         )
     return section
+
+
+def _number(value: Any) -> Any:
+    """As a config reads it where it wants a number: "0.3" is 0.3. Anything else as it is."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def _kind(name: str) -> type[StageConfig]:

@@ -170,9 +170,15 @@ def test_a_file_may_name_preset_seed_teacher_and_student_and_flags_win(tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: -1", r"settings\.yaml: seed: expected a whole number from 0, got -1"),
-        ("seed: true", "seed: expected a whole number from 0, got True"),
+        ("seed: -1", r"settings\.yaml: seed: expected a whole number from 0 to 4294967295, got -1"),
+        ("seed: true", "seed: expected a whole number from 0 to 4294967295, got True"),
+        ("seed: 4294967296", "seed: expected a whole number from 0 to 4294967295"),
         ("preset: 3", "preset: expected a name, got 3"),
+        ("teacher: ''", "teacher: expected a name, got ''"),
+        ("student: {variant: null}", r"student\.variant: expected a name, got None"),
+        ("model: &all {dense: *all}", "not valid YAML: an alias stands inside what it names"),
+        ("training: {epochs: 1" + 5000 * "0" + "}", "not valid YAML: Exceeds the limit"),
+        ("data: " + 3000 * "[", "not valid YAML: nested too deeply"),
         ("student: {variant: 3}", r"student\.variant: expected a name, got 3"),
         ("student: edge", "section 'student' must be a mapping, got 'edge'"),
         ("sed: 3", "unknown section 'sed'; did you mean 'seed'"),
@@ -265,6 +271,38 @@ def test_the_specifications_file_trains_what_it_says(cli: Cli, tmp_path: Path, s
 def test_contradictions_are_refused(settings: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Settings(Options(settings=settings)).check(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"training": {"lr_scheduler": None}}, "training: lr_scheduler: expected settings below it"),
+        ({"training": {"learning_rate": float("inf")}}, "learning_rate: Input should be a finite number"),
+        ({"model": {**dict.fromkeys(("hidden_size", "num_layers"), 1), "type": "GRU"}}, "model: type: .* got 'GRU'"),
+    ],
+)
+def test_values_that_can_not_be_meant_are_refused_in_plain_words(settings: Any, message: str) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(ConfigError, match=message) as caught:
+        Settings(Options(settings=settings)).resolved()
+    assert "Config" not in str(caught.value), "no class of ours in a message"
+
+
+def test_a_number_in_quotes_is_that_number_also_where_two_places_are_compared() -> None:
+    pytest.importorskip("torch")
+    said = {"model": {"type": "gru", "hidden_size": "128", "num_layers": "2", "dropout": "0.3"}}
+    settings = Settings(Options(settings={**said, "regularization": {"dropout": 0.3}}))
+    assert (settings.teacher, settings.model("balanced").dropout) == ("balanced", 0.3)
+
+
+def test_a_teacher_that_is_no_variant_is_refused_with_a_suggestion(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    file = tmp_path / "settings.yaml"
+    file.write_text("teacher: acurate\n")
+    answer = cli("config", f"--workdir={tmp_path / 'work'}", f"--config={file}")
+    assert (answer.code, answer.out) == (2, "")
+    assert "unknown variant 'acurate'; did you mean 'accurate'" in answer.err
+    assert Settings(Options(teacher="module:function")).resolved()["teacher"] == "module:function"
 
 
 @pytest.mark.parametrize("place", ["model", "regularization"])
