@@ -42,5 +42,7 @@ def tune(
         result = run_tune(opened, variant, jobs, cluster)
     if result is None:
         show_plan(common, opened)
-    else:
-        emit(common.json, result.to_dict(), lambda: tuning_text(result))
+        return
+    emit(common.json, result.to_dict(), lambda: tuning_text(result))
+    if result.failure:
+        raise result.failure

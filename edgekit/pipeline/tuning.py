@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from edgekit.artifacts import write_bytes
-from edgekit.errors import ConfigError, InterruptedRunError, StateError
+from edgekit.errors import ConfigError, EdgekitError, InterruptedRunError, StateError
 from edgekit.pipeline.settings import needs_extra
 from edgekit.pipeline.workspace import Workspace, differences
 from edgekit.report import duration, trial_line
@@ -28,7 +28,7 @@ class TuneResult:
     """What a study found. trials: best first, then those that were stopped, then those that failed.
 
     size: points of the whole study. noise: the standard error of a trial's mean over its folds, the median over the
-    finished trials; None for fewer than two folds. best_file: None when no trial finished.
+    finished trials; None for fewer than two folds. best_file, train_command: None when no trial finished.
     """
 
     variant: str
@@ -40,7 +40,16 @@ class TuneResult:
     noise: float | None
     saved_folds_ratio: float
     best_file: Path | None
+    train_command: str | None
     data: dict[str, Any]
+
+    @property
+    def failure(self) -> EdgekitError | None:
+        """When no trial finished: why the first one failed."""
+        if self.best_file is not None:
+            return None
+        reason = next((trial.error for trial in self.trials if trial.error), "none was tried")
+        return EdgekitError(f"tune: no trial finished; the first one's reason: {reason}")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -57,6 +66,7 @@ class TuneResult:
             "noise": self.noise,
             "saved_folds_ratio": self.saved_folds_ratio,
             "best_file": None if self.best_file is None else str(self.best_file),
+            "train_command": self.train_command,
             "data": self.data,
         }
 
@@ -85,13 +95,18 @@ def run_tune(
     key = _key(stages, name, config)
     if not workspace.force:
         _refuse_mismatch(path, study_key(path), key)
-    job, folds = _job(stages, model, config)
+    job, folds = _job(stages, model, config, alone=jobs == 1 and not cluster)
+    if cluster:
+        with needs_extra("tune --cluster"):
+            from edgekit.train.tuning.cluster import check_address
+        check_address(cluster)
     if workspace.dry_run:
         _plan(workspace, job, config, path, jobs)
         return None
     workspace.remember(options=workspace.options.to_dict())
     if workspace.force:
-        path.unlink(missing_ok=True)
+        for old in (path, path.with_name("best.yaml")):
+            old.unlink(missing_ok=True)
     workspace.watcher.stage("tune", "start", f"{config.size} points, {folds.rule}, {config.epochs} epochs each")
     trials = _search(workspace, job, config, path, key, jobs, cluster)
     return _result(workspace, stages, name, config, folds, trials)
@@ -128,16 +143,21 @@ def _refuse_mismatch(path: Path, old: Mapping[str, Any] | None, new: Mapping[str
         )
 
 
-def _job(stages: Stages, model: ModelConfig, config: TuneConfig) -> tuple[Job, Folds]:
-    """The training and validation parts in folds; takes of the test part are not in it."""
+def _job(stages: Stages, model: ModelConfig, config: TuneConfig, alone: bool = True) -> tuple[Job, Folds]:
+    """The training and validation parts in folds; takes of the test part are not in it.
+
+    alone: whether one trial has the machine, so that a core may be left for reading ahead.
+    """
     from edgekit.train import LossConfig, RegularizationConfig, TrainingConfig, grouped_folds
     from edgekit.train.tuning import Job
 
     dataset, settings = stages.dataset, stages.settings
     part = np.sort(np.concatenate([dataset.split.train, dataset.split.validation]))
     folds = grouped_folds(dataset.recordings, part, config.folds, config.by, settings.seed)
-    training = settings.section("training", TrainingConfig).model_copy(
+    training = settings.section("training", TrainingConfig)
+    training = training.model_copy(
         update={
+            "prefetch": False if training.prefetch == "auto" and not alone else training.prefetch,
             "epochs": config.epochs,
             "min_epochs": 1,
             "early_stopping": None,
@@ -198,8 +218,8 @@ def _search(
         workspace.watcher.stage("tune", "skip", f"{begun} of {config.size} trials are done")
     try:
         if cluster:
-            with needs_extra("tune --cluster"):
-                from edgekit.train.tuning.cluster import run_on_cluster
+            from edgekit.train.tuning.cluster import run_on_cluster
+
             run_on_cluster(board, job, cluster, max(jobs, 2))
         else:
             run_here(board, job, jobs)
@@ -218,6 +238,7 @@ def _result(
     errors = [float(np.std(trial.accuracies, ddof=1)) / count**0.5 for trial in finished if count > 1]
     trained = sum(len(trial.accuracies) for trial in ranked if trial.state != "failed")
     possible = count * sum(trial.state != "failed" for trial in ranked)
+    best_file, command = _write_best(workspace, name, finished[0]) if finished else (None, None)
     return TuneResult(
         variant=name,
         grouping=folds.grouping,
@@ -227,13 +248,27 @@ def _result(
         trials=tuple(ranked),
         noise=float(np.median(errors)) if errors else None,
         saved_folds_ratio=1.0 - trained / possible if possible else 0.0,
-        best_file=_write_best(workspace.path / "tune" / "best.yaml", name, finished[0]) if finished else None,
+        best_file=best_file,
+        train_command=command,
         data=stages.dataset.describe(),
     )
 
 
-def _write_best(path: Path, name: str, best: TrialResult) -> Path:
+def _write_best(workspace: Workspace, name: str, best: TrialResult) -> tuple[Path, str]:
+    """The file, and the command that trains what it says.
+
+    Where `model.type` was said, the file says the whole model, since one that is described in full has no variant.
+    """
+    from edgekit.train import RegularizationConfig
+
+    settings, path = workspace.settings, workspace.path / "tune" / "best.yaml"
     point = best.point.to_dict()
-    training = {"learning_rate": point.pop("learning_rate")}
-    head = f"# The best of {path.with_name('study.db').name}. Use: edgekit train {name} --config {path}\n"
-    return write_bytes(path, (head + yaml.safe_dump({"model": point, "training": training})).encode())
+    tree = {"training": {"learning_rate": point.pop("learning_rate")}, "model": point}
+    command = f"edgekit train {name} --config {path}"
+    if "type" in workspace.options.settings.get("model", {}):
+        tree["model"] = {**settings.model(name).model_dump(mode="json"), **point}
+        command = f"edgekit train --config {path}"
+    if settings.section("regularization", RegularizationConfig).dropout is not None:
+        tree["regularization"] = {"dropout": point["dropout"]}  # its other name, said before
+    head = f"# The best of {path.with_name('study.db').name}. Use: {command}\n"
+    return write_bytes(path, (head + yaml.safe_dump(tree)).encode()), command

@@ -85,7 +85,7 @@ def _notes(content: Mapping[str, Any]) -> list[str]:
     if content["data"]["synthetic"]:
         lines.append(f"Note: {SYNTHETIC}")
     if content["best_file"]:
-        lines.append(f"Best point: edgekit train {content['variant']} --config {content['best_file']}")
+        lines.append(f"Best point: {content['train_command']}")
     else:
         lines.append("No trial finished: there is no best point")
     return lines

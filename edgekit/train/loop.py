@@ -160,7 +160,8 @@ def _fit(trainer: pl.Trainer, run: Run, resume_file: Path | None) -> None:
             raise
         raise StateError(f"{found}: can't go on from there ({error}); use --force to start anew") from error
     finally:
-        if handler is not None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        ignored = handler in (None, signal.SIG_IGN)  # before, too: nothing to put back
+        if not ignored and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, handler)
 
 

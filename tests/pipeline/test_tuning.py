@@ -94,6 +94,40 @@ def test_a_dry_run_says_how_much_and_leaves_nothing(cli: Cli, tmp_path: Path) ->
     assert not workdir.exists()
 
 
+def test_a_study_in_which_nothing_finished_is_no_success(cli: Cli, tmp_path: Path) -> None:
+    answer = cli("tune", "edge", f"--workdir={tmp_path / 'w'}", *GRID, "--set=tune.learning_rate=[1e30]")
+    assert answer.code == 1
+    assert "2 failed" in answer.out
+    assert "no trial finished; the first one's reason: the training's val_loss became nan" in answer.err
+    assert "Traceback" not in answer.err
+    assert not (tmp_path / "w/tune/best.yaml").exists()
+
+
+def test_a_cluster_that_does_not_answer_costs_no_study(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    workdir = tmp_path / "w"
+    assert cli("tune", "edge", f"--workdir={workdir}", *GRID).code == 0
+    before = (workdir / "manifest.json").read_bytes()
+    lost = cli("tune", "edge", f"--workdir={workdir}", "--epochs=2", "--force", "--cluster=127.0.0.1:9")
+    assert lost.code == 2
+    assert "no Ray cluster there" in lost.err
+    assert (workdir / "manifest.json").read_bytes() == before
+    assert "2 of 2 trials are done" in cli("tune", "edge", f"--workdir={workdir}").err
+
+
+def test_the_train_command_is_accepted_whatever_was_said_of_the_model(cli: Cli, tmp_path: Path) -> None:
+    workdir = tmp_path / "w"
+    said = ("--set=model.type=gru", "--set=model.bidirectional=true", "--set=regularization.dropout=0.4")
+    answer = cli("tune", "edge", f"--workdir={workdir}", "--json", *GRID, *said)
+    assert answer.code == 0, answer.err
+    best = yaml.safe_load((workdir / "tune/best.yaml").read_text())
+    assert (best["model"]["type"], best["model"]["dense"], best["model"]["dropout"]) == ("gru", 16, 0.2)
+    words = answer.json["train_command"].split()[1:]
+    trained = cli(*words, f"--workdir={workdir}", "--epochs=1", "--threads=1", "--json")
+    assert trained.code == 0, trained.err
+    assert trained.json["metrics"]["parameters"] == answer.json["trials"][0]["parameters"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_study_goes_on_to_the_same_numbers(cli: Cli, tmp_path: Path, sent: signal.Signals) -> None:

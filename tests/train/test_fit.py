@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -419,3 +421,18 @@ def test_nothing_is_printed_or_warned_of_in_a_fresh_process_either(tmp_path: Pat
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == []  # and no lightning_logs
+
+
+# Where it runs.
+
+
+def test_it_runs_in_a_thread_of_a_process_that_ignores_ctrl_c(tiny_model: TinyModel, learnable: Learnable) -> None:
+    """As in a Ray worker of a command that was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(train_model, tiny_model(), *learnable, training(epochs=1)).result()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(result.history) == 1

@@ -27,11 +27,13 @@ Listener = Callable[[TrialResult, tuple[TrialResult, ...], float], None]
 
 
 def study_key(path: Path) -> dict[str, Any] | None:
-    """What the study at `path` was made with; None when there is none. Raises StateError when it is damaged."""
+    """What the trials at `path` were made with; None when none is over. Raises StateError when it is damaged."""
     if not path.exists():
         return None
     try:
-        return dict(_open(path).user_attrs.get(KEY, {}))
+        study = _open(path)
+        begun = any(_over(trial) for trial in study.get_trials(deepcopy=False))
+        return dict(study.user_attrs.get(KEY, {})) if begun else None
     except Exception as error:  # SQLAlchemy, alembic and Optuna each have their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StateError(f"{path}: no study that can be read ({reason}); --force starts it anew") from None
@@ -125,7 +127,12 @@ class Board:
 
     def finish(self, number: int, result: TrialResult) -> None:
         """Keep what came of a trial."""
-        self._open_trials.pop(number).set_user_attr(RESULT, result.to_dict())
+        self._open_trials[number].set_user_attr(RESULT, result.to_dict())
+        self.lose(number, result)
+
+    def lose(self, number: int, result: TrialResult) -> None:
+        """Count a trial as over in this process only: its point is handed out again by the next one."""
+        del self._open_trials[number]
         self._tell(number, result)
         self.results += (result,)
         if self.listener is not None:

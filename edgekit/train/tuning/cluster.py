@@ -50,8 +50,6 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
 
     Raises ConfigError when no cluster answers there, EdgekitError when Ray gives up.
     """
-    if address != LOCAL:
-        _check_address(address)
     handed = []
     while (one := ledger.next()) is not None:
         handed.append(one)
@@ -101,6 +99,7 @@ class _Judge(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self.ledger = ledger
         self.job = job
+        self.over: set[int] = set()
 
     def __reduce__(self) -> Any:
         """Ray keeps a copy for restoring a run, which edgekit's own study does instead: the ledger is not in it."""
@@ -114,27 +113,42 @@ class _Judge(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
+        if number in self.over:  # its worker died after the result had come, and Ray ran it again
+            return str(TrialScheduler.STOP)
         if "result" in result:
-            self.ledger.finish(number, TrialResult.from_dict(json.loads(result["result"])))
+            self._finish(number, TrialResult.from_dict(json.loads(result["result"])))
             return str(TrialScheduler.CONTINUE)
         accuracies = tuple(result["accuracies"])
         if self.ledger.folds(number, accuracies) or len(accuracies) == len(self.job.folds):
             return str(TrialScheduler.CONTINUE)
         elapsed_s = float(result["time_total_s"])
-        self.ledger.finish(number, TrialResult(point, "pruned", accuracies, parameters(point, self.job), elapsed_s))
+        self._finish(number, TrialResult(point, "pruned", accuracies, parameters(point, self.job), elapsed_s))
         return str(TrialScheduler.STOP)
+
+    def _finish(self, number: int, result: TrialResult) -> None:
+        self.over.add(number)
+        self.ledger.finish(number, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_error(tune_controller, trial)
-        if trial.should_recover():  # Ray asks after every failure, and then runs the trial again
-            return
         number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
-        reason = f"its worker died or failed {RETRIES + 1} times"
-        self.ledger.finish(number, TrialResult(point, "failed", (), parameters(point, self.job), 0.0, reason))
+        if number in self.over or trial.should_recover():  # Ray asks after every failure, and runs the trial again
+            return
+        self.over.add(number)
+        reason = f"its worker died or failed {RETRIES + 1} times ({_last_line(trial.get_error())})"
+        self.ledger.lose(number, TrialResult(point, "failed", (), parameters(point, self.job), 0.0, reason))
 
 
-def _check_address(address: str) -> None:
+def _last_line(error: Exception | None) -> str:
+    """Of a worker's traceback, where the reason stands."""
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason known"
+
+
+def check_address(address: str) -> None:
     """Raises ConfigError when nothing listens there; Ray itself would wait for most of a minute, and then end."""
+    if address == LOCAL:
+        return
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=5.0).close()

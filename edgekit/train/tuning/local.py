@@ -30,6 +30,9 @@ class Ledger(Protocol):
     def finish(self, number: int, result: TrialResult) -> None:
         """A trial is over."""
 
+    def lose(self, number: int, result: TrialResult) -> None:
+        """A trial failed for no fault of its point; the next command tries it again."""
+
 
 def run_here(ledger: Ledger, job: Job, jobs: int = 1) -> None:
     """Run what `ledger` hands out, `jobs` trials at a time, each training with one thread.

@@ -105,7 +105,7 @@ def test_two_worker_processes_find_the_numbers_that_one_process_finds(tmp_path: 
 def test_a_study_keeps_what_it_was_made_with(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     assert study_key(path) is None
-    Board(path, GRID, {"tune": {"folds": 3}})
+    drain(Board(path, GRID, {"tune": {"folds": 3}}))
     assert study_key(path) == {"tune": {"folds": 3}}
 
 
@@ -132,3 +132,21 @@ def test_a_worker_that_dies_ends_the_study_with_a_message(
     with pytest.raises(EdgekitError, match="a worker process died in trial"):
         run_here(board, job, 2)
     assert multiprocessing.active_children() == []
+
+
+def test_a_trial_lost_with_its_worker_is_over_now_and_run_by_the_next_command(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    board = Board(path, GRID, {})
+    number, point = board.next() or pytest.fail("nothing to do")
+    board.lose(number, result(point, "failed", ()))
+    assert point not in drain(board)
+    assert len(board.results) == 4
+    again = Board(path, GRID, {})
+    assert len(again.results) == 3
+    assert drain(again) == [point]
+
+
+def test_a_study_without_a_trial_that_is_over_binds_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    Board(path, GRID, {"tune": {"folds": 3}}).next()
+    assert study_key(path) is None
