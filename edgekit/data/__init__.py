@@ -39,7 +39,7 @@ from edgekit.data.quality import QualityReport, check_recordings
 from edgekit.data.recordings import Recordings
 from edgekit.data.settings import DataConfig
 from edgekit.data.splits import Split, split_recordings
-from edgekit.data.synthetic import SynthConfig, synthesise_hands
+from edgekit.data.synthetic import SynthConfig, draw_preview, synthesise_hands
 from edgekit.data.validation import runs_of, validation_folds
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "choose_layout",
     "convert_recordings",
     "count_hands",
+    "draw_preview",
     "fit_length",
     "fit_normalisation",
     "frames_seen",

@@ -36,7 +36,9 @@ class SynthConfig(StageConfig):
         default=8, ge=2, le=10_000, description="takes of each letter by each person, both days"
     )
     min_frames: int = Field(default=20, ge=2, le=1000, description="shortest take")
-    max_frames: int = Field(default=60, ge=2, le=1000, description="longest take; half of all take a quarter of the way")
+    max_frames: int = Field(
+        default=60, ge=2, le=1000, description="longest take; half of all take a quarter of the way"
+    )
     no_sign: bool = Field(False, description="whether there is a 27th class, no_sign: hands that sign nothing")
     seed: int = Field(default=0, ge=0, description="the same seed gives the same takes")
 

@@ -2,9 +2,9 @@
 
 Angles in degrees, in the axes of `skeleton`. They are angles as hand trackers report them: of a fist, whose joints the
 camera does not see, a tracker reads a straighter knuckle and a more bent middle joint than anatomy has (about 30, 140
-and 50 degrees in place of 75, 105 and 55). Shapes and orientations: the alphabet as drawn in Costello, Random House
-Webster's American Sign Language Dictionary; the variants in use: Keane, Brentari and Riggle, Handshape and
-coarticulation in ASL fingerspelling, 2012.
+and 50 degrees in place of 75, 105 and 55). Shapes and orientations are those of the usual charts of the alphabet,
+checked by eye with `edgekit data synth --preview`; the variants are ones in common use. Neither was measured on
+signers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Triple = tuple[float, float, float]
 Motion = Literal["hold", "j", "z"]
 
 STRAIGHT: Bend = (5, 4, 2)
-FIST: Bend = (40, 124, 48)
-OVER_THUMB: Bend = (60, 92, 14)
-TUCKED: Bend = (62, 104, 28)
+FIST: Bend = (38, 128, 54)
+OVER_THUMB: Bend = (50, 106, 14)
+TUCKED: Bend = (76, 104, 22)
 DROPPED: Bend = (66, 58, 28)
 FOLDED: Bend = (12, 125, 48)
 
@@ -36,7 +36,7 @@ OVER: Thumb = ((19, 26), (-18, 22), (-80, 0))
 ALONG: Thumb = ((28, 12), (6, 8), (-20, 4))
 
 #: How the hand faces: (roll in the image, turn of the palm to the image's right, palm tipped down).
-FRONT: Triple = (0.0, 14.0, 6.0)
+FRONT: Triple = (0.0, 14.0, 9.0)
 TURNED: Triple = (0.0, 48.0, 6.0)
 #: Pointing sideways: away from the signer with the palm to the camera, or across the signer with its back to it.
 OUTWARD: Triple = (-55.0, 18.0, 5.0)
@@ -66,7 +66,7 @@ class Variant(NamedTuple):
 
 def _fingers(*straight: Bend, others: Bend = FIST) -> tuple[Bend, Bend, Bend, Bend]:
     """The first fingers as given, the others alike."""
-    index, middle, ring, little = (*straight, *(others,) * (4 - len(straight)))
+    index, middle, ring, little = [*straight, *[others] * (4 - len(straight))]
     return index, middle, ring, little
 
 
@@ -82,7 +82,12 @@ _BETWEEN: Thumb = ((2, 14), (-16, 10), (-12, 4))
 _CIRCLE: Thumb = ((15, 26), (0, 24), (-10, 14))
 _MEETS: Thumb = ((8, 40), (-8, 42), (-14, 20))
 _OPPOSED: Thumb = ((15, 40), (2, 50), (-5, 45))
-_D_BEND: Bend = (44, 92, 36)
+#: Fingers over the thumb, bent or flat, and tucked ones, for M and N.
+_OVER_THREE = (OVER_THUMB, OVER_THUMB, OVER_THUMB, TUCKED)
+_OVER_TWO = (OVER_THUMB, OVER_THUMB, TUCKED, TUCKED)
+_FLAT_THREE = ((62, 60, 20), (64, 62, 20), (66, 62, 20), (78, 100, 26))
+_FLAT_TWO = ((62, 60, 20), (64, 62, 20), (78, 98, 26), (80, 98, 26))
+_D_BEND: Bend = (40, 108, 32)
 _MIDDLE_OUT: Bend = (44, 8, 4)
 
 LETTERS: dict[str, tuple[Variant, ...]] = {
@@ -133,7 +138,9 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     ),
     "K": (
         Variant(0.5, _fingers(STRAIGHT, (16, 6, 2)), (9, -6, 0, 0), _BETWEEN, (-6, 6, 5)),
-        Variant(0.3, _fingers(STRAIGHT, _MIDDLE_OUT), (6, -4, 0, 0), ((4, 22), (-10, 24), (-8, 18)), (-4, 26, 4), LOOSE),
+        Variant(
+            0.3, _fingers(STRAIGHT, _MIDDLE_OUT), (6, -4, 0, 0), ((4, 22), (-10, 24), (-8, 18)), (-4, 26, 4), LOOSE
+        ),
         Variant(0.2, _fingers(STRAIGHT, (26, 6, 2)), (8, -4, 0, 0), _BETWEEN, TURNED, LOOSE),
     ),
     "L": (
@@ -141,24 +148,12 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.2, _fingers(STRAIGHT), _NONE, ((46, 14), (66, 14), (80, 10)), (0, 2, 4)),
     ),
     "M": (
-        Variant(0.65, (OVER_THUMB, OVER_THUMB, OVER_THUMB, TUCKED), (0, 0, 0, 4), ((2, 20), (-44, 15), (-48, 4)), (4, 6, 4)),
-        Variant(
-            0.35,
-            ((62, 60, 20), (64, 62, 20), (66, 62, 20), (64, 100, 30)),
-            (0, 0, 0, 4),
-            ((2, 24), (-46, 20), (-56, 8)),
-            (4, 10, 12),
-        ),
+        Variant(0.65, _OVER_THREE, (0, 0, 0, 4), ((2, 20), (-48, 15), (-58, 4)), (2, 8, 6)),
+        Variant(0.35, _FLAT_THREE, (0, 0, 0, 4), ((2, 24), (-48, 20), (-60, 8)), (2, 10, 12)),
     ),
     "N": (
-        Variant(0.65, (OVER_THUMB, OVER_THUMB, TUCKED, TUCKED), (4, 2, 2, 6), ((4, 20), (-34, 10), (-30, 0)), (-4, 6, 4)),
-        Variant(
-            0.35,
-            ((62, 60, 20), (64, 62, 20), (66, 98, 30), (64, 100, 30)),
-            (3, 1, 2, 4),
-            ((4, 24), (-34, 18), (-36, 6)),
-            (-2, 10, 12),
-        ),
+        Variant(0.65, _OVER_TWO, (4, 2, 2, 6), ((5, 20), (-32, 11), (-27, 1)), (-1, 8, 6)),
+        Variant(0.35, _FLAT_TWO, (3, 1, 2, 4), ((5, 24), (-32, 18), (-32, 6)), (-1, 10, 12)),
     ),
     "O": (
         Variant(0.45, _ROUND, (-3, -1, 0, 2), _MEETS, (-8, 80, 4), LOOSE),
@@ -166,14 +161,35 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.2, _FLAT_ROUND, (-3, -1, 0, 2), ((8, 44), (-8, 48), (-10, 40)), (-4, 58, 6), LOOSE),
     ),
     "P": (
-        Variant(0.4, ((18, 4, 2), DROPPED, DROPPED, DROPPED), (-10, -4, 0, 0), ((-14, 26), (-44, 28), (-50, 22)), (-66, 2, 38), LOOSE),
-        Variant(0.45, _fingers((10, 4, 2), (58, 8, 4)), (6, -4, 0, 0), ((4, 24), (-10, 28), (-8, 22)), HANGING, LOOSE),
-        Variant(0.15, _fingers((14, 4, 2), (64, 10, 4)), (4, -4, 0, 0), ((2, 26), (-12, 28), (-10, 24)), (-62, 30, 66), LOOSE),
+        Variant(
+            0.3,
+            ((18, 4, 2), DROPPED, DROPPED, DROPPED),
+            (-10, -4, 0, 0),
+            ((-14, 26), (-44, 28), (-50, 22)),
+            (-66, 2, 38),
+            LOOSE,
+        ),
+        Variant(
+            0.3, _fingers(STRAIGHT, (62, 8, 4)), (6, -4, 0, 0), ((4, 24), (-10, 28), (-8, 22)), (-10, 45, 95), LOOSE
+        ),
+        Variant(
+            0.2, _fingers((10, 4, 2), (62, 8, 4)), (6, -4, 0, 0), ((4, 24), (-10, 28), (-8, 22)), (-135, 130, 0), LOOSE
+        ),
+        Variant(
+            0.2, _fingers((14, 4, 2), (64, 10, 4)), (4, -4, 0, 0), ((2, 26), (-12, 28), (-10, 24)), (-62, 30, 66), LOOSE
+        ),
     ),
     "Q": (
-        Variant(0.4, ((52, 10, 4), (74, 66, 36), (76, 70, 38), (76, 72, 38)), (-6, 0, 0, 0), _PINCH_DOWN, (-70, 2, 62), LOOSE),
-        Variant(0.45, _fingers((14, 6, 4)), _NONE, ((22, 24), (10, 26), (-6, 20)), HANGING, LOOSE),
-        Variant(0.15, _fingers((30, 10, 6), others=(70, 80, 36)), (-2, 0, 0, 0), _PINCH_DOWN, (-60, 26, 76), LOOSE),
+        Variant(
+            0.4,
+            ((52, 10, 4), (74, 66, 36), (76, 70, 38), (76, 72, 38)),
+            (-6, 0, 0, 0),
+            _PINCH_DOWN,
+            (-70, 2, 62),
+            LOOSE,
+        ),
+        Variant(0.4, _fingers((14, 6, 4)), _NONE, ((22, 24), (10, 26), (-6, 20)), HANGING, LOOSE),
+        Variant(0.2, _fingers((30, 10, 6), others=(70, 80, 36)), (-2, 0, 0, 0), _PINCH_DOWN, (-50, 30, 90), LOOSE),
     ),
     "R": (
         Variant(0.6, _fingers(STRAIGHT, (12, 6, 2)), (-8, 8, 0, 0), ((13, 20), (-26, 14), (-40, 4))),
@@ -200,21 +216,27 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.3, (STRAIGHT, STRAIGHT, STRAIGHT, (58, 70, 36)), (10, 0, -11, 0), ((8, 28), (-42, 20), (-60, 8))),
     ),
     "X": (
-        Variant(0.4, _fingers((22, 62, 44)), _NONE, ((8, 18), (-20, 12), (-36, 4)), (-8, 0, 4)),
-        Variant(0.25, _fingers((16, 84, 56)), _NONE, OVER, (0, 16, 4)),
-        Variant(0.2, _fingers((20, 40, 32)), _NONE, _HOLDING, (-8, 4, 4)),
-        Variant(0.15, _fingers((18, 78, 50)), _NONE, _HOLDING, (0, 60, 4), LOOSE),
+        Variant(0.3, _fingers((22, 60, 44)), _NONE, ((8, 18), (-20, 12), (-36, 4)), (-10, 0, 8)),
+        Variant(0.2, _fingers((16, 84, 56)), _NONE, OVER, (-4, 12, 8)),
+        Variant(0.3, _fingers((20, 38, 32)), _NONE, _BETWEEN, (-10, 2, 8)),
+        Variant(0.2, _fingers((18, 66, 46)), _NONE, _HOLDING, (0, 60, 4), LOOSE),
     ),
     "Y": (
         Variant(0.75, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -24), ((34, 10), (38, 12), (50, 14)), (-6, 12, 6)),
-        Variant(0.25, _fingers((52, 92, 34), (52, 94, 34), (50, 90, 34), STRAIGHT), (0, 0, 0, -18), ((36, 8), (48, 8), (60, 8)), (8, 8, 4)),
+        Variant(
+            0.25,
+            _fingers((52, 92, 34), (52, 94, 34), (50, 90, 34), STRAIGHT),
+            (0, 0, 0, -18),
+            ((36, 8), (48, 8), (60, 8)),
+            (8, 8, 4),
+        ),
     ),
     "Z": (
         Variant(0.6, _fingers(STRAIGHT), (2, 0, 0, 0), ((15, 18), (-6, 14), (-34, 6)), (-4, 12, 6), LOOSE),
         Variant(0.25, _fingers((16, 6, 4)), (2, 0, 0, 0), _HOLDING, (-10, 10, 30), LOOSE),
         Variant(0.15, _fingers(STRAIGHT), (2, 0, 0, 0), _HOLDING, (-10, 40, 10), LOOSE),
     ),
-}  # fmt: skip
+}
 
 CLASS_NAMES = tuple(LETTERS)
 #: The optional class: hands at rest, between signs, or doing something else.
@@ -241,12 +263,16 @@ TURNS = _radians([variant.facing for variant in VARIANTS])
 TURN_SIGMAS = _radians([variant.facing_sigma for variant in VARIANTS])
 
 
+def _of(letter: int) -> I64:
+    return np.flatnonzero(np.equal(LETTER, letter))
+
+
 def first_variants() -> I64:
     """Index of each letter's commonest variant, as in charts; int64 (26,)."""
-    return np.array([np.flatnonzero(LETTER == k)[WEIGHT[LETTER == k].argmax()] for k in range(len(LETTERS))])
+    return np.array([_of(k)[WEIGHT[_of(k)].argmax()] for k in range(len(LETTERS))])
 
 
 def draw_variants(rng: np.random.Generator) -> I64:
     """One person's variant of each letter, int64 (26,), by weight."""
     chance = np.log(WEIGHT) + rng.gumbel(size=len(WEIGHT))
-    return np.array([np.flatnonzero(LETTER == k)[chance[LETTER == k].argmax()] for k in range(len(LETTERS))])
+    return np.array([_of(k)[chance[_of(k)].argmax()] for k in range(len(LETTERS))])

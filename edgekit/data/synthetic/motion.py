@@ -16,9 +16,11 @@ Z_TIMES = np.array([0.0, 0.3, 0.68, 1.0], dtype=np.float32)
 Z_ROLL, Z_TIP = 0.6, 0.3
 
 #: J: the wrist dips by so many hand sizes while the forearm turns the palm from the camera to the signer.
-J_DIP = 0.3
+J_DIP = 0.35
 J_TURN = np.deg2rad(110.0)
-J_ROLL = np.deg2rad(-25.0)
+#: It rolls aside and tips forward on the way.
+J_ROLL = np.deg2rad(-10.0)
+J_TIP = np.deg2rad(22.0)
 
 #: First frame of a movement at latest, and how many frames it takes at a usual pace.
 LATEST_BEGIN_FRAME = 8
@@ -73,6 +75,7 @@ def draw_j(course: Course) -> tuple[F32, F32]:
     path[..., 0] = (course.extent[:, :1] - 0.8) * 0.4 * _smooth(done)
     turn = np.zeros((*done.shape, 3), dtype=np.float32)
     turn[..., 0] = J_ROLL * course.extent[:, :1] * bow
+    turn[..., 2] = J_TIP * course.extent[:, 1:2] * bow
     turn[..., 1] = J_TURN * np.clip(course.extent[:, 2:], 0.6, 1.4) * _smooth(np.clip(2.0 * done - 0.7, 0.0, 1.0))
     return path, turn
 

@@ -56,6 +56,12 @@ def draw_bones(rng: np.random.Generator) -> Bones:
     return Bones(*(part.astype(np.float32) for part in (bases, phalanges, thumb)))
 
 
+def usual_bones() -> Bones:
+    """The average hand."""
+    phalanges, thumb = PHALANGES_MM / np.float32(HAND_SIZE_MM), THUMB_MM / np.float32(HAND_SIZE_MM)
+    return Bones(BASES, phalanges, thumb)
+
+
 #: What joints can do, in radians and as trackers report it: knuckle, middle and end joint; spread; the thumb's bones.
 #: Active ranges of Hume et al., J. Hand Surg. 15A:240-243, 1990 (100, 105 and 85 degrees of bend), the middle joint's
 #: raised to the 160 degrees that trackers read off fists.
@@ -83,7 +89,10 @@ def hand_landmarks(spread: F32, flexion: F32, thumb: F32, bones: Bones) -> F32:
     points = np.zeros((*spread.shape[:-1], LANDMARKS, 3), dtype=np.float32)
     points[..., 1:18:4, :] = bones.bases
     fingers = points[..., 5:, :].reshape(*spread.shape, 4, 3)  # a view: splits one axis
-    _chain(fingers, spread[..., None], np.cumsum(flexion, axis=-1), bones.phalanges)
+    bent = flexion.copy()
+    bent[..., 1] += bent[..., 0]
+    bent[..., 2] += bent[..., 1]
+    _chain(fingers, spread[..., None], bent, bones.phalanges)
     _chain(points[..., 1:5, :], thumb[..., 0], thumb[..., 1], bones.thumb)
     return points
 
@@ -93,5 +102,5 @@ def _chain(joints: F32, aside: F32, lift: F32, lengths: F32) -> None:
     the palm's plane and a lift out of it."""
     flat = np.cos(lift) * lengths
     for axis, step in enumerate((flat * np.sin(aside), flat * np.cos(aside), np.sin(lift) * lengths)):
-        np.cumsum(step, axis=-1, out=step)
-        joints[..., 1:, axis] = joints[..., :1, axis] + step
+        for k in range(3):
+            np.add(joints[..., k, axis], step[..., k], out=joints[..., k + 1, axis])

@@ -1,4 +1,4 @@
-"""What a hand tracker makes of a hand: depth it only guesses, jitter, fingers it does not see, lost and stale frames."""
+"""What a hand tracker makes of a hand: guessed depth, jitter, fingers it does not see, lost and stale frames."""
 
 from __future__ import annotations
 
