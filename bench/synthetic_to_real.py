@@ -48,7 +48,7 @@ class Recipe:
 
 
 REAL = Recipe(epochs=40, batch_size=32, learning_rate=1e-3, varied=1.0)
-TUNED = Recipe(epochs=10, batch_size=64, learning_rate=1e-3, varied=1.0)
+TUNED = Recipe(epochs=8, batch_size=64, learning_rate=1e-3, varied=1.0)
 FEW_TAKES = 5
 
 
@@ -193,25 +193,26 @@ def report(real: Recordings, options: argparse.Namespace) -> None:
     later = takes_of(real, first & (real.session != TUNING))
     runs = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
+        run: dict[str, Any] = {}
+
+        def measure(name: str, model: RecurrentClassifier, part: Takes, run: dict[str, Any] = run) -> None:
+            run[name] = found = scores(predict(model, part), part)
+            moving = " ".join(f"{letter} {found[letter]}" for letter in MOVING if letter in found)
+            print(f"  {name}: static {found['static_24']:.3f} all {found['all']:.3f} {moving}", flush=True)
+
         model, made, _ = pretrained(options, seed)
-        run = {f"synthetic -> {name}": scores(predict(model, part), part) for name, part in parts.items()}
-        alone = train(one, one, REAL, seed)
-        run["signer-1 -> others"] = scores(predict(alone, others), others)
-        run["synthetic + signer-1 -> others"] = scores(predict(adapted(model, one, made, seed), others), others)
+        for name, part in parts.items():
+            measure(f"synthetic -> {name}", model, part)
+        measure("synthetic + signer-1 -> others", adapted(model, one, made, seed), others)
+        measure("signer-1 -> others", train(one, one, REAL, seed), others)
         for draw in range(options.draws):
             few, _ = five_takes(day, 10 * seed + draw)
-            run[f"five takes, draw {draw} -> other day"] = scores(
-                predict(adapted(model, few, made, seed), later), later
-            )
-            bare = train(mixture(few, few, 3000, seed), few, TUNED, seed)
-            run[f"five takes alone, draw {draw} -> other day"] = scores(predict(bare, later), later)
+            measure(f"five takes, draw {draw} -> other day", adapted(model, few, made, seed), later)
+        bare = train(mixture(few, few, 3000, seed), few, TUNED, seed)
+        measure("five takes without synthetic -> other day", bare, later)
         runs.append(run)
-        print("\n".join(f"  {name}: static {r['static_24']:.3f} all {r['all']:.3f} J {r.get('J')} Z {r.get('Z')}"
-                        for name, r in run.items()), flush=True)  # fmt: skip
         if options.output:
-            said = {
-                name: getattr(options, name) for name in ("people", "takes", "epochs", "first_seed", "seeds", "draws")
-            }
+            said = {name: getattr(options, name) for name in ("people", "takes", "epochs", "first_seed", "draws")}
             options.output.write_text(json.dumps({"options": said, "runs": runs}, indent=1) + "\n")
     show("first seed, synthetic only", runs[0]["synthetic -> letters, not the tuning day"])
     for name in runs[0]:
