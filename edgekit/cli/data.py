@@ -99,32 +99,33 @@ def synth(
       edgekit data synth hands.npz --people 8 --seed 1
     """
     from edgekit.config import build
-    from edgekit.data import SynthConfig
+    from edgekit.data import SynthConfig, choose_layout, refuse_existing
 
     if output is None and preview is None:
         raise click.UsageError("give OUTPUT, --preview FILE.png, or both")
     said = flags(synth={"people": people, "takes_per_letter": takes_per_letter, "seed": seed})
     config = build(SynthConfig, {**said.get("synth", {}), "no_sign": no_sign}, "data synth")
-    drawn = None if preview is None else _draw(preview, force)
+    for path in filter(None, (output, preview)):
+        refuse_existing(path, force)
+    if output is not None:
+        choose_layout(output)
+    drawn = None if preview is None else _draw(preview)
     about = {"preview": drawn} if output is None else {**_write(output, config, force), "preview": drawn}
     emit(as_json, about, lambda: "\n".join(_synth_lines(about)))
 
 
-def _draw(preview: Path, force: bool) -> str:
+def _draw(preview: Path) -> str:
     from edgekit.artifacts import write_bytes
-    from edgekit.data import draw_preview, refuse_existing
+    from edgekit.data import draw_preview
 
-    refuse_existing(preview, force)
     return str(write_bytes(preview, draw_preview()))
 
 
 def _write(output: Path, config: Any, force: bool) -> dict[str, Any]:
-    from edgekit.data import choose_layout, refuse_existing, save_recordings, synthesise_hands
+    from edgekit.data import choose_layout, save_recordings, synthesise_hands
 
-    layout = choose_layout(output)
-    refuse_existing(output, force)
     made = synthesise_hands(config)
-    save_recordings(output, made, layout, force)
+    save_recordings(output, made, choose_layout(output), force)
     return {"path": str(output), "takes": made.takes, "classes": made.classes, "synthetic": True}
 
 

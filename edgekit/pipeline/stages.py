@@ -27,6 +27,7 @@ from edgekit.model import (
 )
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
+from edgekit.pipeline.pretrain import PretrainConfig, pretrain_model
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
@@ -59,6 +60,7 @@ class Stages:
         self.data_config = self.settings.section("data", DataConfig)
         self.augmentation = self.settings.augmentation()
         self.gates = self.settings.section("gates", GatesConfig)
+        self.pretrain = self.settings.section("pretrain", PretrainConfig)
 
     @cached_property
     def digest(self) -> str:
@@ -149,13 +151,15 @@ class Stages:
                 "regularization": self.settings.section("regularization", RegularizationConfig),
             }
             dumped = {key: value.model_dump(mode="json") for key, value in sections.items()}
-            return {**self._common_config(), "model": self.model_config(name).model_dump(mode="json"), **dumped}
+            own = {"model": self.model_config(name).model_dump(mode="json"), **self.pretrain.described()}
+            return {**self._common_config(), **own, **dumped}
 
         return Stage(train_stage_name(name), 1, (), config, dict, lambda: self._train(name))
 
     def _student_config(self) -> dict[str, Any]:
         return {
             **self._common_config(),
+            **self.pretrain.described(),
             "teacher": self.settings.teacher,
             "student": self.student_config().model_dump(mode="json"),
             "distill": self.settings.section("distill", DistillConfig).model_dump(mode="json"),
@@ -205,6 +209,15 @@ class Stages:
         torch.set_num_threads(threads)
         self.workspace.watcher.note(f"{key}: training with {threads} thread{'s' * (threads > 1)}")
 
+    def _pretrain(self, stage: str, model: RecurrentClassifier) -> None:
+        """Where wanted: weights from synthetic hands, before the recordings."""
+        if self.pretrain.source == "none":
+            return
+        setup = RunSetup(listener=lambda epoch: self.workspace.watcher.epoch(stage, epoch))
+        names, length = self.dataset.class_names, self.data_config.sequence_length
+        accuracy = pretrain_model(model, names, self.pretrain, self._augmentation(), length, self.settings.seed, setup)
+        self.workspace.watcher.note(f"{stage}: starts from synthetic hands, {accuracy:.3f} on other synthetic people")
+
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
         model = build_model(
@@ -212,6 +225,7 @@ class Stages:
         )
         training = self.settings.section("training", TrainingConfig)
         self._use_threads(stage, model, training.batch_size)
+        self._pretrain(stage, model)
         result = train_model(
             model,
             self.train_takes(),
@@ -255,6 +269,7 @@ class Stages:
             self.student_config(), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
         self._use_threads(STUDENT, student, config.training.batch_size)
+        self._pretrain(STUDENT, student)
         result = distill_model(
             teacher,
             student,
