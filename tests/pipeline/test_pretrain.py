@@ -64,4 +64,4 @@ def test_recordings_of_something_else_are_refused() -> None:
 
 def test_it_is_off_unless_said_and_decides_the_outcome() -> None:
     assert Settings(Options()).section("pretrain", PretrainConfig).described() == {}
-    assert SMALL.described()["pretrain"]["people"] == 8
+    assert SMALL.described()["pretrain"]["people"] == SMALL.people
