@@ -72,6 +72,8 @@ _DATA = (
                  " classes. Default: synthetic, the embedded hands."),
     click.option("--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people"
                  " [session]."),
+    click.option("--pretrain", type=click.Choice(["none", "synthetic"]), help="Start models from weights trained on"
+                 " synthetic hands [none]."),
 )  # fmt: skip
 
 
@@ -82,9 +84,9 @@ def common_options(function: Command) -> Command:
     def wrapper(**given: Any) -> Any:
         names = ("workdir", "config", "assignments", "preset", "seed", "threads", "device", "devices", "precision")
         known = {name: given.pop(name) for name in (*names, "quiet", "verbose", "force", "dry_run")}
-        data, split = given.pop("data", None), given.pop("split", None)
-        flags = {"data": {"split": split}} if split else {}
-        common = Common(**known, json=given.pop("as_json"), data=data, flags=flags)
+        data, split, pretrain = (given.pop(name, None) for name in ("data", "split", "pretrain"))
+        said = flags(data={"split": split}, pretrain={"source": pretrain})
+        common = Common(**known, json=given.pop("as_json"), data=data, flags=said)
         return function(common, **given)
 
     for option in reversed(_COMMON):

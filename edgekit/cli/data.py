@@ -116,16 +116,29 @@ def clean(
 
 
 @data.command()
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path), required=False)
 @click.option("--people", type=click.IntRange(1), help="Different hands.")
 @click.option("--takes-per-letter", type=click.IntRange(1), help="Of each person.")
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same hands.")
+@click.option("--no-sign", is_flag=True, help="A 27th class of hands that sign nothing.")
+@click.option(
+    "--preview",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the letters to a PNG file [needs matplotlib].",
+)
 @force_option
 @json_option
 def synth(
-    output: Path, people: int | None, takes_per_letter: int | None, seed: int | None, force: bool, as_json: bool
+    output: Path | None,
+    people: int | None,
+    takes_per_letter: int | None,
+    seed: int | None,
+    no_sign: bool,
+    preview: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
-    """Write synthetic recordings of the 26 letters.
+    """Write synthetic recordings of the 26 letters, or draw the letters.
 
     OUTPUT may be .npz, .csv, .parquet or a folder. Synthetic accuracy is not real accuracy.
 
@@ -134,13 +147,38 @@ def synth(
       edgekit data synth hands.npz --people 8 --seed 1
     """
     from edgekit.config import build
-    from edgekit.data import SynthConfig, choose_layout, refuse_existing, save_recordings, synthesise_hands
+    from edgekit.data import SynthConfig, choose_layout, refuse_existing
 
+    if output is None and preview is None:
+        raise click.UsageError("give OUTPUT, --preview FILE.png, or both")
     said = flags(synth={"people": people, "takes_per_letter": takes_per_letter, "seed": seed})
-    config = build(SynthConfig, said.get("synth", {}), "data synth")
-    layout = choose_layout(output)
-    refuse_existing(output, force)
+    config = build(SynthConfig, {**said.get("synth", {}), "no_sign": no_sign}, "data synth")
+    for path in filter(None, (output, preview)):
+        refuse_existing(path, force)
+    if output is not None:
+        choose_layout(output)
+    drawn = None if preview is None else _draw(preview)
+    about = {"preview": drawn} if output is None else {**_write(output, config, force), "preview": drawn}
+    emit(as_json, about, lambda: "\n".join(_synth_lines(about)))
+
+
+def _draw(preview: Path) -> str:
+    from edgekit.artifacts import write_bytes
+    from edgekit.data import draw_preview
+
+    return str(write_bytes(preview, draw_preview()))
+
+
+def _write(output: Path, config: Any, force: bool) -> dict[str, Any]:
+    from edgekit.data import choose_layout, save_recordings, synthesise_hands
+
     made = synthesise_hands(config)
-    save_recordings(output, made, layout, force)
-    about = {"path": str(output), "takes": made.takes, "classes": made.classes, "synthetic": True}
-    emit(as_json, about, lambda: f"{output}: {made.takes} synthetic takes of {made.classes} letters")
+    save_recordings(output, made, choose_layout(output), force)
+    return {"path": str(output), "takes": made.takes, "classes": made.classes, "synthetic": True}
+
+
+def _synth_lines(about: dict[str, Any]) -> list[str]:
+    taken = (
+        [f"{about['path']}: {about['takes']} synthetic takes of {about['classes']} classes"] if "path" in about else []
+    )
+    return taken + ([f"{about['preview']}: the 26 letters as synthetic hands"] if about["preview"] else [])

@@ -41,7 +41,7 @@ from edgekit.data.quality import QualityReport, check_recordings, refuse_impossi
 from edgekit.data.recordings import Recordings
 from edgekit.data.settings import DataConfig
 from edgekit.data.splits import Split, split_recordings
-from edgekit.data.synthetic import SynthConfig, synthesise_hands
+from edgekit.data.synthetic import SynthConfig, draw_preview, synthesise_hands
 from edgekit.data.validation import runs_of, validation_folds
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "confident_classes",
     "convert_recordings",
     "count_hands",
+    "draw_preview",
     "find_dropped",
     "fit_length",
     "fit_normalisation",

@@ -15,7 +15,7 @@ from edgekit.pipeline.settings import Settings, needs_extra
 from edgekit.pipeline.use import Evaluation, describe_environment, evaluate_file
 from edgekit.pipeline.workspace import Record, Workspace
 from edgekit.profiles import load_profile
-from edgekit.report import chain_markdown
+from edgekit.report import can_draw, chain_markdown
 
 if TYPE_CHECKING:
     from edgekit.bench import BenchResult
@@ -130,11 +130,12 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
         return None
     workspace.watcher.stage("bench", "start", f"profile {profile}")
     bench = bench_model(workspace, None, checked)
-    evaluation = evaluate_file(workspace, None, "test", workspace.path / "confusion.png")
-    result = replace(result, bench=bench, evaluation=replace(evaluation, picture="confusion.png"))
+    picture = workspace.path / "confusion.png" if can_draw() else None
+    evaluation = evaluate_file(workspace, None, "test", picture)
+    result = replace(result, bench=bench, evaluation=replace(evaluation, picture=picture.name if picture else None))
     write_json(workspace.path / "report.json", result.to_dict())
     write_bytes(workspace.path / "report.md", chain_markdown(result).encode())
-    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json, confusion.png")
+    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json")
     return result
 
 

@@ -23,6 +23,7 @@ from edgekit.model import (
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
 from edgekit.pipeline.fitting import deciding, export_model, leave_model, run_setup
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
+from edgekit.pipeline.pretrain import PretrainConfig, pretrain_model
 from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
@@ -55,6 +56,7 @@ class Stages:
         self.data_config = self.settings.section("data", DataConfig)
         self.augmentation = self.settings.augmentation()
         self.gates = self.settings.section("gates", GatesConfig)
+        self.pretrain = self.settings.section("pretrain", PretrainConfig)
 
     @cached_property
     def digest(self) -> str:
@@ -153,13 +155,15 @@ class Stages:
             }
             dumped = {key: deciding(value) for key, value in sections.items()}
             del dumped["regularization"]["dropout"]  # it is in `model`
-            return {**self._common_config(), "model": self.model_config(name).model_dump(mode="json"), **dumped}
+            own = {"model": self.model_config(name).model_dump(mode="json"), **self.pretrain.described()}
+            return {**self._common_config(), **own, **dumped}
 
         return Stage(train_stage_name(name), 1, (), config, dict, lambda: self._train(name))
 
     def _student_config(self) -> dict[str, Any]:
         return {
             **self._common_config(),
+            **self.pretrain.described(),
             "teacher": self.settings.teacher,
             "student": self.student_config().model_dump(mode="json"),
             "distill": deciding(self.settings.section("distill", DistillConfig)),
@@ -194,12 +198,22 @@ class Stages:
     def _setup(self, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module) -> RunSetup:
         return run_setup(self.workspace, self.dataset, stage, key, section, model)
 
+    def _pretrain(self, stage: str, model: RecurrentClassifier) -> None:
+        """Where wanted: weights from synthetic hands, before the recordings."""
+        if self.pretrain.source == "none":
+            return
+        setup = RunSetup(listener=lambda epoch: self.workspace.watcher.epoch(stage, epoch))
+        names, length = self.dataset.class_names, self.data_config.sequence_length
+        accuracy = pretrain_model(model, names, self.pretrain, self._augmentation(), length, self.settings.seed, setup)
+        self.workspace.watcher.note(f"{stage}: starts from synthetic hands, {accuracy:.3f} on other synthetic people")
+
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
         model = build_model(
             self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
         setup = self._setup(stage, self.table[stage].config(), "training", model)
+        self._pretrain(stage, model)
         result = train_model(
             model,
             self.train_takes(),
@@ -245,6 +259,7 @@ class Stages:
         )
         key = {**self._student_config(), **self._teacher_inputs()}
         setup = self._setup(STUDENT, key, "distill.training", student)
+        self._pretrain(STUDENT, student)
         result = distill_model(
             teacher,
             student,

@@ -6,7 +6,7 @@ from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.junit import bench_junit
 from edgekit.report.markdown import bench_markdown, chain_markdown
-from edgekit.report.picture import check_picture, draw_confusion
+from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.texts import (
     pairs_text,
@@ -23,6 +23,7 @@ __all__ = [
     "bench_junit",
     "bench_markdown",
     "bench_text",
+    "can_draw",
     "chain_markdown",
     "chain_text",
     "check_picture",

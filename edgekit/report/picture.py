@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,11 @@ from edgekit.report.tables import count, percent
 FORMATS = ("png", "svg", "pdf")
 #: Counts are written into the cells of matrices up to so many classes.
 MOST_COUNTS = 40
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is here."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def check_picture(path: Path) -> None:

@@ -1,12 +1,12 @@
 """Synthetic recordings: many people sign the 26 letters of the ASL manual alphabet on two days each.
 
-First version: one variant per letter, right hands, no occlusion. Accuracies on these takes say that the tool
-works, not how well real hands are read; whoever shows one has to call it synthetic.
+Accuracies on these takes are not accuracies on real hands; whoever shows one has to call it synthetic.
+`bench/synthetic_to_real.py` measures what they teach about real ones.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -15,30 +15,17 @@ from edgekit.config import StageConfig
 from edgekit.data.hand import F32, HAND_FEATURES, I64
 from edgekit.data.recordings import Recordings
 from edgekit.data.synthetic import letters
-from edgekit.data.synthetic.camera import (
-    Tracker,
-    add_jitter,
-    draw_camera,
-    draw_tracker,
-    lose_frames,
-    project,
-    rotations,
-)
-from edgekit.data.synthetic.motion import approach, movement, take_progress
-from edgekit.data.synthetic.skeleton import Bones, draw_bones, hand_landmarks
+from edgekit.data.synthetic.camera import draw_camera, mirror, project, rotations
+from edgekit.data.synthetic.motion import Course, draw_course, draw_j, draw_z, drift, ease_weights
+from edgekit.data.synthetic.person import Person, Pose, draw_person
+from edgekit.data.synthetic.skeleton import hand_landmarks
+from edgekit.data.synthetic.tracker import Tracker, draw_tracker, hidden_landmarks, lose_frames, tracking_errors
 
 #: Part of a person's takes that is recorded on the second day, which the session split tests on.
 SECOND_DAY_RATIO = 0.28
 DAYS = ("2000-01-01", "2000-01-02")
-
-#: Sigmas in degrees: fingers' flexion and spread, thumb, facing; between people per letter, days, takes,
-#: within a take.
-SIGMAS_DEG = {
-    "person": {"flexion": 6.0, "spread": 2.0, "thumb": 8.0, "turn": 8.0},
-    "day": {"flexion": 3.0, "spread": 1.0, "thumb": 4.0, "turn": 4.0},
-    "take": {"flexion": 3.0, "spread": 1.0, "thumb": 3.0, "turn": 3.0},
-    "within": {"flexion": 3.0, "spread": 0.8, "thumb": 3.0, "turn": 0.0},
-}
+#: People are made by so many threads; numpy lets go of the interpreter in long operations.
+THREADS = 2
 
 
 class SynthConfig(StageConfig):
@@ -49,7 +36,10 @@ class SynthConfig(StageConfig):
         default=8, ge=2, le=10_000, description="takes of each letter by each person, both days"
     )
     min_frames: int = Field(default=20, ge=2, le=1000, description="shortest take")
-    max_frames: int = Field(default=40, ge=2, le=1000, description="longest take")
+    max_frames: int = Field(
+        default=60, ge=2, le=1000, description="longest take; half of all take a quarter of the way"
+    )
+    no_sign: bool = Field(False, description="whether there is a 27th class, no_sign: hands that sign nothing")
     seed: int = Field(default=0, ge=0, description="the same seed gives the same takes")
 
     @model_validator(mode="after")
@@ -58,68 +48,47 @@ class SynthConfig(StageConfig):
             raise ValueError(f"min_frames ({self.min_frames}) must not exceed max_frames ({self.max_frames})")
         return self
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A to Z, and no_sign where wanted."""
+        return (*letters.CLASS_NAMES, *((letters.NO_SIGN,) if self.no_sign else ()))
+
 
 def synthesise_hands(config: SynthConfig | None = None) -> Recordings:
-    """Recordings of `people` * 26 * `takes_per_letter` takes, 63 features, coordinates as in real recordings.
+    """Recordings of `people` * classes * `takes_per_letter` takes, 63 features, coordinates as in real recordings.
 
     Signers are synthetic-00, synthetic-01, ...; each has two days, sessions 2000-01-01-synthetic-00 and
-    2000-01-02-synthetic-00, the second with about 28 % of the takes. Order: person, day, letter.
+    2000-01-02-synthetic-00, the second with about 28 % of the takes. Order: person, day, class.
     """
     config = config or SynthConfig()
     seeds = np.random.SeedSequence(config.seed).spawn(config.people)
     days = _takes_per_day(config.takes_per_letter)
-    parts = [_synthesise_person(config, days, np.random.default_rng(seed)) for seed in seeds]
-    sequences, lengths, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    classes = len(config.class_names)
+    each = classes * config.takes_per_letter
+    sequences = np.zeros((config.people * each, config.max_frames, HAND_FEATURES), dtype=np.float32)
+    lengths, labels = (np.zeros(len(sequences), dtype=np.int64) for _ in range(2))
+
+    def make(k: int) -> None:
+        own = slice(k * each, (k + 1) * each)
+        labels[own] = np.concatenate([np.repeat(np.arange(classes), takes) for takes in days])
+        _record_person(config, days, sequences[own], lengths[own], labels[own], np.random.default_rng(seeds[k]))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(make, range(config.people)):
+            pass
     digits = max(2, len(str(config.people - 1)))
     people = [f"synthetic-{k:0{digits}d}" for k in range(config.people)]
-    classes = len(letters.CLASS_NAMES)
     sessions = [f"{day}-{person}" for person in people for day in DAYS]
     return Recordings(
         sequences=sequences,
         lengths=lengths,
         labels=labels,
-        class_names=letters.CLASS_NAMES,
-        signer=np.repeat(np.array(people), classes * config.takes_per_letter),
+        class_names=config.class_names,
+        signer=np.repeat(np.array(people), each),
         session=np.repeat(np.array(sessions), np.tile([classes * takes for takes in days], config.people)),
         source=f"synthetic hands (seed {config.seed})",
         synthetic=True,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Pose:
-    """Joint angles and facing in radians: flexion (n, 4, 3), spread (n, 4), thumb (n, 3, 2), turn (n, 3)."""
-
-    flexion: F32
-    spread: F32
-    thumb: F32
-    turn: F32
-
-    def at(self, index: I64) -> _Pose:
-        """The poses at `index`."""
-        return _Pose(self.flexion[index], self.spread[index], self.thumb[index], self.turn[index])
-
-    def varied(self, level: str, rng: np.random.Generator) -> _Pose:
-        """With angles drawn about these; a finger's joints vary together, the end joint follows the middle
-        one."""
-        sigma = {name: np.deg2rad(value) for name, value in SIGMAS_DEG[level].items()}
-        n = len(self.spread)
-        common = rng.normal(0.0, sigma["flexion"], (n, 4, 1)) * np.array([1.0, 1.2, 0.7])
-        own = rng.normal(0.0, sigma["flexion"] / 2, (n, 4, 3))
-        drawn = (
-            self.flexion + common + own,
-            self.spread + rng.normal(0.0, sigma["spread"], (n, 4)),
-            self.thumb + rng.normal(0.0, sigma["thumb"], (n, 3, 2)),
-            self.turn + rng.normal(0.0, sigma["turn"], (n, 3)),
-        )
-        return _Pose(*(part.astype(np.float32) for part in drawn))
-
-    def landmarks(self, bones: Bones) -> F32:
-        """(n, 21, 3) in the hand's axes."""
-        return hand_landmarks(self.spread, np.maximum(self.flexion, np.float32(-0.15)), self.thumb, bones)
-
-
-_ALPHABET = _Pose(letters.FLEXION, letters.SPREAD, letters.THUMBS, letters.TURNS)
 
 
 def _takes_per_day(takes: int) -> tuple[int, int]:
@@ -127,64 +96,112 @@ def _takes_per_day(takes: int) -> tuple[int, int]:
     return takes - second, second
 
 
-def _synthesise_person(config: SynthConfig, days: tuple[int, int], rng: np.random.Generator) -> tuple[F32, I64, I64]:
-    """sequences, lengths and labels of one person's two days."""
-    bones, tracker = draw_bones(rng), draw_tracker(rng)
-    habit = _ALPHABET.varied("person", rng)
-    parts = []
-    for takes in days:
-        labels = np.repeat(np.arange(len(letters.CLASS_NAMES)), takes)
-        pose = habit.varied("day", rng).at(labels).varied("take", rng)
-        lengths = rng.integers(config.min_frames, config.max_frames + 1, len(labels))
-        parts.append((_record(pose, labels, lengths, config.max_frames, bones, tracker, rng), lengths, labels))
-    sequences, lengths_, labels_ = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return sequences, lengths_, labels_
+def _record_person(
+    config: SynthConfig, days: tuple[int, int], out: F32, lengths: I64, labels: I64, rng: np.random.Generator
+) -> None:
+    """Fill out (takes, frames, 63) and lengths (takes,) with one person's two days."""
+    person, tracker = draw_person(rng), draw_tracker(rng)
+    lengths[:] = _draw_lengths(config, len(labels), rng)
+    first = days[0] * len(config.class_names)
+    for part in (slice(0, first), slice(first, None)):
+        image = _record_day(person, tracker, labels[part], lengths[part], config.max_frames, rng)
+        out[part] = image.reshape(len(image), config.max_frames, HAND_FEATURES)
 
 
-def _record(
-    pose: _Pose,
-    labels: I64,
-    lengths: I64,
-    frames: int,
-    bones: Bones,
-    tracker: Tracker,
-    rng: np.random.Generator,
+def _draw_lengths(config: SynthConfig, takes: int, rng: np.random.Generator) -> I64:
+    """Short takes are commoner than long ones."""
+    span = config.max_frames - config.min_frames + 1
+    lengths: I64 = config.min_frames + (span * rng.random(takes) ** 2).astype(np.int64)
+    return lengths
+
+
+def _record_day(
+    person: Person, tracker: Tracker, labels: I64, lengths: I64, frames: int, rng: np.random.Generator
 ) -> F32:
-    """One day before one camera: float32 (takes, frames, 63), zeros behind `lengths`."""
+    """One day before one camera: float32 (takes, frames, 21, 3), zeros behind `lengths`."""
     takes = len(labels)
     camera = draw_camera(rng)
-    time = take_progress(lengths, frames)
-    path, turn = movement(labels, time, rng)
-    turn += (pose.turn + np.array(camera.turn, dtype=np.float32))[:, None]
-    shape = _shape_over_time(pose, time, bones, rng)
+    start, end = _held_poses(person, labels, rng)
+    course = draw_course(lengths, frames, person.pace, rng)
+    path, turn = _movement(labels, course, person, rng)
+    ease = ease_weights(lengths, frames, rng)
+    turn += np.array(camera.turn, dtype=np.float32)
+    pose = _over_time(start, end, lengths, ease, rng)
+    turn += pose.turn
+    shape = hand_landmarks(pose.spread, pose.flexion, pose.thumb, person.bones)
     points = np.matmul(shape, np.swapaxes(rotations(turn), -1, -2))
     size = (camera.size * np.exp(rng.normal(0.0, 0.05, takes))).astype(np.float32)
+    depth = (tracker.depth * np.exp(rng.normal(0.0, 0.1, takes))).astype(np.float32)
     path += rng.normal(0.0, 0.15, (takes, 1, 2)).astype(np.float32)
-    image = project(points, path, size, camera, tracker)
-    add_jitter(image, size, camera, tracker, rng)
+    image = project(points, path, size, depth, camera)
+    hidden = hidden_landmarks(points[:, min(frames - 1, 8)])
+    errors = tracking_errors(frames, labels, hidden, tracker, rng)
+    errors *= size[:, None, None, None]
+    errors[..., 1] *= np.float32(camera.aspect)
+    image += errors
+    if camera.mirrored != person.left_handed:
+        mirror(image)
     lose_frames(image, lengths, rng)
-    return image.reshape(takes, frames, HAND_FEATURES)
+    return image
 
 
-def _shape_over_time(pose: _Pose, time: F32, bones: Bones, rng: np.random.Generator) -> F32:
-    """Landmarks (takes, frames, 21, 3) in the hand's axes: from the relaxed hand (some takes), through the
-    pose, slowly to one a little beside it. Blends of landmarks stand for blends of angles; for small changes
-    they agree."""
-    takes, frames = time.shape
-    start = pose.landmarks(bones)
-    end = pose.varied("within", rng).landmarks(bones)
-    shape = start[:, None] + np.clip(time, 0.0, 1.0)[..., None, None] * (end - start)[:, None]
-    weight = approach(takes, frames, rng)
-    entering = np.flatnonzero(weight[:, 0])
-    early = int((weight > 0).any(axis=0).sum())
-    relaxed = _relaxed(bones)[None, None] - shape[entering, :early]
-    shape[entering, :early] += weight[entering, :early, None, None] * relaxed
-    return shape
+def _held_poses(person: Person, labels: I64, rng: np.random.Generator) -> tuple[Pose, Pose]:
+    """How each take begins and ends its sign; hands that sign nothing are anything in between."""
+    day = person.on_a_day(rng)
+    sign = np.where(labels < len(letters.CLASS_NAMES), labels, 0)
+    start = day.at(sign).varied("take", rng)
+    end = start.varied("within", rng)
+    nothing = labels == len(letters.CLASS_NAMES)
+    if nothing.any():
+        share = nothing.astype(np.float32)
+        start, end = (pose.mixed(_anything(day, len(labels), rng), share) for pose in (start, end))
+    return start, end
 
 
-def _relaxed(bones: Bones) -> F32:
-    """Landmarks (21, 3) of the hand at ease."""
-    flexion = np.deg2rad(np.array([[letters.RELAXED_BEND] * 4], dtype=np.float32))
-    thumb = np.deg2rad(np.array([letters.RELAXED_THUMB], dtype=np.float32))
-    landmarks: F32 = hand_landmarks(np.zeros((1, 4), dtype=np.float32), flexion, thumb, bones)[0]
-    return landmarks
+def _anything(day: Pose, takes: int, rng: np.random.Generator) -> Pose:
+    """Hands at ease or on the way between two letters."""
+    ease = Pose.of_variants(np.full(takes, len(letters.VARIANTS) - 1)).varied("person", rng)
+    one, other = (day.at(rng.integers(0, len(letters.CLASS_NAMES), takes)) for _ in range(2))
+    between = one.mixed(other, rng.uniform(0.35, 0.65, takes).astype(np.float32))
+    return ease.mixed(between, np.maximum(rng.uniform(-0.8, 0.8, takes), 0.0).astype(np.float32))
+
+
+def _movement(labels: I64, course: Course, person: Person, rng: np.random.Generator) -> tuple[F32, F32]:
+    """Wrist path (takes, frames, 2) in hand sizes and turn (takes, frames, 3) in radians, on top of the held sign."""
+    takes, frames = course.done.shape
+    nothing = 1.0 + 8.0 * (labels == len(letters.CLASS_NAMES)).astype(np.float32)[:, None, None]
+    path = drift(takes, frames, 2, 0.02, rng) * nothing
+    turn = drift(takes, frames, 3, 0.03, rng) * nothing
+    turn += rng.standard_normal((takes, frames, 3), dtype=np.float32) * np.float32(person.tremor)
+    motions = np.array([*letters.MOTIONS, "hold"])[labels]
+    for motion, draw in (("z", draw_z), ("j", draw_j)):
+        moving = motions == motion
+        along, turning = draw(Course(course.done[moving], course.extent[moving]))
+        path[moving] += along
+        turn[moving] += turning
+    return path, turn
+
+
+def _over_time(start: Pose, end: Pose, lengths: I64, ease: F32, rng: np.random.Generator) -> Pose:
+    """Angles over a take, each with a frame axis behind its first: from one pose slowly to the other, in some takes
+    from or to the hand at ease."""
+    takes, frames = ease.shape
+    rest = Pose.of_variants(np.full(takes, len(letters.VARIANTS) - 1)).varied("take", rng)
+    time = np.minimum(np.arange(frames) / np.maximum(lengths - 1, 1)[:, None], 1.0).astype(np.float32)
+    blended = np.flatnonzero(ease.any(axis=1))
+
+    def along(first: F32, last: F32, relaxed: F32) -> F32:
+        extra = (1,) * (first.ndim - 1)
+        value = first[:, None] + time.reshape(takes, frames, *extra) * (last - first)[:, None]
+        weight = ease[blended].reshape(len(blended), frames, *extra)
+        value[blended] += weight * (relaxed[blended, None] - value[blended])
+        return value
+
+    turn = along(start.turn, end.turn, start.turn + 0.5 * (rest.turn - start.turn))
+    return Pose(
+        along(start.flexion, end.flexion, rest.flexion),
+        along(start.spread, end.spread, rest.spread),
+        along(start.thumb, end.thumb, rest.thumb),
+        turn,
+        start.turn_sigma,
+    )

@@ -1,78 +1,113 @@
-"""How a sign moves over a take: the paths of J and Z, drift of a held hand, the movement into a sign."""
+"""How a sign moves over a take: the paths of J and Z, drift of a held hand, the movement into a sign and out of it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgekit.data.hand import F32, I64
-from edgekit.data.synthetic.letters import MOTIONS
 
 #: Corners of Z as the camera sees a right hand draw it, in hand sizes (x right, y down), and when they are
-#: reached.
-Z_CORNERS = np.array([[0.0, 0.0], [-0.6, 0.0], [0.1, 0.65], [-0.5, 0.72]], dtype=np.float32)
+#: reached. The wrist draws a smaller Z than the fingertip: the hand turns along.
+Z_CORNERS = np.array([[0.0, 0.0], [-0.55, 0.0], [0.05, 0.75], [-0.5, 0.85]], dtype=np.float32)
 Z_TIMES = np.array([0.0, 0.3, 0.68, 1.0], dtype=np.float32)
+#: Radians that the hand rolls and tips by per hand size of the wrist's path.
+Z_ROLL, Z_TIP = 0.6, 0.3
 
 #: J: the wrist dips by so many hand sizes while the forearm turns the palm from the camera to the signer.
-J_DIP = 0.28
-J_TURN = np.deg2rad(120.0)
-J_ROLL = np.deg2rad(-25.0)
+J_DIP = 0.35
+J_TURN = np.deg2rad(110.0)
+#: It rolls aside and tips forward on the way.
+J_ROLL = np.deg2rad(-10.0)
+J_TIP = np.deg2rad(22.0)
 
-#: Chance that a take shows the movement into its sign, and how many frames it takes at most.
-APPROACH_PROBABILITY = 0.25
-APPROACH_FRAMES = (2, 6)
+#: First frame of a movement at latest, and how many frames it takes at a usual pace.
+LATEST_BEGIN_FRAME = 8
+MOVEMENT_FRAMES = (9, 22)
+
+#: Chance that a take shows the movement into its sign, or out of it, and how many frames it takes at most.
+ENTER_PROBABILITY = 0.25
+LEAVE_PROBABILITY = 0.2
+BLEND_FRAMES = (2, 7)
 
 
-def take_progress(lengths: I64, frames: int) -> F32:
-    """Time within each take, 0 at its first and 1 at its last frame, float32 (takes, frames); above 1 behind
-    it."""
-    return (np.arange(frames) / np.maximum(lengths - 1, 1)[:, None]).astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The course of each take's movement.
 
-
-def movement(labels: I64, time: F32, rng: np.random.Generator) -> tuple[F32, F32]:
-    """Wrist path (takes, frames, 2) in hand sizes and turn (takes, frames, 3) in radians, on top of the held
-    sign.
-
-    time: see `take_progress`. Everybody drifts a little; J and Z move along their paths, each take with its
-    own start, end and size.
+    done: part of the movement made so far, 0 to 1, float32 (takes, frames). extent: its size, 1 is usual, (takes, 3):
+    across, down, turning.
     """
-    takes = len(time)
-    path = _drift(time, 2, 0.02, rng)
-    turn = _drift(time, 3, 0.03, rng)
-    begin = np.asarray(rng.uniform(-0.05, 0.25, takes), dtype=np.float32)
-    end = np.asarray(rng.uniform(0.7, 1.0, takes), dtype=np.float32)
-    extent = np.exp(rng.normal(0.0, 0.2, (takes, 1))).astype(np.float32)
-    done = np.clip((time - begin[:, None]) / (end - begin)[:, None], 0.0, 1.0)
-    motion = np.array(MOTIONS)[labels]
-    z, j = motion == "z", motion == "j"
-    for axis in range(2):
-        path[z, :, axis] += extent[z] * np.interp(done[z], Z_TIMES, Z_CORNERS[:, axis])
-    path[j, :, 1] += extent[j] * J_DIP * np.sin(np.pi * done[j])
-    turn[j, :, 0] += J_ROLL * np.sin(np.pi * done[j])
-    turn[j, :, 1] += np.clip(extent[j], 0.7, 1.3) * J_TURN * _smooth(np.clip(2 * done[j] - 0.7, 0.0, 1.0))
+
+    done: F32
+    extent: F32
+
+
+def draw_course(lengths: I64, frames: int, pace: float, rng: np.random.Generator) -> Course:
+    """When each take moves: it begins within the first frames and ends before the take does."""
+    takes = len(lengths)
+    begin = rng.uniform(0.0, np.minimum(LATEST_BEGIN_FRAME, 0.35 * lengths))
+    duration = rng.uniform(*MOVEMENT_FRAMES, takes) / pace
+    duration = np.minimum(duration, np.maximum(lengths - 1 - begin, 1.0) * rng.uniform(0.75, 1.0, takes))
+    done = np.clip((np.arange(frames) - begin[:, None]) / duration[:, None], 0.0, 1.0)
+    extent = np.exp(rng.normal(0.0, 0.2, (takes, 1)) + rng.normal(0.0, 0.2, (takes, 3)))
+    return Course(done.astype(np.float32), extent.astype(np.float32))
+
+
+def draw_z(course: Course) -> tuple[F32, F32]:
+    """Wrist path (takes, frames, 2) in hand sizes and turn (takes, frames, 3) in radians of a Z: three strokes."""
+    done = course.done
+    path = np.stack([np.interp(done, Z_TIMES, Z_CORNERS[:, axis]) for axis in range(2)], axis=-1).astype(np.float32)
+    path *= course.extent[:, None, :2]
+    turn = np.zeros((*done.shape, 3), dtype=np.float32)
+    turn[..., 0] = Z_ROLL * course.extent[:, 2:] * (path[..., 0] - Z_CORNERS[1, 0] / 2)
+    turn[..., 2] = Z_TIP * course.extent[:, 2:] * path[..., 1]
     return path, turn
 
 
-def approach(takes: int, frames: int, rng: np.random.Generator) -> F32:
-    """Weight of the relaxed hand, float32 (takes, frames): falls to 0 within a few frames in some takes, else
-    0."""
-    count = rng.integers(*APPROACH_FRAMES, takes) * (rng.random(takes) < APPROACH_PROBABILITY)
-    left = 1.0 - (np.arange(frames) + 1) / np.maximum(count, 1)[:, None]
-    return _smooth(np.clip(left, 0.0, 1.0).astype(np.float32))
+def draw_j(course: Course) -> tuple[F32, F32]:
+    """The same for a J: down, round to the side and up again, the palm turning to the signer."""
+    done = course.done
+    bow = np.sin(np.pi * done)
+    path = np.zeros((*done.shape, 2), dtype=np.float32)
+    path[..., 1] = J_DIP * course.extent[:, 1:2] * bow
+    path[..., 0] = (course.extent[:, :1] - 0.8) * 0.4 * _smooth(done)
+    turn = np.zeros((*done.shape, 3), dtype=np.float32)
+    turn[..., 0] = J_ROLL * course.extent[:, :1] * bow
+    turn[..., 2] = J_TIP * course.extent[:, 1:2] * bow
+    turn[..., 1] = J_TURN * np.clip(course.extent[:, 2:], 0.6, 1.4) * _smooth(np.clip(2.0 * done - 0.7, 0.0, 1.0))
+    return path, turn
 
 
-def _drift(time: F32, axes: int, sigma: float, rng: np.random.Generator) -> F32:
+def drift(takes: int, frames: int, axes: int, sigma: float, rng: np.random.Generator) -> F32:
     """A slow wave per take and axis, float32 (takes, frames, axes), of amplitude sigma, 0 at the first
     frame."""
-    shape = (len(time), 1, axes)
+    shape = (takes, 1, axes)
     size, cycles, phase = (
         rng.normal(0.0, sigma, shape),
-        rng.uniform(0.2, 1.5, shape),
+        rng.uniform(0.005, 0.06, shape),
         rng.uniform(0.0, 1.0, shape),
     )
-    angle = 2 * np.pi * (cycles.astype(np.float32) * time[..., None] + phase.astype(np.float32))
+    time = np.arange(frames, dtype=np.float32)[:, None]
+    angle = 2 * np.pi * (cycles.astype(np.float32) * time + phase.astype(np.float32))
     wave: F32 = size.astype(np.float32) * np.sin(angle)
     wave -= wave[:, :1].copy()
     return wave
+
+
+def ease_weights(lengths: I64, frames: int, rng: np.random.Generator) -> F32:
+    """Weight of the hand at ease, float32 (takes, frames): falls to 0 within a few frames of some takes' begin, rises
+    from it towards some takes' end."""
+    takes = len(lengths)
+    enter, leave = (
+        rng.integers(*BLEND_FRAMES, takes) * (rng.random(takes) < probability)
+        for probability in (ENTER_PROBABILITY, LEAVE_PROBABILITY)
+    )
+    frame = np.arange(frames)
+    left = 1.0 - (frame + 1) / np.maximum(enter, 1)[:, None]
+    gone = 1.0 - (lengths[:, None] - frame) / np.maximum(leave, 1)[:, None]
+    return _smooth(np.clip(np.maximum(left, gone), 0.0, 1.0).astype(np.float32))
 
 
 def _smooth(t: F32) -> F32:

@@ -56,27 +56,51 @@ def draw_bones(rng: np.random.Generator) -> Bones:
     return Bones(*(part.astype(np.float32) for part in (bases, phalanges, thumb)))
 
 
-def hand_landmarks(spread: F32, flexion: F32, thumb: F32, bones: Bones) -> F32:
-    """Landmarks float32 (takes, 21, 3) in MediaPipe's order, in the hand's own axes.
+def usual_bones() -> Bones:
+    """The average hand."""
+    phalanges, thumb = PHALANGES_MM / np.float32(HAND_SIZE_MM), THUMB_MM / np.float32(HAND_SIZE_MM)
+    return Bones(BASES, phalanges, thumb)
 
-    Angles in radians. spread (takes, 4): each finger's direction in the palm, 0 along y, positive towards the
-    thumb. flexion (takes, 4, 3): knuckle, middle and end joint, 0 is straight, positive into the palm. thumb
-    (takes, 3, 2): direction of each of its bones, as an angle in the palm's plane like spread, and a lift out
-    of it.
+
+#: What joints can do, in radians and as trackers report it: knuckle, middle and end joint; spread; the thumb's bones.
+#: Active ranges of Hume et al., J. Hand Surg. 15A:240-243, 1990 (100, 105 and 85 degrees of bend), the middle joint's
+#: raised to the 160 degrees that trackers read off fists.
+FLEXION_LIMITS = np.deg2rad(np.array([[-15, 105], [-5, 160], [-8, 90]], dtype=np.float32))
+SPREAD_LIMITS = np.deg2rad(np.array([-32, 25], dtype=np.float32))
+THUMB_LIMITS = np.deg2rad(np.array([[[-25, 65], [-105, 85], [-115, 100]], [[-15, 70]] * 3], dtype=np.float32))
+
+
+def within_limits(flexion: F32, spread: F32, thumb: F32) -> tuple[F32, F32, F32]:
+    """The same angles, clipped to what joints can do; shapes as in `hand_landmarks`."""
+    return (
+        np.clip(flexion, FLEXION_LIMITS[:, 0], FLEXION_LIMITS[:, 1]),
+        np.clip(spread, *SPREAD_LIMITS),
+        np.clip(thumb, THUMB_LIMITS[..., 0].T, THUMB_LIMITS[..., 1].T),
+    )
+
+
+def hand_landmarks(spread: F32, flexion: F32, thumb: F32, bones: Bones) -> F32:
+    """Landmarks float32 (..., 21, 3) in MediaPipe's order, in the hand's own axes.
+
+    Angles in radians. spread (..., 4): each finger's direction in the palm, 0 along y, positive towards the thumb.
+    flexion (..., 4, 3): knuckle, middle and end joint, 0 is straight, positive into the palm. thumb (..., 3, 2):
+    direction of each of its bones, as an angle in the palm's plane like spread, and a lift out of it.
     """
-    points = np.zeros((len(spread), LANDMARKS, 3), dtype=np.float32)
-    points[:, 1:18:4] = bones.bases
-    bent = np.cumsum(flexion, axis=2)
-    aside = np.broadcast_to(spread[:, :, None], bent.shape)
-    steps = _direction(aside, bent) * bones.phalanges[..., None]
-    chain = np.cumsum(steps, axis=2) + bones.bases[None, 1:, None]
-    points[:, 5:].reshape(-1, 4, 4, 3)[:, :, 1:] = chain
-    steps = _direction(thumb[..., 0], thumb[..., 1]) * bones.thumb[:, None]
-    points[:, 2:5] = np.cumsum(steps, axis=1) + bones.bases[0]
+    points = np.zeros((*spread.shape[:-1], LANDMARKS, 3), dtype=np.float32)
+    points[..., 1:18:4, :] = bones.bases
+    fingers = points[..., 5:, :].reshape(*spread.shape, 4, 3)  # a view: splits one axis
+    bent = flexion.copy()
+    bent[..., 1] += bent[..., 0]
+    bent[..., 2] += bent[..., 1]
+    _chain(fingers, spread[..., None], bent, bones.phalanges)
+    _chain(points[..., 1:5, :], thumb[..., 0], thumb[..., 1], bones.thumb)
     return points
 
 
-def _direction(aside: F32, lift: F32) -> F32:
-    """Unit vectors (..., 3) at an angle aside from y in the palm's plane and a lift out of it."""
-    flat = np.cos(lift)
-    return np.stack([flat * np.sin(aside), flat * np.cos(aside), np.sin(lift)], axis=-1)
+def _chain(joints: F32, aside: F32, lift: F32, lengths: F32) -> None:
+    """joints (..., 4, 3) in place: the first is given, each next one lies a bone further, at an angle aside from y in
+    the palm's plane and a lift out of it."""
+    flat = np.cos(lift) * lengths
+    for axis, step in enumerate((flat * np.sin(aside), flat * np.cos(aside), np.sin(lift) * lengths)):
+        for k in range(3):
+            np.add(joints[..., k, axis], step[..., k], out=joints[..., k + 1, axis])

@@ -1,0 +1,109 @@
+"""What a hand tracker makes of a hand: guessed depth, jitter, fingers it does not see, lost and stale frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekit.data.hand import F32, I64, LANDMARKS, WRIST, Bools
+
+#: A landmark is hidden by one that lies so much nearer to the camera, and so close in the image, in hand sizes.
+HIDING_DEPTH = 0.12
+HIDING_RADIUS = 0.13
+#: How much larger the errors of hidden landmarks are, and those in depth.
+HIDDEN_FACTOR = 2.2
+DEPTH_FACTOR = 1.8
+
+#: Chance that a take has a gap of lost or frozen frames, and its longest length in frames.
+GAP_PROBABILITY = 0.08
+FREEZE_PROBABILITY = 0.05
+LONGEST_GAP_FRAMES = 4
+#: Chance that the first frame of a take shows the hand where the one before left it.
+STALE_PROBABILITY = 0.12
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """How one person's hand is tracked; sigmas in hand sizes.
+
+    depth: what part of the true depth is reported. jitter: from frame to frame; memory: what part of it stays to the
+    next frame. bias: constant over a take. habit_bias: constant over all takes of a letter on one day.
+    """
+
+    depth: float
+    jitter: float
+    memory: float
+    bias: float
+    habit_bias: float
+
+
+def draw_tracker(rng: np.random.Generator) -> Tracker:
+    """A tracker's reading of one hand: depth is compressed, jitter about 1 % of the hand."""
+    return Tracker(
+        depth=float(rng.uniform(0.4, 0.95)),
+        jitter=float(np.exp(rng.normal(np.log(0.008), 0.4))),
+        memory=float(rng.uniform(0.1, 0.75)),
+        bias=float(rng.uniform(0.004, 0.012)),
+        habit_bias=float(rng.uniform(0.005, 0.02)),
+    )
+
+
+def hidden_landmarks(points: F32) -> Bools:
+    """Which landmarks lie behind others, bool (takes, 21); points (takes, 21, 3) in hand sizes, z away from the
+    camera."""
+    x, y, z = (np.ascontiguousarray(points[..., k]) for k in range(3))
+    apart = np.square(x[:, :, None] - x[:, None]) + np.square(y[:, :, None] - y[:, None])
+    covered: Bools = ((apart < HIDING_RADIUS**2) & (z[:, None] < z[:, :, None] - HIDING_DEPTH)).any(axis=2)
+    return covered
+
+
+def tracking_errors(frames: int, labels: I64, hidden: Bools, tracker: Tracker, rng: np.random.Generator) -> F32:
+    """Errors float32 (takes, frames, 21, 3) in hand sizes: jitter that is correlated in time, and what stays.
+
+    Errors grow along a finger, as each joint is placed from the one before, and are larger where the landmark is
+    hidden and in depth. The wrist's depth, which all depth is relative to, has none.
+    """
+    takes = len(labels)
+    errors = rng.standard_normal((takes, frames, LANDMARKS, 3), dtype=np.float32)
+    errors *= np.float32(tracker.jitter)
+    fresh = np.float32(np.sqrt(1.0 - tracker.memory**2))
+    for frame in range(1, frames):
+        errors[:, frame] *= fresh
+        errors[:, frame] += np.float32(tracker.memory) * errors[:, frame - 1]
+    days = _along_fingers(tracker.habit_bias, int(labels.max()) + 1, rng)
+    errors += (_along_fingers(tracker.bias, takes, rng) + days[labels])[:, None]
+    weight = np.where(hidden, np.float32(HIDDEN_FACTOR), np.float32(1.0))[..., None]
+    weight = weight * np.array([1.0, 1.0, DEPTH_FACTOR], dtype=np.float32)
+    weight[:, WRIST, 2] = 0.0
+    errors *= weight[:, None]
+    return errors
+
+
+def _along_fingers(sigma: float, n: int, rng: np.random.Generator) -> F32:
+    """Errors (n, 21, 3) that add up from a finger's base to its tip."""
+    steps = rng.standard_normal((n, LANDMARKS, 3), dtype=np.float32) * np.float32(sigma)
+    fingers = steps[:, 1:].reshape(n, 5, 4, 3)
+    np.cumsum(fingers, axis=2, out=fingers)
+    return steps
+
+
+def lose_frames(image: F32, lengths: I64, rng: np.random.Generator) -> None:
+    """In place: a stale first frame, a few frozen frames and a gap of zeros in some takes; zeros behind `lengths`."""
+    takes, frames = image.shape[:2]
+    stale = np.flatnonzero(rng.random(takes) < STALE_PROBABILITY)
+    image[stale, 0] = image[stale, lengths[stale] - 1]
+    frozen, start = _gaps(lengths, frames, FREEZE_PROBABILITY, rng)
+    take, frame = np.nonzero(frozen)
+    image[take, frame] = image[take, start[take]]
+    lost, _ = _gaps(lengths, frames, GAP_PROBABILITY, rng)
+    image[(lost & (np.arange(frames) > 0)) | (np.arange(frames) >= lengths[:, None])] = 0.0
+
+
+def _gaps(lengths: I64, frames: int, probability: float, rng: np.random.Generator) -> tuple[Bools, I64]:
+    """Frames in a gap, bool (takes, frames), and where each take's gap starts."""
+    takes = len(lengths)
+    gap = rng.integers(1, LONGEST_GAP_FRAMES + 1, takes) * (rng.random(takes) < probability)
+    start = (rng.random(takes) * lengths).astype(np.int64)
+    frame = np.arange(frames)
+    return (frame >= start[:, None]) & (frame < (start + gap)[:, None]), start

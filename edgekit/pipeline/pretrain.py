@@ -1,0 +1,87 @@
+"""Models that start from weights trained on synthetic hands: for users with few takes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from edgekit.config import StageConfig
+from edgekit.data import HAND_FEATURES, AugmentConfig, SynthConfig, fit_length, synthesise_hands
+from edgekit.errors import ConfigError
+from edgekit.model import RecurrentClassifier
+from edgekit.train import RunSetup, SchedulerConfig, Takes, TrainingConfig, train_model
+
+#: Seed of the people that the pretraining validates on, beside the training's own.
+OTHER_PEOPLE = 1_000_003
+
+
+class PretrainConfig(StageConfig):
+    """What a model learns before it sees the recordings."""
+
+    source: Literal["none", "synthetic"] = Field("none", description="start from weights trained on these hands")
+    people: int = Field(150, ge=1, le=100_000, description="synthetic people")
+    takes_per_letter: int = Field(4, ge=2, le=1000, description="takes of each letter by each of them")
+    epochs: int = Field(8, ge=1, le=1000, description="over all their takes")
+    batch_size: int = Field(128, ge=1, description="takes per step")
+    learning_rate: float = Field(3e-3, gt=0.0, description="Adam's first learning rate; it falls as a cosine")
+
+    def described(self) -> dict[str, Any]:
+        """What decides a stage's outcome; empty where nothing is pretrained."""
+        return {} if self.source == "none" else {"pretrain": self.model_dump(mode="json")}
+
+
+def pretrain_model(
+    model: RecurrentClassifier,
+    class_names: Sequence[str],
+    config: PretrainConfig,
+    augmentation: AugmentConfig | None,
+    sequence_length: int,
+    seed: int,
+    setup: RunSetup | None = None,
+) -> float:
+    """Train `model` in place on synthetic letters; returns the accuracy on other synthetic people.
+
+    The model's statistics stay those of the recordings. Rows of the output layer are kept for classes that are called
+    by a letter; other classes start afresh. Raises ConfigError where the model does not read one hand.
+    """
+    if model.architecture.features != HAND_FEATURES:
+        raise ConfigError(
+            f"pretrain.source: synthetic hands have {HAND_FEATURES} features, the recordings"
+            f" {model.architecture.features}; use pretrain.source=none"
+        )
+    own, takes = model.output, config.takes_per_letter
+    made = _takes(SynthConfig(people=config.people, takes_per_letter=takes, seed=seed), sequence_length)
+    others = max(2, config.people // 10)
+    held = _takes(SynthConfig(people=others, takes_per_letter=2, seed=seed + OTHER_PEOPLE), sequence_length)
+    letters = SynthConfig().class_names
+    model.output = torch.nn.Linear(own.in_features, len(letters))
+    torch.nn.init.xavier_uniform_(model.output.weight, generator=torch.Generator().manual_seed(seed))
+    torch.nn.init.zeros_(model.output.bias)
+    training = TrainingConfig(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        lr_scheduler=SchedulerConfig(type="cosine"),
+        early_stopping=None,
+    )
+    result = train_model(model, made, held, training, augmentation=augmentation, seed=seed, setup=setup)
+    _keep_letters(own, model.output, class_names, letters)
+    model.output = own
+    return result.val_accuracy
+
+
+def _takes(config: SynthConfig, sequence_length: int) -> Takes:
+    made = synthesise_hands(config)
+    return Takes(fit_length(made.sequences, made.lengths, sequence_length), made.labels)
+
+
+def _keep_letters(own: torch.nn.Linear, learnt: torch.nn.Linear, names: Sequence[str], letters: Sequence[str]) -> None:
+    """Copy the rows of classes that are letters, in either case."""
+    with torch.no_grad():
+        for k, name in enumerate(names):
+            if name.upper() in letters:
+                row = letters.index(name.upper())
+                own.weight[k], own.bias[k] = learnt.weight[row], learnt.bias[row]
