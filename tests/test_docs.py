@@ -113,7 +113,11 @@ def test_settings_files_shown_are_accepted(text: str, tmp_path: Path) -> None:
     file = tmp_path / "shown.yaml"
     file.write_text(text, encoding="utf-8")
     options = said_options(Options(), file)
-    Settings(options).check(options.settings)
+    settings = Settings(options)
+    settings.check(options.settings)
+    for section, said in options.settings.items():
+        resolved = settings.resolved()[section]
+        assert {key for key in said if key != "dropout"} <= set(resolved), section
 
 
 @pytest.mark.parametrize("page", [name for name in PAGES if name != "README.md"])

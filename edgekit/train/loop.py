@@ -18,11 +18,12 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import nn
+from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.train.batches import read_ahead, worth_prefetching
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
+from edgekit.train.hardware import Hardware
 from edgekit.train.logs import CSV_NAME, CsvLog, TensorBoardLog
 from edgekit.train.processes import Work, in_processes, states_of, strategy_of, take_states
 from edgekit.train.progress import Epoch, Listener
@@ -96,28 +97,10 @@ def fit(
     callbacks += [best, report]
     if config.early_stopping is not None:
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
-    if setup.logs is not None:
-        callbacks.append(CsvLog(setup.logs.folder / CSV_NAME, report))
-        if setup.logs.config.tensorboard:
-            callbacks.append(TensorBoardLog(setup.logs, report, torch.from_numpy(validation.x[:1])))
-    if setup.resume_file is not None:
-        callbacks.append(ResumeFile(setup.resume_file))
+    callbacks += _keepers(setup, report, torch.from_numpy(validation.x[:1]))
 
     def train(**where: Any) -> None:
-        trainer = pl.Trainer(
-            accelerator="cuda" if hardware.cuda else "cpu",
-            devices=list(hardware.gpus) or hardware.devices,
-            max_epochs=config.epochs,
-            min_epochs=config.min_epochs,
-            callbacks=callbacks,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            **where,
-        )
+        trainer = _trainer(config, hardware, callbacks, **where)
         prefetch = worth_prefetching(config.prefetch, hardware.devices)
         with read_ahead(source, config.epochs, prefetch) as run.source:
             _fit(trainer, run, setup.resume_file)
@@ -136,6 +119,39 @@ def fit(
         setup.resume_file.unlink(missing_ok=True)
     best.restore(module.cpu())
     module.eval()
+    return _result(best, report, config)
+
+
+def _keepers(setup: RunSetup, report: EpochReport, sample: Tensor) -> list[Callback]:
+    """The callbacks that write files, the resume file last: it then knows that the epoch is logged."""
+    found: list[Callback] = []
+    if setup.logs is not None:
+        found.append(CsvLog(setup.logs.folder / CSV_NAME, report))
+        if setup.logs.config.tensorboard:
+            found.append(TensorBoardLog(setup.logs, report, sample))
+    if setup.resume_file is not None:
+        found.append(ResumeFile(setup.resume_file))
+    return found
+
+
+def _trainer(config: TrainingConfig, hardware: Hardware, callbacks: list[Callback], **where: Any) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cuda" if hardware.cuda else "cpu",
+        devices=list(hardware.gpus) or hardware.devices,
+        max_epochs=config.epochs,
+        min_epochs=config.min_epochs,
+        callbacks=callbacks,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **where,
+    )
+
+
+def _result(best: BestWeights, report: EpochReport, config: TrainingConfig) -> FitResult:
     chosen = report.history[best.epoch - 1]
     return FitResult(
         history=tuple(report.history),
