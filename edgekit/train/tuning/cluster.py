@@ -92,11 +92,11 @@ def _trainable(shared: Any) -> Any:
     return trial
 
 
-class _Judge(FIFOScheduler):
+class _Judge(FIFOScheduler):  # type: ignore[misc]  # Ray is no part of what is checked
     """Tells the ledger of every fold, and ends trials that it calls hopeless."""
 
     def __init__(self, ledger: Ledger, job: Job) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.ledger = ledger
         self.job = job
         self.over: set[int] = set()
