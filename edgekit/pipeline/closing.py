@@ -70,8 +70,7 @@ class _Candidate:
 def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     """Teacher, student, pruned, fp32 ONNX and INT8 on the test takes, which nothing before has looked at.
 
-    Teacher and student have ONNX files beside their weights, for size and latency on equal terms; they are written here
-    where an older edgekit left none.
+    The ONNX files of teacher and student are written again beside their weights: size and latency on equal terms.
     """
     data = stages.dataset
     x, labels = data.part(data.split.test)
@@ -111,9 +110,7 @@ def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
 
 def _trained(stages: Stages, name: str, stage: str, x: NDArray[np.float32]) -> _Candidate:
     file = stages.folder(stage) / "model.onnx"
-    record = stages.workspace.record(stage)
-    made = record is not None and str(file.relative_to(stages.workspace.path)) in record.outputs
-    model = stages.load(stage) if made else stages.export(stage, file)
+    model = stages.export(stage, file)
     return _candidate(name, "PyTorch", model, file, predict_logits(model, x), x.shape[1])
 
 

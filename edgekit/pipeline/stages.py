@@ -136,7 +136,7 @@ class Stages:
         for name in names:
             record = self.workspace.record(name)
             found |= {} if record is None else record.outputs
-        return {path: digest for path, digest in found.items() if not path.endswith((".csv", ".onnx"))}
+        return {path: digest for path, digest in found.items() if not path.endswith(".csv")}
 
     def _teacher_inputs(self) -> dict[str, str]:
         foreign = self.foreign_teacher
@@ -228,11 +228,12 @@ class Stages:
         return self._leave(stage, model, result, setup)
 
     def _leave(self, stage: str, model: RecurrentClassifier, result: FitResult, setup: RunSetup) -> Outcome:
-        """With an ONNX file of its own, for evaluate and bench."""
+        """With an ONNX file of its own, for evaluate and bench; no output of the stage, since it can be written again:
+        nothing is trained anew because somebody deleted it."""
         folder = self.folder(stage)
         outcome = leave_model(self.dataset, folder, model, result, setup)
-        file = export_model(self.dataset, model, folder / "model.safetensors", folder / "model.onnx")
-        return Outcome((*outcome.outputs, file), outcome.metrics)
+        export_model(self.dataset, model, folder / "model.safetensors", folder / "model.onnx")
+        return outcome
 
     def load(self, stage: str) -> RecurrentClassifier:
         """The model that a finished stage left."""

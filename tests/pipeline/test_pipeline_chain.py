@@ -135,12 +135,20 @@ def test_the_report_has_the_int8_files_figures_by_class_and_a_picture_of_its_con
 
 
 def test_training_and_distillation_leave_an_onnx_file_of_what_they_trained(chain: Any) -> None:
-    """The closing table measures those very files."""
-    stages, models = chain.manifest["stages"], chain.report["models"]
+    """And no stage is made again because that file, which can be written again, is gone."""
+    models, stages = chain.report["models"], chain.manifest["stages"]
     for stage, folder, model in (("train accurate", "models/accurate", models[0]), ("distill", "student", models[1])):
-        file = chain.workdir / folder / "model.onnx"
-        assert stages[stage]["outputs"][f"{folder}/model.onnx"] == sha256_file(file)
-        assert file.stat().st_size == model["size_bytes"]
+        assert (chain.workdir / folder / "model.onnx").stat().st_size == model["size_bytes"]
+        assert not any(path.endswith(".onnx") for path in stages[stage]["outputs"])
+
+
+def test_train_alone_leaves_one_too(cli: Cli, tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    assert cli("train", "edge", f"--workdir={tmp_path}", *tiny).code == 0
+    info = inspect_model(tmp_path / "models/edge/model.onnx")
+    assert info.metadata is not None
+    (tmp_path / "models/edge/model.onnx").unlink()
+    again = cli("train", "edge", f"--workdir={tmp_path}")
+    assert (again.code, "up to date" in again.err) == (0, True)
 
 
 def test_every_stage_that_trains_leaves_a_log_a_diagnosis_and_accuracy_by_class(chain: Any) -> None:
