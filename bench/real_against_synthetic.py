@@ -123,6 +123,8 @@ def main() -> None:
         print("  bones of B:", "; ".join(describe(f"finger {k + 1}", b[:, k].sum(axis=1)) for k in range(4)))
         joints = ("knuckle", "middle joint", "end joint")
         print("  joints of A:", "; ".join(describe(name, a[..., k]) for k, name in enumerate(joints)))
+        every = joint_angles(hands[~np.isin(of, [9, 25])])
+        print("  joints, all letters:", "; ".join(describe(name, every[..., k]) for k, name in enumerate(joints)))
         still = ~np.isin(of, [9, 25])
         jitter = np.median(hands[still][:, 1:].std(axis=1), axis=(0, 1))
         print("  jitter x, y, z in hand sizes:", *(f"{value:.4f}" for value in jitter))

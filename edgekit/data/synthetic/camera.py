@@ -72,19 +72,27 @@ def rotations(turn: F32) -> F32:
     return matrix
 
 
-def project(points: F32, path: F32, size: F32, depth: F32, camera: Camera) -> F32:
+def perspective(points: F32, camera: Camera) -> F32:
+    """Joints (..., 21, 3) about the wrist in hand sizes, image axes, as the camera sees them, in place: the nearer, the
+    further from the wrist."""
+    near = 1.0 / (1.0 + points[..., 2] / np.float32(camera.distance))
+    points[..., 0] *= near
+    points[..., 1] *= near
+    return points
+
+
+def project(seen: F32, path: F32, size: F32, depth: F32, camera: Camera) -> F32:
     """Landmarks as a tracker gives them, float32 (takes, frames, 21, 3): x / image width, y / image height, z
     relative to the wrist in image widths.
 
-    points (takes, frames, 21, 3): in hand sizes about the wrist, image axes. path (takes, frames, 2): the
+    seen (takes, frames, 21, 3): in hand sizes about the wrist, as from `perspective`. path (takes, frames, 2): the
     wrist's, in hand sizes. size (takes,): hand sizes in image widths. depth (takes,): part of the depth that is seen.
     """
-    far = 1.0 / (1.0 + points[..., 2] / np.float32(camera.distance))
     scale = size[:, None, None]
-    image = np.empty_like(points)
-    image[..., 0] = camera.x + scale * (points[..., 0] * far + path[:, :, None, 0])
-    image[..., 1] = camera.y + scale * np.float32(camera.aspect) * (points[..., 1] * far + path[:, :, None, 1])
-    image[..., 2] = scale * depth[:, None, None] * points[..., 2]
+    image = np.empty_like(seen)
+    image[..., 0] = camera.x + scale * (seen[..., 0] + path[:, :, None, 0])
+    image[..., 1] = camera.y + scale * np.float32(camera.aspect) * (seen[..., 1] + path[:, :, None, 1])
+    image[..., 2] = scale * depth[:, None, None] * seen[..., 2]
     return image
 
 

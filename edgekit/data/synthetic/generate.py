@@ -15,15 +15,19 @@ from edgekit.config import StageConfig
 from edgekit.data.hand import F32, HAND_FEATURES, I64
 from edgekit.data.recordings import Recordings
 from edgekit.data.synthetic import letters
-from edgekit.data.synthetic.camera import draw_camera, mirror, project, rotations
+from edgekit.data.synthetic.camera import Camera, draw_camera, mirror, perspective, project, rotations
 from edgekit.data.synthetic.motion import Course, draw_course, draw_j, draw_z, drift, ease_weights
 from edgekit.data.synthetic.person import Person, Pose, draw_person
+from edgekit.data.synthetic.reader import misread, unexplained
 from edgekit.data.synthetic.skeleton import hand_landmarks
 from edgekit.data.synthetic.tracker import Tracker, draw_tracker, hidden_landmarks, lose_frames, tracking_errors
 
 #: Part of a person's takes that is recorded on the second day, which the session split tests on.
 SECOND_DAY_RATIO = 0.28
 DAYS = ("2000-01-01", "2000-01-02")
+#: What part of the differences that pose and view do not explain stays over a day's takes of a letter, and what part is
+#: each take's own. The rest is not used: rendered hands vary more in light and skin than one person before one camera.
+HABIT_SHARE, TAKE_SHARE = 0.75, 0.3
 #: People are made by so many threads; numpy lets go of the interpreter in long operations.
 THREADS = 2
 
@@ -129,12 +133,14 @@ def _record_day(
     pose = _over_time(start, end, lengths, ease, rng)
     turn += pose.turn
     shape = hand_landmarks(pose.spread, pose.flexion, pose.thumb, person.bones)
-    points = np.matmul(shape, np.swapaxes(rotations(turn), -1, -2))
+    rotation = rotations(turn)
+    seen = perspective(np.matmul(shape, np.swapaxes(rotation, -1, -2)), camera)
+    hidden = hidden_landmarks(seen[:, min(frames - 1, 8)])
     size = (camera.size * np.exp(rng.normal(0.0, 0.05, takes))).astype(np.float32)
     depth = (tracker.depth * np.exp(rng.normal(0.0, 0.1, takes))).astype(np.float32)
     path += rng.normal(0.0, 0.15, (takes, 1, 2)).astype(np.float32)
-    image = project(points, path, size, depth, camera)
-    hidden = hidden_landmarks(points[:, min(frames - 1, 8)])
+    seen += _misread(pose, rotation, seen, labels, lengths, camera, rng)
+    image = project(seen, path, size, depth, camera)
     errors = tracking_errors(frames, labels, hidden, tracker, rng)
     errors *= size[:, None, None, None]
     errors[..., 1] *= np.float32(camera.aspect)
@@ -143,6 +149,28 @@ def _record_day(
         mirror(image)
     lose_frames(image, lengths, rng)
     return image
+
+
+def _misread(
+    pose: Pose, rotation: F32, seen: F32, labels: I64, lengths: I64, camera: Camera, rng: np.random.Generator
+) -> F32:
+    """What the tracker misreads, float32 as seen (takes, frames, 21, 3): computed where a take begins, in its middle
+    and where it ends, on a straight line in between."""
+    takes, frames = seen.shape[:2]
+    key = np.stack([np.zeros_like(lengths), lengths // 2, lengths - 1], axis=1)
+    at = (np.repeat(np.arange(takes), 3), key.ravel())
+    error = misread(pose.flexion[at], pose.spread[at], pose.thumb[at], rotation[at], seen[at], camera.distance)
+    error = error.reshape(takes, 3, -1)
+    middle = seen[np.arange(takes), key[:, 1]]
+    first = np.unique(labels, return_index=True)
+    habit = unexplained(middle[first[1]], rng)[np.searchsorted(first[0], labels)]
+    own = np.float32(HABIT_SHARE) * habit + np.float32(TAKE_SHARE) * unexplained(middle, rng)
+    error += own.reshape(takes, 1, -1)
+    share = (np.arange(frames) * 2.0 / np.maximum(lengths - 1, 1)[:, None]).astype(np.float32)
+    share = np.minimum(share, 2.0)
+    weights = np.stack([np.maximum(1.0 - share, 0.0), 1.0 - np.abs(share - 1.0), np.maximum(share - 1.0, 0.0)], axis=2)
+    between: F32 = np.matmul(weights, error)
+    return between.reshape(seen.shape)
 
 
 def _held_poses(person: Person, labels: I64, rng: np.random.Generator) -> tuple[Pose, Pose]:
@@ -169,9 +197,9 @@ def _anything(day: Pose, takes: int, rng: np.random.Generator) -> Pose:
 def _movement(labels: I64, course: Course, person: Person, rng: np.random.Generator) -> tuple[F32, F32]:
     """Wrist path (takes, frames, 2) in hand sizes and turn (takes, frames, 3) in radians, on top of the held sign."""
     takes, frames = course.done.shape
-    nothing = 1.0 + 8.0 * (labels == len(letters.CLASS_NAMES)).astype(np.float32)[:, None, None]
-    path = drift(takes, frames, 2, 0.02, rng) * nothing
-    turn = drift(takes, frames, 3, 0.03, rng) * nothing
+    nothing = 1.0 + 14.0 * (labels == len(letters.CLASS_NAMES)).astype(np.float32)[:, None, None]
+    path = drift(takes, frames, 2, 0.015, rng) * nothing
+    turn = drift(takes, frames, 3, 0.015, rng) * nothing
     turn += rng.standard_normal((takes, frames, 3), dtype=np.float32) * np.float32(person.tremor)
     motions = np.array([*letters.MOTIONS, "hold"])[labels]
     for motion, draw in (("z", draw_z), ("j", draw_j)):

@@ -1,10 +1,9 @@
 """The ASL manual alphabet as joint angles of a right hand and the way it faces, with the variants signers use.
 
-Angles in degrees, in the axes of `skeleton`. They are angles as hand trackers report them: of a fist, whose joints the
-camera does not see, a tracker reads a straighter knuckle and a more bent middle joint than anatomy has (about 30, 140
-and 50 degrees in place of 75, 105 and 55). Shapes and orientations are those of the usual charts of the alphabet,
-checked by eye with `edgekit data synth --preview`; the variants are ones in common use. Neither was measured on
-signers.
+Angles in degrees, in the axes of `skeleton`: those of the joints themselves; what a hand tracker makes of them is
+`reader`'s business. Shapes and orientations are those of the usual charts of the alphabet, checked by eye as skeletons
+(`edgekit data synth --preview`) and as a rendered hand (`bench/tracker_readings/collect.py --picture`); the variants
+are ones in common use. They were not measured on signers.
 """
 
 from __future__ import annotations
@@ -23,17 +22,18 @@ Triple = tuple[float, float, float]
 Motion = Literal["hold", "j", "z"]
 
 STRAIGHT: Bend = (5, 4, 2)
-FIST: Bend = (38, 128, 54)
-OVER_THUMB: Bend = (50, 106, 14)
-TUCKED: Bend = (76, 104, 22)
+FIST: Bend = (76, 102, 55)
+#: Fingers that lie over the thumb, and the end of a fist behind them.
+OVER_THUMB: Bend = (62, 86, 26)
+TUCKED: Bend = (80, 100, 50)
 DROPPED: Bend = (66, 58, 28)
-FOLDED: Bend = (12, 125, 48)
+FOLDED: Bend = (24, 106, 58)
 
-#: Thumb, for letters that share it: across the palm, beside the fist, over the fingers, held along the index finger.
-ACROSS: Thumb = ((15, 20), (-22, 14), (-54, 4))
-BESIDE: Thumb = ((22, 6), (6, 2), (-6, -4))
-OVER: Thumb = ((19, 26), (-18, 22), (-80, 0))
-ALONG: Thumb = ((28, 12), (6, 8), (-20, 4))
+#: Thumb, for letters that share it: across the folded fingers, beside the fist, over its front, along the index finger.
+ACROSS: Thumb = ((12, 36), (-40, 26), (-70, 4))
+BESIDE: Thumb = ((26, 24), (6, 22), (0, 10))
+OVER: Thumb = ((12, 40), (-44, 30), (-88, 0))
+ALONG: Thumb = ((28, 26), (8, 22), (-8, 16))
 
 #: How the hand faces: (roll in the image, turn of the palm to the image's right, palm tipped down).
 FRONT: Triple = (0.0, 14.0, 9.0)
@@ -75,25 +75,25 @@ _CURVED = ((15, 42, 26), (15, 46, 30), (15, 46, 30), (10, 38, 24))
 _ROUND = ((34, 66, 38), (36, 70, 38), (34, 68, 38), (28, 60, 38))
 _FLAT_ROUND = ((58, 34, 18), (62, 36, 18), (60, 34, 18), (52, 30, 18))
 _NONE = (0, 0, 0, 0)
-_HOLDING: Thumb = ((15, 20), (-26, 14), (-64, 3))
-_PINCH: Thumb = ((18, 26), (4, 30), (-22, 14))
+_HOLDING: Thumb = ((16, 36), (-26, 28), (-56, 8))
+_PINCH: Thumb = ((18, 30), (4, 32), (-22, 14))
 _PINCH_DOWN: Thumb = ((-16, 44), (-38, 44), (-44, 38))
-_BETWEEN: Thumb = ((2, 14), (-16, 10), (-12, 4))
-_CIRCLE: Thumb = ((15, 26), (0, 24), (-10, 14))
-_MEETS: Thumb = ((8, 40), (-8, 42), (-14, 20))
+_BETWEEN: Thumb = ((14, 24), (-14, 24), (-14, 16))
+_CIRCLE: Thumb = ((18, 38), (-8, 38), (-26, 22))
+_MEETS: Thumb = ((12, 40), (-8, 42), (-16, 24))
 _OPPOSED: Thumb = ((15, 40), (2, 50), (-5, 45))
 #: Fingers over the thumb, bent or flat, and tucked ones, for M and N.
 _OVER_THREE = (OVER_THUMB, OVER_THUMB, OVER_THUMB, TUCKED)
 _OVER_TWO = (OVER_THUMB, OVER_THUMB, TUCKED, TUCKED)
-_FLAT_THREE = ((62, 60, 20), (64, 62, 20), (66, 62, 20), (78, 100, 26))
-_FLAT_TWO = ((62, 60, 20), (64, 62, 20), (78, 98, 26), (80, 98, 26))
-_D_BEND: Bend = (40, 108, 32)
+_FLAT_THREE = ((78, 46, 16), (80, 48, 16), (80, 46, 16), (84, 90, 36))
+_FLAT_TWO = ((78, 46, 16), (80, 48, 16), (84, 90, 36), (84, 90, 36))
+_D_BEND: Bend = (58, 74, 40)
 _MIDDLE_OUT: Bend = (44, 8, 4)
 
 LETTERS: dict[str, tuple[Variant, ...]] = {
     "A": (
         Variant(0.7, _FISTS, _NONE, BESIDE, (5, 0, 2)),
-        Variant(0.3, _FISTS, _NONE, ((24, 10), (10, 8), (8, 4)), (4, 26, 4)),
+        Variant(0.3, _FISTS, _NONE, ((32, 18), (14, 16), (10, 8)), (4, 26, 4)),
     ),
     "B": (
         Variant(0.8, (STRAIGHT,) * 4, (-1, -1, -2, -2), ((14, 24), (-22, 16), (-45, 6))),
@@ -106,14 +106,14 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.15, _CURVED, (-2, 0, 0, 0), ((30, 30), (24, 34), (10, 30)), (0, 44, 8), LOOSE),
     ),
     "D": (
-        Variant(0.6, (STRAIGHT, _D_BEND, _D_BEND, _D_BEND), (-1, 2, 2, 4), _CIRCLE),
+        Variant(0.5, (STRAIGHT, _D_BEND, _D_BEND, _D_BEND), (-1, 2, 2, 4), _CIRCLE),
         Variant(0.25, (STRAIGHT, (50, 70, 34), (50, 72, 36), (46, 74, 36)), (-1, 2, 2, 4), _MEETS, TURNED, LOOSE),
-        Variant(0.15, (STRAIGHT, (50, 80, 34), FIST, FIST), (0, 2, 0, 0), _CIRCLE, (0, 24, 6)),
+        Variant(0.25, (STRAIGHT, (66, 80, 44), (74, 92, 50), (76, 96, 52)), (0, 2, 0, 0), _CIRCLE, (0, 24, 6)),
     ),
     "E": (
-        Variant(0.5, (FOLDED,) * 4, (-2, 0, 0, 0), ((22, 20), (-8, 22), (-85, 4))),
-        Variant(0.3, _fingers(others=(22, 105, 40)), (-1, 0, 0, 1), ((18, 26), (-14, 22), (-70, 8))),
-        Variant(0.2, _fingers(others=(8, 92, 56)), (0, 0, -1, -2), ((14, 28), (-24, 20), (-58, 8))),
+        Variant(0.5, (FOLDED,) * 4, (-2, 0, 0, 0), ((20, 30), (-24, 22), (-78, 0))),
+        Variant(0.3, _fingers(others=(38, 100, 52)), (-1, 0, 0, 1), ((18, 30), (-24, 26), (-70, 4))),
+        Variant(0.2, _fingers(others=(12, 96, 62)), (0, 0, -1, -2), ((16, 28), (-28, 20), (-66, 2))),
     ),
     "F": (
         Variant(0.7, ((34, 66, 32), STRAIGHT, STRAIGHT, STRAIGHT), (0, 3, -5, -12), _PINCH),
@@ -121,19 +121,19 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     ),
     "G": (
         Variant(0.4, _fingers(STRAIGHT), (-4, 0, 0, 0), ALONG, OUTWARD, LOOSE),
-        Variant(0.45, _fingers(STRAIGHT), (0, 0, 0, 0), ((24, 20), (10, 18), (-8, 12)), INWARD, LOOSE),
+        Variant(0.45, _fingers(STRAIGHT), (0, 0, 0, 0), ((26, 26), (10, 24), (-6, 18)), INWARD, LOOSE),
         Variant(0.15, _fingers((28, 6, 4)), (0, 0, 0, 0), ((20, 32), (6, 34), (0, 30)), (-82, 120, 0), LOOSE),
     ),
     "H": (
-        Variant(0.4, _fingers(STRAIGHT, STRAIGHT), (-4, -3, 0, 0), ((30, 18), (0, 14), (-50, 6)), OUTWARD, LOOSE),
+        Variant(0.4, _fingers(STRAIGHT, STRAIGHT), (-4, -3, 0, 0), ((20, 36), (-20, 28), (-56, 6)), OUTWARD, LOOSE),
         Variant(0.6, _fingers(STRAIGHT, STRAIGHT), (-1, 1, 0, 0), _HOLDING, INWARD, LOOSE),
     ),
     "I": (
-        Variant(0.7, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -12), ((15, 18), (-12, 14), (-65, 4))),
+        Variant(0.7, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -12), ACROSS),
         Variant(0.3, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -8), OVER, (0, 4, 4)),
     ),
     "J": (
-        Variant(0.7, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -14), ((14, 18), (-14, 14), (-66, 4))),
+        Variant(0.7, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -14), ACROSS),
         Variant(0.3, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -10), OVER, (0, 4, 4)),
     ),
     "K": (
@@ -148,12 +148,12 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.2, _fingers(STRAIGHT), _NONE, ((46, 14), (66, 14), (80, 10)), (0, 2, 4)),
     ),
     "M": (
-        Variant(0.65, _OVER_THREE, (0, 0, 0, 4), ((2, 20), (-48, 15), (-58, 4)), (2, 8, 6)),
-        Variant(0.35, _FLAT_THREE, (0, 0, 0, 4), ((2, 24), (-48, 20), (-60, 8)), (2, 10, 12)),
+        Variant(0.65, _OVER_THREE, (2, 0, -2, 0), ((-8, 42), (-58, 20), (-50, 26)), (2, 8, 6)),
+        Variant(0.35, _FLAT_THREE, (2, 0, -2, 0), ((-8, 44), (-58, 24), (-50, 30)), (2, 10, 12)),
     ),
     "N": (
-        Variant(0.65, _OVER_TWO, (4, 2, 2, 6), ((5, 20), (-32, 11), (-27, 1)), (-1, 8, 6)),
-        Variant(0.35, _FLAT_TWO, (3, 1, 2, 4), ((5, 24), (-32, 18), (-32, 6)), (-1, 10, 12)),
+        Variant(0.65, _OVER_TWO, (2, 0, 0, 0), ((0, 40), (-50, 20), (-42, 28)), (-1, 8, 6)),
+        Variant(0.35, _FLAT_TWO, (2, 0, 0, 0), ((0, 42), (-50, 24), (-42, 32)), (-1, 10, 12)),
     ),
     "O": (
         Variant(0.45, _ROUND, (-3, -1, 0, 2), _MEETS, (-8, 80, 4), LOOSE),
@@ -162,21 +162,25 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     ),
     "P": (
         Variant(
-            0.3,
-            ((18, 4, 2), DROPPED, DROPPED, DROPPED),
+            0.4,
+            ((16, 4, 2), DROPPED, DROPPED, DROPPED),
             (-10, -4, 0, 0),
             ((-14, 26), (-44, 28), (-50, 22)),
             (-66, 2, 38),
-            LOOSE,
         ),
         Variant(
-            0.3, _fingers(STRAIGHT, (62, 8, 4)), (6, -4, 0, 0), ((4, 24), (-10, 28), (-8, 22)), (-10, 45, 95), LOOSE
+            0.25, _fingers(STRAIGHT, (62, 8, 4)), (6, -4, 0, 0), ((4, 24), (-10, 28), (-8, 22)), (-10, 45, 95), LOOSE
         ),
         Variant(
             0.2, _fingers((10, 4, 2), (62, 8, 4)), (6, -4, 0, 0), ((4, 24), (-10, 28), (-8, 22)), (-135, 130, 0), LOOSE
         ),
         Variant(
-            0.2, _fingers((14, 4, 2), (64, 10, 4)), (4, -4, 0, 0), ((2, 26), (-12, 28), (-10, 24)), (-62, 30, 66), LOOSE
+            0.15,
+            _fingers((14, 4, 2), (64, 10, 4)),
+            (4, -4, 0, 0),
+            ((2, 26), (-12, 28), (-10, 24)),
+            (-62, 30, 66),
+            LOOSE,
         ),
     ),
     "Q": (
@@ -186,53 +190,52 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
             (-6, 0, 0, 0),
             _PINCH_DOWN,
             (-70, 2, 62),
-            LOOSE,
         ),
         Variant(0.4, _fingers((14, 6, 4)), _NONE, ((22, 24), (10, 26), (-6, 20)), HANGING, LOOSE),
         Variant(0.2, _fingers((30, 10, 6), others=(70, 80, 36)), (-2, 0, 0, 0), _PINCH_DOWN, (-50, 30, 90), LOOSE),
     ),
     "R": (
-        Variant(0.6, _fingers(STRAIGHT, (12, 6, 2)), (-8, 8, 0, 0), ((13, 20), (-26, 14), (-40, 4))),
-        Variant(0.4, _fingers((8, 4, 2), (16, 14, 6)), (-9, 11, 0, 0), _HOLDING, (0, 16, 5)),
+        Variant(0.6, _fingers(STRAIGHT, (12, 6, 2)), (-10, 9, 0, 0), ACROSS),
+        Variant(0.4, _fingers((8, 4, 2), (16, 14, 6)), (-11, 12, 0, 0), _HOLDING, (0, 16, 5)),
     ),
     "S": (
-        Variant(0.75, _FISTS, _NONE, ((19, 26), (-18, 22), (-88, -4))),
-        Variant(0.25, _FISTS, _NONE, ((20, 28), (-10, 24), (-64, 2)), (2, 6, 4)),
+        Variant(0.75, _FISTS, _NONE, OVER),
+        Variant(0.25, _FISTS, _NONE, ((14, 40), (-38, 31), (-84, 2)), (2, 6, 4)),
     ),
     "T": (
-        Variant(0.7, _fingers((52, 104, 34)), (4, 0, 0, 0), ((15, 14), (-18, 4), (-25, -6)), (-2, 4, 2)),
-        Variant(0.3, _fingers((56, 92, 30)), (4, 0, 0, 0), ((14, 20), (-16, 14), (-22, 10)), (0, 10, 4)),
+        Variant(0.7, _fingers((68, 84, 40)), (6, -1, 0, 0), ((13, 27), (-30, 28), (-44, 30)), (-2, 4, 2)),
+        Variant(0.3, _fingers((62, 76, 34)), (6, -1, 0, 0), ((14, 28), (-25, 28), (-38, 28)), (0, 10, 4)),
     ),
     "U": (
-        Variant(0.8, _fingers(STRAIGHT, STRAIGHT), (-1, 1, 0, 0), ACROSS),
+        Variant(0.8, _fingers(STRAIGHT, STRAIGHT), (-3, 1, 0, 0), ACROSS),
         Variant(0.2, _fingers(STRAIGHT, STRAIGHT), (-3, 0, 0, 0), _HOLDING, (0, 30, 6)),
     ),
     "V": (
-        Variant(0.8, _fingers(STRAIGHT, STRAIGHT), (9, -8, 0, 0), ((14, 20), (-30, 14), (-66, 4))),
-        Variant(0.2, _fingers(STRAIGHT, STRAIGHT), (12, -11, 0, 0), ACROSS, (0, 4, 4)),
+        Variant(0.8, _fingers(STRAIGHT, STRAIGHT), (9, -8, 0, 0), ACROSS),
+        Variant(0.2, _fingers(STRAIGHT, STRAIGHT), (12, -11, 0, 0), _HOLDING, (0, 4, 4)),
     ),
     "W": (
-        Variant(0.7, (STRAIGHT, STRAIGHT, STRAIGHT, FIST), (9, 0, -10, 0), ((12, 22), (-44, 12), (-64, 2))),
-        Variant(0.3, (STRAIGHT, STRAIGHT, STRAIGHT, (58, 70, 36)), (10, 0, -11, 0), ((8, 28), (-42, 20), (-60, 8))),
+        Variant(0.7, (STRAIGHT, STRAIGHT, STRAIGHT, FIST), (9, 0, -10, 0), ((10, 34), (-48, 24), (-66, 12))),
+        Variant(0.3, (STRAIGHT, STRAIGHT, STRAIGHT, (58, 74, 40)), (10, 0, -11, 0), ((8, 38), (-44, 28), (-62, 14))),
     ),
     "X": (
-        Variant(0.3, _fingers((22, 60, 44)), _NONE, ((8, 18), (-20, 12), (-36, 4)), (-10, 0, 8)),
-        Variant(0.2, _fingers((16, 84, 56)), _NONE, OVER, (-4, 12, 8)),
-        Variant(0.3, _fingers((20, 38, 32)), _NONE, _BETWEEN, (-10, 2, 8)),
-        Variant(0.2, _fingers((18, 66, 46)), _NONE, _HOLDING, (0, 60, 4), LOOSE),
+        Variant(0.3, _fingers((22, 70, 44)), _NONE, ACROSS, (-10, 0, 8)),
+        Variant(0.2, _fingers((24, 88, 56)), _NONE, OVER, (-4, 12, 8)),
+        Variant(0.3, _fingers((14, 54, 36)), _NONE, _HOLDING, (-10, 2, 8)),
+        Variant(0.2, _fingers((18, 76, 46)), _NONE, _HOLDING, (0, 60, 4), LOOSE),
     ),
     "Y": (
-        Variant(0.75, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -24), ((34, 10), (38, 12), (50, 14)), (-6, 12, 6)),
+        Variant(0.75, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -24), ((42, 14), (44, 14), (50, 10)), (-6, 12, 6)),
         Variant(
             0.25,
-            _fingers((52, 92, 34), (52, 94, 34), (50, 90, 34), STRAIGHT),
+            _fingers((66, 88, 44), (68, 90, 44), (66, 86, 44), STRAIGHT),
             (0, 0, 0, -18),
-            ((36, 8), (48, 8), (60, 8)),
+            ((44, 12), (54, 10), (60, 8)),
             (8, 8, 4),
         ),
     ),
     "Z": (
-        Variant(0.6, _fingers(STRAIGHT), (2, 0, 0, 0), ((15, 18), (-6, 14), (-34, 6)), (-4, 12, 6), LOOSE),
+        Variant(0.6, _fingers(STRAIGHT), (2, 0, 0, 0), ACROSS, (-4, 12, 6), LOOSE),
         Variant(0.25, _fingers((16, 6, 4)), (2, 0, 0, 0), _HOLDING, (-10, 10, 30), LOOSE),
         Variant(0.15, _fingers(STRAIGHT), (2, 0, 0, 0), _HOLDING, (-10, 40, 10), LOOSE),
     ),

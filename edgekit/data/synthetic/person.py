@@ -18,13 +18,13 @@ OTHER_VARIANT_PROBABILITY = 0.1
 #: Sigmas in degrees between people per letter, between days, between takes, and within a take. fist: how far a bent
 #: finger folds at the knuckle in place of the middle joint. turn is in units of the variant's own between people.
 SIGMAS = {
-    "person": {"flexion": 7.0, "fist": 11.0, "spread": 2.5, "thumb": 8.0, "turn": 1.0},
-    "day": {"flexion": 3.0, "fist": 4.0, "spread": 1.0, "thumb": 4.0, "turn": 0.4},
-    "take": {"flexion": 3.0, "fist": 4.0, "spread": 1.0, "thumb": 3.0, "turn": 0.35},
-    "within": {"flexion": 3.0, "fist": 2.0, "spread": 0.8, "thumb": 3.0, "turn": 0.1},
+    "person": {"flexion": 6.0, "fist": 8.0, "spread": 2.5, "thumb": 5.0, "turn": 1.0},
+    "day": {"flexion": 3.0, "fist": 4.0, "spread": 1.0, "thumb": 2.5, "turn": 0.4},
+    "take": {"flexion": 3.0, "fist": 4.0, "spread": 1.0, "thumb": 2.0, "turn": 0.35},
+    "within": {"flexion": 1.5, "fist": 1.0, "spread": 0.4, "thumb": 1.5, "turn": 0.05},
 }
 #: Habits that all of a person's letters share, in degrees: fingers less or more bent, fists, spread, thumb.
-STYLE = {"flexion": 3.0, "fist": 9.0, "spread": 1.0, "thumb": 4.0}
+STYLE = {"flexion": 3.0, "fist": 6.0, "spread": 1.0, "thumb": 2.0}
 #: A finger bends at its joints together; the end joint follows the middle one.
 COUPLING = np.array([1.0, 1.2, 0.7], dtype=np.float32)
 #: A fist that folds more at the knuckle folds less at the middle joint, to end at the same place in the palm.
@@ -112,7 +112,7 @@ def draw_person(rng: np.random.Generator) -> Person:
         variants=variants,
         habit=habit,
         left_handed=bool(rng.random() < LEFT_HANDED_RATIO),
-        tremor=float(np.exp(rng.normal(np.log(0.006), 0.4))),
+        tremor=float(np.exp(rng.normal(np.log(0.003), 0.5))),
         pace=float(np.exp(rng.normal(0.0, 0.2))),
     )
 

@@ -62,10 +62,10 @@ def usual_bones() -> Bones:
     return Bones(BASES, phalanges, thumb)
 
 
-#: What joints can do, in radians and as trackers report it: knuckle, middle and end joint; spread; the thumb's bones.
-#: Active ranges of Hume et al., J. Hand Surg. 15A:240-243, 1990 (100, 105 and 85 degrees of bend), the middle joint's
-#: raised to the 160 degrees that trackers read off fists.
-FLEXION_LIMITS = np.deg2rad(np.array([[-15, 105], [-5, 160], [-8, 90]], dtype=np.float32))
+#: What joints can do, in radians: knuckle, middle and end joint; spread; the thumb's bones. Active ranges as quoted
+#: from Hume et al., J. Hand Surg. 15A:240-243, 1990 (100, 105 and 85 degrees of bend), the middle joint's wider by
+#: what people differ.
+FLEXION_LIMITS = np.deg2rad(np.array([[-15, 100], [-5, 112], [-8, 85]], dtype=np.float32))
 SPREAD_LIMITS = np.deg2rad(np.array([-32, 25], dtype=np.float32))
 THUMB_LIMITS = np.deg2rad(np.array([[[-25, 65], [-105, 85], [-115, 100]], [[-15, 70]] * 3], dtype=np.float32))
 

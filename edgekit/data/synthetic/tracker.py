@@ -41,11 +41,11 @@ class Tracker:
 def draw_tracker(rng: np.random.Generator) -> Tracker:
     """A tracker's reading of one hand: depth is compressed, jitter about 1 % of the hand."""
     return Tracker(
-        depth=float(rng.uniform(0.4, 0.95)),
+        depth=float(rng.uniform(0.3, 1.15)),
         jitter=float(np.exp(rng.normal(np.log(0.008), 0.4))),
         memory=float(rng.uniform(0.1, 0.75)),
-        bias=float(rng.uniform(0.004, 0.012)),
-        habit_bias=float(rng.uniform(0.005, 0.02)),
+        bias=float(rng.uniform(0.0, 0.004)),
+        habit_bias=float(rng.uniform(0.0, 0.006)),
     )
 
 
