@@ -39,7 +39,7 @@ PRESETS: Mapping[str, Tree] = {
         "data": {"augmentation_probability": 1.0},
         "augmentation": CONSTANT,
         "logging": {"tensorboard": False},
-        "synth": {"people": 8},
+        "synth": {"people": 24, "takes_per_letter": 4},
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
         "distill": {"copies": 4, "training": {"epochs": 24}},
         "prune": {"recovery": {"training": {"epochs": 16}}},

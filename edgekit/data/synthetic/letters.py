@@ -72,6 +72,7 @@ def _fingers(*straight: Bend, others: Bend = FIST) -> tuple[Bend, Bend, Bend, Be
 
 _FISTS = _fingers()
 _CURVED = ((15, 42, 26), (15, 46, 30), (15, 46, 30), (10, 38, 24))
+_TIGHT = ((26, 52, 32), (28, 56, 34), (28, 54, 34), (22, 48, 30))
 _ROUND = ((34, 66, 38), (36, 70, 38), (34, 68, 38), (28, 60, 38))
 _FLAT_ROUND = ((58, 34, 18), (62, 36, 18), (60, 34, 18), (52, 30, 18))
 _NONE = (0, 0, 0, 0)
@@ -102,7 +103,8 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     ),
     "C": (
         Variant(0.5, _CURVED, (-3, -1, 0, 2), _OPPOSED, (2, 68, 14), LOOSE),
-        Variant(0.35, _CURVED, (-3, -1, 0, 2), _OPPOSED, (0, 30, 8), LOOSE),
+        Variant(0.2, _CURVED, (-3, -1, 0, 2), _OPPOSED, (0, 30, 8), LOOSE),
+        Variant(0.15, _TIGHT, (-3, -1, 0, 2), _OPPOSED, (0, 50, 6), LOOSE),
         Variant(0.15, _CURVED, (-2, 0, 0, 0), ((30, 30), (24, 34), (10, 30)), (0, 44, 8), LOOSE),
     ),
     "D": (
@@ -111,9 +113,10 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.25, (STRAIGHT, (66, 80, 44), (74, 92, 50), (76, 96, 52)), (0, 2, 0, 0), _CIRCLE, (0, 24, 6)),
     ),
     "E": (
-        Variant(0.5, (FOLDED,) * 4, (-2, 0, 0, 0), ((20, 30), (-24, 22), (-78, 0))),
-        Variant(0.3, _fingers(others=(38, 100, 52)), (-1, 0, 0, 1), ((18, 30), (-24, 26), (-70, 4))),
-        Variant(0.2, _fingers(others=(12, 96, 62)), (0, 0, -1, -2), ((16, 28), (-28, 20), (-66, 2))),
+        Variant(0.4, (FOLDED,) * 4, (-2, 0, 0, 0), ((20, 30), (-24, 22), (-78, 0))),
+        Variant(0.25, _fingers(others=(38, 100, 52)), (-1, 0, 0, 1), ((18, 30), (-24, 26), (-70, 4))),
+        Variant(0.15, _fingers(others=(12, 96, 62)), (0, 0, -1, -2), ((16, 28), (-28, 20), (-66, 2))),
+        Variant(0.2, _fingers(others=(20, 82, 44)), (0, 0, -1, -2), ((16, 30), (-30, 20), (-70, 2)), (0, 18, 6)),
     ),
     "F": (
         Variant(0.7, ((34, 66, 32), STRAIGHT, STRAIGHT, STRAIGHT), (0, 3, -5, -12), _PINCH),
@@ -129,12 +132,14 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
         Variant(0.6, _fingers(STRAIGHT, STRAIGHT), (-1, 1, 0, 0), _HOLDING, INWARD, LOOSE),
     ),
     "I": (
-        Variant(0.7, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -12), ACROSS),
-        Variant(0.3, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -8), OVER, (0, 4, 4)),
+        Variant(0.55, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -12), ACROSS),
+        Variant(0.25, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -8), OVER, (0, 4, 4)),
+        Variant(0.2, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -12), BESIDE, (0, 8, 4)),
     ),
     "J": (
-        Variant(0.7, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -14), ACROSS),
-        Variant(0.3, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -10), OVER, (0, 4, 4)),
+        Variant(0.55, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -14), ACROSS),
+        Variant(0.25, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -10), OVER, (0, 4, 4)),
+        Variant(0.2, (FIST, FIST, FIST, STRAIGHT), (0, 0, 0, -14), BESIDE, (0, 8, 4)),
     ),
     "K": (
         Variant(0.5, _fingers(STRAIGHT, (16, 6, 2)), (9, -6, 0, 0), _BETWEEN, (-6, 6, 5)),
@@ -185,13 +190,13 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     ),
     "Q": (
         Variant(
-            0.4,
+            0.3,
             ((52, 10, 4), (74, 66, 36), (76, 70, 38), (76, 72, 38)),
             (-6, 0, 0, 0),
             _PINCH_DOWN,
             (-70, 2, 62),
         ),
-        Variant(0.4, _fingers((14, 6, 4)), _NONE, ((22, 24), (10, 26), (-6, 20)), HANGING, LOOSE),
+        Variant(0.5, _fingers((14, 6, 4)), _NONE, ((22, 24), (10, 26), (-6, 20)), HANGING, LOOSE),
         Variant(0.2, _fingers((30, 10, 6), others=(70, 80, 36)), (-2, 0, 0, 0), _PINCH_DOWN, (-50, 30, 90), LOOSE),
     ),
     "R": (
@@ -221,7 +226,7 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     "X": (
         Variant(0.3, _fingers((22, 70, 44)), _NONE, ACROSS, (-10, 0, 8)),
         Variant(0.2, _fingers((24, 88, 56)), _NONE, OVER, (-4, 12, 8)),
-        Variant(0.3, _fingers((14, 54, 36)), _NONE, _HOLDING, (-10, 2, 8)),
+        Variant(0.3, _fingers((18, 62, 40)), _NONE, _HOLDING, (-10, 2, 8)),
         Variant(0.2, _fingers((18, 76, 46)), _NONE, _HOLDING, (0, 60, 4), LOOSE),
     ),
     "Y": (

@@ -21,10 +21,16 @@ J_TURN = np.deg2rad(110.0)
 #: It rolls aside and tips forward on the way.
 J_ROLL = np.deg2rad(-10.0)
 J_TIP = np.deg2rad(22.0)
+#: Who turns the forearm less swings the hand aside instead, by so much for each part of the turn that is left out.
+J_SWING = np.deg2rad(-70.0)
+J_LEFT_OUT = (-0.1, 0.7)
 
 #: First frame of a movement at latest, and how many frames it takes at a usual pace.
 LATEST_BEGIN_FRAME = 8
 MOVEMENT_FRAMES = (9, 22)
+
+#: The hand comes from below and goes there, so many hand sizes at most, and from either side.
+RISE, SWAY = 0.35, 0.15
 
 #: Chance that a take shows the movement into its sign, or out of it, and how many frames it takes at most.
 ENTER_PROBABILITY = 0.25
@@ -74,9 +80,10 @@ def draw_j(course: Course) -> tuple[F32, F32]:
     path[..., 1] = J_DIP * course.extent[:, 1:2] * bow
     path[..., 0] = (course.extent[:, :1] - 0.8) * 0.4 * _smooth(done)
     turn = np.zeros((*done.shape, 3), dtype=np.float32)
-    turn[..., 0] = J_ROLL * course.extent[:, :1] * bow
+    left_out = np.clip(1.0 - course.extent[:, 2:], *J_LEFT_OUT)
+    turn[..., 0] = J_ROLL * course.extent[:, :1] * bow + J_SWING * left_out * _smooth(done)
     turn[..., 2] = J_TIP * course.extent[:, 1:2] * bow
-    turn[..., 1] = J_TURN * np.clip(course.extent[:, 2:], 0.6, 1.4) * _smooth(np.clip(2.0 * done - 0.7, 0.0, 1.0))
+    turn[..., 1] = J_TURN * np.clip(course.extent[:, 2:], 0.4, 1.4) * _smooth(np.clip(2.0 * done - 0.7, 0.0, 1.0))
     return path, turn
 
 
@@ -108,6 +115,15 @@ def ease_weights(lengths: I64, frames: int, rng: np.random.Generator) -> F32:
     left = 1.0 - (frame + 1) / np.maximum(enter, 1)[:, None]
     gone = 1.0 - (lengths[:, None] - frame) / np.maximum(leave, 1)[:, None]
     return _smooth(np.clip(np.maximum(left, gone), 0.0, 1.0).astype(np.float32))
+
+
+def draw_rise(ease: F32, rng: np.random.Generator) -> F32:
+    """Wrist path (takes, frames, 2) in hand sizes, y down, of hands that come into the picture or leave it as they are
+    at ease, weights (takes, frames) as from `ease_weights`."""
+    takes = len(ease)
+    far = np.stack([rng.uniform(-SWAY, SWAY, takes), rng.uniform(0.0, RISE, takes)], axis=1).astype(np.float32)
+    path: F32 = ease[:, :, None] * far[:, None]
+    return path
 
 
 def _smooth(t: F32) -> F32:
