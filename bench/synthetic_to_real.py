@@ -3,6 +3,9 @@
     python bench/synthetic_to_real.py tune LETTERS.npz                       # signer-1's first day
     python bench/synthetic_to_real.py report LETTERS.npz --stills STILLS.npz # everything else, once, at the end
 
+    python bench/synthetic_to_real.py few LETTERS.npz --output few.npz       # the maker's case, for the commands:
+    edgekit train edge --data few.npz --split session --pretrain synthetic --preset standard
+
 LETTERS.npz is the recordings called asl-letters in the repository's issue on data: 3 signers, sessions named by day.
 Only the session TUNING was looked at while the generator was made. J and Z, which move, are reported apart.
 """
@@ -27,6 +30,7 @@ from edgekit.data import (
     fit_length,
     fit_normalisation,
     load_recordings,
+    save_recordings,
     synthesise_hands,
 )
 from edgekit.model import RecurrentClassifier, build_model, variant
@@ -178,6 +182,15 @@ def tune(real: Recordings, options: argparse.Namespace) -> None:
             print(f"five takes, {'among synthetic ones' if mixed else 'alone'}: all {found['all']:.3f}", flush=True)
 
 
+def few(real: Recordings, options: argparse.Namespace) -> None:
+    """Store five takes of each letter of the tuning day and all of the same signer's other days."""
+    day = np.flatnonzero(real.session == TUNING)
+    order = np.random.default_rng(options.first_seed).permutation(day)
+    chosen = np.sort(np.concatenate([order[real.labels[order] == k][:FEW_TAKES] for k in range(26)]))
+    later = np.flatnonzero((real.signer == "signer-1") & (real.session != TUNING))
+    save_recordings(options.output, real.take(np.concatenate([chosen, later])))
+
+
 def report(real: Recordings, options: argparse.Namespace) -> None:
     """Everything that the generator was not tuned on, once."""
     first = real.signer == "signer-1"
@@ -225,7 +238,7 @@ def report(real: Recordings, options: argparse.Namespace) -> None:
 def main() -> None:
     """See the module's text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["tune", "report"])
+    parser.add_argument("mode", choices=["tune", "report", "few"])
     parser.add_argument("letters", type=Path)
     parser.add_argument("--stills", type=Path)
     parser.add_argument("--people", type=int, default=200)
@@ -238,7 +251,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    {"tune": tune, "report": report}[options.mode](load_recordings(options.letters), options)
+    {"tune": tune, "report": report, "few": few}[options.mode](load_recordings(options.letters), options)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,14 @@ def test_movements_start_from_the_held_sign() -> None:
 
 
 def test_jitter_is_correlated_in_time_and_depth_is_worse() -> None:
-    errors = tracking_errors(60, np.zeros(300, np.int64), np.zeros((300, 21), bool), TRACKER, np.random.default_rng(0))
+    errors = tracking_errors(
+        60,
+        np.zeros(300, np.int64),
+        np.zeros((300, 21), bool),
+        np.ones((300, 3), np.float32),
+        TRACKER,
+        np.random.default_rng(0),
+    )
     moved = errors[:, 1:, 1:]
     memory = (moved[:, 1:] * moved[:, :-1]).mean() / np.square(moved).mean()
     assert abs(memory - TRACKER.memory) < 0.01
@@ -176,7 +183,8 @@ def test_hidden_fingers_are_guessed() -> None:
     hidden = hidden_landmarks(points)
     assert np.flatnonzero(hidden[0]).tolist() == [8]
     many = np.repeat(hidden, 500, axis=0)
-    spread = tracking_errors(2, np.zeros(500, np.int64), many, TRACKER, np.random.default_rng(0)).std(axis=(0, 1))
+    size = np.ones((500, 3), np.float32)
+    spread = tracking_errors(2, np.zeros(500, np.int64), many, size, TRACKER, np.random.default_rng(0)).std(axis=(0, 1))
     assert spread[8, 0] > 1.8 * spread[4, 0]
 
 

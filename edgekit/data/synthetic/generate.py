@@ -142,10 +142,8 @@ def _record_day(
     path += rng.normal(0.0, 0.15, (takes, 1, 2)).astype(np.float32)
     seen += _misread(pose, rotation, seen, labels, lengths, camera, rng)
     image = project(seen, path, size, depth, camera)
-    errors = tracking_errors(frames, labels, hidden, tracker, rng)
-    errors *= size[:, None, None, None]
-    errors[..., 1] *= np.float32(camera.aspect)
-    image += errors
+    unit = size[:, None] * np.array([1.0, camera.aspect, 1.0], dtype=np.float32)
+    image += tracking_errors(frames, labels, hidden, unit, tracker, rng)
     if camera.mirrored != person.left_handed:
         mirror(image)
     lose_frames(image, lengths, rng)

@@ -26,7 +26,7 @@ FIST: Bend = (76, 102, 55)
 #: Fingers that lie over the thumb, and the end of a fist behind them.
 OVER_THUMB: Bend = (62, 86, 26)
 TUCKED: Bend = (80, 100, 50)
-DROPPED: Bend = (66, 58, 28)
+DROPPED: Bend = (70, 44, 20)
 FOLDED: Bend = (24, 106, 58)
 
 #: Thumb, for letters that share it: across the folded fingers, beside the fist, over its front, along the index finger.
@@ -191,7 +191,7 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
     "Q": (
         Variant(
             0.3,
-            ((52, 10, 4), (74, 66, 36), (76, 70, 38), (76, 72, 38)),
+            ((48, 10, 4), (76, 80, 44), (78, 82, 44), (78, 84, 44)),
             (-6, 0, 0, 0),
             _PINCH_DOWN,
             (-70, 2, 62),

@@ -39,10 +39,10 @@ class Tracker:
 
 
 def draw_tracker(rng: np.random.Generator) -> Tracker:
-    """A tracker's reading of one hand: depth is compressed, jitter about 1 % of the hand."""
+    """A tracker's reading of one hand: depth is compressed, jitter about half a percent of the hand."""
     return Tracker(
         depth=float(rng.uniform(0.3, 1.15)),
-        jitter=float(np.exp(rng.normal(np.log(0.008), 0.4))),
+        jitter=float(np.exp(rng.normal(np.log(0.004), 0.5))),
         memory=float(rng.uniform(0.1, 0.75)),
         bias=float(rng.uniform(0.0, 0.004)),
         habit_bias=float(rng.uniform(0.0, 0.006)),
@@ -58,25 +58,30 @@ def hidden_landmarks(points: F32) -> Bools:
     return covered
 
 
-def tracking_errors(frames: int, labels: I64, hidden: Bools, tracker: Tracker, rng: np.random.Generator) -> F32:
-    """Errors float32 (takes, frames, 21, 3) in hand sizes: jitter that is correlated in time, and what stays.
+def tracking_errors(
+    frames: int, labels: I64, hidden: Bools, size: F32, tracker: Tracker, rng: np.random.Generator
+) -> F32:
+    """Errors float32 (takes, frames, 21, 3): jitter that is correlated in time, and what stays; size (takes, 3): a
+    hand's, in the image's units of each axis.
 
     Errors grow along a finger, as each joint is placed from the one before, and are larger where the landmark is
     hidden and in depth. The wrist's depth, which all depth is relative to, has none.
     """
     takes = len(labels)
-    errors = rng.standard_normal((takes, frames, LANDMARKS, 3), dtype=np.float32)
-    errors *= np.float32(tracker.jitter)
+    errors = np.empty((takes, frames, LANDMARKS, 3), dtype=np.float32)
+    drawn = errors[: (takes + 1) // 2]
+    rng.standard_normal(out=drawn, dtype=np.float32)
     fresh = np.float32(np.sqrt(1.0 - tracker.memory**2))
     for frame in range(1, frames):
-        errors[:, frame] *= fresh
-        errors[:, frame] += np.float32(tracker.memory) * errors[:, frame - 1]
-    days = _along_fingers(tracker.habit_bias, int(labels.max()) + 1, rng)
-    errors += (_along_fingers(tracker.bias, takes, rng) + days[labels])[:, None]
+        drawn[:, frame] *= fresh
+        drawn[:, frame] += np.float32(tracker.memory) * drawn[:, frame - 1]
+    errors[len(drawn) :] = drawn[: takes - len(drawn), ::-1]  # such jitter looks the same backwards
     weight = np.where(hidden, np.float32(HIDDEN_FACTOR), np.float32(1.0))[..., None]
-    weight = weight * np.array([1.0, 1.0, DEPTH_FACTOR], dtype=np.float32)
+    weight = weight * (size * np.array([1.0, 1.0, DEPTH_FACTOR], dtype=np.float32))[:, None]
     weight[:, WRIST, 2] = 0.0
-    errors *= weight[:, None]
+    errors *= (np.float32(tracker.jitter) * weight)[:, None]
+    days = _along_fingers(tracker.habit_bias, int(labels.max()) + 1, rng)
+    errors += ((_along_fingers(tracker.bias, takes, rng) + days[labels]) * weight)[:, None]
     return errors
 
 
