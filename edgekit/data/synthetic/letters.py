@@ -170,7 +170,7 @@ LETTERS: dict[str, tuple[Variant, ...]] = {
             0.4,
             ((16, 4, 2), DROPPED, DROPPED, DROPPED),
             (-10, -4, 0, 0),
-            ((-14, 26), (-44, 28), (-50, 22)),
+            _PINCH_DOWN,
             (-66, 2, 38),
         ),
         Variant(

@@ -3,6 +3,7 @@
 `bench/tracker_readings` poses a skinned hand by the angles of this package, renders it in many lights and views and
 lets MediaPipe's hand landmark model look at it. reading.npz is a small network fitted to the differences, and the
 covariance of what it leaves unexplained (light, skin, background, flesh). No recording of a person is in it.
+The mesh is under the MIT licence, the model under Apache 2.0; neither is part of this package.
 """
 
 from __future__ import annotations
