@@ -271,16 +271,16 @@ TURNS = _radians([variant.facing for variant in VARIANTS])
 TURN_SIGMAS = _radians([variant.facing_sigma for variant in VARIANTS])
 
 
-def _of(letter: int) -> I64:
-    return np.flatnonzero(np.equal(LETTER, letter))
+#: Indices of each letter's variants.
+_OF: tuple[I64, ...] = tuple(np.flatnonzero(np.equal(LETTER, k)) for k in range(len(LETTERS)))
 
 
 def first_variants() -> I64:
     """Index of each letter's commonest variant, as in charts; int64 (26,)."""
-    return np.array([_of(k)[WEIGHT[_of(k)].argmax()] for k in range(len(LETTERS))])
+    return np.array([own[WEIGHT[own].argmax()] for own in _OF])
 
 
 def draw_variants(rng: np.random.Generator) -> I64:
     """One person's variant of each letter, int64 (26,), by weight."""
     chance = np.log(WEIGHT) + rng.gumbel(size=len(WEIGHT))
-    return np.array([_of(k)[chance[_of(k)].argmax()] for k in range(len(LETTERS))])
+    return np.array([own[chance[own].argmax()] for own in _OF])
