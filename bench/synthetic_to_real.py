@@ -226,7 +226,7 @@ def report(real: Recordings, options: argparse.Namespace) -> None:
         runs.append(run)
         if options.output:
             said = {name: getattr(options, name) for name in ("people", "takes", "epochs", "first_seed", "draws")}
-            options.output.write_text(json.dumps({"options": said, "runs": runs}, indent=1) + "\n")
+            options.output.write_text(json.dumps({"options": said, "runs": runs}) + "\n")
     show("first seed, synthetic only", runs[0]["synthetic -> letters, not the tuning day"])
     for name in runs[0]:
         static = np.array([run[name]["static_24"] for run in runs])
