@@ -11,7 +11,7 @@ import pytest
 from edgekit.data.hand import F32
 from edgekit.data.synthetic import draw_preview, letters
 from edgekit.data.synthetic.camera import mirror, rotations
-from edgekit.data.synthetic.motion import Course, draw_j, draw_z
+from edgekit.data.synthetic.motion import RISE, SWAY, Course, draw_j, draw_rise, draw_z
 from edgekit.data.synthetic.person import Pose, draw_person
 from edgekit.data.synthetic.preview import chart_hands, tip_path
 from edgekit.data.synthetic.skeleton import FLEXION_LIMITS, SPREAD_LIMITS, draw_bones, hand_landmarks, usual_bones
@@ -158,6 +158,23 @@ def test_movements_start_from_the_held_sign() -> None:
     course = Course(np.zeros((1, 5), np.float32), np.ones((1, 3), np.float32))
     assert not draw_j(course)[0].any()
     assert not draw_z(course)[0].any()
+
+
+def test_who_turns_a_j_less_swings_it_further_aside() -> None:
+    done = np.linspace(0.0, 1.0, 9, dtype=np.float32)[None]
+    turner, swinger = (draw_j(Course(done, np.array([[1.0, 1.0, turning]], np.float32)))[1] for turning in (1.0, 0.5))
+    assert swinger[0, -1, 1] < 0.6 * turner[0, -1, 1]
+    assert abs(turner[0, -1, 0]) < 1e-6
+    assert swinger[0, -1, 0] < np.deg2rad(-30), "the fingers end towards the image's right"
+
+
+def test_hands_at_ease_hang_lower_and_those_that_sign_stay() -> None:
+    ease = np.zeros((300, 4), np.float32)
+    ease[:, 0] = 1.0
+    path = draw_rise(ease, np.random.default_rng(0))
+    assert not path[:, 1:].any()
+    assert 0.0 <= path[:, 0, 1].min() < path[:, 0, 1].max() <= RISE
+    assert np.abs(path[:, 0, 0]).max() <= SWAY
 
 
 def test_jitter_is_correlated_in_time_and_depth_is_worse() -> None:

@@ -86,7 +86,7 @@ def project(seen: F32, path: F32, size: F32, depth: F32, camera: Camera) -> F32:
     relative to the wrist in image widths.
 
     seen (takes, frames, 21, 3): in hand sizes about the wrist, as from `perspective`. path (takes, frames, 2): the
-    wrist's, in hand sizes. size (takes,): hand sizes in image widths. depth (takes,): part of the depth that is seen.
+    wrist's, in hand sizes. size (takes,): hand sizes in image widths. depth (takes,): factor of the depth.
     """
     scale = size[:, None, None]
     image = np.empty_like(seen)

@@ -21,7 +21,8 @@ J_TURN = np.deg2rad(110.0)
 #: It rolls aside and tips forward on the way.
 J_ROLL = np.deg2rad(-10.0)
 J_TIP = np.deg2rad(22.0)
-#: Who turns the forearm less swings the hand aside instead, by so much for each part of the turn that is left out.
+#: Who turns the forearm less swings the hand aside instead: by so many radians for the whole turn left out, and what
+#: part is left out at least and at most (who turns further swings a little the other way).
 J_SWING = np.deg2rad(-70.0)
 J_LEFT_OUT = (-0.1, 0.7)
 

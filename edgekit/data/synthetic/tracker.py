@@ -27,8 +27,9 @@ STALE_PROBABILITY = 0.12
 class Tracker:
     """How one person's hand is tracked; sigmas in hand sizes.
 
-    depth: what part of the true depth is reported. jitter: from frame to frame; memory: what part of it stays to the
-    next frame. bias: constant over a take. habit_bias: constant over all takes of a letter on one day.
+    depth: factor of the depth that `reader` says is read; versions of trackers scale it differently. jitter: from frame
+    to frame; memory: what part of it stays to the next frame. bias: constant over a take. habit_bias: constant over all
+    takes of a letter on one day.
     """
 
     depth: float
@@ -39,7 +40,7 @@ class Tracker:
 
 
 def draw_tracker(rng: np.random.Generator) -> Tracker:
-    """A tracker's reading of one hand: depth is compressed, jitter about half a percent of the hand."""
+    """A tracker's reading of one hand: depth at some scale, jitter about half a percent of the hand."""
     return Tracker(
         depth=float(rng.uniform(0.3, 1.15)),
         jitter=float(np.exp(rng.normal(np.log(0.004), 0.5))),
