@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import StateError
+from edgekit.reading import FileKind, parsing, read_text
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+MANIFEST_KIND = FileKind("a manifest", StateError, 100 * 10**6, "it is damaged; move it away to start anew")
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -66,12 +68,11 @@ def read_manifest(workdir: Path) -> dict[str, Any]:
     """The work directory's manifest, or an empty one. Raises StateError when it is damaged or from a newer edgekit."""
     path = workdir / MANIFEST
     empty = {"schema_version": SCHEMA_VERSION, "options": {}, "stages": {}}
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return empty
-    except (OSError, ValueError) as error:
-        raise StateError(f"{path}: damaged ({error}); move it away to start anew") from None
+    text = read_text(path, MANIFEST_KIND)
+    with parsing(path, MANIFEST_KIND):
+        manifest = json.loads(text)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("stages"), dict):
         raise StateError(f"{path}: not a manifest of edgekit; use another --workdir")
     version = manifest.get("schema_version")

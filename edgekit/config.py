@@ -15,8 +15,14 @@ import pydantic
 import yaml
 
 from edgekit.errors import ConfigError, did_you_mean
+from edgekit.reading import FileKind, parsing, read_text
 
 Tree = dict[str, Any]
+#: A settings file or a profile.
+SETTINGS = FileKind("a YAML file", ConfigError, 10**6, "correct it")
+#: Values that a YAML text may stand for once its aliases are written out, which grow without end in a few lines.
+MOST_VALUES = 100_000
+MOST_LEVELS = 50
 C = TypeVar("C", bound="StageConfig")
 
 
@@ -66,8 +72,17 @@ def _explain(kind: type[pydantic.BaseModel], item: Any, where: str) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "model_type":
         message = "expected settings below it; leave it out for the defaults"
-    got = "" if item["type"] == "missing" else f", got {item['input']!r}"
+    got = "" if item["type"] == "missing" else f", got {shown(item['input'])}"
     return f"{where}: {key}: {message}{got}" if key else f"{where}: {message}"
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """A value as a message shows it, cut where it is long; Python itself refuses to write very long numbers."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__} too long to show"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _config_of(annotation: Any) -> Any:
@@ -101,40 +116,44 @@ _StrictLoader.yaml_implicit_resolvers = {
 }
 
 
-def load_yaml(text: str) -> Any:
-    """What a YAML text holds. Raises yaml.YAMLError, also for a key that is there twice and for an alias to what holds
-    it."""
-    try:
-        loaded = yaml.load(text, _StrictLoader)
-    except RecursionError:
-        raise yaml.YAMLError("nested too deeply") from None
-    except ValueError as error:  # a number with thousands of digits
-        raise yaml.YAMLError(str(error)) from None
-    _check_ends(loaded, set(), set())
+def load_yaml(text: str, where: str) -> Any:
+    """What a YAML text holds: text, numbers, truth values and nothing, in lists and mappings. where: its file or
+    option, for messages. Raises ConfigError for what is no YAML, for a key that is there twice, for other types, and
+    for an alias to what holds it, or to more than anybody writes."""
+    with parsing(where, SETTINGS):
+        try:
+            loaded = yaml.load(text, _StrictLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = f"line {mark.line + 1}: " if mark else ""
+            raise ConfigError(f"{where}: not valid YAML: {line}{error.problem or error.context}; correct it") from None
+        _count_values(loaded, {}, where)
     return loaded
 
 
-def _check_ends(value: Any, above: set[int], checked: set[int]) -> None:
-    """Raises yaml.YAMLError for a mapping or list that holds itself. above, checked: their ids."""
-    if not isinstance(value, dict | list) or id(value) in checked:
-        return
-    if id(value) in above:
-        raise yaml.YAMLError("an alias stands inside what it names")
-    for child in value.values() if isinstance(value, dict) else value:
-        _check_ends(child, above | {id(value)}, checked)
-    checked.add(id(value))
+def _count_values(value: Any, counted: dict[int, int], where: str, depth: int = 0) -> int:
+    """Values in it, itself included; an alias counts as what it names. counted: by identity, 0 while under way."""
+    if not isinstance(value, dict | list):
+        if value is not None and not isinstance(value, str | int | float):
+            raise ConfigError(f"{where}: expected text, numbers, lists or mappings, got a {type(value).__name__}")
+        return 1
+    count = counted.get(id(value))
+    if count is None and depth < MOST_LEVELS:
+        counted[id(value)] = 0
+        children = value.values() if isinstance(value, dict) else value
+        count = counted[id(value)] = 1 + sum(_count_values(child, counted, where, depth + 1) for child in children)
+    if not count:
+        fault = f"nested more than {MOST_LEVELS} deep" if count is None else "an alias stands inside what it names"
+        raise ConfigError(f"{where}: not valid YAML: {fault}; correct it")
+    if count > MOST_VALUES:
+        raise ConfigError(f"{where}: its aliases stand for more than {MOST_VALUES:,} values; write less of it")
+    return count
 
 
 def read_yaml(path: Path) -> Tree:
-    """The mapping in a YAML file. Raises ConfigError when it is missing, unreadable or not a mapping."""
-    try:
-        loaded = load_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    """The mapping in a YAML file. Raises ConfigError when it is missing, no regular file, too large, unreadable or not
+    a mapping."""
+    loaded = load_yaml(read_text(path, SETTINGS), str(path))
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
@@ -149,12 +168,10 @@ def parse_assignment(text: str) -> Tree:
     """
     key, equals, value = text.partition("=")
     parts = key.strip().split(".")
-    if not equals or len(parts) < 2 or not all(parts):
-        raise ConfigError(f"--set {text}: expected SECTION.KEY=VALUE, such as training.epochs=5")
-    try:
-        leaf: Any = load_yaml(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {text}: the value is not valid YAML") from None
+    where = f"--set {text if len(text) <= 200 else text[:200] + '...'}"
+    if not equals or not 2 <= len(parts) <= MOST_LEVELS or not all(parts):
+        raise ConfigError(f"{where}: expected SECTION.KEY=VALUE, such as training.epochs=5")
+    leaf: Any = load_yaml(value, where)
     for part in reversed(parts):
         leaf = {part: leaf}
     return dict(leaf)
@@ -179,4 +196,4 @@ def check_sections(tree: Mapping[str, Any], known: Iterable[str], where: str) ->
         if name not in known:
             raise ConfigError(f"{where}: unknown section '{name}'{did_you_mean(str(name), known)}")
         if section is not None and not isinstance(section, Mapping):
-            raise ConfigError(f"{where}: section '{name}' must be a mapping, got {section!r}")
+            raise ConfigError(f"{where}: section '{name}' must be a mapping, got {shown(section)}")

@@ -23,10 +23,13 @@ from edgekit.artifacts import write_bytes
 from edgekit.config import StageConfig, build
 from edgekit.data import HAND_SIZE_FLOOR, LANDMARKS, MIDDLE_BASE, WRIST, Normalisation
 from edgekit.errors import ConfigError, ModelFileError, did_you_mean
+from edgekit.reading import FileKind, parsing, read_file, read_text
 
 Cell = Literal["lstm", "gru"]
 Readout = Literal["mean", "final"]
 GATES: dict[str, int] = {"lstm": 4, "gru": 3}
+#: The files of `save_model`.
+SAVED = FileKind("a model that edgekit saved", ModelFileError, 2**31 - 1, "train it again", "train the model again")
 _LAYERS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -330,9 +333,9 @@ def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str,
 
 def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
     """The model that `save_model` wrote, in evaluation mode, and its class names. Raises ModelFileError."""
-    try:
-        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        weights = load((folder / "model.safetensors").read_bytes())
+    text, content = read_text(folder / "model.json", SAVED), read_file(folder / "model.safetensors", SAVED)
+    with parsing(folder, SAVED):
+        description, weights = json.loads(text), load(content)
         shape = description["architecture"]
         architecture = Architecture(**{**shape, "hidden_sizes": tuple(shape["hidden_sizes"])})
         normalisation = Normalisation(
@@ -346,8 +349,4 @@ def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
         class_names = tuple(str(name) for name in description["class_names"])
         if len(class_names) != architecture.classes:
             raise ValueError(f"{len(class_names)} class names for {architecture.classes} outputs")
-    except FileNotFoundError as error:
-        raise ModelFileError(f"{error.filename}: no such file; train the model again") from None
-    except Exception as error:
-        raise ModelFileError(f"{folder}: not a model that edgekit saved: {error}; train it again") from error
     return model.eval(), class_names

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from edgekit.config import StageConfig, build, read_yaml
+from edgekit.config import StageConfig, build, read_yaml, shown
 from edgekit.errors import ConfigError, did_you_mean
 
 #: What of a board's memory a program may use; the rest is the system's.
@@ -163,7 +163,7 @@ def _read(path: Path) -> Profile:
     tree = read_yaml(path)
     boards = tree.get("boards", [])
     if not isinstance(boards, list):
-        raise ConfigError(f"{path}: boards: expected a list of names or mappings, got {boards!r}")
+        raise ConfigError(f"{path}: boards: expected a list of names or mappings, got {shown(boards)}")
     resolved = [board for entry in boards for board in _boards(entry, path)]
     names = [board.name for board in resolved]
     if len(set(names)) != len(names):
@@ -177,5 +177,5 @@ def _boards(entry: Any, path: Path) -> tuple[Board, ...]:
         return (build(Board, values, f"{path}: board {values['name']}"),)
     known = shipped_profiles()
     if not isinstance(entry, str) or entry not in known:
-        raise ConfigError(f"{path}: boards: {entry!r} is no shipped profile{did_you_mean(str(entry), known)}")
+        raise ConfigError(f"{path}: boards: {shown(entry)} is no shipped profile{did_you_mean(str(entry), known)}")
     return _read(known[entry]).boards

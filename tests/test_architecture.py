@@ -44,6 +44,7 @@ ORDER = (
     "profiles",
     "config",
     "artifacts",
+    "reading",
     "errors",
 )
 
@@ -60,6 +61,7 @@ LIGHT = (
     "config",
     "profiles",
     "artifacts",
+    "reading",
     "errors",
 )
 #: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata.

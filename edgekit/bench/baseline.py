@@ -18,6 +18,10 @@ from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
 from edgekit.measure import percentile
+from edgekit.reading import FileKind, parsing, read_text
+
+_MAKE = "make it with edgekit bench --json > main.json"
+BASELINE = FileKind("JSON of an earlier bench", InputError, 500 * 10**6, _MAKE, _MAKE)
 
 #: What must be the same on both sides, as a person calls it.
 _FACTS = ("cpu_model", "architecture", "cores", "device_tree_model", "onnxruntime")
@@ -51,12 +55,9 @@ class Baseline:
 
 def read_baseline(path: Path) -> Baseline:
     """What an earlier `edgekit bench --json` said. Raises InputError for a file that is no such thing."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; make it with edgekit bench --json > {path.name}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: can't be read as JSON ({error}); make it again with edgekit bench --json") from None
+    text = read_text(path, BASELINE)
+    with parsing(path, BASELINE):
+        content = json.loads(text)
     if not isinstance(content, dict) or content.get("kind") != "bench":
         raise InputError(f"{path}: not the result of a bench; make it with edgekit bench --json")
     version = content.get("schema_version")

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import ModelFileError
+from edgekit.reading import FileKind, read_file
 from edgekit.runtime.metadata import ModelMetadata
 from edgekit.runtime.wire import ModelSummary, TensorInfo, WireError, summarise
 
 _DYNAMIC = "DynamicQuantize"  # ...Linear of ONNX; ...LSTM and ...MatMul of ONNX Runtime
-_MAX_BYTES = 2**31 - 1  # protobuf's limit; larger models need external data, which edgekit refuses
+#: Protobuf's limit: larger models need external data, which edgekit refuses.
+_MAX_BYTES = 2**31 - 1
+MODEL = FileKind("an ONNX model", ModelFileError, _MAX_BYTES, "export or copy the model again")
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,8 @@ def inspect_model(path: Path) -> ModelInfo:
 
 
 def read_model(path: Path) -> bytes:
-    """The file's bytes. Raises ModelFileError."""
-    path = Path(path)
-    try:
-        size_bytes = path.stat().st_size
-        if size_bytes > _MAX_BYTES:
-            raise ModelFileError(f"{path}: {size_bytes} bytes; an ONNX file holds at most {_MAX_BYTES}")
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelFileError(f"{path}: no such file; give the path of an ONNX model") from None
-    except IsADirectoryError:
-        raise ModelFileError(f"{path}: is a folder; give the path of an ONNX model in it") from None
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: can't be read: {error}") from None
+    """The file's bytes. Raises ModelFileError for what is no regular file, empty or beyond the limit."""
+    content = read_file(Path(path), MODEL)
     if not content:
         raise ModelFileError(f"{path}: empty file; export or copy the model again")
     return content

@@ -73,7 +73,7 @@ _INTEGERS = {"sequence_length": 1, "features": 1, "parameters": 0, "macs": 0}
 def _parse(name: str, text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if name in _TUPLES:
         good = isinstance(value, list) and all(isinstance(part, str) for part in value)
