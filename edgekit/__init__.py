@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+#: ONNX Runtime on Linux sends usage data to its maker from version 1.32 on, unless this is set when it is imported;
+#: every process that edgekit starts inherits it. A choice that is there already stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PUBLIC = {
     "train_model": "edgekit.train",

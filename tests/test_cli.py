@@ -151,7 +151,7 @@ def test_training_commands_say_what_to_install(tmp_path: Path) -> None:
         assert (code, out, err) == (2, "", message)
     (tmp_path / "m.onnx").write_bytes(b"x")
     _, _, err = without_training(["quantize m.onnx"], tmp_path)["quantize m.onnx"]
-    assert err == "edgekit: error: quantize needs onnx: pip install 'edgekit[train]'\n"
+    assert err == "edgekit: error: quantize needs onnx: pip install 'edgekit[onnx]'\n"
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".onnx"] == ["m.onnx"]
 
 

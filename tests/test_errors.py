@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from edgekit import errors
 from edgekit.errors import EdgekitError, did_you_mean, missing_extra, worst
+from edgekit.pipeline.settings import needs_extra
+
+ROOT = Path(__file__).resolve().parents[1]
 
 #: DESIGN.md, "Exit codes".
 EXIT_CODES = {
@@ -69,6 +75,15 @@ def test_a_close_name_is_suggested_and_far_ones_are_listed() -> None:
     assert did_you_mean("latency_p95", known) == "; did you mean 'latency_p95_ms'?"
     assert did_you_mean("zebra", known) == "; known: latency_p95_ms, size_mb"
     assert did_you_mean("zebra", []) == ""
+
+
+def test_every_extra_that_a_message_may_name_exists() -> None:
+    said = re.compile(r"edgekit\[(\w+)\]|missing_extra\([^()]*\"(\w+)\"\)")
+    named = {a or b for path in (ROOT / "edgekit").rglob("*.py") for a, b in said.findall(path.read_text("utf-8"))}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert {"onnx", "train", "parquet"} <= named <= set(extras)
+    assert {extra for _, extra in needs_extra.NAMES.values()} <= set(extras)
+    assert [package.partition(">")[0] for package in extras["onnx"]] == ["onnx"]
 
 
 def test_a_missing_extra_says_how_to_install_it() -> None:

@@ -36,7 +36,7 @@ def model_work(
     if find_spec("onnx") is None:
         return UnknownWork(
             "the file is not as edgekit writes them, and counting its operations needs the onnx package:"
-            " pip install 'edgekit[train]'"
+            " pip install 'edgekit[onnx]'"
         )
     from edgekit.device.graph import graph_work
 

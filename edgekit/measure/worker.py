@@ -166,7 +166,11 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
 
 
 def import_runtime() -> tuple[Any, Any]:
-    """(numpy, onnxruntime). Raises RequestError when one is missing or can't be loaded on this CPU."""
+    """(numpy, onnxruntime). Raises RequestError when one is missing or can't be loaded on this CPU.
+
+    Without telemetry, which ONNX Runtime has from version 1.32 on: it is decided by the time of the import.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import numpy
         import onnxruntime

@@ -207,7 +207,7 @@ class needs_extra:
         "lightning": ("Lightning", "train"),
         "torch_pruning": ("torch-pruning", "train"),
         "safetensors": ("safetensors", "train"),
-        "onnx": ("onnx", "train"),
+        "onnx": ("onnx", "onnx"),
         "sklearn": ("scikit-learn", "train"),
         "optuna": ("Optuna", "tune"),
         "ray": ("Ray Tune", "cluster"),
