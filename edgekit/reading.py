@@ -116,11 +116,11 @@ def parsing(where: object, kind: FileKind, part: str = "") -> Iterator[None]:
         raise
     except MemoryError:
         raise kind.error(f"{where}: {part}takes more memory than there is; {kind.advice}, or use less of it") from None
-    except OSError as error:
-        raise kind.error(f"{where}: {part}can't be read: {reason(error)}") from None
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's, under PyO3
             raise
+        if isinstance(error, OSError) and error.errno is not None:
+            raise kind.error(f"{where}: {part}can't be read: {reason(error)}") from None
         raise kind.error(f"{where}: {part}can't be read as {kind.what}: {reason(error)}; {kind.advice}") from None
 
 

@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from edgekit.data.layouts.csv import read_csv, write_csv
-from edgekit.data.layouts.folders import folder_losses, natural_key, read_folder, write_frames, write_takes
+from edgekit.data.layouts.folder_files import folder_losses, write_frames, write_takes
+from edgekit.data.layouts.folders import read_folder
 from edgekit.data.layouts.npz import read_npz, write_npz
+from edgekit.data.layouts.numbering import natural_key
 from edgekit.data.layouts.parquet import read_parquet, write_parquet
 from edgekit.data.layouts.raw import BadFrame, Raw
 from edgekit.data.layouts.rows import row_losses
@@ -22,6 +24,7 @@ Layout = Literal["npz", "csv", "parquet", "takes", "frames"]
 
 #: Layouts of one file, by suffix.
 SUFFIXES: Mapping[str, Layout] = {".npz": "npz", ".csv": "csv", ".parquet": "parquet"}
+TABLES: Mapping[str | None, Callable[[Path, bool, str | None], Raw]] = {"csv": read_csv, "parquet": read_parquet}
 WRITERS: Mapping[Layout, Callable[[Path, Recordings], None]] = {
     "npz": write_npz,
     "csv": write_csv,
@@ -32,36 +35,37 @@ WRITERS: Mapping[Layout, Callable[[Path, Recordings], None]] = {
 EXPECTED = "give an .npz, .csv or .parquet file, or a folder class/take.npy or class/take/frame.npy"
 
 
-def load_recordings(path: Path) -> Recordings:
+def load_recordings(path: Path, columns: str | None = None) -> Recordings:
     """Recordings from `path`: an `.npz`, `.csv` or `.parquet` file, or a folder of `.npy`; see `layouts`.
 
-    Raises DataError naming the file and the array, line or frame when anything is missing, damaged or out of range;
-    MissingExtraError for Parquet without pyarrow.
+    columns: what a table's columns are, such as `label,features`, where their names don't tell. Raises DataError naming
+    the file and the array, line or frame when anything is missing, damaged, too large or out of range;
+    MissingExtraError for Parquet without pyarrow; ConfigError for columns that are none.
     """
-    return _read(Path(path), strict=True).checked()
+    return _read(Path(path), columns, strict=True).checked()
 
 
-def load_leniently(path: Path) -> tuple[Recordings, tuple[BadFrame, ...]]:
+def load_leniently(path: Path, columns: str | None = None) -> tuple[Recordings, tuple[BadFrame, ...]]:
     """As `load_recordings`, but frames with NaN or infinite numbers are read as frames without a hand, and named: for
     looking for faults, never for training."""
-    return _read(Path(path), strict=False).repaired()
+    return _read(Path(path), columns, strict=False).repaired()
 
 
-def _read(path: Path, strict: bool) -> Raw:
+def _read(path: Path, columns: str | None, strict: bool) -> Raw:
     try:
         exists, folder = path.exists(), path.is_dir()
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror}") from None
     if not exists:
         raise DataError(f"{path}: no such file or folder; {EXPECTED}")
-    if folder:
-        return read_folder(path, strict)
-    layout = SUFFIXES.get(path.suffix.lower())
-    if layout is None:
+    layout = None if folder else SUFFIXES.get(path.suffix.lower())
+    if layout is None and not folder:
         raise DataError(f"{path}: unknown kind of recordings; {EXPECTED}")
-    if layout == "npz":
-        return read_npz(path)
-    return read_csv(path, strict) if layout == "csv" else read_parquet(path, strict)
+    if layout in TABLES:
+        return TABLES[layout](path, strict, columns)
+    if columns is not None:
+        raise ConfigError(f"columns {columns!r}: only tables (.csv, .parquet) have columns, {path} is none")
+    return read_folder(path, strict) if folder else read_npz(path)
 
 
 def save_recordings(path: Path, recordings: Recordings, layout: Layout | None = None, force: bool = True) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.hand import F32, I64
+from edgekit.data.remarks import Remark
 from edgekit.errors import DataError
 
 Names = NDArray[np.str_]
+#: The longest name of a class, signer, session or take: each of an array's names takes the room of its longest.
+MOST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,7 @@ class Recordings:
     synthetic: whether a generator made it; whoever shows an accuracy on it has to say so.
     take_names: str (takes,), where a person finds each take again, such as class/take of a folder; None where unknown,
     and where they only count 0, 1, 2 ...
+    remarks: what its reader found worth saying; not handed on to a part of the takes.
 
     Other numeric types are converted. Raises DataError naming the take (and frame) of the first fault.
     """
@@ -41,6 +47,7 @@ class Recordings:
     source: str
     synthetic: bool = False
     take_names: Names | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def __post_init__(self) -> None:
         sequences = check_sequences(self.sequences, self.source)
@@ -83,6 +90,7 @@ class Recordings:
             signer=None if self.signer is None else self.signer[index],
             session=None if self.session is None else self.session[index],
             take_names=None if self.take_names is None else self.take_names[index],
+            remarks=(),
         )
 
 
@@ -100,10 +108,10 @@ def check_sequences(value: NDArray[Any], source: str) -> F32:
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(converted.sum(dtype=np.float64))
     if suspicious:
-        wrong = np.argwhere(~np.isfinite(converted))
+        wrong = np.flatnonzero(~np.isfinite(converted).all(axis=(1, 2)))
         if len(wrong):
-            take, frame, feature = wrong[0]
-            count = len(np.unique(wrong[:, 0]))
+            take, count = int(wrong[0]), len(wrong)
+            frame, feature = np.argwhere(~np.isfinite(converted[take]))[0]
             raise DataError(
                 f"{source}: take {take}, frame {frame}, feature {feature}: {converted[take, frame, feature]}, "
                 f"not a finite float32 number ({count} {'take' if count == 1 else 'takes'} affected); "
@@ -116,7 +124,8 @@ def _check_class_names(value: Any, source: str) -> tuple[str, ...]:
     names = tuple(str(name) for name in value)
     if not names or not all(name.strip() for name in names):
         raise DataError(f"{source}: class_names must be one name or more, none of them empty, got {names!r}")
-    double = sorted({name for name in names if names.count(name) > 1})
+    refuse_no_text(names, "class_names", source)
+    double = sorted(name for name, count in Counter(names).items() if count > 1)
     if double:
         raise DataError(f"{source}: class_names holds '{double[0]}' more than once; names must be unique")
     return names
@@ -125,7 +134,9 @@ def _check_class_names(value: Any, source: str) -> tuple[str, ...]:
 def _check_integers(value: Any, name: str, takes: int, allowed: tuple[int, int], source: str) -> I64:
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
-        raise DataError(f"{source}: {name} must hold integers, got {array.dtype}; save them as int64")
+        raise DataError(
+            f"{source}: {name} must hold whole numbers, got {array.dtype}; save them as int64: {name}.astype('int64')"
+        )
     if array.shape != (takes,):
         raise DataError(f"{source}: {name} must have one entry per take ({takes},), got shape {array.shape}")
     wrong = np.flatnonzero((array < allowed[0]) | (array > allowed[1]))
@@ -145,4 +156,27 @@ def _check_names(value: Any, name: str, takes: int, source: str) -> Names | None
         raise DataError(f"{source}: {name} must hold text, got {array.dtype}; save it as a str array or leave it out")
     if array.shape != (takes,):
         raise DataError(f"{source}: {name} must have one entry per take ({takes},), got shape {array.shape}")
+    if array.dtype.itemsize > 4 * MOST_CHARACTERS or not _is_text(array):
+        refuse_no_text(np.unique(array).tolist(), name, source)
     return array if not takes or (array != "").any() else None
+
+
+def _is_text(array: Names) -> bool:
+    """Whether UTF-8 can hold all of it, at a glance."""
+    if not array.size:
+        return True
+    codes = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
+    return not bool(((codes >= 0xD800) & (codes <= 0xDFFF)).any())
+
+
+def refuse_no_text(names: Iterable[str], what: str, source: str) -> None:
+    """Raises DataError for a name that UTF-8 can't hold, such as a file name of other bytes, and for one that nobody
+    reads to its end."""
+    for name in names:
+        if len(name) > MOST_CHARACTERS:
+            raise DataError(
+                f"{source}: {what} holds a name of {len(name):,} characters ({name[:40]!r}...); {MOST_CHARACTERS} are"
+                " allowed"
+            )
+        if any("\ud800" <= character <= "\udfff" for character in name):
+            raise DataError(f"{source}: {what} holds {name!r}, which is no text (its bytes are no UTF-8); rename it")

@@ -181,17 +181,14 @@ def test_a_class_that_can_name_no_folder_is_refused(name: str, layout: Layout, m
     assert load_recordings(tmp_path / "a.csv").class_names[1] in ("fine", name)
 
 
-@pytest.mark.parametrize("layout", PLACES)
-def test_a_name_that_is_no_text_is_refused_or_kept(layout: Layout, make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", ["class_names", "signer", "session", "take_names"])
+def test_a_name_that_is_no_text_never_gets_in(field: str, make: Make) -> None:
     """A file name of bytes that are no UTF-8 becomes such a string."""
-    recordings = make([0, 1], class_names=("fine", "\udcff"))
-    if layout in ("csv", "parquet"):
-        with pytest.raises(DataError, match="is no text"):
-            save_recordings(tmp_path / PLACES[layout], recordings, layout)
-        assert list(tmp_path.iterdir()) == []
-    else:
-        save_recordings(tmp_path / PLACES[layout], recordings, layout)
-        assert load_recordings(tmp_path / PLACES[layout]).class_names == recordings.class_names
+    names = np.array(["fine", "caf\udce9"])
+    with pytest.raises(DataError, match=rf"test: {field} holds 'caf.udce9', which is no text"):
+        make([0, 1], **{field: names})
+    with pytest.raises(DataError, match=rf"test: {field} holds a name of 1,001 characters"):
+        make([0, 1], **{field: np.array(["fine", "x" * 1001])})
 
 
 def test_takes_keep_their_names_from_folder_to_file_and_back(make: Make, tmp_path: Path) -> None:

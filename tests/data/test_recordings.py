@@ -50,7 +50,10 @@ def test_numbers_too_large_for_float32_are_refused() -> None:
         ({"sequences": np.full((3, 4, 5), None)}, "numbers"),
         ({"labels": np.array([0, 1, 2])}, r"labels\[2\] is 2, allowed is 0\.\.1"),
         ({"labels": np.array([0, -1, 0])}, r"labels\[1\] is -1"),
-        ({"labels": np.array([0.0, 1.0, 0.0])}, "integers"),
+        (
+            {"labels": np.array([0.0, 1.0, 0.0])},
+            r"labels must hold whole numbers, got float64; save them as int64: labels.astype",
+        ),
         ({"labels": np.array([0, 1])}, "one entry per take"),
         ({"lengths": np.array([4, 0, 4])}, r"lengths\[1\] is 0, allowed is 1\.\.4"),
         ({"lengths": np.array([4, 5, 4])}, r"lengths\[1\] is 5"),

@@ -4,85 +4,143 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.artifacts import write_bytes
-from edgekit.data.layouts.npy import reason
-from edgekit.data.layouts.raw import SYNTHETIC, Raw, as_float32, own_frames
-from edgekit.data.layouts.rows import OPTIONAL, REQUIRED, Rows, check_columns, feature_columns, take_ids
+from edgekit.data.hand import F32
+from edgekit.data.layouts.columns import (
+    LOOKED_AT,
+    REQUIRED,
+    Columns,
+    feature_columns,
+    find_columns,
+    guess_columns,
+    is_header,
+    is_number,
+    said_columns,
+)
+from edgekit.data.layouts.npy import NOT_FINITE
+from edgekit.data.layouts.numbers import Rounding, as_float32, find_other_digits
+from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw, own_frames
+from edgekit.data.layouts.rows import Rows, take_ids
 from edgekit.data.recordings import Recordings
 from edgekit.errors import DataError
+from edgekit.reading import open_file, parsing, refuse_large
 
-#: Nine digits tell every float32 from its neighbours.
-NUMBER = "%.9g"
+CSV = replace(RECORDINGS, what="CSV", advice="save it as CSV with commas, in UTF-8")
 TRUTH = {"true": True, "1": True, "false": False, "0": False, "": False}
 FRAME_LIMIT = 2**62
+#: Of whole numbers that were floats once.
+FRACTION = re.compile(r"\.0*\s*$")
+#: Characters of one line.
+MOST_CHARACTERS = 10**6
+#: What a row takes beside its numbers, at most.
+ROW_BYTES = 100
+
+Line = tuple[int, list[str]]
 
 
-def read_csv(path: Path, strict: bool = True) -> Raw:
-    """take, frame, label, optional signer, session and synthetic, and features; see `rows.EXPECTED`. UTF-8.
+def read_csv(path: Path, strict: bool = True, said: str | None = None) -> Raw:
+    """take, frame, label, optional signer, session and synthetic, and features, or another table whose columns can be
+    told (see `columns`). UTF-8. said: what the columns are, as `--columns` says it.
 
-    Columns may stand in any order. A row whose features are all empty is a frame without a hand. strict: whether NaN
-    and infinite numbers are refused. Raises DataError naming the line.
+    A row whose features are all empty is a frame without a hand. strict: whether NaN and infinite numbers are refused.
+    Raises DataError naming the line.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            table = _Table(str(path), next(reader, []))
-            for cells in reader:
-                table.add(cells, reader.line_num)
-    except OSError as error:
-        raise DataError(f"{path}: can't be read: {reason(error)}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 ({error.reason}); save it as CSV UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: no valid CSV: {error}") from None
+    with open_file(path, CSV) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        lines = _lines(text, path)
+        table, rows = _start(lines, str(path), said)
+        for number, cells in itertools.chain(rows, lines):
+            table.add(cells, number)
     return table.rows(strict).raw()
 
 
-@dataclass
+def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[Line]:
+    """Number and cells of every line but empty ones, as spreadsheets leave them at the end."""
+    reader = csv.reader(_short_lines(text, path), strict=True)
+    while True:
+        with parsing(path, CSV):
+            try:
+                cells = next(reader, None)
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path}: is not UTF-8 ({error.reason}); save it as CSV UTF-8") from None
+            except csv.Error as error:
+                raise DataError(f"{path}, line {reader.line_num}: no valid CSV: {error}") from None
+        if cells is None:
+            return
+        if any(cells):
+            yield reader.line_num, cells
+
+
+def _short_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    number = 0
+    while line := text.readline(MOST_CHARACTERS + 1):
+        number += 1
+        if len(line) > MOST_CHARACTERS:
+            raise DataError(f"{path}, line {number}: more than {MOST_CHARACTERS:,} characters; write a frame a line")
+        yield line
+
+
+def _start(lines: Iterator[Line], source: str, said: str | None) -> tuple[_Table, list[Line]]:
+    """The table with its columns, and the first rows, which were looked at to tell them."""
+    looked_at = list(itertools.islice(lines, LOOKED_AT))
+    if not looked_at:
+        raise DataError(f"{source}: the file is empty; the first line must name the columns")
+    first = [cell.strip() for cell in looked_at[0][1]]
+    header = first if is_header(first) else None
+    rows = looked_at if header is None else looked_at[1:]
+    if said is not None:
+        columns = said_columns(said, header, len(first), source)
+    elif header is None or all(is_number(name) for name in header):
+        columns = guess_columns([cells for _, cells in rows], source, header)
+    else:
+        columns = find_columns(header, source)
+    return _Table(source, columns), rows
+
+
 class _Table:
-    """Lines as they come; columns by name."""
+    """Lines as they come; columns by what they are."""
 
-    source: str
-    header: Sequence[str]
-    text: dict[str, list[str]] = field(default_factory=dict)
-    frame: list[int] = field(default_factory=list)
-    values: array[float] = field(default_factory=lambda: array("d"))
-    lines: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if not self.header:
-            raise DataError(f"{self.source}: the file is empty; the first line must name the columns")
-        self.header = [name.strip() for name in self.header]
-        self.features = check_columns(self.header, self.source)
-        self.at = {name: self.header.index(name) for name in self.header}
-        self.text = {name: [] for name in (*REQUIRED, *OPTIONAL) if name in self.at and name != "frame"}
+    def __init__(self, source: str, columns: Columns) -> None:
+        self.source = source
+        self.columns = columns
+        self._needed = [(role, columns.roles[role]) for role in REQUIRED if role in columns.roles]
+        self._text: dict[str, list[str]] = {role: [] for role in columns.roles if role != "frame"}
+        self._known: dict[str, str] = {}
+        self._frames: list[int] = []
+        self._values = array("d")
+        self._lines = array("q")
 
     def add(self, cells: Sequence[str], line: int) -> None:
-        """One line; empty ones, as spreadsheets leave them at the end, are skipped."""
-        if not any(cells):
-            return
+        """One line."""
         where = f"{self.source}, line {line}"
-        if len(cells) != len(self.header):
-            raise DataError(f"{where}: {len(cells)} cells, the first line names {len(self.header)} columns")
-        for name in REQUIRED:
-            if not cells[self.at[name]]:
-                raise DataError(f"{where}: '{name}' is empty; every frame needs one")
-        for name, column in self.text.items():
-            column.append(cells[self.at[name]])
-        self.frame.append(self._frame(cells[self.at["frame"]], where))
-        self.values.extend(self._numbers([cells[self.at[name]] for name in self.features], where))
-        self.lines.append(line)
+        if len(cells) != self.columns.width:
+            verb = "names" if self.columns.header else "has"
+            raise DataError(f"{where}: {len(cells)} cells, the first line {verb} {self.columns.width} columns")
+        for role, at in self._needed:
+            if not cells[at]:
+                raise DataError(f"{where}: '{role}' is empty; every frame needs one")
+        for role, column in self._text.items():
+            cell = cells[self.columns.roles[role]]
+            column.append(self._known.setdefault(cell, cell))
+        if "frame" in self.columns.roles:
+            self._frames.append(self._frame(cells[self.columns.roles["frame"]], where))
+        self._values.extend(self._numbers([cells[at] for at in self.columns.features], where))
+        self._lines.append(line)
+        if not len(self._lines) % 1000:
+            refuse_large(8 * len(self._values) + ROW_BYTES * len(self._lines), self.source, CSV, "would take at least")
 
     def _frame(self, cell: str, where: str) -> int:
         try:
-            number = int(cell)
+            number = int(FRACTION.sub("", cell))
         except ValueError:
             number = FRAME_LIMIT
         if abs(number) >= FRAME_LIMIT:
@@ -97,7 +155,8 @@ class _Table:
 
     def _lost_hand(self, cells: Sequence[str], where: str) -> list[float]:
         """Zeros for a row without any number; raises DataError for one with some, or with anything else."""
-        empty = [name for name, cell in zip(self.features, cells, strict=True) if not cell.strip()]
+        named = list(zip(self.columns.names, cells, strict=True))
+        empty = [name for name, cell in named if not cell.strip()]
         if len(empty) == len(cells):
             return [0.0] * len(cells)
         if empty:
@@ -105,31 +164,41 @@ class _Table:
                 f"{where}: {len(empty)} of {len(cells)} features are empty ({empty[0]} first); "
                 "fill in all of them, or none where no hand was found"
             )
-        wrong = next((name, cell) for name, cell in zip(self.features, cells, strict=True) if not _is_number(cell))
+        wrong = next((name, cell) for name, cell in named if not is_number(cell))
         raise DataError(f"{where}: {wrong[0]} is no number: {wrong[1][:40]!r}; numbers are written like 0.25")
 
     def rows(self, strict: bool) -> Rows:
         """All of them, checked for what one line alone can't show."""
-        with np.errstate(over="ignore"):
-            values = as_float32(np.array(self.values).reshape(len(self.lines), len(self.features)))
+        numbers = np.frombuffer(self._values, dtype=np.float64).reshape(len(self._lines), len(self.columns.features))
+        values = as_float32(numbers)
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if strict and len(bad):
-            raise DataError(f"{self.place(int(bad[0]))}: holds NaN or infinite numbers; record again or drop the take")
+            raise DataError(f"{self.place(int(bad[0]))}: holds {NOT_FINITE}; record again or drop the take")
         return Rows(
             source=self.source,
             place=self.place,
-            take=self.text["take"],
-            frame=np.array(self.frame, dtype=np.int64),
-            label=self.text["label"],
-            signer=self.text.get("signer"),
-            session=self.text.get("session"),
+            columns=self.columns,
+            take=self._text.get("take"),
+            frame=np.array(self._frames, dtype=np.int64) if "frame" in self.columns.roles else None,
+            label=self._text["label"],
+            signer=self._text.get("signer"),
+            session=self._text.get("session"),
             values=values,
             synthetic=self._synthetic(),
+            remarks=self._rounding(numbers, values).remarks(),
         )
+
+    def _rounding(self, numbers: NDArray[np.float64], values: F32) -> Rounding:
+        def place(at: tuple[int, ...]) -> str:
+            return f"{self.place(at[0])}, {self.columns.names[at[1]]}"
+
+        rounding = Rounding()
+        rounding.add(numbers, values, find_other_digits(numbers, values), "more digits", place)
+        return rounding
 
     def _synthetic(self) -> bool:
         """Whether any row is."""
-        cells = [cell.lower() for cell in self.text.get(SYNTHETIC, [])]
+        cells = [cell.lower() for cell in self._text.get(SYNTHETIC, [])]
         wrong = [row for row, cell in enumerate(cells) if cell not in TRUTH]
         if wrong:
             raise DataError(f"{self.place(wrong[0])}: synthetic must be true or false, got {cells[wrong[0]][:40]!r}")
@@ -137,19 +206,12 @@ class _Table:
 
     def place(self, row: int) -> str:
         """A row in words."""
-        return f"{self.source}, line {self.lines[row]}"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+        return f"{self.source}, line {self._lines[row]}"
 
 
 def write_csv(path: Path, recordings: Recordings) -> None:
-    """UTF-8, lines ended as RFC 4180 says; a column `synthetic` where the takes are. Numbers read back exactly."""
+    """UTF-8, lines ended as RFC 4180 says; a column `synthetic` where the takes are. Numbers in as few digits as read
+    back exactly."""
     known = [name for name in ("signer", "session") if getattr(recordings, name) is not None]
     flag = [SYNTHETIC] if recordings.synthetic else []
     text = io.StringIO()
@@ -158,11 +220,8 @@ def write_csv(path: Path, recordings: Recordings) -> None:
     for index, take in enumerate(take_ids(recordings)):
         label = recordings.class_names[recordings.labels[index]]
         about = [label, *(getattr(recordings, name)[index] for name in known), *("true" for _ in flag)]
-        for number, frame in enumerate(own_frames(recordings, index)):
-            writer.writerow([take, number, *about, *_cells(frame.tolist())])
+        frames = own_frames(recordings, index)
+        seen: list[bool] = np.asarray(frames.any(axis=1)).tolist()
+        for number, frame in enumerate(frames.astype(np.str_).tolist()):
+            writer.writerow([take, number, *about, *(frame if seen[number] else [""] * len(frame))])
     write_bytes(path, text.getvalue().encode())
-
-
-def _cells(frame: list[float]) -> list[str]:
-    """Empty ones for a frame without a hand."""
-    return [NUMBER % value for value in frame] if any(frame) else [""] * len(frame)

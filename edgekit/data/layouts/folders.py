@@ -1,29 +1,28 @@
-"""Recordings in folders: class/take.npy, and class/take/frame.npy, which hand-tracking tutorials write."""
+"""Recordings read from folders: class/take.npy, and class/take/frame.npy, which hand-tracking tutorials write."""
 
 from __future__ import annotations
 
-import os
-import re
-import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 import numpy as np
 
 from edgekit.data.hand import F32
 from edgekit.data.layouts.npy import read_frame, read_take
-from edgekit.data.layouts.raw import Raw, distinct_names, own_frames, pad
-from edgekit.data.recordings import Recordings
+from edgekit.data.layouts.numbering import natural_key, numbering_remarks, numbers_of
+from edgekit.data.layouts.numbers import Rounding
+from edgekit.data.layouts.raw import RECORDINGS, Raw, pad
+from edgekit.data.recordings import refuse_no_text
+from edgekit.data.remarks import Remark, counted, kept
 from edgekit.errors import DataError
+from edgekit.reading import refuse_large
 
 EXPECTED = "expected class/take.npy or class/take/frame.npy"
 
 #: Stands in the root of synthetic recordings.
 SYNTHETIC_FILE = "SYNTHETIC.txt"
-SYNTHETIC_TEXT = "These hands are synthetic, made by a generator. Accuracy on them is not accuracy on real hands.\n"
-
-#: Longest file name of the usual file systems.
-NAME_BYTES = 255
+#: What file managers leave behind beside hidden files.
+JUNK = ("thumbs.db", "desktop.ini")
 
 
 def read_folder(path: Path, strict: bool = True) -> Raw:
@@ -31,38 +30,142 @@ def read_folder(path: Path, strict: bool = True) -> Raw:
 
     A class is a folder (its name is the class's). A take in it is one file (frames, features) or
     (frames, landmarks, 3), or a folder with one file (features,) or (landmarks, 3) a frame. Classes, takes and frames
-    are ordered by name, numbers in names by their value (2 before 10). Hidden entries are skipped, and so are files in
-    the root, where SYNTHETIC.txt says that the takes are synthetic. A take's name is class/take; signers and sessions
-    are unknown. strict: whether NaN and infinite numbers are refused. Raises DataError naming the file or folder at
-    fault.
+    are ordered by name, numbers in names by their value (2 before 10). Hidden entries are skipped; other files are left
+    out, and a remark says which; SYNTHETIC.txt in the root says that the takes are synthetic. A take's name is
+    class/take; signers and sessions are unknown. strict: whether NaN and infinite numbers are refused. Raises DataError
+    naming the file or folder at fault.
     """
-    classes = [entry for entry in _entries(path) if entry.is_dir()]
+    entries = _entries(path)
+    classes = [entry for entry in entries if entry.is_dir()]
     if not classes:
         raise DataError(f"{path}: holds no class folders; {EXPECTED}")
-    takes: list[F32] = []
-    labels: list[int] = []
-    names: list[str] = []
+    refuse_no_text((folder.name for folder in classes), "the name of a class folder", str(path))
+    reader = _Reader(path, strict)
+    reader.leave_out(entries, {*classes, path / SYNTHETIC_FILE})
     for label, folder in enumerate(classes):
-        for member in _members(folder):
-            takes.append(_read_member(member, takes[0].shape[1] if takes else 0, strict))
-            labels.append(label)
-            names.append(f"{folder.name}/{member.name if member.is_dir() else member.stem}")
-    sequences, lengths = pad(takes)
+        reader.read_class(folder, label)
+    sequences, lengths = pad(reader.takes, path)
     return Raw(
         sequences=sequences,
         lengths=lengths,
-        labels=np.array(labels, dtype=np.int64),
+        labels=np.array(reader.labels, dtype=np.int64),
         class_names=tuple(folder.name for folder in classes),
         source=str(path),
-        take_names=np.array(names, dtype=np.str_),
+        take_names=np.array(reader.names, dtype=np.str_),
         synthetic=(path / SYNTHETIC_FILE).exists(),
+        remarks=tuple(reader.remarks()),
     )
 
 
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key in which digits count by value: frame2 before frame10."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return tuple((0, int(digits), digits) if digits else (1, 0, text) for digits, text in parts)
+class _Reader:
+    """Takes as they are read, and what was found on the way."""
+
+    def __init__(self, root: Path, strict: bool) -> None:
+        self.root, self.strict = root, strict
+        self.takes: list[F32] = []
+        self.labels: list[int] = []
+        self.names: list[str] = []
+        self._bytes = 0
+        self._rounding = Rounding()
+        self._left_out: list[Path] = []
+        self._unnumbered: list[int] = []
+        self._frames: list[tuple[int, int, Path]] = []
+
+    def leave_out(self, entries: Sequence[Path], read: Set[Path]) -> None:
+        """Remember what is not read, but for what file managers leave behind."""
+        self._left_out += [entry for entry in entries if entry not in read and entry.name.lower() not in JUNK]
+
+    def read_class(self, folder: Path, label: int) -> None:
+        """Every take of one class."""
+        for member in self._members(folder):
+            name = f"{folder.name}/{member.name if member.is_dir() else member.stem}"
+            refuse_no_text([name], "the name of a take", str(self.root))
+            take = self._read_frames(member) if member.is_dir() else read_take(member, self.strict, self._rounding)
+            if self.takes:
+                _check_count(member, take.shape, self.takes[0].shape[1])
+            self._bytes += take.nbytes
+            refuse_large(self._bytes, self.root, RECORDINGS)
+            self.takes.append(take)
+            self.labels.append(label)
+            self.names.append(name)
+
+    def _members(self, folder: Path) -> list[Path]:
+        """The takes of a class: all files, or all folders."""
+        entries = _entries(folder)
+        folders = [entry for entry in entries if entry.is_dir()]
+        files = _arrays(entries)
+        if folders and files:
+            raise DataError(
+                f"{folder}: holds both folders ({folders[0].name}) and .npy files ({files[0].name}); "
+                "a take is one file (frames, features) or a folder of frames: keep one of the two"
+            )
+        if not folders and not files:
+            raise DataError(f"{folder}: the class has no takes; {EXPECTED}")
+        self.leave_out(entries, {*folders, *files})
+        return folders or files
+
+    def _read_frames(self, member: Path) -> F32:
+        """One take of a file a frame."""
+        entries = _entries(member)
+        files = _arrays(entries)
+        self.leave_out(entries, set(files))
+        if not files:
+            raise DataError(f"{member}: the take holds no .npy frames; record it again or remove the folder")
+        self._number(files)
+        features = self.takes[0].shape[1] if self.takes else 0
+        frames: list[F32] = []
+        for file in files:
+            frame = read_frame(file, self.strict, self._rounding)
+            features = features or len(frame)
+            _check_count(file, frame.shape, features)
+            frames.append(frame)
+        return np.stack(frames)
+
+    def _number(self, files: Sequence[Path]) -> None:
+        """Remember the frames' numbers, or that they have none. Raises DataError for one that is there twice."""
+        numbers = numbers_of([file.stem for file in files])
+        if numbers is None:
+            self._unnumbered += [len(self.takes)] if len(files) > 1 else []
+            return
+        for k in range(1, len(files)):
+            if numbers[k] == numbers[k - 1]:
+                raise DataError(
+                    f"{files[k]}: frame {numbers[k]} is there already ({files[k - 1].name}); keep one of them"
+                )
+        self._frames += [(len(self.takes), number, file) for number, file in zip(numbers, files, strict=True)]
+
+    def remarks(self) -> Iterator[Remark]:
+        """What a person should know, once all is read."""
+        yield from self._rounding.remarks()
+        if self._left_out:
+            yield self._others()
+        if self._unnumbered:
+            text = (
+                f"the frames of {counted(len(self._unnumbered), 'take')} are not numbered alike and are read in the"
+                " order of their names: number them 0, 1, 2 ..."
+            )
+            places = kept(str(self.root / self.names[take]) for take in self._unnumbered)
+            short = f"takes whose frames are not numbered: {len(self._unnumbered)}"
+            yield Remark("order", text, places, tuple(self._unnumbered), short, doubtful=True)
+        if self._frames:
+            take, frame = (np.array([entry[k] for entry in self._frames], dtype=np.int64) for k in (0, 1))
+            yield from numbering_remarks(take, frame, lambda row: str(self._frames[row][2]), self._called)
+
+    def _others(self) -> Remark:
+        """Files in the root are nobody's takes; one among the takes may have been meant as one."""
+        inside = [entry for entry in self._left_out if entry.parent != self.root]
+        text = f"{counted(len(self._left_out), 'file or folder', 'files and folders')} that no layout of recordings has"
+        ordered = [*inside, *(entry for entry in self._left_out if entry.parent == self.root)]
+        return Remark(
+            "left out",
+            text,
+            kept(str(entry) for entry in ordered),
+            short=f"files among the takes that were left out: {len(inside)}" if inside else "",
+            doubtful=bool(inside),
+        )
+
+    def _called(self, take: int) -> str:
+        return f"{take} ({self.names[take]})"
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -74,133 +177,14 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(found, key=lambda entry: natural_key(entry.name))
 
 
-def _members(folder: Path) -> list[Path]:
-    """The takes of a class: all files, or all folders."""
-    entries = _entries(folder)
-    folders = [entry for entry in entries if entry.is_dir()]
-    files = [entry for entry in entries if entry.suffix == ".npy" and not entry.is_dir()]
-    if folders and files:
-        raise DataError(
-            f"{folder}: holds both folders ({folders[0].name}) and .npy files ({files[0].name}); "
-            "a take is one file (frames, features) or a folder of frames: keep one of the two"
-        )
-    if not folders and not files:
-        raise DataError(f"{folder}: the class has no takes; {EXPECTED}")
-    return folders or files
+def _arrays(entries: Sequence[Path]) -> list[Path]:
+    return [entry for entry in entries if entry.suffix == ".npy" and not entry.is_dir()]
 
 
-def _read_member(member: Path, features: int, strict: bool) -> F32:
-    """One take, float32 (frames, features); `features` is what earlier takes have, 0 for the first."""
-    if not member.is_dir():
-        take = read_take(member, strict)
-        _check_count(member, take.shape[1], features)
-        return take
-    files = [entry for entry in _entries(member) if entry.suffix == ".npy"]
-    if not files:
-        raise DataError(f"{member}: the take holds no .npy frames; record it again or remove the folder")
-    frames: list[F32] = []
-    for file in files:
-        frame = read_frame(file, strict)
-        features = features or len(frame)
-        _check_count(file, len(frame), features)
-        frames.append(frame)
-    return np.stack(frames)
-
-
-def _check_count(file: Path, found: int, features: int) -> None:
-    if features and found != features:
-        raise DataError(f"{file}: {found} features, the frames before it have {features}; record it again")
-
-
-def check_class_names(recordings: Recordings, target: Path) -> None:
-    """Raises DataError for a class that no folder can be named after."""
-    for name in recordings.class_names:
-        fault = _folder_fault(name)
-        if fault:
-            raise DataError(f"{target}: class {name!r} can't name a folder: it {fault}; choose .npz, .csv or .parquet")
-
-
-def _folder_fault(name: str) -> str:
-    if "/" in name or "\\" in name or "\0" in name:
-        return "holds a slash, a backslash or a zero byte"
-    if name.startswith("."):
-        return "starts with a dot"
-    return "is too long" if len(name.encode(errors="replace")) > NAME_BYTES - len(".npy") else ""
-
-
-def take_paths(recordings: Recordings) -> list[str]:
-    """Where each take goes, as class/take without a suffix: under its own name where all takes are named so, else
-    under its index."""
-    classes = [recordings.class_names[label] for label in recordings.labels]
-    names = distinct_names(recordings)
-    if names is not None:
-        parts = [str(name).rpartition("/") for name in names]
-        if all(p[0] == name and p[2] and not _folder_fault(p[2]) for p, name in zip(parts, classes, strict=True)):
-            return [str(name) for name in names]
-    digits = len(str(recordings.takes - 1))
-    return [f"{name}/{index:0{digits}d}" for index, name in enumerate(classes)]
-
-
-def folder_losses(recordings: Recordings) -> list[str]:
-    """What the folders can't hold of these recordings, in words."""
-    paths = take_paths(recordings)
-    keys = [tuple(natural_key(part) for part in path.split("/")) for path in paths]
-    names = recordings.take_names
-    lost = [kind + "s" for kind in ("signer", "session") if getattr(recordings, kind) is not None]
-    if names is not None and paths != names.tolist():
-        lost.append("take names")
-    return lost + (["order of takes"] if sorted(keys) != keys else [])
-
-
-def write_takes(path: Path, recordings: Recordings) -> None:
-    """A folder class/take.npy, each file float32 (frames, features), or (frames, 1, 3) for 3 features."""
-    _write_folder(path, recordings, _save_take)
-
-
-def write_frames(path: Path, recordings: Recordings) -> None:
-    """A folder class/take/frame.npy, each file float32 (features,)."""
-    _write_folder(path, recordings, _save_frames)
-
-
-def _save_take(place: Path, frames: F32) -> None:
-    shaped = frames.reshape(len(frames), 1, 3) if frames.shape[1] == 3 else frames  # (21, 3) would read as landmarks
-    np.save(place.with_name(place.name + ".npy"), shaped)
-
-
-def _save_frames(place: Path, frames: F32) -> None:
-    place.mkdir()
-    for index, frame in enumerate(frames):
-        np.save(place / f"{index:0{len(str(len(frames) - 1))}d}.npy", frame)
-
-
-def _write_folder(path: Path, recordings: Recordings, save: Callable[[Path, F32], None]) -> None:
-    """Made beside `path` and renamed; a folder of recordings that stands there is replaced."""
-    check_class_names(recordings, path)
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_strange_files(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
-        made, old = Path(beside) / "new", Path(beside) / "old"
-        made.mkdir()
-        for index, place in enumerate(take_paths(recordings)):
-            (made / place).parent.mkdir(exist_ok=True)
-            save(made / place, own_frames(recordings, index))
-        if recordings.synthetic:
-            (made / SYNTHETIC_FILE).write_text(SYNTHETIC_TEXT, encoding="utf-8")
-        if path.exists():
-            path.rename(old)
-        try:
-            made.rename(path)
-        except BaseException:
-            if old.exists():
-                old.rename(path)
-            raise
-
-
-def _refuse_strange_files(folder: Path) -> None:
-    """Raises DataError when `folder` holds anything that no recording does: it would be deleted."""
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file, not a folder; choose another target")
-    for entry in folder.rglob("*"):
-        if not entry.is_dir() and entry.suffix != ".npy" and entry.name not in (SYNTHETIC_FILE, ".DS_Store"):
-            raise DataError(f"{folder}: holds {entry.name}, which is no recording; choose another target")
+def _check_count(file: Path, shape: tuple[int, ...], features: int) -> None:
+    """Raises DataError for a take (frames, features) or a frame (features,) with other features than those before."""
+    if shape[-1] == features:
+        return
+    turned = len(shape) == 2 and shape[0] == features
+    advice = "frames and numbers are swapped: save it transposed" if turned else "record it again"
+    raise DataError(f"{file}: {shape[-1]} features, the frames before it have {features}; {advice}")

@@ -1,43 +1,32 @@
-"""The one reader of `.npy` files: a take, or one frame of a take."""
+"""The one reader of `.npy` files and of the arrays in an `.npz`: their sizes are known before they are read."""
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
+import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.hand import F32, LANDMARKS
-from edgekit.data.layouts.raw import as_float32
+from edgekit.data.layouts.numbers import Rounding
+from edgekit.data.layouts.raw import RECORDINGS
 from edgekit.errors import DataError
+from edgekit.reading import open_file, parsing, refuse_large
 
-#: What numpy and zipfile raise on damaged, truncated, encrypted or oversized files.
-READ_ERRORS = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-    SyntaxError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
-
+NPY = replace(RECORDINGS, what="a .npy file", advice="damaged or another kind of file: record it again")
 TAKE_SHAPES = "(frames, features) or (frames, landmarks, 3)"
+NOT_FINITE = "NaN or infinite numbers (float32 ends at 3.4e38)"
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_take(path: Path, strict: bool = True) -> F32:
+def read_take(path: Path, strict: bool = True, rounding: Rounding | None = None) -> F32:
     """One take, float32 (frames, features), from a file (frames, features) or (frames, landmarks, 3).
 
-    strict: whether NaN and infinite numbers are refused. Raises DataError naming the file and the frame.
+    strict: whether NaN and infinite numbers are refused. rounding: counts what float32 can't hold. Raises DataError
+    naming the file and the frame.
     """
     array = _read(path)
     if array.shape in ((LANDMARKS, 3), (2 * LANDMARKS, 3)):
@@ -47,47 +36,58 @@ def read_take(path: Path, strict: bool = True) -> F32:
         )
     if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise DataError(f"{path}: a take must be {TAKE_SHAPES}, got shape {array.shape}")
-    take = as_float32(array.reshape(len(array), -1))
+    flat = array.reshape(len(array), -1)
+    take = (rounding or Rounding()).convert(flat, lambda at: f"{path}, frame {at[0]}, number {at[1]}")
     bad = np.flatnonzero(~np.isfinite(take).all(axis=1))
     if strict and len(bad):
-        raise DataError(f"{path}: frame {bad[0]} holds NaN or infinite numbers; record it again")
+        raise DataError(f"{path}: frame {bad[0]} holds {NOT_FINITE}; record it again")
     return take
 
 
-def read_frame(path: Path, strict: bool = True) -> F32:
+def read_frame(path: Path, strict: bool = True, rounding: Rounding | None = None) -> F32:
     """One frame, float32 (features,), from a file (features,) or (landmarks, 3). See `read_take`."""
     array = _read(path)
     if array.ndim not in (1, 2) or array.size == 0:
         raise DataError(f"{path}: a frame must be (features,) or (landmarks, 3), got shape {array.shape}")
-    frame = as_float32(array.reshape(-1))
+    frame = (rounding or Rounding()).convert(array.reshape(-1), lambda at: f"{path}, number {at[0]}")
     if strict and not np.isfinite(frame).all():
-        raise DataError(f"{path}: holds NaN or infinite numbers; record it again")
+        raise DataError(f"{path}: holds {NOT_FINITE}; record it again")
     return frame
 
 
 def _read(path: Path) -> NDArray[Any]:
     """The numbers in a `.npy` file, whatever their shape."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except READ_ERRORS as error:
-        raise DataError(f"{path}: {_fault(error)}") from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise DataError(f"{path}: an archive of arrays, not one array; use numpy.save, or name it .npz")
+    with open_file(path, NPY) as file:
+        if file.read(4) == b"PK\x03\x04":
+            raise DataError(f"{path}: an archive of arrays, not one array; use numpy.save, or name it .npz")
+        file.seek(0)
+        array = read_array(file, path.stat().st_size, path)
     if array.dtype.kind not in "fiu":
         raise DataError(f"{path}: must hold numbers, got {array.dtype}")
     return array
 
 
-def _fault(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return f"can't be read: {error.strerror or error}"
-    if "pickle" in str(error):
-        return "pickled Python objects or no .npy file; use numpy.save on plain numbers"
-    return f"damaged .npy file: {reason(error)}; record it again"
+def read_array(file: BinaryIO, size: int, where: object, part: str = "") -> NDArray[Any]:
+    """One array as `numpy.save` wrote it. size: bytes of the file, header included. part: how the array is called.
 
-
-def reason(error: BaseException) -> str:
-    """The first line of what an error says, for the end of a message."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]
+    What it says of itself is checked before anything is allocated. Raises DataError for pickled objects, for a damaged
+    header, for one that promises other than what is there, and for an array beyond the limit.
+    """
+    with parsing(where, NPY, part):
+        version = np.lib.format.read_magic(file)
+        if version not in HEADERS:
+            raise ValueError(f"format {version[0]}.{version[1]} is none of plain arrays")
+        shape, _, dtype = HEADERS[version](file)
+        if dtype.hasobject:
+            raise DataError(
+                f"{where}: {part}holds pickled Python objects, which edgekit does not load; save it as a plain array of"
+                " numbers or text"
+            )
+        needed = math.prod(shape) * dtype.itemsize
+        refuse_large(needed, where, RECORDINGS, f"{part}would take")
+        found = size - file.tell()
+        if needed != found:
+            raise ValueError(f"its header promises {needed:,} bytes, {found:,} are there")
+        file.seek(0)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array

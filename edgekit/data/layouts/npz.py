@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifacts import write_bytes
-from edgekit.data.layouts.npy import READ_ERRORS, reason
-from edgekit.data.layouts.raw import SYNTHETIC, Raw
+from edgekit.data.layouts.labels import Arrays, as_text, read_labels, whole_numbers
+from edgekit.data.layouts.npy import read_array
+from edgekit.data.layouts.numbers import Rounding
+from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw
 from edgekit.data.recordings import Recordings
+from edgekit.data.remarks import Remark, counted, kept
 from edgekit.errors import DataError
+from edgekit.reading import open_file, parsing, refuse_large
 
+NPZ = replace(RECORDINGS, what="an .npz archive", advice="the file is damaged: write it again with numpy.savez")
 REQUIRED = ("sequences", "labels", "class_names")
 OPTIONAL = ("lengths", "signer", "session", "take_names", SYNTHETIC)
+#: What numpy writes.
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(path: Path) -> Raw:
     """sequences (takes, frames, features), labels (takes,), class_names (classes,), optional lengths, signer, session
     and take_names (takes,) and synthetic (one bool); nothing pickled is loaded.
 
-    Without lengths every take has all frames; frames behind a take's length are read as zeros. Raises DataError naming
-    the file and the array when anything is missing, damaged or of the wrong kind.
+    Without lengths every take has all frames; frames behind a take's length are read as zeros. What each array would
+    take is known before it is read. Raises DataError naming the file and the array when anything is missing, damaged,
+    too large or of the wrong kind.
     """
-    try:
-        with path.open("rb") as file:
-            arrays = _read_archive(file, path)
-    except OSError as error:
-        raise DataError(f"{path}: can't be read: {reason(error)}") from None
-    return _raw(arrays, str(path))
+    with open_file(path, NPZ) as file:
+        arrays, others = _read_archive(file, path)
+    remarks = [Remark("left out", f"array '{name}', which recordings do not hold") for name in others]
+    return _raw(arrays, str(path), remarks)
 
 
 def write_npz(path: Path, recordings: Recordings) -> None:
@@ -53,74 +60,92 @@ def write_npz(path: Path, recordings: Recordings) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _read_archive(file: BinaryIO, path: Path) -> dict[str, NDArray[Any]]:
-    """The known arrays of an `.npz`."""
+def _read_archive(file: BinaryIO, path: Path) -> tuple[Arrays, list[str]]:
+    """The known arrays of an `.npz`, and the names of what else it holds."""
     if not file.read(1):
         raise DataError(f"{path}: the file is empty (0 bytes); write it again")
     if not zipfile.is_zipfile(file):
         raise DataError(f"{path}: not an .npz archive (truncated, or another kind of file); write it again")
-    file.seek(0)
-    try:
-        archive = np.load(file, allow_pickle=False)
-    except READ_ERRORS as error:
-        raise DataError(f"{path}: the file is damaged: {reason(error)}; write it again") from None
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise DataError(f"{path}: not an .npz archive; write it with numpy.savez")
-    missing = [name for name in REQUIRED if name not in archive.files]
-    if missing:
-        found = ", ".join(sorted(archive.files)) or "nothing"
-        raise DataError(f"{path}: holds no array '{missing[0]}' (needed: {', '.join(REQUIRED)}; found: {found})")
-    return {name: _read_member(archive, name, path) for name in REQUIRED + OPTIONAL if name in archive.files}
+    with parsing(path, NPZ), zipfile.ZipFile(file) as archive:
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        missing = [name for name in REQUIRED[:2] if name not in members]
+        if missing:
+            found = ", ".join(sorted(members))[:200] or "nothing"
+            raise DataError(f"{path}: holds no array '{missing[0]}' (needed: {', '.join(REQUIRED)}; found: {found})")
+        known = [members[name] for name in REQUIRED + OPTIONAL if name in members]
+        refuse_large(sum(member.file_size for member in known), path, NPZ, "unpacked, would take")
+        arrays = {member.filename.removesuffix(".npy"): _read_member(archive, member, path) for member in known}
+    return arrays, sorted(set(members) - set(arrays))
 
 
-def _read_member(archive: Any, name: str, path: Path) -> NDArray[Any]:
-    try:
-        array = archive[name]
-    except READ_ERRORS as error:
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{path}: '{name}' holds pickled Python objects, which edgekit does not load; "
-                f"save it as a plain array of numbers or text"
-            ) from None
-        raise DataError(f"{path}: '{name}' can't be read, the file is damaged: {reason(error)}") from None
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: '{name}' is no array; write the file with numpy.savez")
-    return array
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
+    name = member.filename.removesuffix(".npy")
+    if member.compress_type not in COMPRESSIONS:
+        raise DataError(f"{path}: '{name}' is compressed as numpy never does; write the file with numpy.savez")
+    with parsing(path, NPZ, f"'{name}' "), archive.open(member) as stream:
+        return read_array(cast(BinaryIO, stream), member.file_size, path, f"'{name}' ")
 
 
-def _raw(arrays: dict[str, NDArray[Any]], source: str) -> Raw:
-    sequences = arrays["sequences"]
+def _raw(arrays: Arrays, source: str, remarks: list[Remark]) -> Raw:
+    sequences = arrays.pop("sequences")
     if sequences.ndim != 3 or sequences.dtype.kind not in "fiu" or sequences.shape[0] == 0:
         what = f"{sequences.dtype} of shape {sequences.shape}"
         raise DataError(f"{source}: sequences must be float32 (takes >= 1, frames, features), got {what}")
     takes, frames, _ = sequences.shape
-    class_names = arrays["class_names"]
-    if class_names.ndim != 1 or class_names.dtype.kind != "U":
-        raise DataError(
-            f"{source}: class_names must be a text array, got {class_names.dtype}, shape {class_names.shape}"
-        )
-    lengths = arrays.get("lengths", np.full(takes, frames, dtype=np.int64))
-    synthetic = arrays.get(SYNTHETIC, np.array(False))
-    if synthetic.shape != () or synthetic.dtype.kind != "b":
-        raise DataError(f"{source}: synthetic must be one bool, got {synthetic.dtype} of shape {synthetic.shape}")
+    lengths, how = whole_numbers(arrays.get("lengths", np.full(takes, frames, dtype=np.int64)), "lengths", source)
+    remarks += [Remark("labels", f"lengths are {how}")] if how else []
+    sequences, lost = _without_padding(sequences, lengths)
+    labels, class_names, said = read_labels(arrays["labels"], _class_names(arrays, source), source)
+    rounding = Rounding()
+    sequences = rounding.convert(sequences, lambda at: "take {}, frame {}, feature {}".format(*at))
+    names = {
+        name: as_text(arrays[name], name, source) for name in ("signer", "session", "take_names") if name in arrays
+    }
     return Raw(
-        sequences=_without_padding(sequences, lengths),
+        sequences=sequences,
         lengths=lengths,
-        labels=arrays["labels"],
-        class_names=tuple(class_names.tolist()),
+        labels=labels,
+        class_names=class_names,
         source=source,
-        signer=arrays.get("signer"),
-        session=arrays.get("session"),
-        take_names=arrays.get("take_names"),
-        synthetic=bool(synthetic),
+        **names,
+        synthetic=_synthetic(arrays, source),
+        remarks=(*remarks, *lost, *said, *rounding.remarks()),
     )
 
 
-def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any]) -> NDArray[Any]:
-    """Zeros behind each take's length, whatever stood there; `sequences` itself where lengths make no
-    sense."""
+def _class_names(arrays: Arrays, source: str) -> tuple[str, ...] | None:
+    """None where there are none."""
+    names = arrays.get("class_names")
+    if names is None:
+        return None
+    if names.ndim != 1 or names.dtype.kind not in "US":
+        raise DataError(
+            f"{source}: class_names must be a text array, one name a class, got {names.dtype}, shape {names.shape};"
+            " save it as text: class_names.astype(str)"
+        )
+    return tuple(as_text(names, "class_names", source).tolist())
+
+
+def _synthetic(arrays: Arrays, source: str) -> bool:
+    flag = arrays.get(SYNTHETIC, np.array(False))
+    if flag.shape != () or flag.dtype.kind != "b":
+        raise DataError(f"{source}: synthetic must be one bool, got {flag.dtype} of shape {flag.shape}")
+    return bool(flag)
+
+
+def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any]) -> tuple[NDArray[Any], list[Remark]]:
+    """Zeros behind each take's length, in place, whatever stood there, and where that was anything; left alone where
+    lengths make no sense."""
     takes, frames, _ = sequences.shape
-    if lengths.shape != (takes,) or lengths.dtype.kind not in "iu" or (lengths >= frames).all():
-        return sequences
-    behind = np.arange(frames) >= lengths[:, None]
-    return np.where(behind[..., None], sequences.dtype.type(0), sequences)
+    if lengths.shape != (takes,) or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+        return sequences, []
+    lost = []
+    for take in np.flatnonzero(lengths < frames):
+        behind = sequences[take, lengths[take] :]
+        if (behind != 0).any():
+            lost.append(int(take))
+            behind[...] = 0
+    if not lost:
+        return sequences, []
+    text = f"numbers behind the length of {counted(len(lost), 'take')}"
+    return sequences, [Remark("left out", text, kept(f"take {take}" for take in lost), tuple(lost))]

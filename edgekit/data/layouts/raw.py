@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data.hand import F32, Bools, largest_number
+from edgekit.data.hand import F32, largest_number
+from edgekit.data.layouts.numbers import as_float32
 from edgekit.data.recordings import Names, Recordings
+from edgekit.data.remarks import Remark
+from edgekit.errors import DataError
+from edgekit.reading import FileKind, refuse_large
 
 #: What stands beside a file's takes when they are synthetic: accuracy on them has to be called so.
 SYNTHETIC = "synthetic"
+#: Of any layout; the limit is that of all its takes together, as float32 and padded to the longest.
+RECORDINGS = FileKind("recordings", DataError, 10**9)
+#: Takes that are looked at at once, where a look takes memory.
+CHUNK_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Raw:
     session: NDArray[Any] | None = None
     take_names: NDArray[Any] | None = None
     synthetic: bool = False
+    remarks: tuple[Remark, ...] = ()
 
     def checked(self) -> Recordings:
         """Raises DataError for the first fault."""
@@ -48,22 +57,38 @@ class Raw:
         if self.sequences.dtype.kind not in "fiu" or self.sequences.ndim != 3:
             return self.checked(), ()
         sequences = as_float32(self.sequences)
-        finite: Bools = np.asarray((np.abs(sequences) <= largest_number(sequences.shape[2])).all(axis=2))
-        bad = tuple(BadFrame(int(take), int(frame)) for take, frame in np.argwhere(~finite))
-        repaired = np.where(finite[..., None], sequences, np.float32(0))
-        return replace(self, sequences=repaired).checked(), bad
+        bad = tuple(_bad_frames(sequences))
+        if bad:
+            sequences = sequences.copy()
+            sequences[[one.take for one in bad], [one.frame for one in bad]] = 0
+        return replace(self, sequences=sequences).checked(), bad
 
 
-def as_float32(values: NDArray[Any]) -> F32:
-    """Numbers too large for float32 become infinite, without a warning."""
-    with np.errstate(over="ignore"):
-        converted: F32 = values.astype(np.float32, copy=False)
-    return converted
+def _bad_frames(sequences: F32) -> list[BadFrame]:
+    limit = largest_number(sequences.shape[2])
+    found = []
+    for part in chunks(sequences):
+        with np.errstate(invalid="ignore"):
+            fine = (np.abs(sequences[part]) <= limit).all(axis=2)
+        found += [BadFrame(part.start + int(take), int(frame)) for take, frame in np.argwhere(~fine)]
+    return found
 
 
-def pad(takes: Sequence[F32]) -> tuple[F32, NDArray[np.int64]]:
+def chunks(sequences: NDArray[Any]) -> list[slice]:
+    """Takes in parts of some 64 MB."""
+    size = max(1, CHUNK_BYTES // max(1, 4 * sequences[:1].size))
+    return [slice(start, min(start + size, len(sequences))) for start in range(0, len(sequences), size)]
+
+
+def refuse_padded(takes: int, frames: int, features: int, source: object) -> None:
+    """Raises DataError where takes as long as the longest would not fit into the limit, before they are made."""
+    refuse_large(4 * takes * frames * features, source, RECORDINGS, "with every take as long as the longest would take")
+
+
+def pad(takes: Sequence[F32], source: object) -> tuple[F32, NDArray[np.int64]]:
     """Takes (frames, features) of one feature count as (sequences padded with zeros, lengths)."""
     lengths = np.array([len(take) for take in takes], dtype=np.int64)
+    refuse_padded(len(takes), int(lengths.max()), takes[0].shape[1], source)
     padded = np.zeros((len(takes), int(lengths.max()), takes[0].shape[1]), dtype=np.float32)
     for row, take in zip(padded, takes, strict=True):
         row[: len(take)] = take

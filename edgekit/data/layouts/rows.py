@@ -1,101 +1,51 @@
-"""One row a frame, as CSV and Parquet hold recordings: which columns there are, and which rows make a take."""
+"""One row a frame, as CSV and Parquet hold recordings: which rows make a take, and what a table's limits are."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgekit.data.hand import HAND_FEATURES, I64, LANDMARKS, count_hands
-from edgekit.data.layouts.folders import natural_key
-from edgekit.data.layouts.raw import SYNTHETIC, Raw, as_float32, distinct_names
-from edgekit.data.recordings import Names, Recordings
-from edgekit.errors import DataError, did_you_mean
-
-REQUIRED = ("take", "frame", "label")
-OPTIONAL = ("signer", "session", SYNTHETIC)
-EXPECTED = (
-    f"expected {', '.join(REQUIRED)}, perhaps {', '.join(OPTIONAL)}, and the features: x0, y0, z0 to z20 for one hand, "
-    "to z41 for two, f0, f1, f2 and so on for other counts"
-)
-
-
-def feature_columns(features: int) -> list[str]:
-    """x0, y0, z0, x1 ... for hands, f0, f1 ... for other counts."""
-    if count_hands(features):
-        return [f"{axis}{landmark}" for landmark in range(features // 3) for axis in "xyz"]
-    return [f"f{k}" for k in range(features)]
-
-
-def check_columns(columns: Sequence[str], source: str) -> list[str]:
-    """The names of the feature columns in their order. Raises DataError for a column that is missing, double or
-    unknown."""
-    double = sorted({name for name in columns if columns.count(name) > 1})
-    if double:
-        raise DataError(f"{source}: column '{double[0]}' stands there more than once; columns must be unique")
-    missing = [name for name in REQUIRED if name not in columns]
-    if len(columns) == 1 and re.search("[;\t]", columns[0]):
-        raise DataError(f"{source}: the columns are not separated by commas; save it with commas between columns")
-    features = [name for name in columns if name not in REQUIRED + OPTIONAL]
-    known = {*REQUIRED, *OPTIONAL, *feature_columns(2 * HAND_FEATURES)}
-    unknown = [name for name in features if name not in known and not re.fullmatch("f(0|[1-9][0-9]*)", name)]
-    if unknown:
-        hint = did_you_mean(unknown[0].lower(), known)
-        raise DataError(f"{source}: unknown column '{unknown[0]}'{hint if 'did you' in hint else '; ' + EXPECTED}")
-    if missing:
-        raise DataError(f"{source}: no column '{missing[0]}'; {EXPECTED}")
-    return _complete_features(features, source)
-
-
-def _complete_features(found: list[str], source: str) -> list[str]:
-    """The feature columns found, in order, where they are all there."""
-    if not found:
-        raise DataError(f"{source}: no columns with features; {EXPECTED}")
-    landmarks = [name for name in found if not name.startswith("f")]
-    if landmarks and len(landmarks) < len(found):
-        plain = next(name for name in found if name.startswith("f"))
-        raise DataError(f"{source}: has both {landmarks[0]} and {plain}; {EXPECTED}")
-    if landmarks:
-        hands = 1 + any(int(name[1:]) >= LANDMARKS for name in landmarks)
-        wanted = feature_columns(hands * HAND_FEATURES)
-    else:
-        wanted = [f"f{k}" for k in range(len(found))]
-    lacking = [name for name in wanted if name not in found]
-    if lacking:
-        raise DataError(f"{source}: no column '{lacking[0]}' beside {found[0]} and {found[-1]}; {EXPECTED}")
-    return wanted
+from edgekit.data.hand import F32, I64
+from edgekit.data.layouts.columns import Columns
+from edgekit.data.layouts.numbering import natural_key, numbering_remarks
+from edgekit.data.layouts.raw import Raw, distinct_names, refuse_padded
+from edgekit.data.recordings import Names, Recordings, refuse_no_text
+from edgekit.data.remarks import Remark
+from edgekit.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """A table's columns, one entry a row. place: a row's index in words, such as `signs.csv, line 17`.
 
-    values: (rows, features); a frame without a hand is zeros already. class_names: where the file knows them, their
-    order and those without takes; else the labels, ordered by name.
+    take: None where each row is a take of its own; frame: None where a take's rows follow each other. values: float32
+    (rows, features); a frame without a hand is zeros already. class_names: where the file knows them, their order and
+    those without takes; else the labels, ordered by name.
     """
 
     source: str
     place: Callable[[int], str]
-    take: Sequence[str]
-    frame: I64
+    columns: Columns
+    take: Sequence[str] | None
+    frame: I64 | None
     label: Sequence[str]
     signer: Sequence[str] | None
     session: Sequence[str] | None
-    values: NDArray[Any]
+    values: F32
     synthetic: bool
     class_names: tuple[str, ...] | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def raw(self) -> Raw:
         """The rows of a take together, ordered by frame; takes in the order of their first row. Raises DataError for
         a frame that is there twice, and for a take with two labels, signers or sessions."""
-        if not len(self.take):
+        if not len(self.values):
             raise DataError(f"{self.source}: holds no rows; there must be one a frame")
+        self._refuse_bad_names()
         index, first = self._takes()
-        order = np.lexsort((self.frame, index))
+        order = np.argsort(index, kind="stable") if self.frame is None else np.lexsort((self.frame, index))
         self._refuse_double_frames(index, order)
         label = self._of_takes("label", self.label, index, first)
         signer, session = (
@@ -103,29 +53,44 @@ class Rows:
             for name, column in (("signer", self.signer), ("session", self.session))
         )
         class_names = self.class_names or tuple(sorted(set(label.tolist()), key=natural_key))
+        number = {name: k for k, name in enumerate(class_names)}
         lengths = np.bincount(index)
-        sequences = np.zeros((len(first), int(lengths.max()), self.values.shape[1]), dtype=np.float32)
-        position = np.arange(len(index)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        sequences[index[order], position] = as_float32(self.values[order])
         return Raw(
-            sequences=sequences,
+            sequences=self._sequences(index, order, lengths),
             lengths=lengths,
-            labels=np.array([class_names.index(name) for name in label.tolist()], dtype=np.int64),
+            labels=np.array([number[name] for name in label.tolist()], dtype=np.int64),
             class_names=class_names,
             source=self.source,
             signer=signer,
             session=session,
-            take_names=np.array([self.take[row] for row in first], dtype=np.str_),
+            take_names=None if self.take is None else np.array([self.take[row] for row in first], dtype=np.str_),
             synthetic=self.synthetic,
+            remarks=(*self._remarks(index, order), *self.remarks),
         )
+
+    def _refuse_bad_names(self) -> None:
+        for name in ("take", "label", "signer", "session"):
+            refuse_no_text(set(getattr(self, name) or ()), f"column '{name}'", self.source)
+
+    def _sequences(self, index: I64, order: I64, lengths: I64) -> F32:
+        refuse_padded(len(lengths), int(lengths.max()), self.values.shape[1], self.source)
+        sequences = np.zeros((len(lengths), int(lengths.max()), self.values.shape[1]), dtype=np.float32)
+        position = np.arange(len(index)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        sequences[index[order], position] = self.values[order]
+        return sequences
 
     def _takes(self) -> tuple[I64, I64]:
         """Each row's take, counted in order of first appearance, and each take's first row."""
+        if self.take is None:
+            every = np.arange(len(self.values), dtype=np.int64)
+            return every, every
         number: dict[str, int] = {}
         index = np.array([number.setdefault(name, len(number)) for name in self.take], dtype=np.int64)
         return index, np.unique(index, return_index=True)[1].astype(np.int64)
 
     def _refuse_double_frames(self, index: I64, order: I64) -> None:
+        if self.frame is None or self.take is None:
+            return
         same = (np.diff(index[order]) == 0) & (np.diff(self.frame[order]) == 0)
         if same.any():
             at = int(same.argmax())
@@ -142,12 +107,32 @@ class Rows:
         if len(differs):
             row = int(differs[0])
             start = int(first[index[row]])
+            take = self.take[row] if self.take else row
             raise DataError(
-                f"{self.place(row)}: take '{self.take[row]}' has {name} '{values[row]}' here and '{values[start]}' "
+                f"{self.place(row)}: take '{take}' has {name} '{values[row]}' here and '{values[start]}' "
                 f"before ({self.place(start)}); number takes across the whole file"
             )
         of_takes: Names = values[first]
         return of_takes
+
+    def _remarks(self, index: I64, order: I64) -> list[Remark]:
+        """How the table was read, and what its frame numbers say."""
+        remarks = []
+        if self.columns.understood:
+            short = f"read as its columns seem to mean ({self.columns.understood})"
+            text = f"{self.source}: {self.columns.understood}"
+            remarks.append(Remark("layout", text, short="" if self.columns.said else short))
+        take, frame = self.take, self.frame
+        if take is None or frame is None:
+            return remarks
+        first = np.unique(index[order], return_index=True)[1]
+
+        def called(number: int) -> str:
+            return f"{number} ('{take[int(order[first[number]])]}')"
+
+        if (np.diff(order)[np.diff(index[order]) == 0] < 0).any():
+            remarks.append(Remark("order", "rows of a take were put in the order of their frame numbers"))
+        return remarks + numbering_remarks(index[order], frame[order], lambda row: self.place(int(order[row])), called)
 
 
 def take_ids(recordings: Recordings) -> list[str]:

@@ -1,0 +1,57 @@
+"""What a person should know about recordings that can be used all the same, each with its places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: Places that text shows; JSON has all that were kept.
+SHOWN_PLACES = 3
+#: Places that are kept of one remark: one a take, of so many takes.
+KEPT_PLACES = 1000
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing that was found while recordings were read, or about their names and shapes.
+
+    kind: "layout" (how a table was understood), "labels" (in another form than numbers), "rounded" (numbers that
+    float32 can't hold), "left out" (what the source holds and recordings don't), "frame numbers" (which recordings
+    never hold), "steps" and "gaps" between them, "order" (of frames), "shape", "names".
+    text: a sentence without places. places: file, line, take or frame, in words. takes: indices. short: for training's
+    one line; empty where it does not matter there. doubtful: a warning, else a note. refused: why training refuses the
+    recordings; empty where it does not.
+    """
+
+    kind: str
+    text: str
+    places: tuple[str, ...] = ()
+    takes: tuple[int, ...] = ()
+    short: str = ""
+    doubtful: bool = False
+    refused: str = ""
+
+    def sentence(self) -> str:
+        """The text with its first places."""
+        return f"{self.text}: {few(self.places)}" if self.places else self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), "places": list(self.places), "takes": list(self.takes)}
+
+
+def few(places: Sequence[str], most: int = SHOWN_PLACES) -> str:
+    """The first places, and how many more there are."""
+    rest = f"; and {len(places) - most} more (--json lists them)" if len(places) > most else ""
+    return "; ".join(places[:most]) + rest
+
+
+def kept(places: Iterable[str]) -> tuple[str, ...]:
+    """As many places as a remark keeps."""
+    return tuple(place for place, _ in zip(places, range(KEPT_PLACES), strict=False))
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """`1 take`, `3 takes`."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
