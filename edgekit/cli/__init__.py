@@ -1,16 +1,20 @@
 """The command line: parses, calls, prints, returns the exit code. No arithmetic and no I/O of its own.
 
-One file a command. Results go to stdout, progress, notes and errors to stderr.
+One file a command; the options of all are in `edgekit.cli.options`. Results go to stdout, progress, notes and errors to
+stderr.
 """
 
 from __future__ import annotations
 
+import io
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
 
 from edgekit import __version__
+from edgekit.cli import signals
 from edgekit.cli.bench import bench
 from edgekit.cli.compare import compare
 from edgekit.cli.config import config
@@ -23,10 +27,11 @@ from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
+from edgekit.cli.terminal import complain, open_streams, say
 from edgekit.cli.train import train
 from edgekit.cli.tune import tune
 from edgekit.cli.variants import variants
-from edgekit.errors import EdgekitError, InputError
+from edgekit.errors import EdgekitError, InputError, InterruptedRunError
 
 COMMANDS = (
     run,
@@ -69,7 +74,8 @@ def cli() -> None:
 
     \b
     Exit codes: 0 done and within budget, 1 a bug, 2 wrong usage or input, 3 a constraint is violated,
-    4 the evidence is too weak to decide, 5 a parity or accuracy gate failed, 130 interrupted.
+    4 the evidence is too weak to decide, 5 a parity or accuracy gate failed, 130 interrupted
+    (143 by SIGTERM).
     """
 
 
@@ -79,7 +85,23 @@ for command in COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit the process."""
-    sys.exit(run_cli(arguments))
+    signals.listen()
+    try:
+        open_streams()
+        code = run_cli(arguments)
+    except InputError as error:
+        complain(f"edgekit: error: {error}")
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = InterruptedRunError.exit_code
+    except Exception:
+        complain("edgekit: interrupted" if signals.received() else traceback.format_exc().rstrip())
+        code = EdgekitError.exit_code
+    number = signals.received()
+    if number is not None:
+        signals.tidy()
+        code = 128 + number
+    sys.exit(code)
 
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:
@@ -89,20 +111,34 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         result = cli.main(args=given, prog_name="edgekit", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except EdgekitError as error:
-        click.echo(f"edgekit: error: {error}", err=True)
+        because = signals.received() and not isinstance(error, InterruptedRunError)  # a process that ended with us
+        complain("edgekit: interrupted" if because else f"edgekit: error: {error}")
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
+        say(error.format_message())
         return 0
     except click.ClickException as error:
-        error.show()
+        complain(_usage(error))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("edgekit: interrupted", err=True)
-        return 130
-    except SystemExit:  # how click ends when the reader of stdout has gone, as in `edgekit config | head -1`
-        return 0
+        complain("edgekit: interrupted")
+        return InterruptedRunError.exit_code
+    except SystemExit as error:
+        return _ended(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"edgekit: error: {where}{error.strerror or error}", err=True)
+        complain(f"edgekit: error: {where}{error.strerror or error}")
         return InputError.exit_code
+
+
+def _usage(error: click.ClickException) -> str:
+    shown = io.StringIO()
+    error.show(file=shown)
+    return shown.getvalue().rstrip()
+
+
+def _ended(error: SystemExit) -> int:
+    """click ends so when the reader of its own stdout has gone, as in `edgekit --help | head -1`: that is no error."""
+    if type(sys.stdout) is click.utils.PacifyFlushWrapper:
+        return 0
+    return error.code if isinstance(error.code, int) else EdgekitError.exit_code

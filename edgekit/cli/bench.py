@@ -6,53 +6,43 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Command, Common, common_options, emit, flags, parse_shape, parse_value, workspace
-
-#: What is compared with what, and where the report goes. In the order of `--help`.
-_OPTIONS = (
-    click.option("--data", type=click.Path(path_type=Path), help="Labelled recordings, for accuracy and as input: .npz,"
-                 " .csv, .parquet, or a folder of classes [the work directory's]."),
-    click.option("--split", type=click.Choice(["session", "signer"]), help="Whether --part test is other days or other"
-                 " people [session]."),
-    click.option("--part", type=click.Choice(["validation", "test", "train", "all"]), help="Which of the labelled takes"
-                 " accuracy is measured on [validation]."),
-    click.option("--parent", type=click.Path(path_type=Path), metavar="MODEL.onnx", help="The float32 file that MODEL"
-                 " was made from: for max_accuracy_drop [the work directory's, of its INT8 file]."),
-    click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE.json", help="What bench --json said of"
-                 " an earlier model on a machine like this one."),
-    click.option("--max-regression", metavar="RATIO", help="By how much latency, memory, size and accuracy may be"
-                 " worse than the baseline's: 10% or 0.1."),
-    click.option("--junit", type=click.Path(path_type=Path), metavar="FILE.xml", help="Write the verdicts as JUnit XML,"
-                 " a case a row: a failure where violated, an error where undecided."),
-    click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the report as Markdown,"
-                 " as for a comment on a pull request."),
-)  # fmt: skip
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, shared, workspace
 
 
-def _options(function: Command) -> Command:
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
-@click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--profile", "-p", default="raspberry-pi", show_default=True, help="Name, or a YAML file.")
-@click.option("--repeats", type=click.IntRange(1), help="Samples at least of each process [1000].")
-@click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [3].")
-@click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring latency [60].")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Also run paced, so many takes a second.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), help="Also run for so many seconds [10].")
-@click.option("--sweep", is_flag=True, help="Also survey 1, 2, 4 threads and batches of 1, 4, 16.")
-@click.option(
-    "--evidence",
-    type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
-    help="The least that is accepted [estimated].",
+@o.command(
+    o.PROFILE,
+    o.REPEATS,
+    o.PROCESSES,
+    o.TIME_LIMIT,
+    o.RATE,
+    o.DURATION,
+    o.SWEEP,
+    o.EVIDENCE,
+    o.SHAPE,
+    o.VALUE,
+    o.INFERENCE_THREADS,
+    o.PART.saying("Which of the labelled takes accuracy is measured on [validation].", default=None),
+    o.PARENT,
+    o.BASELINE,
+    o.MAX_REGRESSION,
+    o.WORKDIR,
+    o.CONFIG,
+    o.SET,
+    o.SEED.saying("Of random input, and of the synthetic hands [0]."),
+    o.DATA.saying(
+        "Labelled recordings, for accuracy and as input: .npz, .csv, .parquet, or a folder of classes"
+        " [the work directory's]."
+    ),
+    o.SPLIT.saying("Whether --part test is other days or other people [session]."),
+    o.DRY_RUN,
+    o.JSON,
+    o.QUIET,
+    o.JUNIT,
+    o.MARKDOWN,
 )
-@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
-@click.option("--value", "values", multiple=True, metavar="NAME=NUMBER", help="What fills an input: a sampling rate.")
-@_options
-@common_options
+@click.argument("model", required=False, type=o.PATH)
+@shared
 def bench(
     common: Common,
     model: Path | None,
@@ -118,7 +108,7 @@ def bench(
             max_regression=allowed,
         )
     write_reports(result, junit, markdown)
-    emit(common.json, result.to_dict(), lambda: bench_text(result))
+    emit(common.as_json, result.to_dict(), lambda: bench_text(result))
     return result.exit_code
 
 

@@ -6,17 +6,26 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, emit, flags, parse_shape, parse_value, workspace
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, shared, workspace
 
 
-@click.command()
-@click.argument("models", nargs=-1, metavar="A B [C]...", type=click.Path(path_type=Path))
-@click.option("--repeats", type=click.IntRange(1), help="Rounds wanted of each process [1000].")
-@click.option("--processes", type=click.IntRange(1), help="Fresh processes to measure in [5].")
-@click.option("--time-limit", type=click.FloatRange(0, min_open=True), help="Seconds of measuring [60].")
-@click.option("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input of A that has none.")
-@click.option("--value", "values", multiple=True, metavar="NAME=NUMBER", help="What fills an input: a sampling rate.")
-@common_options
+@o.command(
+    o.REPEATS.saying("Rounds wanted of each process [1000]."),
+    o.PROCESSES.saying("Fresh processes to measure in [5]."),
+    o.TIME_LIMIT.saying("Seconds of measuring [60]."),
+    o.SHAPE.saying("Sizes of an input of A that has none."),
+    o.VALUE,
+    o.INFERENCE_THREADS,
+    o.WORKDIR,
+    o.CONFIG,
+    o.SET,
+    o.SEED.saying("Of random input [0]."),
+    o.JSON,
+    o.QUIET,
+)
+@click.argument("models", nargs=-1, metavar="A B [C]...", type=o.PATH)
+@shared
 def compare(
     common: Common,
     models: tuple[Path, ...],
@@ -51,5 +60,5 @@ def compare(
     }
     with workspace(common, flags(compare=said), read_only=True) as opened:
         result = compare_models(opened, models)
-    emit(common.json, result.to_dict(), lambda: compare_text(result))
+    emit(common.as_json, result.to_dict(), lambda: compare_text(result))
     return 0

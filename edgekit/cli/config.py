@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import click
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, emit, refuse_given, shared, workspace
 
-from edgekit.cli.common import Common, common_options, data_options, emit, workspace
 
-
-@click.command()
-@click.option("--default", is_flag=True, help="What holds where nothing is said but the preset, with explanations.")
-@data_options
-@common_options
+@o.command(o.DEFAULT, o.WORKDIR, o.CONFIG, o.SET, o.PRESET, o.SEED, o.SPLIT, o.PRETRAIN, o.JSON)
+@shared
 def config(common: Common, default: bool) -> None:
     """All settings as they would be used.
 
@@ -24,13 +21,14 @@ def config(common: Common, default: bool) -> None:
     from edgekit.pipeline import default_settings, show_settings
     from edgekit.report import settings_text
 
-    said = (common.config, common.assignments, common.flags, common.data, common.seed is not None)
-    if default and any(said):
-        raise click.UsageError("--default shows what holds where nothing is said but the preset: leave out the rest")
     if default:
+        refuse_given(
+            {"workdir", "config", "assignments", "seed", "split", "pretrain"},
+            "--default shows what holds where nothing is said but the preset",
+        )
         tree, explanations = default_settings(common.preset)
-        emit(common.json, tree, lambda: settings_text(tree, explanations))
+        emit(common.as_json, tree, lambda: settings_text(tree, explanations))
         return
     with workspace(common, read_only=True) as opened:
         tree = show_settings(opened)
-    emit(common.json, tree, lambda: settings_text(tree))
+    emit(common.as_json, tree, lambda: settings_text(tree))

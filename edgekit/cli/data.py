@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edgekit.cli.common import emit, flags, json_option
-
-out_of_fold_option = click.option(
-    "--out-of-fold", is_flag=True, help="Look for wrong labels with trained models, too; needs edgekit[train]."
-)
-force_option = click.option("--force", is_flag=True, help="Replace what stands there.")
+from edgekit.cli import options as o
+from edgekit.cli.common import emit, flags, refuse_given
 
 
 @click.group()
@@ -20,10 +17,19 @@ def data() -> None:
     """Check recordings, convert them, or make synthetic ones."""
 
 
-@data.command()
-@click.argument("recordings", type=click.Path(path_type=Path))
-@out_of_fold_option
-@json_option
+def of_data(*options: o.Declared) -> Callable[[o.Function], click.Command]:
+    """One of the group's commands, with these options."""
+
+    def decorate(function: o.Function) -> click.Command:
+        made = o.command(*options)(function)
+        data.add_command(made)
+        return made
+
+    return decorate
+
+
+@of_data(o.OUT_OF_FOLD, o.JSON)
+@click.argument("recordings", type=o.PATH)
 def check(recordings: Path, out_of_fold: bool, as_json: bool) -> None:
     """What recordings hold and what is wrong with them.
 
@@ -48,16 +54,9 @@ def check(recordings: Path, out_of_fold: bool, as_json: bool) -> None:
         raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report['refusals'])}")
 
 
-@data.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option(
-    "--layout",
-    type=click.Choice(["npz", "csv", "parquet", "takes", "frames"]),
-    help="Of TARGET [by its suffix; takes, which is class/take.npy, without one]. frames is class/take/frame.npy.",
-)
-@force_option
-@json_option
+@of_data(o.LAYOUT, o.REPLACE, o.JSON)
+@click.argument("source", type=o.PATH)
+@click.argument("target", type=o.PATH)
 def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool) -> None:
     """Write recordings in another layout.
 
@@ -74,23 +73,9 @@ def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool)
     emit(as_json, conversion, lambda: conversion_text(conversion))
 
 
-@data.command()
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option(
-    "--drop",
-    multiple=True,
-    type=click.Choice(["non-finite", "empty", "contradictions", "duplicates", "frozen", "sparse", "mislabelled"]),
-    help="What to leave out; repeatable [non-finite, empty, contradictions, duplicates: what is certainly broken].",
-)
-@out_of_fold_option
-@click.option(
-    "--layout",
-    type=click.Choice(["npz", "csv", "parquet", "takes", "frames"]),
-    help="Of TARGET [by its suffix; takes, which is class/take.npy, without one].",
-)
-@force_option
-@json_option
+@of_data(o.DROP, o.OUT_OF_FOLD, o.LAYOUT, o.REPLACE, o.JSON)
+@click.argument("source", type=o.PATH)
+@click.argument("target", type=o.PATH)
 def clean(
     source: Path, target: Path, drop: tuple[str, ...], out_of_fold: bool, layout: Any, force: bool, as_json: bool
 ) -> None:
@@ -115,19 +100,16 @@ def clean(
     emit(as_json, cleaning, lambda: cleaning_text(cleaning))
 
 
-@data.command()
-@click.argument("output", type=click.Path(path_type=Path), required=False)
-@click.option("--people", type=click.IntRange(1), help="Different hands.")
-@click.option("--takes-per-letter", type=click.IntRange(1), help="Of each person.")
-@click.option("--seed", type=click.IntRange(0), help="Same seed, same hands.")
-@click.option("--no-sign", is_flag=True, help="A 27th class of hands that sign nothing.")
-@click.option(
-    "--preview",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the letters to a PNG file [needs matplotlib].",
+@of_data(
+    o.PEOPLE,
+    o.TAKES_PER_LETTER,
+    o.SEED.saying("Same seed, same hands [0]."),
+    o.NO_SIGN,
+    o.PREVIEW,
+    o.REPLACE,
+    o.JSON,
 )
-@force_option
-@json_option
+@click.argument("output", type=o.PATH, required=False)
 def synth(
     output: Path | None,
     people: int | None,
@@ -151,6 +133,8 @@ def synth(
 
     if output is None and preview is None:
         raise click.UsageError("give OUTPUT, --preview FILE.png, or both")
+    if output is None:
+        refuse_given({"people", "takes_per_letter", "seed", "no_sign"}, "without OUTPUT the letters are only drawn")
     said = flags(synth={"people": people, "takes_per_letter": takes_per_letter, "seed": seed})
     config = build(SynthConfig, {**said.get("synth", {}), "no_sign": no_sign}, "data synth")
     for path in filter(None, (output, preview)):

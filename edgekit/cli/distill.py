@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import click
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, flags, shared, show_stage, workspace
 
-from edgekit.cli.common import Common, common_options, data_options, flags, show_stage, workspace
 
-
-@click.command()
-@click.option("--teacher", help="Variant, trained first when missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
-@click.option("--student", help="Variant of the student [edge].")
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), help="Softens both distributions.")
-@click.option("--alpha", type=click.FloatRange(0, 1), help="Weight of the teacher against the labels.")
-@click.option("--epochs", type=click.IntRange(1), help="Of the student.")
-@data_options
-@common_options
+@o.command(
+    *o.CHAIN,
+    o.TEACHER,
+    o.STUDENT,
+    o.TEMPERATURE,
+    o.ALPHA,
+    o.EPOCHS.saying("Of the student."),
+    *o.HARDWARE,
+    *o.TOLD,
+)
+@shared
 def distill(
     common: Common,
     teacher: str | None,

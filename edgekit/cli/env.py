@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import click
+from edgekit.cli import options as o
+from edgekit.cli.common import emit
 
-from edgekit.cli.common import emit, json_option
 
-
-@click.command()
-@json_option
+@o.command(o.JSON)
 def env(as_json: bool) -> None:
     """This machine and what is installed, for bug reports.
 

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, workspace
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, emit, shared, workspace
 
 
-@click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--part", type=click.Choice(["test", "validation", "train", "all"]), default="test", show_default=True,
-              help="Which takes.")  # fmt: skip
-@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE.png", help="Draw the confusion matrix: .png,"
-              " .svg or .pdf.")  # fmt: skip
-@data_options
-@common_options
+@o.command(
+    o.PART, o.WORKDIR, o.CONFIG, o.SET, o.SEED.saying("Of the synthetic hands [0]."), o.DATA, o.SPLIT, o.JSON, o.PICTURE
+)
+@click.argument("model", required=False, type=o.PATH)
+@shared
 def evaluate(common: Common, model: Path | None, part: str, picture: Path | None) -> None:
     """Accuracy of an ONNX file on labelled takes.
 
@@ -31,4 +29,4 @@ def evaluate(common: Common, model: Path | None, part: str, picture: Path | None
 
     with workspace(common, read_only=True) as opened:
         evaluation = evaluate_file(opened, model, part, picture)
-    emit(common.json, evaluation.to_dict(), lambda: evaluation_text(evaluation.to_dict()))
+    emit(common.as_json, evaluation.to_dict(), lambda: evaluation_text(evaluation.to_dict()))

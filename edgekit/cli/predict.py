@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from edgekit.cli.common import emit, json_option
+from edgekit.cli import options as o
+from edgekit.cli.common import emit, refuse_given
+from edgekit.cli.terminal import say
 
 
-@click.command()
+@o.command(
+    o.MODEL,
+    o.MIN_FRAMES,
+    o.WORKDIR.saying("Where the model is, when none is named."),
+    o.JSON.saying("Result as JSON on stdout; of a stream always."),
+)
 @click.argument("recordings", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--model",
-    "-m",
-    type=click.Path(path_type=Path),
-    help="ONNX file that edgekit exported [model.int8.onnx in the work directory].",
-)
-@click.option(
-    "--workdir",
-    type=click.Path(path_type=Path),
-    default=Path("edgekit-work"),
-    show_default=True,
-    help="Where the model is, when none is named.",
-)
-@click.option(
-    "--min-frames", type=click.IntRange(1), default=10, show_default=True, help="Of a stream, before the first label."
-)
-@json_option
-def predict(recordings: tuple[Path, ...], model: Path | None, workdir: Path, min_frames: int, as_json: bool) -> None:
+def predict(
+    recordings: tuple[Path, ...], model: Path | None, workdir: Path, min_frames: int | None, as_json: bool
+) -> None:
     """Labels for takes, or for a stream of frames.
 
     RECORDINGS: .npz, .csv, .parquet, a folder of classes, or .npy of one take. With none, or -, stdin is a stream: one
@@ -42,15 +33,27 @@ def predict(recordings: tuple[Path, ...], model: Path | None, workdir: Path, min
       edgekit predict my-take.npy
       camera-program | edgekit predict -m model.int8.onnx
     """
-    from edgekit.pipeline import find_model, predict_frames, predict_takes
+    from edgekit.pipeline import find_model, predict_takes
     from edgekit.report import predictions_text
 
+    if model is not None:
+        refuse_given({"workdir"}, "--model names the file")
     model = find_model(workdir, model)
     if recordings in ((), (Path("-"),)):
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-        for answer in predict_frames(model, sys.stdin, min_frames):
-            click.echo(json.dumps(answer))
+        _follow(model, min_frames)
         return
+    refuse_given({"min_frames"}, "--min-frames goes with a stream")
     found = [prediction.to_dict() for path in recordings for prediction in predict_takes(model, path)]
     emit(as_json, {"schema_version": 1, "predictions": found}, lambda: predictions_text(found))
+
+
+def _follow(model: Path, min_frames: int | None) -> None:
+    """A line of JSON a frame, until the frames end or nobody reads the answers."""
+    from edgekit.artifacts import json_text
+    from edgekit.pipeline import MIN_FRAMES, predict_frames
+
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES):
+        if not say(json_text(answer)):
+            return

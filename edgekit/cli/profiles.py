@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import emit, json_option
+from edgekit.cli import options as o
+from edgekit.cli.common import emit
 
 
-@click.command()
+@o.command(o.JSON)
 @click.argument("name", required=False)
-@json_option
 def profiles(name: str | None, as_json: bool) -> None:
     """Known devices and their limits.
 

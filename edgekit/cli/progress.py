@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.text import Text
+
+from edgekit.cli.terminal import plain
 
 
 class Console:
@@ -38,28 +41,33 @@ class Console:
         marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? ", "note": "note: ", "trial": "  "}
         if not self.quiet:
             text = f"{marks[event]}{detail}" if event in ("done", "trial") else f"{marks[event]}{name}: {detail}"
-            self.console.print(Text(text))
+            self._print(text)
 
     def epoch(self, stage: str, epoch: Any) -> None:
         """Loss, accuracies and the time left after an epoch."""
         if self.quiet:
             return
-        line = Text(
+        line = (
             f"  {stage} epoch {epoch.epoch}/{epoch.epochs}  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.3f}"
             f"  val {epoch.val_accuracy:.3f}  left {minutes(epoch.left_s)}"
         )
         if self.verbose:
-            self.console.print(line)
+            self._print(line)
         elif self.console.is_terminal:
             if self.live is None:
                 self.live = Live(console=self.console, auto_refresh=False, transient=True)
                 self.live.start()
-            self.live.update(line, refresh=True)
+            self.live.update(Text(plain(line)), refresh=True)
 
     def note(self, text: str) -> None:
         """A line for those who asked for more."""
         if self.verbose and not self.quiet:
-            self.console.print(Text(f"  {text}"))
+            self._print(f"  {text}")
+
+    def _print(self, text: str) -> None:
+        """Work goes on where nobody can read of it any more."""
+        with contextlib.suppress(OSError):
+            self.console.print(Text(plain(text)))
 
 
 def minutes(seconds: float) -> str:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import click
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, flags, shared, show_stage, workspace
 
-from edgekit.cli.common import Common, common_options, data_options, flags, show_stage, workspace
 
-
-@click.command()
-@click.option("--sparsity", type=click.FloatRange(0, 1, max_open=True), help="Part of the parameters to remove [0.5].")
-@click.option(
-    "--method",
-    type=click.Choice(["structured", "unstructured"]),
-    help="Remove whole units, or set single weights to zero, which saves neither size nor time [structured].",
+@o.command(
+    o.SPARSITY,
+    o.METHOD,
+    o.SCOPE,
+    o.RAMP,
+    *o.CHAIN,
+    o.EPOCHS.saying("Of recovery under the teacher."),
+    *o.HARDWARE,
+    *o.TOLD,
 )
-@click.option(
-    "--scope",
-    type=click.Choice(["global", "layer"]),
-    help="Unstructured: weights compete in the whole model, or within each matrix [layer].",
-)
-@click.option(
-    "--ramp",
-    type=click.FloatRange(0, 1, max_open=True),
-    help="Unstructured: part of the epochs in which sparsity rises; 0: all at once [0.5].",
-)
-@click.option("--epochs", type=click.IntRange(1), help="Of recovery under the teacher.")
-@data_options
-@common_options
+@shared
 def prune(
     common: Common,
     sparsity: float | None,

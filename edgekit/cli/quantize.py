@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, flags, show_chain, workspace
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, emit, flags, refuse_given, shared, show_chain, workspace
+
+#: What has no say where a file is named: it is neither in a work directory, nor trained.
+OF_THE_JOB = {"workdir", "preset", "seed", "data", "split", "pretrain", "force", "threads", "device", "devices",
+              "precision", "verbose"}  # fmt: skip
 
 
-@click.command()
-@click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="With MODEL: where to [MODEL.int8.onnx].")
-@click.option(
-    "--scheme",
-    type=click.Choice(["int8-weights", "int8-dynamic"]),
-    help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
-    " for batch 1 [int8-weights].",
-)
-@data_options
-@common_options
+@o.command(o.SCHEME, *o.CHAIN, *o.HARDWARE, *o.TOLD, o.OUTPUT)
+@click.argument("model", required=False, type=o.PATH)
+@shared
 def quantize(common: Common, model: Path | None, output: Path | None, scheme: str | None) -> int:
     """Export the pruned student to ONNX and INT8.
 
@@ -32,22 +31,31 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
       edgekit quantize my-model.onnx -o my-model.int8.onnx
       edgekit quantize my-lstm.onnx --scheme int8-dynamic
     """
-    from edgekit.cli.progress import Console
-    from edgekit.pipeline import Options, int8_path, quantize_file, run_quantize, said_options
-    from edgekit.report import quantized_text
+    from edgekit.pipeline import run_quantize
 
-    if model is None and output is not None:
-        raise click.UsageError("--output goes with MODEL; without one the files are in the work directory")
     said = flags(quantize={"scheme": scheme})
     if model is not None:
-        target = output or int8_path(model)
-        options = said_options(Options(), common.config, common.assignments, said)
-        if common.dry_run:
-            Console(quiet=common.quiet, verbose=common.verbose).stage("quantize", "plan", f"{model} to {target}")
-            return 0
-        written = quantize_file(model, target, options.settings)
-        emit(common.json, written.to_dict(), lambda: quantized_text(written.to_dict()))
+        refuse_given(OF_THE_JOB, "with MODEL, one file is made into another without a work directory")
+        _quantize_file(common, model, output, said)
         return 0
+    refuse_given({"output"}, "--output goes with MODEL; without one the files are in the work directory")
     with workspace(common, said) as opened:
         result = run_quantize(opened)
     return show_chain(common, opened, result)
+
+
+def _quantize_file(common: Common, model: Path, output: Path | None, said: Mapping[str, Any]) -> None:
+    from edgekit.cli.progress import Console
+    from edgekit.pipeline import Options, int8_path, quantize_file, said_options
+    from edgekit.report import quantized_text
+
+    target = output or int8_path(model)
+    options = said_options(Options(), common.config, common.assignments, said)
+    if common.dry_run:
+        console = Console(quiet=common.quiet, verbose=False)
+        console.stage("quantize", "plan", f"{model} to {target}")
+        if common.as_json:
+            emit(True, {"dry_run": True, "stages": console.planned}, str)
+        return
+    written = quantize_file(model, target, options.settings)
+    emit(common.as_json, written.to_dict(), lambda: quantized_text(written.to_dict()))

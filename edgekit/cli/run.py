@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import click
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, shared, show_chain, workspace
 
-from edgekit.cli.common import Common, common_options, data_options, show_chain, workspace
 
-
-@click.command()
-@click.option("--teacher", help="Variant; or FILE.onnx; or MODULE:FUNCTION [accurate].")
-@click.option("--student", help="Variant of the student [edge].")
-@click.option("--profile", default="raspberry-pi", show_default=True, help="Device profile to bench against.")
-@data_options
-@common_options
+@o.command(o.PROFILE, *o.CHAIN, o.TEACHER, o.STUDENT, *o.HARDWARE, *o.TOLD)
+@shared
 def run(common: Common, teacher: str | None, student: str | None, profile: str) -> int:
     """The whole job: train, distill, prune, quantize, score, bench.
 

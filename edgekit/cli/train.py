@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, flags, show_stage, workspace
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, flags, shared, show_stage, workspace
 
 
-@click.command()
+@o.command(*o.CHAIN, o.EPOCHS, *o.HARDWARE, *o.TOLD)
 @click.argument("variant", required=False)
-@click.option("--epochs", type=click.IntRange(1), help="At most this many.")
-@data_options
-@common_options
+@shared
 def train(common: Common, variant: str | None, epochs: int | None) -> None:
     """Train one variant on labels alone.
 

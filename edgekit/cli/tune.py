@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import click
 
-from edgekit.cli.common import Common, common_options, data_options, emit, flags, show_plan, workspace
+from edgekit.cli import options as o
+from edgekit.cli.common import Common, emit, flags, shared, show_plan, workspace
 
 
-@click.command()
+@o.command(
+    o.FOLDS,
+    o.TRIALS,
+    o.JOBS,
+    o.CLUSTER,
+    *(option for option in o.CHAIN if option is not o.PRETRAIN),
+    o.EPOCHS.saying("Of every fold [12]."),
+    o.JSON,
+    o.QUIET,
+)
 @click.argument("variant", required=False)
-@click.option("--folds", type=click.IntRange(2, 100), help="Of cross-validation [5].")
-@click.option("--epochs", type=click.IntRange(1), help="Of every fold [12].")
-@click.option("--trials", type=click.IntRange(1), help="At most this many points [all 81].")
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at a time.")
-@click.option("--cluster", metavar="ADDRESS", help="Run the trials on a Ray cluster; local: on --jobs Ray workers here"
-              " [2].")  # fmt: skip
-@data_options
-@common_options
+@shared
 def tune(
     common: Common,
     variant: str | None,
@@ -43,6 +46,6 @@ def tune(
     if result is None:
         show_plan(common, opened)
         return
-    emit(common.json, result.to_dict(), lambda: tuning_text(result))
+    emit(common.as_json, result.to_dict(), lambda: tuning_text(result))
     if result.failure:
         raise result.failure

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import click
+from edgekit.cli import options as o
+from edgekit.cli.common import emit
 
-from edgekit.cli.common import emit, json_option
 
-
-@click.command()
-@click.option("--measure", is_flag=True, help="Their latency on this host, too; some seconds.")
-@json_option
+@o.command(o.MEASURE, o.JSON)
 def variants(measure: bool, as_json: bool) -> None:
     """The model variants: true figures beside the specification's.
 

@@ -21,6 +21,7 @@ from edgekit.pipeline.options import SECTIONS, Options, said_options
 from edgekit.pipeline.settings import PRESETS, Settings
 from edgekit.pipeline.tuning import TuneResult, run_tune
 from edgekit.pipeline.use import (
+    MIN_FRAMES,
     describe_environment,
     evaluate_file,
     int8_path,
@@ -32,6 +33,7 @@ from edgekit.pipeline.use import (
 from edgekit.pipeline.workspace import Record, Silent, Watcher, Workspace, open_workspace
 
 __all__ = [
+    "MIN_FRAMES",
     "PRESETS",
     "SECTIONS",
     "ChainResult",

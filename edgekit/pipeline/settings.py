@@ -48,6 +48,8 @@ PRESETS: Mapping[str, Tree] = {
 }
 
 
+#: Sections with a seed of their own, which is --seed unless they say otherwise.
+SEEDED = ("synth", "bench", "compare")
 DEFAULT_TEACHER = "accurate"
 #: A model that is no named variant's.
 CUSTOM = "custom"
@@ -67,7 +69,8 @@ class Settings:
         self.student = options.student or "edge"
         self._said_teacher = options.teacher
         self._said = options.settings
-        self._tree = merge(PRESETS[self.preset], options.settings)
+        seeds = {name: {"seed": self.seed} for name in SEEDED}
+        self._tree = merge(seeds, PRESETS[self.preset], options.settings)
         self._model = _model_section(self._tree)
 
     @cached_property

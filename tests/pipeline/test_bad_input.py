@@ -184,7 +184,7 @@ MODELS = [
     Case("bench int8.onnx --value sr", ("--value sr", "NAME=NUMBER")),
     Case("bench int8.onnx --value sr=fast", ("--value sr=fast", "NAME=NUMBER")),
     Case("bench int8.onnx --value sr=1", ("--value sr", "no such input", "landmarks")),
-    Case("bench int8.onnx --value landmarks=nan", ("values", "finite")),
+    Case("bench int8.onnx --value landmarks=nan", ("--value", "finite")),
     Case("bench int8.onnx --shape landmarks=1,31,63 --repeats 5", ("landmarks", "31")),
     Case("evaluate", ("edgekit-work/model.int8.onnx", "edgekit quantize")),
     Case("evaluate foreign.onnx --data good.npz", ("foreign.onnx", "no class names")),

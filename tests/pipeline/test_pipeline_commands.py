@@ -66,7 +66,7 @@ def test_results_go_to_stdout_and_progress_to_stderr(cli: Cli, command: list[str
         assert line not in answer.out
 
 
-@pytest.mark.parametrize("name", ["train", "distill", "prune", "bench", "evaluate", "config"])
+@pytest.mark.parametrize("name", ["train", "distill", "prune", "bench", "compare"])
 def test_quiet_leaves_stderr_empty(cli: Cli, command: list[str], name: str) -> None:
     answer = cli(*command, "--quiet")
     assert (answer.code, answer.err) == (0, "")

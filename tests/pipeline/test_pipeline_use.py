@@ -220,7 +220,7 @@ def test_bench_of_a_copied_work_directory_does_without_its_data(chain: Any, cli:
     manifest = json.loads((workdir / "manifest.json").read_text())
     manifest["options"]["data"] = str(tmp_path / "left-at-home.npz")
     (workdir / "manifest.json").write_text(json.dumps(manifest))
-    answer = cli("bench", f"--workdir={workdir}", "-v")
+    answer = cli("bench", f"--workdir={workdir}")
     assert answer.code == 0
     assert "random input" in answer.out
     assert "left-at-home.npz is not here" in answer.err

@@ -1,0 +1,263 @@
+"""Every option of every command, declared once, in the groups that `--help` shows.
+
+A command takes those that it obeys with `@takes(...)`, and no others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+#: In the order of `--help`.
+GROUPS = ("Options", "Job", "Training", "Output")
+
+PATH = click.Path(path_type=Path)
+SHARE = click.FloatRange(0, 1, max_open=True)
+POSITIVE = click.FloatRange(0, min_open=True)
+COUNT = click.IntRange(1)
+
+
+class Option(click.Option):
+    """One of a group."""
+
+    group = GROUPS[0]
+
+
+class GroupedCommand(click.Command):
+    """Shows options by group."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows: dict[str, list[tuple[str, str]]] = {name: [] for name in GROUPS}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if record is not None:
+                rows[getattr(option, "group", GROUPS[-1])].append(record)
+        for name in GROUPS:
+            if rows[name]:
+                with formatter.section(name):
+                    formatter.write_dl(rows[name])
+
+
+class Declared:
+    """A declaration, which decorates a command's function with the option."""
+
+    def __init__(self, group: str, *spellings: str, **attributes: Any) -> None:
+        self.group = group
+        self.spellings = spellings
+        self.attributes = attributes
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        kind = type("Option", (Option,), {"group": self.group})
+        return click.option(*self.spellings, cls=kind, **self.attributes)(function)
+
+    def saying(self, text: str, **attributes: Any) -> Declared:
+        """The same option with the meaning that it has in one command."""
+        return Declared(self.group, *self.spellings, **{**self.attributes, **attributes, "help": text})
+
+
+Function = Callable[..., Any]
+
+
+def takes(*options: Declared) -> Callable[[Function], Function]:
+    """The options of a command, in the order of its help."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def command(*options: Declared, **attributes: Any) -> Callable[[Function], click.Command]:
+    """A command with these options. See `edgekit.cli.common.shared` for what its function gets."""
+    return lambda function: click.command(cls=GroupedCommand, **attributes)(takes(*options)(function))
+
+
+def _device(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value):
+        raise click.BadParameter(f"'{value}' is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
+    return value
+
+
+_own, _job, _training, _output = (partial(Declared, group) for group in GROUPS)
+
+# What to work on, and what is remembered of it.
+
+WORKDIR = _job(
+    "--workdir",
+    type=PATH,
+    default=Path("edgekit-work"),
+    show_default=True,
+    help="Where everything is kept; later commands find it there.",
+)
+CONFIG = _job("--config", type=PATH, metavar="FILE.yaml", help="Settings file.")
+SET = _job("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; repeatable.")
+PRESET = _job(
+    "--preset",
+    type=click.Choice(["quick", "specification", "standard"]),
+    help="Schedule of the whole job [standard].",
+)
+SEED = _job(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    help="Of everything random, the synthetic hands included unless synth.seed is set [0].",
+)
+DATA = _job(
+    "--data",
+    type=PATH,
+    help="Recordings: .npz, .csv, .parquet, or a folder of classes. Default: synthetic, the embedded hands.",
+)
+SPLIT = _job(
+    "--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people [session]."
+)
+PRETRAIN = _job(
+    "--pretrain",
+    type=click.Choice(["none", "synthetic"]),
+    help="Start models from weights trained on synthetic hands [none].",
+)
+TEACHER = _job("--teacher", help="Variant, trained first when missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
+STUDENT = _job("--student", help="Variant of the student [edge].")
+FORCE = _job("--force", is_flag=True, help="Make again what is up to date, replace what was made otherwise.")
+DRY_RUN = _job("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+
+# How models learn.
+
+EPOCHS = _training("--epochs", type=COUNT, help="At most this many.")
+THREADS = _training("--threads", type=click.IntRange(1, 256), help="Of the CPU [chosen by a short trial].")
+DEVICE = _training(
+    "--device", metavar="auto|cpu|cuda|cuda:N", callback=_device, help="Where to train [auto: CUDA when present]."
+)
+DEVICES = _training(
+    "--devices",
+    type=click.IntRange(1, 64),
+    help="Train in so many processes that share each batch, one a GPU; models of this size rarely gain from it [1].",
+)
+PRECISION = _training(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "auto"]),
+    help="auto: bf16 where a short trial on the CPU shows that it pays [fp32].",
+)
+TEMPERATURE = _training("--temperature", type=POSITIVE, help="Softens both distributions.")
+ALPHA = _training("--alpha", type=click.FloatRange(0, 1), help="Weight of the teacher against the labels.")
+
+# What is told, and where.
+
+JSON = _output("--json", "as_json", is_flag=True, help="Result as JSON on stdout.")
+QUIET = _output("--quiet", "-q", is_flag=True, help="Nothing on stderr but errors.")
+VERBOSE = _output("--verbose", "-v", is_flag=True, help="Every epoch, also where stderr is no terminal.")
+JUNIT = _output(
+    "--junit",
+    type=PATH,
+    metavar="FILE.xml",
+    help="Write the verdicts as JUnit XML, a case a row: a failure where violated, an error where undecided.",
+)
+MARKDOWN = _output(
+    "--markdown", type=PATH, metavar="FILE.md", help="Write the report as Markdown, as for a comment on a pull request."
+)
+PICTURE = _output("--picture", type=PATH, metavar="FILE.png", help="Draw the confusion matrix: .png, .svg or .pdf.")
+OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to [MODEL.int8.onnx].")
+
+#: Of the commands that make models.
+CHAIN = (WORKDIR, CONFIG, SET, PRESET, SEED, DATA, SPLIT, PRETRAIN, FORCE, DRY_RUN)
+HARDWARE = (THREADS, DEVICE, DEVICES, PRECISION)
+TOLD = (JSON, QUIET, VERBOSE)
+
+# Of single commands.
+
+SPARSITY = _own("--sparsity", type=SHARE, help="Part of the parameters to remove [0.5].")
+METHOD = _own(
+    "--method",
+    type=click.Choice(["structured", "unstructured"]),
+    help="Remove whole units, or set single weights to zero, which saves neither size nor time [structured].",
+)
+SCOPE = _own(
+    "--scope",
+    type=click.Choice(["global", "layer"]),
+    help="Unstructured: weights compete in the whole model, or within each matrix [layer].",
+)
+RAMP = _own(
+    "--ramp",
+    type=SHARE,
+    help="Unstructured: part of the epochs in which sparsity rises; 0: all at once [0.5].",
+)
+SCHEME = _own(
+    "--scheme",
+    type=click.Choice(["int8-weights", "int8-dynamic"]),
+    help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
+    " for batch 1 [int8-weights].",
+)
+FOLDS = _own("--folds", type=click.IntRange(2, 100), help="Of cross-validation [5].")
+TRIALS = _own("--trials", type=COUNT, help="At most this many points [all 81].")
+JOBS = _own("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at a time.")
+CLUSTER = _own(
+    "--cluster", metavar="ADDRESS", help="Run the trials on a Ray cluster; local: on --jobs Ray workers here [2]."
+)
+PROFILE = _own("--profile", "-p", default="raspberry-pi", show_default=True, help="Name, or a YAML file.")
+REPEATS = _own("--repeats", type=COUNT, help="Samples at least of each process [1000].")
+PROCESSES = _own("--processes", type=COUNT, help="Fresh processes to measure in [3].")
+TIME_LIMIT = _own("--time-limit", type=POSITIVE, help="Seconds of measuring latency [60].")
+RATE = _own("--rate", type=POSITIVE, help="Also run paced, so many takes a second.")
+DURATION = _own("--duration", type=POSITIVE, help="Also run for so many seconds [10].")
+SWEEP = _own("--sweep", is_flag=True, help="Also survey 1, 2, 4 threads and batches of 1, 4, 16.")
+EVIDENCE = _own(
+    "--evidence",
+    type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
+    help="The least that is accepted [estimated].",
+)
+SHAPE = _own("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
+VALUE = _own("--value", "values", multiple=True, metavar="NAME=NUMBER", help="What fills an input: a sampling rate.")
+INFERENCE_THREADS = _own("--threads", type=click.IntRange(1, 256), help="Of inference [1].")
+PART = _own(
+    "--part", type=click.Choice(["validation", "test", "train", "all"]), help="Which takes [test].", default="test"
+)
+PARENT = _own(
+    "--parent",
+    type=PATH,
+    metavar="MODEL.onnx",
+    help="The float32 file that MODEL was made from: for max_accuracy_drop [the work directory's, of its INT8 file].",
+)
+BASELINE = _own(
+    "--baseline",
+    type=PATH,
+    metavar="FILE.json",
+    help="What bench --json said of an earlier model on a machine like this one.",
+)
+MAX_REGRESSION = _own(
+    "--max-regression",
+    metavar="RATIO",
+    help="By how much latency, memory, size and accuracy may be worse than the baseline's: 10% or 0.1.",
+)
+MODEL = _own(
+    "--model", "-m", type=PATH, help="ONNX file that edgekit exported [model.int8.onnx in the work directory]."
+)
+MIN_FRAMES = _own("--min-frames", type=COUNT, help="Of a stream, before the first label [10].")
+DEFAULT = _own("--default", is_flag=True, help="What holds where nothing is said but the preset, with explanations.")
+MEASURE = _own("--measure", is_flag=True, help="Their latency on this host, too; some seconds.")
+
+# Of `data`.
+
+OUT_OF_FOLD = _own(
+    "--out-of-fold", is_flag=True, help="Look for wrong labels with trained models, too; needs edgekit[train]."
+)
+LAYOUT = _own(
+    "--layout",
+    type=click.Choice(["npz", "csv", "parquet", "takes", "frames"]),
+    help="Of TARGET [by its suffix; takes, which is class/take.npy, without one]. frames is class/take/frame.npy.",
+)
+DROP = _own(
+    "--drop",
+    multiple=True,
+    type=click.Choice(["non-finite", "empty", "contradictions", "duplicates", "frozen", "sparse", "mislabelled"]),
+    help="What to leave out; repeatable [non-finite, empty, contradictions, duplicates: what is certainly broken].",
+)
+PEOPLE = _own("--people", type=COUNT, help="Different hands.")
+TAKES_PER_LETTER = _own("--takes-per-letter", type=COUNT, help="Of each person.")
+NO_SIGN = _own("--no-sign", is_flag=True, help="A 27th class of hands that sign nothing.")
+PREVIEW = _own("--preview", type=PATH, help="Draw the letters to a PNG file [needs matplotlib].")
+REPLACE = _own("--force", is_flag=True, help="Replace what stands there.")

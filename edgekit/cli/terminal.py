@@ -1,0 +1,85 @@
+"""What goes to stdout and stderr: text without control characters, on streams that may be full, closed or gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from typing import IO
+
+from edgekit.errors import InputError
+
+#: What a terminal obeys instead of showing it, what turns text around, and halves of characters. Names in files and
+#: folders may hold them.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    r"""`text` with every control character shown as its number, such as \x1b; lines and tabs stay."""
+    return UNSEEN.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a path that is no UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def say(text: str) -> bool:
+    """A result on stdout, at once. False when its reader has gone, as `head` goes: the rest goes nowhere.
+
+    Raises InputError when it can't be written: a full disk, a closed stdout.
+    """
+    if sys.stdout is None:
+        raise InputError("stdout is closed: the result has nowhere to go")
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        _forget(sys.stdout)
+        return False
+    except OSError as error:
+        _forget(sys.stdout)
+        raise InputError(f"stdout: the result can't be written: {error.strerror or error}") from None
+    return True
+
+
+def complain(text: str) -> None:
+    """A line on stderr; where that can't be written, nobody is there to be told."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            _write(sys.stderr, text)
+
+
+def _write(stream: IO[str], text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(plain(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def _forget(stream: IO[str]) -> None:
+    """What is left in the stream's buffer goes nowhere, so that Python's own end does not try again and fail."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def open_streams() -> None:
+    """Give stdin and stderr a place where they were closed, or the next file that is opened would become them.
+
+    Raises InputError for a closed stdout, before anything is done whose result could not be told.
+    """
+    closed = [stream is None for stream in (sys.stdin, sys.stdout, sys.stderr)]
+    while any(closed):
+        handle = os.open(os.devnull, os.O_RDWR)
+        if handle > 2:
+            os.close(handle)
+            break
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        raise InputError("stdout is closed: the result has nowhere to go")
