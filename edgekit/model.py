@@ -6,8 +6,9 @@ own width after pruning, and so that export and pruning see one layer at a time.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -239,7 +240,7 @@ class RecurrentClassifier(nn.Module):
 
 
 def build_model(config: ModelConfig, normalisation: Normalisation, classes: int, seed: int = 0) -> RecurrentClassifier:
-    """A fresh model; the same seed gives the same weights.
+    """A fresh model; the same seed gives the same weights, however many threads torch has.
 
     Initialisation as configured: Xavier uniform (Glorot and Bengio 2010), He uniform (He et al. 2015) or orthogonal
     (Saxe et al. 2014), the recurrent layers' gate by gate; output layer Xavier, LSTM forget bias 1, other biases 0.
@@ -254,7 +255,7 @@ def build_model(config: ModelConfig, normalisation: Normalisation, classes: int,
         dropout=config.dropout,
         readout=config.readout,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch_threads(1):  # orthogonal weights round otherwise with more threads
         torch.manual_seed(seed)
         model = RecurrentClassifier(architecture, normalisation)
         for layer in model.recurrent:
@@ -264,6 +265,17 @@ def build_model(config: ModelConfig, normalisation: Normalisation, classes: int,
         nn.init.zeros_(model.dense.bias)
         nn.init.zeros_(model.output.bias)
     return model
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Inside it torch computes on the CPU with `count` threads, None: with as many as before. It is put back."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(count or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 _INITS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from edgekit.data import Normalisation
 from edgekit.export import export_onnx
-from edgekit.model import GATES, ModelConfig, RecurrentClassifier, build_model, load_model, save_model
+from edgekit.model import GATES, ModelConfig, RecurrentClassifier, build_model, load_model, save_model, torch_threads
 
 CLASSES = 26
 CELLS = ("lstm", "gru")
@@ -55,6 +55,21 @@ def he_bound(weight: Tensor) -> float:
 
 
 BOUNDS = {"xavier": xavier_bound, "he": he_bound}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_same_seed_gives_the_same_weights_however_many_threads_torch_has(
+    normalisation: Normalisation, cell: str
+) -> None:
+    """LAPACK's orthogonal matrices of 64 units and more round otherwise with more threads."""
+    before, made = torch.get_num_threads(), []
+    for threads in (1, 2, 4):
+        with torch_threads(threads):
+            made.append(built(normalisation, type=cell).state_dict())
+            assert torch.get_num_threads() == threads, "put back"
+    assert torch.get_num_threads() == before
+    for other in made[1:]:
+        assert all(torch.equal(tensor, other[name]) for name, tensor in made[0].items())
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -17,7 +17,7 @@ from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
 from edgekit.pipeline.gates import logits_of
 from edgekit.pipeline.stages import PRUNED, STUDENT, Stages
 from edgekit.runtime import inspect_model
-from edgekit.train import poor_generalisation
+from edgekit.train import ALONE, poor_generalisation
 
 LATENCY_TAKES = 64
 LATENCY_REPEATS = 400
@@ -67,6 +67,7 @@ class _Candidate:
     file: Path | None
 
 
+@ALONE.applied()
 def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     """Teacher, student, pruned, fp32 ONNX and INT8 on the test takes, which nothing before has looked at.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from edgekit.artifacts import sha256_file, write_bytes
 from edgekit.config import StageConfig
+from edgekit.errors import StateError
 from edgekit.export import Standardisation, export_onnx
 from edgekit.model import RecurrentClassifier, predict_logits, save_model
 from edgekit.pipeline.dataset import Dataset
@@ -29,6 +31,7 @@ from edgekit.train import (
     csv_text,
     diagnose,
     live_findings,
+    unseal,
 )
 
 
@@ -45,14 +48,55 @@ def run_setup(
     workspace: Workspace, dataset: Dataset, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module
 ) -> RunSetup:
     """key: what decides the outcome; a run interrupted under another one is not gone on with. section: of the settings,
-    where the stage's TrainingConfig stands."""
-    resume_file = workspace.resume_file(stage, key)
+    where the stage's TrainingConfig stands. All that the stage computes belongs into `setup.hardware.applied()`."""
+    resume_file = sound_resume_file(workspace, stage, key)
     shape = (_batch_size(key, section), *dataset.x.shape[1:])
-    hardware = stage_hardware(workspace, stage, model, shape, going_on=resume_file.exists())
-    torch.set_num_threads(hardware.threads or torch.get_num_threads())
+    going_on = resume_file.exists() or sound_resume_file(workspace, pretraining_of(stage), key).exists()
+    hardware = stage_hardware(workspace, stage, model, shape, going_on=going_on)
+    return RunSetup(
+        resume_file,
+        watch(workspace.watcher, stage),
+        section,
+        hardware,
+        _logs(workspace, stage, dataset.class_names),
+        keep_resume_file=True,
+    )
+
+
+def pretraining_setup(
+    workspace: Workspace, stage: str, key: Mapping[str, Any], setup: RunSetup, class_names: tuple[str, ...]
+) -> RunSetup:
+    """Of the run before the stage's own, which is `setup`'s: with a name, a resume file and logs of its own."""
+    name = pretraining_of(stage)
+    return replace(
+        setup,
+        resume_file=sound_resume_file(workspace, name, key),
+        listener=watch(workspace.watcher, name),
+        section="pretrain",
+        logs=_logs(workspace, name, class_names),
+    )
+
+
+def pretraining_of(stage: str) -> str:
+    """How people know the run on synthetic hands before a stage's own: `pretrain accurate`, `pretrain student`."""
+    return f"pretrain {'student' if stage == 'distill' else stage.removeprefix('train ')}"
+
+
+def sound_resume_file(workspace: Workspace, stage: str, key: Mapping[str, Any]) -> Path:
+    """Where a run goes on. One that is damaged is told and deleted: going on from it would end elsewhere."""
+    path = workspace.resume_file(stage, key)
+    try:
+        if path.exists():
+            unseal(path)
+    except StateError as error:
+        workspace.watcher.stage(stage, "note", f"{error}; it starts anew")
+        path.unlink()
+    return path
+
+
+def _logs(workspace: Workspace, stage: str, class_names: tuple[str, ...]) -> RunLogs:
     folder = workspace.path / "logs" / stage.replace(" ", "-")
-    logs = RunLogs(folder, workspace.settings.section("logging", LogConfig), dataset.class_names)
-    return RunSetup(resume_file, watch(workspace.watcher, stage), section, hardware, logs)
+    return RunLogs(folder, workspace.settings.section("logging", LogConfig), class_names)
 
 
 def _batch_size(key: Mapping[str, Any], section: str) -> int:

@@ -28,6 +28,10 @@ class PretrainConfig(StageConfig):
     batch_size: int = Field(128, ge=1, description="takes per step")
     learning_rate: float = Field(3e-3, gt=0.0, description="Adam's first learning rate; it falls as a cosine")
 
+    def summary(self) -> str:
+        """For people, in a few words."""
+        return f"{self.people} synthetic people, {self.takes_per_letter} takes a letter, {self.epochs} epochs"
+
     def described(self) -> dict[str, Any]:
         """What decides a stage's outcome; empty where nothing is pretrained."""
         return {} if self.source == "none" else {"pretrain": self.model_dump(mode="json")}

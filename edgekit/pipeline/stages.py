@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from edgekit.data import AugmentConfig, DataConfig, training_note
+from edgekit.data import AugmentConfig, DataConfig, SynthConfig, training_note
 from edgekit.distill import DistillConfig, distill_model
 from edgekit.export import Standardisation, verify_parity
 from edgekit.model import (
@@ -21,7 +21,14 @@ from edgekit.model import (
     load_model,
 )
 from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
-from edgekit.pipeline.fitting import deciding, export_model, leave_model, run_setup
+from edgekit.pipeline.fitting import (
+    deciding,
+    export_model,
+    leave_model,
+    pretraining_of,
+    pretraining_setup,
+    run_setup,
+)
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
 from edgekit.pipeline.pretrain import PretrainConfig, pretrain_model
 from edgekit.pipeline.settings import CUSTOM
@@ -30,6 +37,7 @@ from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
+    ALONE,
     FitResult,
     LossConfig,
     RegularizationConfig,
@@ -45,6 +53,12 @@ STUDENT, PRUNED, QUANTIZED = "distill", "prune", "quantize"
 def train_stage_name(name: str) -> str:
     """Of the stage that trains a variant."""
     return f"train {name}"
+
+
+def alone(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
+    """`run`, set up before it computes: nothing that this process did or was told before has a say in what it makes. A
+    run of the training loop then sets up the stage's own hardware."""
+    return ALONE.applied()(run)
 
 
 class Stages:
@@ -108,17 +122,19 @@ class Stages:
         self.student_config()
         return {
             **{train_stage_name(name): self._train_stage(name) for name in (*VARIANTS, CUSTOM)},
-            STUDENT: Stage(STUDENT, 1, self.teacher_stages, self._student_config, self._teacher_inputs, self._distill),
+            STUDENT: Stage(
+                STUDENT, 1, self.teacher_stages, self._student_config, self._teacher_inputs, alone(self._distill)
+            ),
             PRUNED: Stage(
                 PRUNED,
                 1,
                 (*self.teacher_stages, STUDENT),
                 self._prune_config,
                 lambda: {**self._teacher_inputs(), **self._made_by(STUDENT)},
-                self._prune,
+                alone(self._prune),
             ),
             QUANTIZED: Stage(
-                QUANTIZED, 1, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), self._quantize
+                QUANTIZED, 1, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), alone(self._quantize)
             ),
         }
 
@@ -158,7 +174,7 @@ class Stages:
             own = {"model": self.model_config(name).model_dump(mode="json"), **self.pretrain.described()}
             return {**self._common_config(), **own, **dumped}
 
-        return Stage(train_stage_name(name), 1, (), config, dict, lambda: self._train(name))
+        return Stage(train_stage_name(name), 1, (), config, dict, alone(lambda: self._train(name)))
 
     def _student_config(self) -> dict[str, Any]:
         return {
@@ -198,34 +214,38 @@ class Stages:
     def _setup(self, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module) -> RunSetup:
         return run_setup(self.workspace, self.dataset, stage, key, section, model)
 
-    def _pretrain(self, stage: str, model: RecurrentClassifier) -> None:
-        """Where wanted: weights from synthetic hands, before the recordings."""
-        if self.pretrain.source == "none":
+    def _pretrain(self, stage: str, model: RecurrentClassifier, key: Mapping[str, Any], setup: RunSetup) -> None:
+        """Where wanted: weights from synthetic hands, before the recordings. setup: of the run on the recordings."""
+        if self.pretrain.source == "none" or (setup.resume_file and setup.resume_file.exists()):
             return
-        setup = RunSetup(listener=lambda epoch: self.workspace.watcher.epoch(stage, epoch))
-        names, length = self.dataset.class_names, self.data_config.sequence_length
-        accuracy = pretrain_model(model, names, self.pretrain, self._augmentation(), length, self.settings.seed, setup)
-        self.workspace.watcher.note(f"{stage}: starts from synthetic hands, {accuracy:.3f} on other synthetic people")
+        name, names, watcher = pretraining_of(stage), self.dataset.class_names, self.workspace.watcher
+        watcher.stage(name, "start", self.pretrain.summary())
+        own = pretraining_setup(self.workspace, stage, key, setup, SynthConfig().class_names)
+        length = self.data_config.sequence_length
+        accuracy = pretrain_model(model, names, self.pretrain, self._augmentation(), length, self.settings.seed, own)
+        watcher.stage(name, "trial", f"{name}: {accuracy:.3f} on other synthetic people; now on the recordings")
 
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
         model = build_model(
             self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
-        setup = self._setup(stage, self.table[stage].config(), "training", model)
-        self._pretrain(stage, model)
-        result = train_model(
-            model,
-            self.train_takes(),
-            self.validation_takes(),
-            self.settings.section("training", TrainingConfig),
-            augmentation=self._augmentation(),
-            loss=self.settings.section("loss", LossConfig),
-            regularization=self.settings.section("regularization", RegularizationConfig),
-            seed=self.settings.seed,
-            setup=setup,
-        )
-        return self._leave(stage, model, result, setup)
+        key = self.table[stage].config()
+        setup = self._setup(stage, key, "training", model)
+        with setup.hardware.applied():
+            self._pretrain(stage, model, key, setup)
+            result = train_model(
+                model,
+                self.train_takes(),
+                self.validation_takes(),
+                self.settings.section("training", TrainingConfig),
+                augmentation=self._augmentation(),
+                loss=self.settings.section("loss", LossConfig),
+                regularization=self.settings.section("regularization", RegularizationConfig),
+                seed=self.settings.seed,
+                setup=setup,
+            )
+            return self._leave(stage, model, result, setup)
 
     def _leave(self, stage: str, model: RecurrentClassifier, result: FitResult, setup: RunSetup) -> Outcome:
         """With an ONNX file of its own, for evaluate and bench; no output of the stage, since it can be written again:
@@ -260,36 +280,38 @@ class Stages:
         )
         key = {**self._student_config(), **self._teacher_inputs()}
         setup = self._setup(STUDENT, key, "distill.training", student)
-        self._pretrain(STUDENT, student)
-        result = distill_model(
-            teacher,
-            student,
-            self.train_takes(),
-            self.validation_takes(),
-            config,
-            augmentation=self._augmentation(),
-            seed=self.settings.seed,
-            setup=setup,
-        )
-        return self._leave(STUDENT, student, result, setup)
+        with setup.hardware.applied():
+            self._pretrain(STUDENT, student, key, setup)
+            result = distill_model(
+                teacher,
+                student,
+                self.train_takes(),
+                self.validation_takes(),
+                config,
+                augmentation=self._augmentation(),
+                seed=self.settings.seed,
+                setup=setup,
+            )
+            return self._leave(STUDENT, student, result, setup)
 
     def _prune(self) -> Outcome:
         teacher, student = self.teacher_module(), self.load(STUDENT)
         config = self.settings.section("prune", PruneConfig)
-        key = {**self._prune_config(), **self._made_by(STUDENT)}
+        key = {**self._prune_config(), **self._teacher_inputs(), **self._made_by(STUDENT)}
         setup = self._setup(PRUNED, key, "prune.recovery.training", student)
-        result = prune_model(
-            student,
-            teacher,
-            self.train_takes(),
-            self.validation_takes(),
-            config,
-            augmentation=self._augmentation(),
-            seed=self.settings.seed,
-            setup=setup,
-        )
-        more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
-        return leave_model(self.dataset, self.folder(PRUNED), result.model, result.recovery, setup, **more)
+        with setup.hardware.applied():
+            result = prune_model(
+                student,
+                teacher,
+                self.train_takes(),
+                self.validation_takes(),
+                config,
+                augmentation=self._augmentation(),
+                seed=self.settings.seed,
+                setup=setup,
+            )
+            more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
+            return leave_model(self.dataset, self.folder(PRUNED), result.model, result.recovery, setup, **more)
 
     def export(self, stage: str, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of a stage's model to `target`; returns the model."""

@@ -102,6 +102,7 @@ class Workspace:
         self._manifest = manifest
         self._ensured: dict[str, Record | None] = {}
         self._made = False
+        self._resume_files: set[Path] = set()
 
     def record(self, name: str) -> Record | None:
         """What the manifest says of a stage; None when it never finished."""
@@ -215,6 +216,8 @@ class Workspace:
         self._made = True
         self._manifest["stages"][stage.name] = record.to_dict()
         write_manifest(self.path, self._manifest)
+        while self._resume_files:  # not before the manifest knows the stage
+            self._resume_files.pop().unlink(missing_ok=True)
         self._store_settings()
         self.watcher.stage(stage.name, "done", f"{record.wall_s:.0f} s")
         return record
@@ -226,14 +229,16 @@ class Workspace:
             write_bytes(self.path / SETTINGS_FILE, (text + "\n").encode())
 
     def resume_file(self, stage: str, key: Mapping[str, Any]) -> Path:
-        """Where an interrupted run of this stage goes on. One made with other settings is left behind and deleted."""
+        """Where an interrupted run of this stage goes on. One made with other settings is left behind and deleted; all
+        are when the stage is made."""
         folder = self.path / ".resume"
         path = folder / f"{stage.replace(' ', '-')}-{fingerprint(key)[:16]}.ckpt"
         for other in folder.glob(f"{stage.replace(' ', '-')}-*"):
             if other != path:
                 other.unlink()
-        if self.force:
+        if self.force and path not in self._resume_files:
             path.unlink(missing_ok=True)
+        self._resume_files.add(path)
         return path
 
 

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from edgekit.data import AugmentConfig
 from edgekit.train.diagnosis import Finding, Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
-from edgekit.train.hardware import Hardware, Precision, cuda_gpus
+from edgekit.train.hardware import ALONE, Hardware, Precision, cuda_gpus
 from edgekit.train.logs import CSV_NAME, LogConfig, RunLogs, class_accuracies, csv_text
 from edgekit.train.loop import FitResult, fit
 from edgekit.train.losses import focal_loss, supervised_loss
 from edgekit.train.out_of_fold import predict_out_of_fold
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
+from edgekit.train.resume import unseal
 from edgekit.train.run import Objective
 from edgekit.train.settings import (
     EarlyStoppingConfig,
@@ -28,6 +29,7 @@ from edgekit.train.takes import EpochSource, Takes, augmented, epoch_generator
 from edgekit.train.threads import choose_threads, choose_threads_and_precision
 
 __all__ = [
+    "ALONE",
     "CSV_NAME",
     "EarlyStoppingConfig",
     "Epoch",
@@ -65,6 +67,7 @@ __all__ = [
     "predict_out_of_fold",
     "supervised_loss",
     "train_model",
+    "unseal",
 ]
 
 

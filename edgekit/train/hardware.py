@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from edgekit.errors import ConfigError
+from edgekit.model import torch_threads
 
 Precision = Literal["fp32", "bf16"]
 #: What may be said of a device.
@@ -77,14 +78,8 @@ class Hardware:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Sets threads and, for GPUs, what makes them repeat their numbers; all is put back."""
-        threads = torch.get_num_threads()
-        try:
-            if self.threads is not None:
-                torch.set_num_threads(self.threads)
-            with _repeatable_cuda() if self.cuda else contextlib.nullcontext():
-                yield
-        finally:
-            torch.set_num_threads(threads)
+        with torch_threads(self.threads), _repeatable_cuda() if self.cuda else contextlib.nullcontext():
+            yield
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `Hardware(**that)` is the way back."""
@@ -103,6 +98,10 @@ class Hardware:
         if self.devices == 1:
             return f"the CPU, {self.precision}{threads}"
         return f"{self.devices} processes on the CPU, {self.precision}, 1 thread each"
+
+
+#: For what is computed outside of training runs, such as scores: the same numbers after whatever ran before.
+ALONE = Hardware(threads=1)
 
 
 def cuda_gpus() -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
@@ -28,6 +29,7 @@ from edgekit.train.logs import CSV_NAME, CsvLog, TensorBoardLog
 from edgekit.train.processes import Work, in_processes, states_of, strategy_of, take_states
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
+from edgekit.train.resume import SealedFiles
 from edgekit.train.run import Objective, Run
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
@@ -115,7 +117,7 @@ def fit(
             train()
         else:
             take_states(callbacks, _several(setup, train_as))
-    if setup.resume_file is not None:
+    if setup.resume_file is not None and not setup.keep_resume_file:
         setup.resume_file.unlink(missing_ok=True)
     best.restore(module.cpu())
     module.eval()
@@ -147,6 +149,7 @@ def _trainer(config: TrainingConfig, hardware: Hardware, callbacks: list[Callbac
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[SealedFiles(), *([] if where else [LightningEnvironment()])],  # no cluster that it may detect
         **where,
     )
 

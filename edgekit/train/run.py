@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgekit.errors import ConfigError
+from edgekit.errors import ConfigError, StateError
 from edgekit.train.batches import Batches, epoch_batches, plain_parts
+from edgekit.train.hardware import Hardware
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes, share_of
@@ -117,10 +118,10 @@ class Run(pl.LightningModule):
         if not math.isfinite(value):
             place = f"epoch {self.current_epoch + 1}" + ("" if batch is None else f", batch {batch + 1}")
             where, config = self.section, self.config
+            clip = f" or {where}.clip_norm (now {config.clip_norm:g}), the norm to which gradients are clipped,"
             raise ConfigError(
                 f"the training's {name} became {value} in {place}, so it was stopped; reduce {where}.learning_rate (now"
-                f" {config.learning_rate:g}) or {where}.clip_norm (now {config.clip_norm:g}), the norm to which"
-                " gradients are clipped, and run the command again"
+                f" {config.learning_rate:g}){clip if where.endswith('training') else ''} and run the command again"
             )
 
     def validation_step(self, batch: tuple[Tensor, ...], index: int) -> None:
@@ -171,6 +172,10 @@ class Run(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["plateau"] = None if self.plateau is None else self.plateau.state_dict()
+        checkpoint["hardware"] = self.hardware.to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if checkpoint["hardware"] != self.hardware.to_dict():
+            began = Hardware(**checkpoint["hardware"]).describe()
+            raise StateError(f"it began on {began}, and would round otherwise on {self.hardware.describe()}")
         self.plateau_state = checkpoint["plateau"]  # Lightning reads the file before it asks for the optimiser

@@ -15,9 +15,10 @@ class RunSetup:
     """Where a run keeps what it needs to go on, and who hears of it.
 
     resume_file: written after each epoch; a run that finds it goes on after the last finished epoch and ends where an
-    uninterrupted one would; it is deleted at the end. None: an interrupted run starts anew. listener: called after
-    every epoch. section: of the settings, where the run's TrainingConfig stands, for messages. hardware: what computes;
-    an interrupted run has to go on with the same. logs: where people follow the run; None: nowhere.
+    uninterrupted one would; it is deleted at the end, unless keep_resume_file says that the caller does that. None: an
+    interrupted run starts anew. listener: called after every epoch. section: of the settings, where the run's
+    TrainingConfig stands, for messages. hardware: what computes; an interrupted run has to go on with the same. logs:
+    where people follow the run; None: nowhere.
     """
 
     resume_file: Path | None = None
@@ -25,3 +26,4 @@ class RunSetup:
     section: str = "training"
     hardware: Hardware = field(default_factory=Hardware)
     logs: RunLogs | None = None
+    keep_resume_file: bool = False

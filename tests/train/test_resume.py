@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import signal
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from torch import Tensor
 from edgekit.data import AugmentConfig
 from edgekit.errors import InterruptedRunError, StateError
 from edgekit.model import RecurrentClassifier
-from edgekit.train import Epoch, FitResult, Listener, RunSetup, Takes, TrainingConfig, train_model
+from edgekit.train import Epoch, FitResult, Hardware, Listener, RunSetup, Takes, TrainingConfig, train_model
 from edgekit.train.callbacks import ResumeFile
+from edgekit.train.resume import seal, unseal
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
@@ -44,7 +46,7 @@ class Run:
     config: TrainingConfig
 
     def __call__(
-        self, resume_file: Path | None = None, listener: Listener | None = None
+        self, resume_file: Path | None = None, listener: Listener | None = None, **surroundings: Any
     ) -> tuple[dict[str, Tensor], FitResult]:
         model = self.tiny_model(hidden_size=4)
         result = train_model(
@@ -53,7 +55,7 @@ class Run:
             self.config,
             augmentation=AugmentConfig(),
             seed=5,
-            setup=RunSetup(resume_file, listener),
+            setup=RunSetup(resume_file, listener, **surroundings),
         )
         return {name: tensor.clone() for name, tensor in model.state_dict().items()}, result
 
@@ -192,7 +194,7 @@ def test_the_resume_file_holds_plain_data_only(plain: Run, tmp_path: Path) -> No
     resume_file = tmp_path / "resume.ckpt"
     with pytest.raises(InterruptedRunError):
         plain(resume_file, interrupt(3))
-    assert torch.load(resume_file, weights_only=True)["epoch"] == 1
+    assert torch.load(io.BytesIO(unseal(resume_file)), weights_only=True)["epoch"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["resume.ckpt"]
 
 
@@ -225,6 +227,40 @@ def test_a_damaged_resume_file_is_one_clear_error(plain: Run, interrupted: Path,
     with pytest.raises(StateError, match=r"can't go on from there .*--force") as caught:
         plain(interrupted)
     assert str(caught.value).startswith(str(interrupted))
+
+
+def test_a_resume_file_in_which_any_byte_was_changed_is_never_gone_on_with(plain: Run, interrupted: Path) -> None:
+    """Most bytes are weights and moments: without the checksum every such file would load, and end elsewhere."""
+    content = interrupted.read_bytes()
+    assert seal(unseal(interrupted)) == content
+    for place in range(0, len(content), max(1, len(content) // 300)):
+        interrupted.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(StateError, match="checksum"):
+            unseal(interrupted)
+    interrupted.write_bytes(content[: len(content) // 2] + content[len(content) // 2 + 1 :])
+    with pytest.raises(StateError, match=r"can't go on from there .*damaged: it is not what its checksum says"):
+        plain(interrupted)
+
+
+def test_a_resume_file_without_a_checksum_is_refused(plain: Run, interrupted: Path) -> None:
+    interrupted.write_bytes(unseal(interrupted))
+    with pytest.raises(StateError, match="has no checksum: it is damaged, or an older edgekit wrote it"):
+        plain(interrupted)
+
+
+def test_a_run_goes_on_with_the_hardware_it_began_with(plain: Run, interrupted: Path) -> None:
+    with pytest.raises(StateError, match=r"began on the CPU, fp32, and would round otherwise on the CPU, bf16"):
+        plain(interrupted, hardware=Hardware(precision="bf16"))
+    assert interrupted.exists()
+
+
+def test_a_resume_file_that_is_kept_makes_the_whole_run_a_matter_of_loading(plain: Run, tmp_path: Path) -> None:
+    """Its caller has more to do before the run may be forgotten."""
+    resume_file = tmp_path / "resume.ckpt"
+    whole = plain(resume_file, keep_resume_file=True)
+    heard: list[Epoch] = []
+    assert_same(plain(resume_file, heard.append), whole)
+    assert heard == []
 
 
 def test_a_resume_file_of_another_model_is_refused(plain: Run, interrupted: Path) -> None:
