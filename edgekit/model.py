@@ -7,7 +7,6 @@ own width after pruning, and so that export and pruning see one layer at a time.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from pydantic import Field
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from edgekit.artifacts import write_bytes
+from edgekit.artifacts import parse_json, write_bytes, write_json
 from edgekit.config import StageConfig, build
 from edgekit.data import HAND_SIZE_FLOOR, LANDMARKS, MIDDLE_BASE, WRIST, Normalisation
 from edgekit.errors import ConfigError, ModelFileError, did_you_mean
@@ -339,7 +338,7 @@ def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str,
     }
     paths = (folder / "model.safetensors", folder / "model.json")
     write_bytes(paths[0], save(weights))
-    write_bytes(paths[1], (json.dumps(description, indent=2) + "\n").encode())
+    write_json(paths[1], description)
     return paths
 
 
@@ -347,7 +346,7 @@ def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
     """The model that `save_model` wrote, in evaluation mode, and its class names. Raises ModelFileError."""
     text, content = read_text(folder / "model.json", SAVED), read_file(folder / "model.safetensors", SAVED)
     with parsing(folder, SAVED):
-        description, weights = json.loads(text), load(content)
+        description, weights = parse_json(text), load(content)
         shape = description["architecture"]
         architecture = Architecture(**{**shape, "hidden_sizes": tuple(shape["hidden_sizes"])})
         normalisation = Normalisation(

@@ -176,7 +176,7 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         with lock(tmp_path):
-            assert (tmp_path / ".lock").read_text() == str(os.getpid())
+            assert (tmp_path / ".lock-holder").read_text() == str(os.getpid())
 
 
 def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.artifacts import parse_json
 from edgekit.bench.accuracy import Flips
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
@@ -57,7 +57,7 @@ def read_baseline(path: Path) -> Baseline:
     """What an earlier `edgekit bench --json` said. Raises InputError for a file that is no such thing."""
     text = read_text(path, BASELINE)
     with parsing(path, BASELINE):
-        content = json.loads(text)
+        content = parse_json(text)
     if not isinstance(content, dict) or content.get("kind") != "bench":
         raise InputError(f"{path}: not the result of a bench; make it with edgekit bench --json")
     version = content.get("schema_version")

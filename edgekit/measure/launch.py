@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import py_compile
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
 from edgekit.measure.stopping import StopRule
 from edgekit.runtime import inspect_model
@@ -116,14 +115,14 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
         inspect_model(model)
     if request.takes is not None and not np.isfinite(request.takes).all():
         raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")
-    with tempfile.TemporaryDirectory(prefix="edgekit-bench-") as folder:
-        message = _prepare(request, Path(folder))
-        program = Path(folder) / "worker.pyc"
+    with scratch_folder("bench") as folder:
+        message = _prepare(request, folder)
+        program = folder / "worker.pyc"
         py_compile.compile(str(worker), cfile=str(program), doraise=True)
         try:
             finished = subprocess.run(
                 [python, str(program)],
-                input=json.dumps(message),
+                input=json_text(message),
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -176,7 +175,7 @@ def _interpret(
     if finished.returncode < 0:
         raise ModelFileError(_death(-finished.returncode, _suspects(lines, models), finished.stderr))
     try:
-        answer = json.loads(lines[-1]) if lines else None
+        answer = parse_json(lines[-1]) if lines else None
     except ValueError:
         answer = None
     if not isinstance(answer, dict):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import sha256_file, write_bytes
+from edgekit.artifacts import sha256_file, write_bytes, write_text
 from edgekit.data import DataConfig, Recordings, fit_length
 from edgekit.errors import DataError, InputError, ModelFileError, ShapeError
 from edgekit.pipeline.dataset import data_digest, read_recordings
@@ -82,7 +82,7 @@ def write_reports(result: BenchResult, junit: Path | None = None, markdown: Path
     if junit is not None:
         write_bytes(junit, bench_junit(result))
     if markdown is not None:
-        write_bytes(markdown, bench_markdown(result).encode("utf-8", "replace"))
+        write_text(markdown, bench_markdown(result))
 
 
 def compare_models(workspace: Workspace, models: Sequence[Path]) -> CompareResult:
@@ -106,7 +106,7 @@ def _bench_takes(workspace: Workspace, *paths: Path) -> Found | None:
     if wanted is None:
         return None
     if data is not None and not Path(data).exists():
-        workspace.watcher.note(f"{data} is not here: random input")
+        workspace.watcher.stage("data", "note", f"{data} is not here: random input")
         return None
     recordings = read_recordings(data, workspace.settings)
     return (recordings, wanted[0]) if recordings.features == wanted[1] else None

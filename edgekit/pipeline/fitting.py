@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from edgekit.artifacts import sha256_file, write_bytes
+from edgekit.artifacts import sha256_file, write_text
 from edgekit.config import StageConfig
 from edgekit.errors import StateError
 from edgekit.export import Standardisation, export_onnx
@@ -127,7 +127,7 @@ def leave_model(
 ) -> Outcome:
     """Weights, description and log of a fitted model in `folder`, and its figures."""
     files = save_model(model, folder, dataset.class_names)
-    log = write_bytes(folder / CSV_NAME, csv_text(result.history).encode())
+    log = write_text(folder / CSV_NAME, csv_text(result.history))
     fitted = fitted_figures(model, Takes(*dataset.part(dataset.split.train)), result)
     metrics = {
         "parameters": model.architecture.parameters,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
+from edgekit.artifacts import scratch_folder
 from edgekit.config import StageConfig
 from edgekit.errors import GateError
 from edgekit.evaluate import predict_batches
@@ -91,9 +91,9 @@ def least_lossy_standardisation(
     (validation). One that fails the parity gate is not chosen, unless both do.
     """
     trials: dict[str, Trial] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("trial") as folder:
         for name in STANDARDISATIONS:
-            fp32, int8 = Path(folder) / f"{name}.onnx", Path(folder) / f"{name}.int8.onnx"
+            fp32, int8 = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
             parity = verify_parity(export(fp32, name), fp32, takes.x).max_abs_difference
             quantize_onnx(fp32, int8, config)
             trials[name] = Trial(parity, int8_loss(fp32, int8, takes).mean_abs_difference)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifacts import write_bytes, write_json
+from edgekit.artifacts import write_json, write_text
 from edgekit.config import Tree
 from edgekit.errors import ConfigError, EdgekitError, GateError, worst
 from edgekit.pipeline.benches import bench_model
@@ -134,7 +134,7 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
     evaluation = evaluate_file(workspace, None, "test", picture)
     result = replace(result, bench=bench, evaluation=replace(evaluation, picture=picture.name if picture else None))
     write_json(workspace.path / "report.json", result.to_dict())
-    write_bytes(workspace.path / "report.md", chain_markdown(result).encode())
+    write_text(workspace.path / "report.md", chain_markdown(result))
     workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json")
     return result
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from edgekit.artifacts import write_bytes
+from edgekit.artifacts import write_text
 from edgekit.errors import ConfigError, EdgekitError, InterruptedRunError, StateError
 from edgekit.pipeline.settings import needs_extra
 from edgekit.pipeline.workspace import Workspace, differences
@@ -271,4 +271,4 @@ def _write_best(workspace: Workspace, name: str, best: TrialResult) -> tuple[Pat
     if settings.section("regularization", RegularizationConfig).dropout is not None:
         tree["regularization"] = {"dropout": point["dropout"]}  # its other name, said before
     head = f"# The best of {path.with_name('study.db').name}. Use: {command}\n"
-    return write_bytes(path, (head + yaml.safe_dump(tree)).encode()), command
+    return write_text(path, head + yaml.safe_dump(tree)), command

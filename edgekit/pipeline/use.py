@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from edgekit.artifacts import parse_json
 from edgekit.config import Tree
 from edgekit.data import DataConfig, OutOfFold, Recordings, fit_length, load_recordings, read_take
 from edgekit.errors import ConfigError, DataError, ShapeError
@@ -143,12 +143,12 @@ def predict_frames(model: Path, lines: Iterable[str], min_frames: int = MIN_FRAM
 
 def _parse_frame(line: str, number: int, features: int) -> NDArray[np.float32]:
     try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        values = None
+        values, why = parse_json(line), ""
+    except ValueError as error:
+        values, why = None, f" ({error})"
     if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
         got = line.strip()[:60]
-        raise DataError(f"line {number}: expected a JSON list of {features} numbers, got {got!r}")
+        raise DataError(f"line {number}: expected a JSON list of {features} numbers, all finite, got {got!r}{why}")
     if len(values) != features:
         raise DataError(f"line {number}: expected {features} numbers, got {len(values)}")
     bad = [value for value in values if not -FLOAT32_MAX <= value <= FLOAT32_MAX]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.artifacts import scratch_folder
 from edgekit.data import HAND_FEATURES, Normalisation
 from edgekit.export import export_onnx
 from edgekit.measure import WorkerRequest, run_worker
@@ -48,8 +48,8 @@ class VariantFigures:
 
 def describe_variants(measure: bool = False) -> tuple[VariantFigures, ...]:
     """Every variant, its own directions first, built and exported with random weights. measure: latencies, too."""
-    with tempfile.TemporaryDirectory() as folder:
-        return tuple(_describe(name, config, Path(folder), measure) for name, config in _shapes())
+    with scratch_folder("variants") as folder:
+        return tuple(_describe(name, config, folder, measure) for name, config in _shapes())
 
 
 def _shapes() -> Iterator[tuple[str, ModelConfig]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit import __version__
-from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_bytes, write_manifest
+from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest, write_text
 from edgekit.errors import InputError, MissingExtraError, StateError
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings
@@ -226,7 +226,7 @@ class Workspace:
         """Every resolved setting of the command that makes something, as --config accepts it."""
         with contextlib.suppress(MissingExtraError):  # a stage that needs no training extra may run without it
             text = settings_text(self.settings.resolved())
-            write_bytes(self.path / SETTINGS_FILE, (text + "\n").encode())
+            write_text(self.path / SETTINGS_FILE, text + "\n")
 
     def resume_file(self, stage: str, key: Mapping[str, Any]) -> Path:
         """Where an interrupted run of this stage goes on. One made with other settings is left behind and deleted; all

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from edgekit.artifacts import json_text, parse_json
 from edgekit.errors import ModelFileError
 
 PREFIX = "edgekit."
@@ -45,7 +45,7 @@ class ModelMetadata:
 
     def to_props(self) -> dict[str, str]:
         """Keys `edgekit.<name>`, values JSON."""
-        return {PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in asdict(self).items()}
+        return {PREFIX + name: json_text(value, ascii_only=False) for name, value in asdict(self).items()}
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> ModelMetadata | None:
@@ -72,8 +72,8 @@ _INTEGERS = {"sequence_length": 1, "features": 1, "parameters": 0, "macs": 0}
 
 def _parse(name: str, text: str) -> Any:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         value = None
     if name in _TUPLES:
         good = isinstance(value, list) and all(isinstance(part, str) for part in value)

@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
-from edgekit.artifacts import write_bytes
+from edgekit.artifacts import append_text, write_text
 from edgekit.config import StageConfig
 from edgekit.train.callbacks import EpochReport, module_of
 from edgekit.train.progress import Epoch
@@ -71,12 +71,11 @@ class CsvLog(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            write_bytes(self.path, csv_text(self.report.history).encode())
+            write_text(self.path, csv_text(self.report.history))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(csv_text(self.report.history[-1:], header=False))
+            append_text(self.path, csv_text(self.report.history[-1:], header=False))
 
 
 class TensorBoardLog(Callback):

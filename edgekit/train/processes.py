@@ -15,7 +15,6 @@ import os
 import pickle
 import platform
 import signal
-import tempfile
 import threading
 import time
 import traceback
@@ -24,18 +23,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
+from edgekit.artifacts import scratch_folder
 from edgekit.errors import ConfigError, EdgekitError
 from edgekit.train.hardware import Hardware
 from edgekit.train.progress import Epoch, Listener
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkProcess  # Windows has none
 
 #: How long a process waits for the others, in seconds; the death of one is noticed at once.
 TIMEOUT_S = 1800.0
@@ -60,8 +62,8 @@ def in_processes(hardware: Hardware, work: Work, listener: Listener | None) -> b
     included. No process outlives this one. Raises ConfigError where processes can't be forked.
     """
     _check_fork(hardware)
-    with tempfile.TemporaryDirectory(prefix="edgekit-") as folder, _lifeline() as lifeline:
-        group = _Group(hardware, Path(folder) / "store", lifeline)
+    with scratch_folder("group") as folder, _lifeline() as lifeline:
+        group = _Group(hardware, folder / "store", lifeline)
         members: dict[Connection, ForkProcess] = {}
         try:
             for rank in range(hardware.devices):
@@ -187,7 +189,8 @@ def _received(connection: Connection, process: ForkProcess) -> tuple[str, Any]:
 def _member(rank: int, group: _Group, work: Work, connection: Connection) -> None:
     os.close(group.lifeline[1])
     threading.Thread(target=_end_with_parent, args=(group.lifeline[0],), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent answers it
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches all, and so may SIGTERM; the parent answers it
     _be_silent()
 
     def say(epoch: Epoch) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from edgekit.artifacts import replaced_folder
 from edgekit.data.hand import F32
 from edgekit.data.layouts.folders import SYNTHETIC_FILE
 from edgekit.data.layouts.numbering import natural_key
@@ -90,24 +90,14 @@ def _write_folder(path: Path, recordings: Recordings, save: Callable[[Path, F32]
     path = Path(os.path.realpath(path))
     _refuse_strange_files(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
-        made, old = Path(beside) / "new", Path(beside) / "old"
-        made.mkdir()
-        places = take_paths(recordings)
+    places = take_paths(recordings)
+    with replaced_folder(path) as made:
         for folder in dict.fromkeys((made / place).parent for place in places):
             folder.mkdir()  # fails where the file system takes two names for one, such as A and a
         for index, place in enumerate(places):
             save(made / place, own_frames(recordings, index))
         if recordings.synthetic:
             (made / SYNTHETIC_FILE).write_text(SYNTHETIC_TEXT, encoding="utf-8")
-        if path.exists():
-            path.rename(old)
-        try:
-            made.rename(path)
-        except BaseException:
-            if old.exists():
-                old.rename(path)
-            raise
 
 
 def _refuse_strange_files(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import write_bytes
+from edgekit.artifacts import json_text, parse_json, write_bytes
 from edgekit.data.hand import F32, I64
 from edgekit.data.layouts.columns import REQUIRED, Columns, feature_columns, find_columns, said_columns
 from edgekit.data.layouts.labels import whole_numbers
@@ -192,7 +191,7 @@ def _nulls(column: Any) -> NDArray[np.bool_]:
 
 def _metadata(metadata: dict[bytes, bytes], source: str) -> dict[str, Any]:
     with parsing(source, METADATA):
-        about = json.loads(metadata.get(KEY, b"{}"))
+        about = parse_json(metadata.get(KEY, b"{}").decode())
         if not isinstance(about, dict):
             raise ValueError(f"expected a mapping, got a {type(about).__name__}")
     return about
@@ -228,7 +227,7 @@ def write_parquet(path: Path, recordings: Recordings) -> None:
     for index, name in enumerate(feature_columns(recordings.features)):
         columns[name] = pa.array(values[:, index], mask=gone)
     about = {"class_names": recordings.class_names, SYNTHETIC: recordings.synthetic}
-    table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(about).encode()})
+    table = pa.table(columns).replace_schema_metadata({KEY: json_text(about).encode()})
     buffer = io.BytesIO()
     pa.parquet.write_table(table, buffer)
     write_bytes(path, buffer.getvalue())

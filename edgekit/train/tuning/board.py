@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +12,8 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from edgekit.errors import StateError
+from edgekit.artifacts import json_text, parse_json, refuse_link
+from edgekit.errors import InputError, StateError
 from edgekit.train.tuning.settings import Point, TuneConfig
 from edgekit.train.tuning.trial import TrialResult, hopeless
 
@@ -28,18 +29,22 @@ Listener = Callable[[TrialResult, tuple[TrialResult, ...], float], None]
 
 def study_key(path: Path) -> dict[str, Any] | None:
     """What the trials at `path` were made with; None when none is over. Raises StateError when it is damaged."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
         study = _open(path)
         begun = any(_over(trial) for trial in study.get_trials(deepcopy=False))
         return dict(study.user_attrs.get(KEY, {})) if begun else None
+    except InputError:
+        raise
     except Exception as error:  # SQLAlchemy, alembic and Optuna each have their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StateError(f"{path}: no study that can be read ({reason}); --force starts it anew") from None
 
 
 def _open(path: Path) -> optuna.Study:
+    for name in ("", "-journal", "-wal", "-shm"):
+        refuse_link(path.with_name(path.name + name))
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
     return optuna.create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True)
@@ -58,7 +63,7 @@ class Board:
         self.config = config
         self.listener = listener
         self.study = _open(path)
-        self.study.set_user_attr(KEY, json.loads(json.dumps(key)))
+        self.study.set_user_attr(KEY, parse_json(json_text(key)))
         self._points = config.points(seed)
         self._started_s = time.monotonic()
         self._open_trials: dict[int, optuna.Trial] = {}

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import os
 import socket
-import tempfile
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +33,7 @@ import ray  # noqa: E402
 import ray.tune  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
 
+from edgekit.artifacts import json_text, parse_json, scratch_folder  # noqa: E402
 from edgekit.errors import ConfigError, EdgekitError  # noqa: E402
 from edgekit.train.tuning.local import Ledger  # noqa: E402
 from edgekit.train.tuning.settings import Point  # noqa: E402
@@ -55,7 +54,7 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
         handed.append(one)
     if not handed:
         return
-    with _connected(address, workers), tempfile.TemporaryDirectory(prefix="edgekit-ray-") as folder:
+    with _connected(address, workers), scratch_folder("ray") as folder:
         scheduler = _Judge(ledger, job)
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(_trainable(ray.put(job)), {"cpu": 1}),
@@ -63,7 +62,7 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
             tune_config=ray.tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
             run_config=ray.tune.RunConfig(
                 name="edgekit",
-                storage_path=folder,
+                storage_path=str(folder),
                 verbose=0,
                 failure_config=ray.tune.FailureConfig(max_failures=RETRIES),
             ),
@@ -87,7 +86,7 @@ def _trainable(shared: Any) -> Any:
 
         result = run_trial(Point(**config["trial"]["point"]), ray.get(shared), report)
         # As text: Ray hands schedulers flattened mappings.
-        ray.tune.report({"accuracy": result.accuracy or 0.0, "result": json.dumps(result.to_dict())})
+        ray.tune.report({"accuracy": result.accuracy or 0.0, "result": json_text(result.to_dict())})
 
     return trial
 
@@ -116,7 +115,7 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # Ray is no part of what is 
         if number in self.over:  # its worker died after the result had come, and Ray ran it again
             return str(TrialScheduler.STOP)
         if "result" in result:
-            self._finish(number, TrialResult.from_dict(json.loads(result["result"])))
+            self._finish(number, TrialResult.from_dict(parse_json(result["result"])))
             return str(TrialScheduler.CONTINUE)
         accuracies = tuple(result["accuracies"])
         if self.ledger.folds(number, accuracies) or len(accuracies) == len(self.job.folds):

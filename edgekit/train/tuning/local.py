@@ -97,13 +97,14 @@ def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledg
 
 
 def _end(process: Any) -> None:
-    process.terminate()
+    process.kill()
     process.join()
 
 
 def _work(connection: Connection, job: Job) -> None:
     """A worker's life: a point comes, accuracies go and are answered, the result goes. It ends with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the workers
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches all, and so may SIGTERM; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
 
