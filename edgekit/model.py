@@ -180,10 +180,17 @@ def _normalise_hands(x: Tensor, displacement: bool) -> Tensor:
 
 
 class RecurrentClassifier(nn.Module):
-    """Landmarks float32 (batch, time, features), as recorded, to logits float32 (batch, classes)."""
+    """Landmarks float32 (batch, time, features), as recorded, to logits float32 (batch, classes).
 
-    def __init__(self, architecture: Architecture, normalisation: Normalisation) -> None:
+    sequence_length: frames of the takes that it was trained on; None before that. Any number can be given to it, and
+    its ONNX file reads so many.
+    """
+
+    def __init__(
+        self, architecture: Architecture, normalisation: Normalisation, sequence_length: int | None = None
+    ) -> None:
         super().__init__()
+        self.sequence_length = sequence_length
         self.readout: Readout = architecture.readout
         self.preprocess = Preprocess(normalisation)
         kind = _LAYERS[architecture.cell]
@@ -238,8 +245,17 @@ class RecurrentClassifier(nn.Module):
         )
 
 
-def build_model(config: ModelConfig, normalisation: Normalisation, classes: int, seed: int = 0) -> RecurrentClassifier:
+def build_model(
+    config: ModelConfig,
+    normalisation: Normalisation,
+    classes: int,
+    seed: int = 0,
+    *,
+    sequence_length: int | None = None,
+) -> RecurrentClassifier:
     """A fresh model; the same seed gives the same weights, however many threads torch has.
+
+    sequence_length: frames that its ONNX file reads; None: as many as it is trained on.
 
     Initialisation as configured: Xavier uniform (Glorot and Bengio 2010), He uniform (He et al. 2015) or orthogonal
     (Saxe et al. 2014), the recurrent layers' gate by gate; output layer Xavier, LSTM forget bias 1, other biases 0.
@@ -256,7 +272,7 @@ def build_model(config: ModelConfig, normalisation: Normalisation, classes: int,
     )
     with torch.random.fork_rng(devices=[]), torch_threads(1):  # orthogonal weights round otherwise with more threads
         torch.manual_seed(seed)
-        model = RecurrentClassifier(architecture, normalisation)
+        model = RecurrentClassifier(architecture, normalisation, sequence_length)
         for layer in model.recurrent:
             _initialise_recurrent(layer, config)
         _INITS[config.dense_init](model.dense.weight)
@@ -328,12 +344,14 @@ def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 
 
 
 def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str, ...]) -> tuple[Path, Path]:
-    """Write `model.safetensors` and `model.json` (shape, preprocessing, class names) to `folder`; returns the paths."""
+    """Write `model.safetensors` and `model.json` (shape, preprocessing, class names, sequence length) to `folder`;
+    returns the paths."""
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     description = {
         "architecture": model.architecture.to_dict(),
         "preprocessing": {"kind": model.preprocess.kind, "displacement": model.preprocess.displacement},
         "class_names": list(class_names),
+        "sequence_length": model.sequence_length,
         "parameters": model.architecture.parameters,
     }
     paths = (folder / "model.safetensors", folder / "model.json")
@@ -355,9 +373,17 @@ def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
             weights["preprocess.mean"].numpy(),
             weights["preprocess.std"].numpy(),
         )
-        model = RecurrentClassifier(architecture, normalisation)
+        model = RecurrentClassifier(architecture, normalisation, _length_in(description))
         model.load_state_dict(weights)
         class_names = tuple(str(name) for name in description["class_names"])
         if len(class_names) != architecture.classes:
             raise ValueError(f"{len(class_names)} class names for {architecture.classes} outputs")
     return model.eval(), class_names
+
+
+def _length_in(description: Mapping[str, Any]) -> int | None:
+    """What a description says; None in files of an edgekit that did not say it."""
+    length = description.get("sequence_length")
+    if length is not None and (type(length) is not int or length < 1):
+        raise ValueError(f"sequence_length {length!r}")
+    return length

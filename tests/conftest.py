@@ -83,12 +83,13 @@ def normalisation() -> Normalisation:
 
 @pytest.fixture
 def tiny_model(normalisation: Normalisation) -> TinyModel:
-    """(seed, classes, settings of ModelConfig): a model of 8 units and a dense layer of 12 unless told otherwise."""
+    """(seed, classes, settings of ModelConfig): a model of 8 units, a dense layer of 12 and 30 frames unless told
+    otherwise."""
     from edgekit.model import ModelConfig, build_model
 
     def make(seed: int = 0, classes: int = 3, **settings: Any) -> RecurrentClassifier:
         config = ModelConfig.model_validate({"hidden_size": 8, "dense": 12, **settings})
-        return build_model(config, normalisation, classes, seed)
+        return build_model(config, normalisation, classes, seed, sequence_length=30)
 
     return make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from edgekit.data import (
     fit_normalisation,
     load_recordings,
 )
-from edgekit.errors import ConfigError, GateError, InputError, ShapeError
+from edgekit.errors import ConfigError, GateError, InputError, ModelFileError, ShapeError
 from edgekit.export import TOLERANCE, export_onnx, verify_parity
-from edgekit.model import Architecture, RecurrentClassifier, build_model, variant
+from edgekit.model import Architecture, RecurrentClassifier, build_model, load_model, save_model, variant
 from edgekit.runtime import inspect_model, open_predictor
+from edgekit.train import Takes, TrainingConfig, train_model
 
 LETTERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "asl-letters.npz"
 FRAMES = 12
@@ -196,10 +198,39 @@ def test_exporting_leaves_the_model_alone(tmp_path: Path) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_a_model_is_exported_as_long_as_the_takes_it_was_trained_on(tmp_path: Path) -> None:
+    names = tuple("ABCDE")
+    model = _model()
+    with pytest.raises(ConfigError, match="how many frames the model shall read is not known"):
+        export_onnx(model, None, class_names=names)
+    takes = Takes(np.tile(_takes(10, seed=3), (1, 5, 1))[:, :50], np.arange(10) % 5)
+    train_model(model, takes, takes, TrainingConfig(epochs=1, batch_size=10))
+    assert model.sequence_length == 50
+    save_model(model, tmp_path, names)
+    for known in (model, load_model(tmp_path)[0]):
+        assert export_onnx(known, None, class_names=names).metadata.sequence_length == 50
+    export_onnx(model, tmp_path / "m.onnx", class_names=names)
+    assert inspect_model(tmp_path / "m.onnx").inputs[0].shape[1:] == (50, 63)
+    assert export_onnx(model, None, class_names=names, sequence_length=20).metadata.sequence_length == 20, "as said"
+
+
+def test_a_description_of_before_lengths_were_known_is_read(tmp_path: Path) -> None:
+    save_model(_model(), tmp_path, tuple("ABCDE"))
+    file = tmp_path / "model.json"
+    described = json.loads(file.read_text())
+    for said, known in (({}, True), ({"sequence_length": 7}, True), ({"sequence_length": -1}, False)):
+        file.write_text(json.dumps({**{k: v for k, v in described.items() if k != "sequence_length"}, **said}))
+        if known:
+            assert load_model(tmp_path)[0].sequence_length == said.get("sequence_length")
+        else:
+            with pytest.raises(ModelFileError, match="sequence_length -1"):
+                load_model(tmp_path)
+
+
 @pytest.mark.parametrize("names", [("A", "B"), ("A", "A", "B", "C", "D")])
 def test_class_names_must_be_one_an_output(tmp_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(ConfigError, match="different names for 5 outputs"):
-        export_onnx(_model(), tmp_path / "model.onnx", class_names=names)
+        export_onnx(_model(), tmp_path / "model.onnx", class_names=names, sequence_length=FRAMES)
     assert not list(tmp_path.iterdir())
 
 
@@ -215,7 +246,7 @@ def test_parity_on_real_takes(tmp_path: Path, name: str) -> None:
     recordings = load_recordings(LETTERS)
     x = fit_length(recordings.sequences, recordings.lengths, 30)[::11][:256]  # of all classes and signers
     normalisation: Normalisation = fit_normalisation(x, "hand", displacement=True)
-    model = build_model(variant(name), normalisation, 26, seed=0).eval()
+    model = build_model(variant(name), normalisation, 26, seed=0, sequence_length=30).eval()
     export_onnx(model, tmp_path / "model.onnx", class_names=recordings.class_names)
     result = verify_parity(model, tmp_path / "model.onnx", x)
     assert result.takes == 256

@@ -28,7 +28,8 @@ class LabelledTakes:
     """What accuracy is measured on.
 
     x: float32 (takes, time, features), as long as the model reads. labels: int (takes,), indices into class_names.
-    part, source: which takes of what, for people. synthetic: whether a generator made them.
+    part, source: which takes of what, for people. synthetic: whether a generator made them. takes_cut: those of them
+    that are longer in truth, and lost frames with a hand.
     """
 
     x: F32
@@ -37,6 +38,7 @@ class LabelledTakes:
     source: str = "the given takes"
     part: str = "all"
     synthetic: bool = False
+    takes_cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Accuracy:
 
     accuracy: ratio of right answers among `takes`. outcomes: "1" for right and "0" for wrong, one a take, and
     takes_sha256 of what they are answers to; None where only a sum is left. excluded: takes of the
-    excluded_classes, which this model or its parent does not know.
+    excluded_classes, which this model or its parent does not know. takes_cut: see `LabelledTakes`.
     """
 
     accuracy: float
@@ -151,6 +153,7 @@ class Accuracy:
     excluded: int = 0
     excluded_classes: tuple[str, ...] = ()
     parent: Parent | None = None
+    takes_cut: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -202,6 +205,7 @@ def score_accuracy(model: Path, takes: LabelledTakes, parent: Path | None = None
         excluded=int((~kept).sum()),
         excluded_classes=_excluded(takes, common),
         parent=_compare(answers, right, common) if parent is not None else None,
+        takes_cut=takes.takes_cut,
     )
 
 

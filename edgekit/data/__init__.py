@@ -27,7 +27,7 @@ from edgekit.data.hand import (
 )
 from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import BadFrame
-from edgekit.data.length import fit_length
+from edgekit.data.length import choose_length, fit_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
 from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
@@ -73,6 +73,7 @@ __all__ = [
     "check_recordings",
     "choose_kind",
     "choose_layout",
+    "choose_length",
     "class_thresholds",
     "clean_recordings",
     "confident_classes",
@@ -96,5 +97,6 @@ __all__ = [
     "split_recordings",
     "synthesise_hands",
     "training_note",
+    "used_frames",
     "validation_folds",
 ]

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.data.disagreement import Comparison, find_disagreements
 from edgekit.data.findings import Indices, find_duplicates, find_frozen, find_lost_hands, own_frames_seen
 from edgekit.data.formats import take_files
 from edgekit.data.hand import Bools, largest_number
 from edgekit.data.layouts.raw import BadFrame
+from edgekit.data.length import choose_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, join_finders
 from edgekit.data.recordings import Names, Recordings
 from edgekit.data.splits import Split, split_recordings
@@ -49,7 +51,8 @@ class QualityReport:
     frame has none, though others have. frozen_takes: the hand does not move. non_finite: frames with NaN, infinite or
     impossible numbers. duplicates: groups of takes with the same numbers; duplicates_across_classes: those of several
     classes. mislabels: takes that look like another class; compared_with, judged_takes: see `Comparison`.
-    out_of_fold_rule, out_of_fold_judged: None unless predictions were given.
+    out_of_fold_rule, out_of_fold_judged: None unless predictions were given. sequence_length: frames of a take that
+    training would read, unless told otherwise; cut_takes: those with a hand behind them.
     take_files, take_labels, take_names: of every take that a finding names (names only where known).
     refusals: why training would refuse the recordings. warnings: what to do about the rest, one sentence each.
     """
@@ -72,6 +75,8 @@ class QualityReport:
     sparse_takes: Indices
     ends_without_hand: Indices
     frozen_takes: Indices
+    sequence_length: int
+    cut_takes: Indices
     non_finite: tuple[BadFrame, ...]
     duplicates: tuple[Indices, ...]
     duplicates_across_classes: tuple[Indices, ...]
@@ -103,6 +108,8 @@ def check_recordings(
     seen = own_frames_seen(recordings)
     lost = find_lost_hands(recordings, seen)
     frozen, duplicates = find_frozen(recordings, seen), find_duplicates(recordings, seen)
+    sequence_length = choose_length(recordings, _training_part(recordings))
+    cut = tuple(np.flatnonzero(used_frames(recordings.sequences, recordings.lengths) > sequence_length).tolist())
     comparison = find_disagreements(recordings)
     mislabels = join_finders(recordings, comparison.disagreements, predicted)
     bad_takes = [bad.take for bad in non_finite]
@@ -129,6 +136,8 @@ def check_recordings(
         sparse_takes=lost[1],
         ends_without_hand=lost[2],
         frozen_takes=frozen,
+        sequence_length=sequence_length,
+        cut_takes=cut,
         non_finite=tuple(non_finite),
         duplicates=duplicates,
         duplicates_across_classes=across,
@@ -144,6 +153,7 @@ def check_recordings(
         warnings=(
             *_class_warnings(per_class),
             *_take_warnings(*(_called(recordings, takes) for takes in (lost[0], lost[1], frozen))),
+            *_cut_warnings(recordings, _called(recordings, cut), sequence_length),
             *_duplicate_warnings(duplicates, across),
             *_comparison_warnings(recordings, comparison, mislabels),
             *_unknown_warnings(recordings),
@@ -262,6 +272,23 @@ def _take_warnings(empty: list[str], sparse: list[str], frozen: list[str]) -> li
         (frozen, f"the hand does not move in take {_list(frozen)}: fine for stills, else the tracker hung"),
     )
     return [text for takes, text in said if takes]
+
+
+def _training_part(recordings: Recordings) -> NDArray[np.int64] | None:
+    try:
+        return split_recordings(recordings).train
+    except DataError:
+        return None
+
+
+def _cut_warnings(recordings: Recordings, cut: list[str], frames: int) -> list[str]:
+    """Of synthetic hands the ends are meant to be cut."""
+    if not cut or recordings.synthetic:
+        return []
+    return [
+        f"training reads {frames} frames of a take; those behind are cut in take {_list(cut)}: trim them, or train with"
+        " --set data.sequence_length=FRAMES"
+    ]
 
 
 def _duplicate_warnings(duplicates: Sequence[Indices], across: Sequence[Indices]) -> list[str]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edgekit.config import StageConfig
+
+#: What may be said of a sequence's length.
+LEAST_FRAMES, MOST_FRAMES = 2, 10_000
 
 
 class DataConfig(StageConfig):
     """How recordings become training, validation and test sequences."""
 
-    sequence_length: int = Field(default=30, ge=2, le=10_000, description="frames per sequence")
+    sequence_length: int | Literal["auto"] = Field(
+        "auto", description="frames per sequence; auto: 30, or what fits the training takes; longer takes are cut"
+    )
     augmentation: bool = Field(default=True, description="whether training varies the takes")
     augmentation_probability: float = Field(
         default=0.5, ge=0.0, le=1.0, description="chance of each variation per take"
@@ -26,6 +31,16 @@ class DataConfig(StageConfig):
     split: Literal["session", "signer"] = Field("session", description="test on other days, or on other people")
     test_sessions: tuple[str, ...] = Field((), description="sessions to test on, in place of the rule's choice")
     test_signers: tuple[str, ...] = Field(default=(), description="signers to test on, in place of the rule's choice")
+
+    @field_validator("sequence_length", mode="before")
+    @classmethod
+    def _is_a_length(cls, value: Any) -> Any:
+        text = str(value).strip().removesuffix(".0")  # 30, 30.0 and "30", as every number may be said
+        if text == "auto":
+            return text
+        if text.isascii() and text.isdecimal() and len(text) < 9 and LEAST_FRAMES <= int(text) <= MOST_FRAMES:
+            return int(text)
+        raise ValueError(f"expected auto, or a whole number of frames from {LEAST_FRAMES} to {MOST_FRAMES}")
 
     @model_validator(mode="after")
     def _names_match_split(self) -> DataConfig:

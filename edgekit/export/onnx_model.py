@@ -36,7 +36,7 @@ def export_onnx(
     path: Path | None,
     *,
     class_names: tuple[str, ...],
-    sequence_length: int = 30,
+    sequence_length: int | None = None,
     standardisation: Standardisation = "explicit",
     parents: tuple[str, ...] = (),
     trained_on: str = "",
@@ -44,19 +44,21 @@ def export_onnx(
     """Write `model` as ONNX (opset 17, IR 9): `landmarks` float32 (batch, sequence_length, features), as
     recorded, to `logits` float32 (batch, classes).
 
-    path: written atomically; None gives the bytes only. standardisation: "explicit" keeps zero mean and unit
+    path: written atomically; None gives the bytes only. sequence_length: None stands for the frames of the takes that
+    the model was trained on. standardisation: "explicit" keeps zero mean and unit
     variance as two nodes, "fold" puts them into the first layer's weights (two nodes less; columns of one
     weight row then differ in size, which costs int8 accuracy). parents: SHA-256 of the files that the model
     came from. trained_on: the data, for people. Raises InputError for a model of another kind, ConfigError
-    when class_names do not match.
+    when class_names do not match, or no length is known.
     """
     if not isinstance(model, RecurrentClassifier):
         raise InputError(f"export_onnx: got {type(model).__name__}; it exports RecurrentClassifier models only")
-    metadata = _describe(model, tuple(class_names), sequence_length, parents, trained_on)
+    frames = _known_length(model, sequence_length)
+    metadata = _describe(model, tuple(class_names), frames, parents, trained_on)
     graph = GraphBuilder()
-    _add_model(graph, model, sequence_length, standardisation)
+    _add_model(graph, model, frames, standardisation)
     proto = graph.model(
-        {"landmarks": ["batch", sequence_length, metadata.features]},
+        {"landmarks": ["batch", frames, metadata.features]},
         {"logits": ["batch", len(class_names)]},
         metadata.to_props(),
         __version__,
@@ -65,6 +67,16 @@ def export_onnx(
     if path is not None:
         path = write_bytes(Path(path), content)
     return ExportResult(path, len(content), sha256_bytes(content), len(graph.nodes), metadata, content)
+
+
+def _known_length(model: RecurrentClassifier, said: int | None) -> int:
+    length = model.sequence_length if said is None else said
+    if length is None:
+        raise ConfigError(
+            "export_onnx: how many frames the model shall read is not known, since it was not trained here; give"
+            " sequence_length, such as that of the takes it will see"
+        )
+    return length
 
 
 def _add_model(graph: GraphBuilder, model: RecurrentClassifier, frames: int, standardisation: str) -> None:

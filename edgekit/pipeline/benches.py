@@ -134,12 +134,19 @@ def _accuracy(workspace: Workspace, path: Path, found: Found | None, parent: Pat
         return _recorded_accuracy(workspace, path)
     (recordings, frames), settings = found, workspace.settings
     config = settings.section("data", DataConfig)
-    config = config.model_copy(update={"sequence_length": frames})
     try:
-        x, labels = part_of(recordings, config, part, data_digest(workspace.options.recordings, settings))
+        found_part = part_of(recordings, config, part, data_digest(workspace.options.recordings, settings), frames)
     except DataError as error:
         raise DataError(f"{error}; to measure on all takes as they are: --part all") from None
-    takes = LabelledTakes(x, labels, recordings.class_names, recordings.source, part, recordings.synthetic)
+    takes = LabelledTakes(
+        x=found_part.x,
+        labels=found_part.labels,
+        class_names=recordings.class_names,
+        source=recordings.source,
+        part=part,
+        synthetic=recordings.synthetic,
+        takes_cut=found_part.takes_cut,
+    )
     return score_accuracy(path, takes, parent)
 
 

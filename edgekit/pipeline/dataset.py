@@ -17,12 +17,14 @@ from edgekit.data import (
     Split,
     SynthConfig,
     choose_kind,
+    choose_length,
     fit_length,
     fit_normalisation,
     load_recordings,
     refuse_impossible,
     split_recordings,
     synthesise_hands,
+    used_frames,
 )
 from edgekit.errors import DataError
 from edgekit.pipeline.settings import Settings
@@ -33,7 +35,7 @@ class Dataset:
     """Takes of one length with their split.
 
     x: float32 (takes, time, features), raw landmarks; labels: int64 (takes,). digest: of the recordings, not of the
-    settings that split them.
+    settings that split them. used: frames of each take up to its last one with a hand (takes,).
     """
 
     x: NDArray[np.float32]
@@ -42,6 +44,17 @@ class Dataset:
     split: Split
     normalisation: Normalisation
     digest: str
+    used: NDArray[np.int64]
+
+    @property
+    def sequence_length(self) -> int:
+        """Frames of every take."""
+        return int(self.x.shape[1])
+
+    @property
+    def takes_cut(self) -> int:
+        """Takes that have frames with a hand behind the last one that is read."""
+        return int((self.used > self.sequence_length).sum())
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -68,6 +81,9 @@ class Dataset:
             "takes": self.recordings.takes,
             "classes": len(self.class_names),
             "features": self.recordings.features,
+            "sequence_length": self.sequence_length,
+            "takes_cut": self.takes_cut,
+            "longest_frames": int(self.used.max(initial=0)),
             "train": len(self.split.train),
             "validation": len(self.split.validation),
             "test": len(self.split.test),
@@ -96,10 +112,16 @@ def read_recordings(path: str | None, settings: Settings) -> Recordings:
 
 
 def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> Dataset:
-    """Length rule, split and statistics. Raises DataError when the recordings can't be used so."""
+    """Length rule, split and statistics. Raises DataError when the recordings can't be used so.
+
+    config.sequence_length "auto": what fits the takes to train on.
+    """
     refuse_impossible(recordings)
-    x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
     split = split_recordings(recordings, config.split, config.test_sessions, config.test_signers)
+    said = config.sequence_length
+    length = choose_length(recordings, split.train) if said == "auto" else said
+    x = fit_length(recordings.sequences, recordings.lengths, length)
     kind = choose_kind(config.preprocessing, recordings.features)
     normalisation = fit_normalisation(x[split.train], kind, config.displacement)
-    return Dataset(x, recordings.labels, recordings, split, normalisation, digest)
+    used = used_frames(recordings.sequences, recordings.lengths)
+    return Dataset(x, recordings.labels, recordings, split, normalisation, digest, used)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgekit.data import DataConfig, Recordings, fit_length
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.data import DataConfig, Recordings, fit_length, used_frames
 from edgekit.errors import ModelFileError
 from edgekit.pipeline.dataset import prepare_dataset
 from edgekit.runtime import ModelMetadata, Predictor
@@ -23,14 +26,27 @@ def find_model(workdir: Path, given: Path | None) -> Path:
     return path
 
 
-def part_of(recordings: Recordings, config: DataConfig, part: str, digest: str) -> tuple[Any, Any]:
-    """(x, labels) of "train", "validation", "test" or "all" takes, as long as config.sequence_length."""
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Takes as a model reads them: x float32 (takes, time, features), labels int64 (takes,).
+
+    takes_cut: how many of them are longer, and lost frames with a hand.
+    """
+
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    takes_cut: int
+
+
+def part_of(recordings: Recordings, config: DataConfig, part: str, digest: str, frames: int) -> Part:
+    """The "train", "validation", "test" or "all" takes, `frames` of each. config: how they are split."""
+    cut = used_frames(recordings.sequences, recordings.lengths) > frames
     if part == "all":
-        x = fit_length(recordings.sequences, recordings.lengths, config.sequence_length)
-        return x, recordings.labels
-    dataset = prepare_dataset(recordings, config, digest)
+        x = fit_length(recordings.sequences, recordings.lengths, frames)
+        return Part(x, recordings.labels, int(cut.sum()))
+    dataset = prepare_dataset(recordings, config.model_copy(update={"sequence_length": frames}), digest)
     index = {"train": dataset.split.train, "validation": dataset.split.validation, "test": dataset.split.test}[part]
-    return dataset.part(index)
+    return Part(*dataset.part(index), int(cut[index].sum()))
 
 
 def metadata_of(predictor: Predictor) -> ModelMetadata:

@@ -10,10 +10,13 @@ from pydantic import Field
 
 from edgekit.config import StageConfig
 from edgekit.data import HAND_FEATURES, AugmentConfig, SynthConfig, fit_length, synthesise_hands
+from edgekit.data.length import USUAL_FRAMES
 from edgekit.errors import ConfigError
 from edgekit.model import RecurrentClassifier
 from edgekit.train import RunSetup, SchedulerConfig, Takes, TrainingConfig, train_model
 
+#: The longest synthetic take.
+MOST_SYNTHETIC_FRAMES = 1000
 #: Seed of the people that the pretraining validates on, beside the training's own.
 OTHER_PEOPLE = 1_000_003
 
@@ -57,9 +60,9 @@ def pretrain_model(
             f" {model.architecture.features}; use pretrain.source=none"
         )
     own, takes = model.output, config.takes_per_letter
-    made = _takes(SynthConfig(people=config.people, takes_per_letter=takes, seed=seed), sequence_length)
+    made = _takes(config.people, takes, seed, sequence_length)
     others = max(2, config.people // 10)
-    held = _takes(SynthConfig(people=others, takes_per_letter=2, seed=seed + OTHER_PEOPLE), sequence_length)
+    held = _takes(others, 2, seed + OTHER_PEOPLE, sequence_length)
     letters = SynthConfig().class_names
     model.output = torch.nn.Linear(own.in_features, len(letters))
     torch.nn.init.xavier_uniform_(model.output.weight, generator=torch.Generator().manual_seed(seed))
@@ -77,7 +80,13 @@ def pretrain_model(
     return result.val_accuracy
 
 
-def _takes(config: SynthConfig, sequence_length: int) -> Takes:
+def _takes(people: int, takes_per_letter: int, seed: int, sequence_length: int) -> Takes:
+    """Hands that sign for as long as the recordings' takes last: where these are longer than the synthetic hands' usual
+    20 to 60 frames cut to 30, for two thirds of `sequence_length` up to all of it."""
+    config = SynthConfig(people=people, takes_per_letter=takes_per_letter, seed=seed)
+    if sequence_length > USUAL_FRAMES:
+        frames = min(sequence_length, MOST_SYNTHETIC_FRAMES)
+        config = config.model_copy(update={"min_frames": 2 * frames // 3, "max_frames": frames})
     made = synthesise_hands(config)
     return Takes(fit_length(made.sequences, made.lengths, sequence_length), made.labels)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 
 from edgekit.data import AugmentConfig, DataConfig, SynthConfig, training_note
 from edgekit.distill import DistillConfig, distill_model
+from edgekit.errors import ShapeError
 from edgekit.export import Standardisation, verify_parity
 from edgekit.model import (
     VARIANTS,
@@ -35,6 +36,8 @@ from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
+from edgekit.report import cut_text
+from edgekit.runtime import inspect_model
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
 from edgekit.train import (
     ALONE,
@@ -55,6 +58,13 @@ def train_stage_name(name: str) -> str:
     return f"train {name}"
 
 
+def _frames_read(file: Path) -> int | None:
+    """The fixed time axis of an ONNX file's only input (batch, time, features); None where it has none."""
+    inputs = inspect_model(file).inputs
+    shape = inputs[0].shape if len(inputs) == 1 else None
+    return shape[1] if shape is not None and len(shape) == 3 and isinstance(shape[1], int) else None
+
+
 def alone(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
     """`run`, set up before it computes: nothing that this process did or was told before has a say in what it makes. A
     run of the training loop then sets up the stage's own hardware."""
@@ -71,6 +81,8 @@ class Stages:
         self.augmentation = self.settings.augmentation()
         self.gates = self.settings.section("gates", GatesConfig)
         self.pretrain = self.settings.section("pretrain", PretrainConfig)
+        #: Of what was made here before and stays, the nearest first.
+        self.kept_configs: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -81,15 +93,50 @@ class Stages:
     def dataset(self) -> Dataset:
         """Read once a command, and only when a stage needs it."""
         recordings = read_recordings(self.workspace.options.recordings, self.settings)
-        dataset = prepare_dataset(recordings, self.data_config, self.digest)
+        length = self._kept_length() or self.data_config.sequence_length
+        config = self.data_config.model_copy(update={"sequence_length": length})
+        dataset = prepare_dataset(recordings, config, self.digest)
         note = training_note(recordings, dataset.split)  # raises for what can't be trained
-        if note and self.workspace.options.recordings is not None:
-            self.workspace.watcher.stage("data", "note", note)
+        notes = [note, cut_text(dataset.describe()) if dataset.takes_cut else None]
+        for text in notes if self.workspace.options.recordings is not None else ():
+            if text:
+                self.workspace.watcher.stage("data", "note", text)
         return dataset
+
+    @cached_property
+    def sequence_length(self) -> int:
+        """Frames of every take: as said; for "auto" what this work directory's models read, where it has some of the
+        same data, else what fits the takes to train on."""
+        said = self.data_config.sequence_length
+        return (self._kept_length() or self.dataset.sequence_length) if said == "auto" else said
+
+    def _kept_length(self) -> int | None:
+        """For "auto": of the models that stay. Those that --force makes again have no say."""
+        if self.data_config.sequence_length != "auto":
+            return None
+        here = self._data_key()
+        for config in self.kept_configs:
+            data = config.get("data", {})
+            length = data.get("sequence_length")
+            if type(length) is int and all(data.get(key) == value for key, value in here.items()):
+                return length
+        return None
+
+    def _data_key(self) -> dict[str, Any]:
+        """Which takes train: another length is chosen where these are others."""
+        which = self.data_config.model_dump(mode="json", include={"split", "test_sessions", "test_signers"})
+        return {**which, "sha256": self.digest}
 
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
         """See `Workspace.ensure`."""
+        self.keep(*self.table[name].upstream, name, again=owned if self.workspace.force else frozenset())
         return self.workspace.ensure(self.table, name, owned)
+
+    def keep(self, *nearest: str, again: frozenset[str] = frozenset()) -> None:
+        """Look at what was made here before and stays: its sequences' length is kept. again: stages that don't stay."""
+        names = dict.fromkeys((*nearest, *self.chain, *self.table))
+        records = [self.workspace.record(name) for name in names if name not in again]
+        self.kept_configs = [record.config for record in records if record is not None]
 
     def check_scheme(self) -> None:
         """Raises ConfigError when the student's cell can't have the quantisation scheme, before it is trained."""
@@ -105,7 +152,14 @@ class Stages:
         """The teacher that edgekit did not train, tried on training takes; None for a variant."""
         if self.teacher_stages:
             return None
-        return load_teacher(self.settings.teacher, self.train_takes().x, self.dataset.class_names)
+        said, x = self.settings.teacher, self.train_takes().x
+        try:
+            return load_teacher(said, x, self.dataset.class_names)
+        except ShapeError as error:
+            reads = _frames_read(Path(said)) if said.endswith(".onnx") else None
+            if reads in (None, x.shape[1]):
+                raise
+            raise ShapeError(f"{error}; --set data.sequence_length={reads} makes takes as long as it reads") from None
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -142,7 +196,11 @@ class Stages:
 
     def _common_config(self) -> dict[str, Any]:
         return {
-            "data": {**self.data_config.model_dump(mode="json"), "sha256": self.digest},
+            "data": {
+                **self.data_config.model_dump(mode="json"),
+                "sequence_length": self.sequence_length,
+                "sha256": self.digest,
+            },
             "augmentation": self.augmentation.model_dump(mode="json"),
             "seed": self.settings.seed,
         }
@@ -221,7 +279,7 @@ class Stages:
         name, names, watcher = pretraining_of(stage), self.dataset.class_names, self.workspace.watcher
         watcher.stage(name, "start", self.pretrain.summary())
         own = pretraining_setup(self.workspace, stage, key, setup, SynthConfig().class_names)
-        length = self.data_config.sequence_length
+        length = self.sequence_length
         accuracy = pretrain_model(model, names, self.pretrain, self._augmentation(), length, self.settings.seed, own)
         watcher.stage(name, "trial", f"{name}: {accuracy:.3f} on other synthetic people; now on the recordings")
 

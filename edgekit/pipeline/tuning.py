@@ -80,7 +80,7 @@ def run_tune(
     Raises StateError when the work directory's study was made with other settings, unless force is given.
     """
     with needs_extra("tune"):
-        from edgekit.pipeline.stages import Stages
+        from edgekit.pipeline.stages import Stages, train_stage_name
         from edgekit.teacher import is_foreign
         from edgekit.train.tuning import TuneConfig
         from edgekit.train.tuning.board import study_key
@@ -92,9 +92,11 @@ def run_tune(
     if cluster and config.sampler == "tpe":
         raise ConfigError("--cluster: all points are handed out at once, which TPE can't; use tune.sampler=grid")
     stages, path = Stages(workspace), workspace.path / "tune" / "study.db"
+    before = None if workspace.force else study_key(path)
+    stages.keep(train_stage_name(name))
+    stages.kept_configs = [*([before] if before else []), *stages.kept_configs]
     key = _key(stages, name, config)
-    if not workspace.force:
-        _refuse_mismatch(path, study_key(path), key)
+    _refuse_mismatch(path, before, key)
     job, folds = _job(stages, model, config, alone=jobs == 1 and not cluster)
     if cluster:
         with needs_extra("tune --cluster"):
@@ -130,7 +132,7 @@ def _key(stages: Stages, name: str, config: TuneConfig) -> dict[str, Any]:
     skipped["regularization"] = {"dropout"}
     skipped["model"] = {"hidden_size", "num_layers", "dropout"}
     key: dict[str, Any] = {k: v.model_dump(mode="json", exclude=skipped.get(k)) for k, v in sections.items()}
-    key["data"]["sha256"] = stages.digest
+    key["data"] |= {"sequence_length": stages.sequence_length, "sha256": stages.digest}
     return {**key, "variant": name, "seed": settings.seed}
 
 

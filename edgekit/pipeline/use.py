@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifacts import parse_json
 from edgekit.config import Tree
-from edgekit.data import DataConfig, OutOfFold, Recordings, fit_length, load_recordings, read_take
+from edgekit.data import DataConfig, OutOfFold, Recordings, fit_length, load_recordings, read_take, used_frames
 from edgekit.errors import ConfigError, DataError, ShapeError
 from edgekit.evaluate import Metrics, evaluate_model, predict_batches
 from edgekit.pipeline.dataset import data_digest, read_recordings
@@ -34,20 +34,22 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics with what they were measured on. synthetic: the takes are generated, not recorded. picture: the file with
-    the confusion matrix, where one was drawn."""
+    """Metrics with what they were measured on. synthetic: the takes are generated, not recorded. takes_cut: those that
+    are longer than the model's sequence_length. picture: the file with the confusion matrix, where one was drawn."""
 
     model: str
     data: str
     part: str
     synthetic: bool
     metrics: Metrics
+    sequence_length: int
+    takes_cut: int
     picture: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; accuracy, takes and per_class at the top level."""
         about = {"model": self.model, "data": self.data, "part": self.part, "synthetic": self.synthetic}
-        about["picture"] = self.picture
+        about |= {"sequence_length": self.sequence_length, "takes_cut": self.takes_cut, "picture": self.picture}
         return {"schema_version": 1, **self.metrics.to_dict(), **about}
 
 
@@ -65,11 +67,18 @@ def evaluate_file(workspace: Workspace, model: Path | None, part: str, picture: 
     settings, path = workspace.settings, workspace.options.recordings
     recordings = read_recordings(path, settings)
     config = settings.section("data", DataConfig)
-    config = config.model_copy(update={"sequence_length": metadata.sequence_length})
-    x, labels = part_of(recordings, config, part, data_digest(path, settings))
-    metrics = evaluate_model(predictor, x, labels, recordings.class_names, metadata.class_names)
-    name = str(predictor.info.path)
-    evaluation = Evaluation(name, recordings.source, part, recordings.synthetic, metrics)
+    frames = metadata.sequence_length
+    takes = part_of(recordings, config, part, data_digest(path, settings), frames)
+    metrics = evaluate_model(predictor, takes.x, takes.labels, recordings.class_names, metadata.class_names)
+    evaluation = Evaluation(
+        model=str(predictor.info.path),
+        data=recordings.source,
+        part=part,
+        synthetic=recordings.synthetic,
+        metrics=metrics,
+        sequence_length=frames,
+        takes_cut=takes.takes_cut,
+    )
     if picture is None:
         return evaluation
     return replace(evaluation, picture=str(draw_confusion(evaluation.to_dict(), picture)))
@@ -77,39 +86,47 @@ def evaluate_file(workspace: Workspace, model: Path | None, part: str, picture: 
 
 @dataclass(frozen=True)
 class Prediction:
-    """probability: softmax of the logits, 0 to 1. index: the take's place in its file, or the frame's number."""
+    """probability: softmax of the logits, 0 to 1. index: the take's place in its file. frames_cut: those of the take
+    that the model does not read, up to its last one with a hand."""
 
     source: str
     index: int
     label: str
     probability: float
+    frames_cut: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"source": self.source, "take": self.index, "label": self.label, "probability": self.probability}
+        answer = {"source": self.source, "take": self.index, "label": self.label, "probability": self.probability}
+        return {**answer, "frames_cut": self.frames_cut}
 
 
 def predict_takes(model: Path, recordings: Path) -> tuple[Prediction, ...]:
     """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features)."""
     predictor = open_predictor(model)
     metadata = metadata_of(predictor)
-    x = _read_takes(recordings, metadata.sequence_length)
+    x, cut = _read_takes(recordings, metadata.sequence_length)
     if x.shape[2] != metadata.features:
         raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {metadata.features}")
     probabilities = softmax(predict_batches(predictor, x, predictor.fixed_batch or 1))
     best = probabilities.argmax(axis=1)
     return tuple(
-        Prediction(str(recordings), k, metadata.class_names[label], round(float(probabilities[k, label]), 6))
+        Prediction(
+            str(recordings), k, metadata.class_names[label], round(float(probabilities[k, label]), 6), int(cut[k])
+        )
         for k, label in enumerate(best)
     )
 
 
-def _read_takes(path: Path, frames: int) -> NDArray[np.float32]:
+def _read_takes(path: Path, frames: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """x (takes, frames, features), and how many used frames of each take are left out."""
     if path.suffix == ".npy":
         take = read_take(path)
-        return fit_length(take[None], np.array([len(take)]), frames)
-    recordings = load_recordings(path)
-    return fit_length(recordings.sequences, recordings.lengths, frames)
+        sequences, lengths = take[None], np.array([len(take)])
+    else:
+        recordings = load_recordings(path)
+        sequences, lengths = recordings.sequences, recordings.lengths
+    return fit_length(sequences, lengths, frames), np.maximum(used_frames(sequences, lengths) - frames, 0)
 
 
 def predict_frames(model: Path, lines: Iterable[str], min_frames: int = MIN_FRAMES) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,8 @@ def accuracy_lines(accuracy: Accuracy | None) -> list[str]:
     lines = [f"accuracy: {percent(accuracy.accuracy)} on {where}"]
     if accuracy.synthetic:
         lines.append("note: these takes are SYNTHETIC: the accuracies say nothing about real hands")
+    if accuracy.takes_cut:
+        lines.append(f"note: takes longer than the file reads: {count(accuracy.takes_cut)}; their ends were not read")
     if accuracy.excluded:
         lines.append(f"{accuracy.excluded} takes left out: not known to all are {', '.join(accuracy.excluded_classes)}")
     return lines if accuracy.parent is None else [*lines, *_parent_lines(accuracy.parent)]

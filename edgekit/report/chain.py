@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from edgekit.data.settings import MOST_FRAMES
 from edgekit.report.bench import bench_text
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 from edgekit.runtime import SCHEMES
@@ -53,7 +54,24 @@ def data_text(data: Mapping[str, Any]) -> str:
         f" {count(data['train'])} to train, {count(data['validation'])} to validate, {count(data['test'])} to test",
         f"Split: {data['rule']}",
     ]
+    lines += [f"Sequences: {length_text(data)}"] if "sequence_length" in data else []
     return "\n".join([*lines, f"Note: {SYNTHETIC}"] if data["synthetic"] else lines)
+
+
+def length_text(data: Mapping[str, Any]) -> str:
+    """`50 frames of each take`, and what is cut. data: as `edgekit.pipeline` describes it."""
+    frames = f"{data['sequence_length']} frames of each take"
+    return f"{frames}; {cut_text(data)}" if data["takes_cut"] else frames
+
+
+def cut_text(data: Mapping[str, Any]) -> str:
+    """How many takes lose their end, and how they would not."""
+    longest = data["longest_frames"]
+    advice = f" (--set data.sequence_length={longest} reads them whole)" if longest <= MOST_FRAMES else ""
+    return (
+        f"takes longer than the {data['sequence_length']} frames that are read: {count(data['takes_cut'])} of"
+        f" {count(data['takes'])}, with {longest} at most; their ends are cut{'' if data['synthetic'] else advice}"
+    )
 
 
 def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> str:

@@ -20,6 +20,9 @@ def evaluation_text(evaluation: Mapping[str, Any]) -> str:
     ]
     if evaluation["synthetic"]:
         lines.append(f"note: {SYNTHETIC}")
+    if evaluation["takes_cut"]:
+        frames, cut = evaluation["sequence_length"], count(evaluation["takes_cut"])
+        lines.append(f"note: takes longer than the model's {frames} frames: {cut}; their ends were not read")
     if evaluation["excluded"]:
         names = ", ".join(evaluation["excluded_classes"])
         lines.append(f"{evaluation['excluded']} takes left out: the model does not know {names}")

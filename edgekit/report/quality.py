@@ -14,6 +14,7 @@ FINDINGS = (
     ("sparse_takes", "takes mostly without a hand"),
     ("ends_without_hand", "takes that end without a hand"),
     ("frozen_takes", "takes in which the hand does not move"),
+    ("cut_takes", "takes that are longer than what training reads"),
 )
 #: Probably mislabelled takes that text shows.
 MOST_ROWS = 40
@@ -40,6 +41,7 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
         f"{report['features']} features a frame{HANDS.get(report['features'], '')}; signers: {people},"
         f" sessions: {len(report['takes_per_session']) or 'unknown'}"
     )
+    yield f"training reads {report['sequence_length']} frames of each take (data.sequence_length: auto)"
     gone, all_frames = report["frames_without_hand"], report["frames"]
     yield f"frames without a hand: {count(gone)} of {count(all_frames)} ({percent(gone / max(all_frames, 1))})"
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from edgekit.profiles import Profile
-from edgekit.report.chain import SYNTHETIC, findings_lines
+from edgekit.report.chain import SYNTHETIC, findings_lines, length_text
 from edgekit.report.tables import count, pairs, percent, table
 
 #: Classes named after training, at most.
@@ -28,6 +28,7 @@ def stage_text(verb: str, record: Mapping[str, Any]) -> str:
     if "sparsity" in metrics:
         lines[1:1] = _zeros_lines(metrics) if metrics.get("method") == "unstructured" else _removed_lines(metrics)
     lines += _weakest_lines(metrics)
+    lines += [f"sequences: {length_text(metrics['data'])}"] if "sequence_length" in metrics["data"] else []
     lines += findings_lines(metrics.get("diagnosis", ()))
     return "\n".join([*lines, f"note: {SYNTHETIC}"] if metrics["data"]["synthetic"] else lines)
 
@@ -61,7 +62,12 @@ def _zeros_lines(metrics: Mapping[str, Any]) -> list[str]:
 def predictions_text(predictions: Sequence[Mapping[str, Any]]) -> str:
     """`source take label probability` a line."""
     rows = [[p["source"], str(p["take"]), p["label"], f"{p['probability']:.3f}"] for p in predictions]
-    return table(["recordings", "take", "label", "probability"], rows)
+    text, cut = (
+        table(["recordings", "take", "label", "probability"], rows),
+        sum(p["frames_cut"] > 0 for p in predictions),
+    )
+    note = f"note: takes longer than the model reads: {count(cut)} of {count(len(rows))}; their ends were not read"
+    return f"{text}\n{note}" if cut else text
 
 
 def pairs_text(values: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from edgekit.report.chain import SYNTHETIC
+from edgekit.report.chain import SYNTHETIC, length_text
 from edgekit.report.tables import count, percent, table
 
 #: Trials that are shown; JSON has them all.
@@ -79,6 +79,8 @@ def _notes(content: Mapping[str, Any]) -> list[str]:
         f"accuracy: mean over {content['rule']}; {content['variant']}, {content['epochs']} epochs, the last one scored;"
         " the test takes were not used",
     ]
+    if "sequence_length" in content["data"]:
+        lines.append(f"sequences: {length_text(content['data'])}")
     if tried > SHOWN:
         lines.append(f"shown: the first {SHOWN}; --json has all")
     lines += _noise(content)

@@ -22,6 +22,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
+from edgekit.model import RecurrentClassifier
 from edgekit.train.batches import read_ahead, worth_prefetching
 from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
 from edgekit.train.hardware import Hardware
@@ -77,7 +78,8 @@ def fit(
     projection: Projection | None = None,
     setup: RunSetup | None = None,
 ) -> FitResult:
-    """Train `module` in place and leave it in evaluation mode with the weights of the best epoch.
+    """Train `module` in place and leave it in evaluation mode with the weights of the best epoch. edgekit's own models
+    then know how many frames they were trained on.
 
     Best is the highest validation accuracy, then the lowest validation loss. weight_decay applies to the kernels of
     linear layers only. projection: what stays true of the weights after every step, and so of the weights that are
@@ -121,6 +123,8 @@ def fit(
         setup.resume_file.unlink(missing_ok=True)
     best.restore(module.cpu())
     module.eval()
+    if isinstance(module, RecurrentClassifier):
+        module.sequence_length = validation.x.shape[1]
     return _result(best, report, config)
 
 

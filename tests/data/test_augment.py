@@ -14,7 +14,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 def hands(people: int = 1) -> Array:
     made = synthesise_hands(SynthConfig(people=people, takes_per_letter=4))
-    return fit_length(made.sequences, made.lengths)
+    return fit_length(made.sequences, made.lengths, 30)
 
 
 def vary(x: Array, seed: int = 0, **ranges: float) -> Array:

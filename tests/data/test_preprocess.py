@@ -169,7 +169,7 @@ def test_what_cannot_be_normalised_is_refused() -> None:
 
 def test_real_wrist_depth_is_constant_and_moving_letters_move(real: Recordings) -> None:
     part = real.take(split_recordings(real).train)
-    x = fit_length(part.sequences, part.lengths)
+    x = fit_length(part.sequences, part.lengths, 30)
     normalisation = fit_normalisation(x, "hand", displacement=True)
     assert normalisation.std[2] == 1.0, "a tracker's depth is relative to the wrist"
     wrist = normalise_hands(x, True)[..., :2]

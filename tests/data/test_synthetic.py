@@ -79,7 +79,7 @@ def test_some_frames_are_lost_some_are_frozen_and_padding_is_zero(made: Recordin
 
 
 def test_j_and_z_move_and_the_others_hold(made: Recordings) -> None:
-    x = normalise_hands(fit_length(made.sequences, made.lengths), True)[:, 7:, :2]  # movements into a sign are over
+    x = normalise_hands(fit_length(made.sequences, made.lengths, 30), True)[:, 7:, :2]  # movements into a sign are over
     path = np.linalg.norm(np.ptp(x, axis=1), axis=1)
     median = np.array([np.median(path[made.labels == k]) for k in range(26)])
     moving = {made.class_names[k] for k in np.argsort(median)[::-1][:2]}
@@ -90,7 +90,7 @@ def test_j_and_z_move_and_the_others_hold(made: Recordings) -> None:
 
 def test_people_differ_but_their_letters_can_be_told(made: Recordings) -> None:
     """1-nearest-neighbour on people never seen: far above chance (0.04), and no trivial task."""
-    x = fit_length(made.sequences, made.lengths)
+    x = fit_length(made.sequences, made.lengths, 30)
     mean = np.median(normalise_hands(x, False), axis=1)
     assert made.signer is not None
     test = made.signer >= "synthetic-25"

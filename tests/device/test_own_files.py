@@ -65,7 +65,7 @@ def write(
     """A file that edgekit exported and, unless it is to be fp32, quantised."""
     statistics = (np.zeros(HAND_FEATURES, np.float32), np.ones(HAND_FEATURES, np.float32))
     architecture = Architecture(cell, HAND_FEATURES, hidden_sizes, both_ways, dense, 26, readout=readout)  # type: ignore[arg-type]
-    model = RecurrentClassifier(architecture, Normalisation("hand", True, *statistics)).eval()
+    model = RecurrentClassifier(architecture, Normalisation("hand", True, *statistics), 30).eval()
     path = folder / "model.onnx"
     export_onnx(model, path, class_names=tuple(str(k) for k in range(26)))
     if scheme == "fp32":
@@ -117,7 +117,7 @@ def test_the_exporter_writes_no_operator_that_makes_a_file_foreign(
     features = hands * HAND_FEATURES
     statistics = (np.zeros(features, np.float32), np.ones(features, np.float32))
     normalisation = Normalisation(kind, displacement, *statistics)  # type: ignore[arg-type]
-    model = RecurrentClassifier(Architecture("lstm", features, (4, 3), True, 5, 2), normalisation)
+    model = RecurrentClassifier(Architecture("lstm", features, (4, 3), True, 5, 2), normalisation, 30)
     content = export_onnx(model, None, class_names=("A", "B"), standardisation=standardisation).content  # type: ignore[arg-type]
     assert {node.op_type for node in onnx.load_from_string(content).graph.node} <= OWN_OPERATORS
 

@@ -117,10 +117,14 @@ def test_the_printed_settings_reproduce_themselves(cli: Cli, tmp_path: Path, sai
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_the_printed_settings_make_the_same_stages(cli: Cli, tmp_path: Path, said: tuple[str, ...]) -> None:
+def test_the_printed_settings_make_the_same_stages(
+    cli: Cli, tmp_path: Path, said: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch")
     from edgekit.pipeline.stages import Stages
     from edgekit.pipeline.workspace import Silent, Workspace
+
+    monkeypatch.setattr(Stages, "sequence_length", 30)  # auto asks the takes
 
     def configs(options: Options) -> dict[str, Any]:
         workspace = Workspace(Path("unused"), options, {"stages": {}}, Silent(), force=False, dry_run=True)

@@ -65,3 +65,24 @@ def test_recordings_of_something_else_are_refused() -> None:
 def test_it_is_off_unless_said_and_decides_the_outcome() -> None:
     assert Settings(Options()).section("pretrain", PretrainConfig).described() == {}
     assert SMALL.described()["pretrain"]["people"] == SMALL.people
+
+
+@pytest.mark.parametrize(("frames", "shortest", "longest"), [(30, 20, 60), (12, 20, 60), (50, 33, 50), (300, 200, 300)])
+def test_synthetic_takes_last_as_long_as_the_recordings(
+    frames: int, shortest: int, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer ones are made longer, or most of what the model learns from would be a last frame that is repeated."""
+    made, trained = [], []
+    real = synthesise_hands
+
+    def keep(config: SynthConfig) -> object:
+        made.append(config)
+        return real(config)
+
+    monkeypatch.setattr("edgekit.pipeline.pretrain.synthesise_hands", keep)
+    monkeypatch.setattr("edgekit.pipeline.pretrain.train_model", lambda model, *takes, **how: trained.extend(takes))
+    config = PretrainConfig(source="synthetic", people=1, takes_per_letter=2)
+    with pytest.raises(AttributeError):  # nothing was trained
+        pretrain_model(fresh(3), NAMES, config, None, frames, 0)
+    assert [(one.min_frames, one.max_frames) for one in made] == [(shortest, longest)] * 2
+    assert [takes.x.shape[1] for takes in trained[:2]] == [frames] * 2

@@ -19,6 +19,7 @@ def evaluation(names: tuple[str, ...] = ("A", "B", "C"), **more: Any) -> dict[st
     rng = np.random.default_rng(0)
     predicted, labels = (rng.integers(0, len(names), 60) for _ in range(2))
     about = {"model": "m.onnx", "data": "signs.npz", "part": "test", "synthetic": False}
+    about |= {"sequence_length": 30, "takes_cut": 0}
     return {**evaluate_predictions(predicted, labels, names).to_dict(), **about, **more}
 
 
@@ -32,6 +33,12 @@ def test_what_was_left_out_is_named() -> None:
     assert "30 takes left out" in text
     assert "space, nothing" in text
     assert "93.8 % on 1,050 takes" in text
+    assert "longer" not in text
+
+
+def test_takes_that_the_model_does_not_read_to_their_end_are_counted() -> None:
+    line = "note: takes longer than the model's 30 frames: 1,200; their ends were not read"
+    assert line in evaluation_text(evaluation(takes_cut=1200)).splitlines()
 
 
 @pytest.mark.parametrize("names", [tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), ("hello", "goodbye"), ("A", "B", "C")])

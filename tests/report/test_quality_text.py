@@ -19,6 +19,7 @@ QUALITY: dict[str, Any] = {
     "longest_frames": 30, "frames": 1000, "frames_without_hand": 12, "takes_per_signer": {"ann": 20, "bob": 20},
     "takes_per_session": {}, "per_class": {"A": ROW, "B [b]": {**ROW, "takes": 1001, "listed": 0}},
     "empty_takes": [3, 4, 5, 9, *range(20, 60, 3)], "sparse_takes": [], "ends_without_hand": [7], "frozen_takes": [],
+    "sequence_length": 30, "cut_takes": [],
     "non_finite": [{"take": 3, "frame": 0}], "duplicates": [[1, 2], [5, 8]], "duplicates_across_classes": [[5, 8]],
     "mislabels": [
         {"take": k, "label": "A", "looks_like": "B [b]", "probability": p, "found_by": by}

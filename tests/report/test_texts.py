@@ -36,6 +36,35 @@ def test_a_training_stages_accuracy_is_called_optimistic_and_synthetic_where_it_
     assert "SYNTHETIC" in stage_text("trained", {**RECORD, "metrics": metrics})
 
 
+DATA = {"takes": 240, "sequence_length": 50, "takes_cut": 0, "longest_frames": 50}
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({}, "sequences: 50 frames of each take"),
+        (
+            {"takes_cut": 1, "longest_frames": 10_000},
+            "sequences: 50 frames of each take; takes longer than the 50 frames that are read: 1 of 240, with 10000 at"
+            " most; their ends are cut (--set data.sequence_length=10000 reads them whole)",
+        ),
+        (
+            {"takes_cut": 120, "longest_frames": 60, "synthetic": True},
+            "sequences: 50 frames of each take; takes longer than the 50 frames that are read: 120 of 240, with 60 at"
+            " most; their ends are cut",
+        ),
+        (
+            {"takes_cut": 2, "longest_frames": 10_001},
+            "sequences: 50 frames of each take; takes longer than the 50 frames that are read: 2 of 240, with 10001 at"
+            " most; their ends are cut",
+        ),
+    ],
+)
+def test_a_stage_says_how_long_its_sequences_are_and_what_was_cut(data: dict[str, Any], line: str) -> None:
+    metrics = {**RECORD["metrics"], "data": {**RECORD["metrics"]["data"], **DATA, **data}}
+    assert line in stage_text("trained", {**RECORD, "metrics": metrics}).splitlines()
+
+
 def test_a_stages_findings_are_a_line_each_with_fact_and_advice() -> None:
     finding = {"name": "overfitting", "fact": "training accuracy 99 %, validation 61 %", "advice": "increase dropout"}
     metrics = {**RECORD["metrics"], "diagnosis": [finding]}
@@ -91,9 +120,15 @@ def test_names_in_brackets_are_text_not_markup() -> None:
 
 
 def test_predictions_are_one_row_each() -> None:
-    rows = [{"source": "a.npz", "take": k, "label": "A", "probability": 0.5 + k / 10} for k in range(3)]
+    rows = [
+        {"source": "a.npz", "take": k, "label": "A", "probability": 0.5 + k / 10, "frames_cut": 0} for k in range(3)
+    ]
     lines = predictions_text(rows).splitlines()
     assert [line.split() for line in lines[-3:]] == [["a.npz", str(k), "A", f"{0.5 + k / 10:.3f}"] for k in range(3)]
+    rows[1]["frames_cut"] = 20
+    assert predictions_text(rows).splitlines()[-1] == (
+        "note: takes longer than the model reads: 1 of 3; their ends were not read"
+    )
 
 
 def test_pairs_are_aligned_and_none_is_unknown() -> None:
