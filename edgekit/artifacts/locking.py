@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekit.artifacts.scratch import clear_leftovers
+from edgekit.artifacts.scratch import clear_leftovers, passing
 from edgekit.artifacts.writing import write_text
 from edgekit.errors import InputError, StateError
 from edgekit.reading import FileKind, read_file
@@ -38,11 +38,10 @@ def lock(workdir: Path) -> Iterator[None]:
         raise StateError(f"{workdir}: can't be used as a work directory: {_reason(workdir, error)}") from None
     try:
         _clear_up(workdir)
-        write_text(workdir / HOLDER, str(os.getpid()))
-        yield
+        with passing(workdir / HOLDER):
+            write_text(workdir / HOLDER, str(os.getpid()))
+            yield
     finally:
-        with contextlib.suppress(OSError):
-            (workdir / HOLDER).unlink(missing_ok=True)
         held.release()
 
 

@@ -42,7 +42,7 @@ def part_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A new file in `folder`, open for writing, to be filled and renamed; removed where that has not happened."""
     clear_leftovers(folder)
     place = folder / f".edgekit-{secrets.token_hex(8)}.part"
-    with _registered(place), os.fdopen(_create(place), "wb") as file:
+    with passing(place), os.fdopen(_create(place), "wb") as file:
         yield file, place
 
 
@@ -58,7 +58,7 @@ def scratch_folder(purpose: str, beside: Path | None = None) -> Iterator[Path]:
     clear_leftovers(where)
     token = secrets.token_hex(8)
     place = where / (f"edgekit-{purpose}-{token}" if beside is None else f".edgekit-{token}.part")
-    with _registered(place):
+    with passing(place):
         place.mkdir(mode=0o700)
         held = _create(place / HELD)
         try:
@@ -109,7 +109,8 @@ def discard_scratch() -> None:
 
 
 @contextlib.contextmanager
-def _registered(place: Path) -> Iterator[None]:
+def passing(place: Path) -> Iterator[None]:
+    """Something that is to be at `place` only as long as the block runs, however the process ends but for `kill -9`."""
     _mine[place] = os.getpid()
     try:
         yield

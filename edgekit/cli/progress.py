@@ -12,13 +12,20 @@ from rich.text import Text
 from edgekit.cli.terminal import plain
 
 
+class _Stderr(RichConsole):
+    """Where nobody reads progress any more, as behind `| head`, the work goes on in silence; rich would end it."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Console:
     """The watcher of the command line. Epochs show on a terminal, or everywhere with verbose; nothing with quiet."""
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         self.quiet = quiet
         self.verbose = verbose
-        self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.console = _Stderr(stderr=True, highlight=False, soft_wrap=True)
         self.live: Live | None = None
         self.planned: list[dict[str, str]] = []
 

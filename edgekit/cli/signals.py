@@ -10,6 +10,8 @@ import os
 import signal
 from types import FrameType
 
+from edgekit.cli.terminal import complain
+
 #: Where the system has them.
 ANSWERED = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -55,6 +57,7 @@ def _end_now() -> None:
     for name in ANSWERED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    complain("edgekit: interrupted")
     try:
         tidy()
     finally:

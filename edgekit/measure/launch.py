@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import py_compile
 import re
 import shutil
@@ -165,6 +166,7 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
         "stop": None if request.stop is None else request.stop.to_dict(),
         "rate_hz": request.rate_hz,
         "memory_limit_bytes": request.memory_limit_bytes,
+        "parent": os.getpid(),
     }
 
 

@@ -11,7 +11,8 @@ follow in order; takes: path of a .npy file, float32 (takes, ...) or null for ra
 `model`) to sizes; values: input name to the number that fills it; sequence_length: frames, for a symbolic second axis,
 or null; threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks": {samples: [l,
 u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode "sustained", null
-for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null.
+for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null; parent: number of the
+process that asks, with which this one ends, or null.
 
 Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; "stopped": text
 where the memory limit stopped the model, with what was measured until then; or
@@ -34,6 +35,7 @@ import os
 import platform
 import random
 import re
+import signal
 import sys
 import time
 from typing import Any
@@ -47,6 +49,7 @@ SCHEMA_VERSION = 1
 MAX_TAKES = 256  # 2 MB of (30, 63) takes: more would be measured as memory of the model
 MAX_SAMPLES = 1000000  # of one process; 16 MB with their CPU times
 WINDOWS = 10  # of a sustained run
+PR_SET_PDEATHSIG = 1
 _MODES = ("latency", "memory", "sustained", "compare")
 _DTYPES = {
     "tensor(float)": "float32",
@@ -117,6 +120,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     stages = [memory_now("interpreter")]
     started = time.perf_counter_ns()
     numpy, onnxruntime = import_runtime()
+    end_with(request.get("parent"))
     result: dict[str, Any] = {"import_ns": time.perf_counter_ns() - started, "stages": stages}
     gc.collect()  # what importing left behind is not the model's
     stages.append(memory_now("imports"))
@@ -177,6 +181,23 @@ def import_runtime() -> tuple[Any, Any]:
     except ImportError as error:
         raise RequestError("environment", "numpy and onnxruntime are needed here: %s" % error) from None
     return numpy, onnxruntime
+
+
+def end_with(parent: int | None) -> None:
+    """Let the system kill this process when `parent`, which started it, ends, however that ends: Linux alone can.
+
+    Called when numpy has loaded ctypes anyway, so that it is nobody's memory.
+    """
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (ImportError, OSError, AttributeError):
+        return
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
 
 
 def open_sessions(onnxruntime: Any, request: dict[str, Any]) -> list[Any]:
