@@ -6,7 +6,7 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
 from edgekit.runtime.session import BatchDependenceWarning, Predictor, open_predictor, validate_input
-from edgekit.runtime.wire import TensorInfo
+from edgekit.runtime.summary import TensorInfo
 
 __all__ = [
     "PREPROCESSING",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,16 @@ from pathlib import Path
 from edgekit.errors import ModelFileError
 from edgekit.reading import FileKind, read_file
 from edgekit.runtime.metadata import ModelMetadata
-from edgekit.runtime.wire import ModelSummary, TensorInfo, WireError, summarise
+from edgekit.runtime.summary import ModelSummary, TensorInfo, summarise
+from edgekit.runtime.wire import WireError
 
 _DYNAMIC = "DynamicQuantize"  # ...Linear of ONNX; ...LSTM and ...MatMul of ONNX Runtime
 #: Protobuf's limit: larger models need external data, which edgekit refuses.
 _MAX_BYTES = 2**31 - 1
 MODEL = FileKind("an ONNX model", ModelFileError, _MAX_BYTES, "export or copy the model again")
+
+#: Numbers that a declared input or output may have, its open axes left out: 1 GB of float32.
+MAX_DECLARED = 2**28
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,10 @@ class ModelInfo:
 def inspect_model(path: Path) -> ModelInfo:
     """Describe the ONNX file at `path` from its bytes alone: no session, no onnx, nothing is run.
 
-    Raises ModelFileError when it is missing, unreadable, empty, truncated, no ONNX model or keeps tensors in
-    other files (in initializers, attributes, subgraphs, functions or sparse tensors).
+    Raises ModelFileError when it is missing, unreadable, empty, truncated, no ONNX model, keeps tensors in other files
+    (in initializers, attributes, subgraphs, functions or sparse tensors), holds a tensor whose dimensions are not those
+    of its numbers, declares an input or output beyond `MAX_DECLARED`, or has metadata that is damaged or is not what
+    its input is.
     """
     return inspect_bytes(read_model(path), path)
 
@@ -74,6 +81,8 @@ def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
         metadata = ModelMetadata.from_props(summary.metadata)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from None
+    if metadata is not None:
+        _check_metadata(metadata, summary.inputs, path)
     return ModelInfo(
         path=Path(path),
         size_bytes=len(content),
@@ -104,4 +113,29 @@ def _check(summary: ModelSummary, path: Path) -> None:
             f"{path}: {len(summary.external)} of its tensors are kept in other files ({names}),"
             " which edgekit refuses; save it as one file:"
             " onnx.save_model(onnx.load(path), target, save_as_external_data=False)"
+        )
+    for kind, tensors in (("input", summary.inputs), ("output", summary.outputs)):
+        for tensor in tensors:
+            _check_declared(kind, tensor, path)
+
+
+def _check_declared(kind: str, tensor: TensorInfo, path: Path) -> None:
+    numbers = math.prod(size for size in tensor.shape or () if isinstance(size, int) and size)
+    if numbers > MAX_DECLARED:
+        raise ModelFileError(
+            f"{path}: {kind} '{tensor.name}' is declared with {numbers:,} numbers, allowed {MAX_DECLARED:,};"
+            " the file may be damaged; export it again with the sizes that it is used at"
+        )
+
+
+def _check_metadata(metadata: ModelMetadata, inputs: list[TensorInfo], path: Path) -> None:
+    """The sizes in the metadata against those of the only input, (batch, time, features), where it states them."""
+    if len(inputs) != 1 or len(inputs[0].shape or ()) != 3:
+        return
+    declared = (inputs[0].shape or ())[1:]
+    said = (metadata.sequence_length, metadata.features)
+    if any(isinstance(got, int) and got != want for got, want in zip(declared, said, strict=True)):
+        raise ModelFileError(
+            f"{path}: its metadata says {said[0]} frames of {said[1]} numbers, its input is {inputs[0].shape}; export"
+            " it again"
         )

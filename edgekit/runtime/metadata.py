@@ -10,6 +10,11 @@ from edgekit.artifacts import json_text, parse_json
 from edgekit.errors import ModelFileError
 
 PREFIX = "edgekit."
+
+#: Frames of a take, numbers of a frame, and numbers of a take that a file may ask for; a take is held in memory.
+MAX_FRAMES = MAX_FEATURES = 100_000
+MAX_TAKE = 2**26
+
 PREPROCESSING = ("standard", "hand", "hand+displacement")
 
 #: How a model's numbers are stored and computed, to what that means, for people.
@@ -51,7 +56,7 @@ class ModelMetadata:
     def from_props(cls, props: Mapping[str, str]) -> ModelMetadata | None:
         """The way back; None when there is no edgekit key. Keys of a newer edgekit are ignored.
 
-        Raises ModelFileError naming the key when a value is missing or of the wrong kind.
+        Raises ModelFileError naming the key when a value is missing, of the wrong kind or out of range.
         """
         if not any(key.startswith(PREFIX) for key in props):
             return None
@@ -60,6 +65,7 @@ class ModelMetadata:
             text = props.get(PREFIX + item.name)
             if text is not None:
                 values[item.name] = _parse(item.name, text)
+        _check_take(values)
         missing = [name for name in ("class_names", "sequence_length", "features") if name not in values]
         if missing:
             raise ModelFileError(f"metadata lacks {PREFIX}{missing[0]}; export the model again")
@@ -67,7 +73,22 @@ class ModelMetadata:
 
 
 _TUPLES = {"class_names", "parents"}
-_INTEGERS = {"sequence_length": 1, "features": 1, "parameters": 0, "macs": 0}
+#: Least and greatest of each number.
+_INTEGERS = {
+    "sequence_length": (1, MAX_FRAMES),
+    "features": (1, MAX_FEATURES),
+    "parameters": (0, 2**63 - 1),
+    "macs": (0, 2**63 - 1),
+}
+
+
+def _check_take(values: Mapping[str, Any]) -> None:
+    frames, features = values.get("sequence_length", 1), values.get("features", 1)
+    if frames * features > MAX_TAKE:
+        raise ModelFileError(
+            f"metadata {PREFIX}sequence_length {frames} times {PREFIX}features {features} is more than the {MAX_TAKE:,}"
+            " numbers that a take may have; export the model again"
+        )
 
 
 def _parse(name: str, text: str) -> Any:
@@ -75,13 +96,21 @@ def _parse(name: str, text: str) -> Any:
         value = parse_json(text)
     except ValueError:
         value = None
+    allowed = ""
     if name in _TUPLES:
-        good = isinstance(value, list) and all(isinstance(part, str) for part in value)
+        good = isinstance(value, list) and all(isinstance(part, str) and _is_text(part) for part in value)
         value = tuple(value) if good else value
     elif name in _INTEGERS:
-        good = type(value) is int and value >= _INTEGERS[name]
+        least, most = _INTEGERS[name]
+        good = type(value) is int and least <= value <= most
+        allowed = f", allowed {least} to {most}"
     else:
-        good = isinstance(value, str)
+        good = isinstance(value, str) and _is_text(value)
     if not good or (name == "class_names" and len(set(value)) != len(value)):
-        raise ModelFileError(f"metadata {PREFIX}{name} is damaged: {text[:80]!r}; export the model again")
+        raise ModelFileError(f"metadata {PREFIX}{name} is damaged: {text[:80]!r}{allowed}; export the model again")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written anywhere: half a surrogate pair can't."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

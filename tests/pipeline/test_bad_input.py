@@ -189,7 +189,7 @@ MODELS = [
     Case("evaluate", ("edgekit-work/model.int8.onnx", "edgekit quantize")),
     Case("evaluate foreign.onnx --data good.npz", ("foreign.onnx", "no class names")),
     Case("evaluate foreignshape.onnx --data good.npz", ("foreignshape.onnx", "26 class names for 2 outputs")),
-    Case("evaluate lying.onnx --data good.npz", ("lying.onnx", "1000000000", "export it again")),
+    Case("evaluate lying.onnx --data good.npz", ("lying.onnx", "1000000000", "export the model again")),
     Case("evaluate lying5.onnx --data good.npz", ("lying5.onnx", "5 numbers", "export it again")),
     Case("predict take.npy --model missing.onnx", ("missing.onnx", "no such file")),
     Case("predict take.npy", ("edgekit-work/model.int8.onnx", "no such file")),
