@@ -17,24 +17,25 @@ There is no such operator for GRU.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import InputError
+from edgekit.quantize.scopes import INT8_LSTM, OWN_DOMAINS, RECURRENT, Scopes
 from edgekit.quantize.settings import check_cell
 from edgekit.quantize.weights import (
     INT8_SUFFIX,
-    RECURRENT,
     SCALE_SUFFIX,
+    Names,
     quantize_rows,
     replace_initializers,
     replace_items,
 )
 
-OPERATOR, DOMAIN = "DynamicQuantizeLSTM", "com.microsoft"
+OPERATOR, DOMAIN = INT8_LSTM, "com.microsoft"
 ZERO_SUFFIX = "_zero_point"
 
 #: Where the operator reads the numbers, scales and zero points of W and R; 0 and 3 to 7 are as in LSTM.
@@ -43,37 +44,36 @@ W_INPUTS, R_INPUTS = (1, 8, 9), (2, 10, 11)
 
 def lstm_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """Those of the main graph."""
-    return [node for node in model.graph.node if node.op_type == "LSTM" and node.domain in ("", "ai.onnx")]
+    return [node for node in model.graph.node if node.op_type == "LSTM" and node.domain in OWN_DOMAINS]
 
 
-def check_recurrent(model: onnx.ModelProto, op_types: Mapping[str, int], name: str) -> None:
+def check_recurrent(model: onnx.ModelProto, name: str) -> None:
     """Raises InputError unless every recurrent node is an LSTM that DynamicQuantizeLSTM can stand for.
 
-    op_types: nodes by type, in all graphs and functions. Refused: GRU and RNN; no LSTM at all; one in a subgraph;
-    `layout` 1; W or R that is no float32 initializer, or that something else reads, too. name: for messages.
+    Call it for a model that scheme int8-weights covers, which the messages advise. Refused: GRU and RNN; no LSTM at
+    all; `layout` 1; W or R that something else reads, too. name: for messages.
     """
+    kinds = {node.op_type for scope in Scopes(model).all for node in scope.nodes if node.domain in OWN_DOMAINS}
     for kind in RECURRENT:
-        if op_types.get(kind):
+        if kind in kinds:
             check_cell("int8-dynamic", kind, name)
-    reason = _unsuited(model, op_types.get("LSTM", 0))
+    reason = _unsuited(model)
     if reason:
         raise InputError(f"{name}: {reason}, which scheme int8-dynamic does not cover; use scheme int8-weights")
 
 
-def _unsuited(model: onnx.ModelProto, lstms: int) -> str:
-    """Why not, or nothing. lstms: in all graphs and functions."""
+def _unsuited(model: onnx.ModelProto) -> str:
+    """Why not, or nothing."""
     nodes = lstm_nodes(model)
-    if not lstms:
+    if not nodes:
         return "it has no LSTM"
-    if len(nodes) < lstms:
-        return "an LSTM stands inside a subgraph or function"
-    readers = Counter(item for node in model.graph.node for item in node.input)
-    floats = {item.name for item in model.graph.initializer if item.data_type == onnx.TensorProto.FLOAT}
+    readers = Counter(name for scope in Scopes(model).all for node in scope.nodes for name in node.input)
+    readers.update(output.name for output in model.graph.output)
     for node in nodes:
         if any(item.name == "layout" and item.i for item in node.attribute):
             return f"LSTM '{node.name}' has layout 1"
-        if any(item not in floats or readers[item] > 1 for item in node.input[1:3]):
-            return f"LSTM '{node.name}' has weights that are computed, or that other nodes read, too"
+        if any(readers[item] > 1 for item in node.input[1:3]):
+            return f"LSTM '{node.name}' has weights that other nodes read, too"
     return ""
 
 
@@ -83,34 +83,38 @@ def quantize_lstms(model: onnx.ModelProto) -> None:
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     gone: set[str] = set()
     added: list[onnx.TensorProto] = []
+    names = Names(model)
     for node in lstm_nodes(model):
         weights = list(node.input[1:3])
         gone.update(weights)
-        added += [part for name in weights for part in _packed(tensors[name])]
-        _replace_lstm(node)
+        packed = [_packed(tensors[name], names) for name in weights]
+        added += [part for parts in packed for part in parts]
+        _replace_lstm(node, packed)
     replace_initializers(graph, gone, added)
     if all(item.domain != DOMAIN for item in model.opset_import):
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
 
 
-def _packed(weight: onnx.TensorProto) -> list[onnx.TensorProto]:
+def _packed(weight: onnx.TensorProto, names: Names) -> list[onnx.TensorProto]:
     """(directions, rows, in) as int8 (directions, in, rows), with scales and zero points (directions, rows)."""
     directions, rows, columns = weight.dims
     q, scale = quantize_rows(numpy_helper.to_array(weight).reshape(-1, columns), 0)
     turned = np.ascontiguousarray(q.reshape(directions, rows, columns).transpose(0, 2, 1))
     return [
-        numpy_helper.from_array(turned, weight.name + INT8_SUFFIX),
-        numpy_helper.from_array(scale.reshape(directions, rows), weight.name + SCALE_SUFFIX),
-        numpy_helper.from_array(np.zeros((directions, rows), np.int8), weight.name + ZERO_SUFFIX),
+        numpy_helper.from_array(turned, names.fresh(weight.name + INT8_SUFFIX)),
+        numpy_helper.from_array(scale.reshape(directions, rows), names.fresh(weight.name + SCALE_SUFFIX)),
+        numpy_helper.from_array(np.zeros((directions, rows), np.int8), names.fresh(weight.name + ZERO_SUFFIX)),
     ]
 
 
-def _replace_lstm(node: onnx.NodeProto) -> None:
-    """Same name, outputs, attributes and other inputs; `layout`, which is 0, is no attribute of the new operator."""
-    x, w, r, *others = node.input
+def _replace_lstm(node: onnx.NodeProto, packed: Sequence[Sequence[onnx.TensorProto]]) -> None:
+    """Same name, outputs, attributes and other inputs; `layout`, which is 0, is no attribute of the new operator.
+    packed: numbers, scales and zero points of W, then of R."""
+    x, _, _, *others = node.input
     others += [""] * (5 - len(others))
-    packed = [name + suffix for name in (w, r) for suffix in (SCALE_SUFFIX, ZERO_SUFFIX)]
+    numbers = [parts[0].name for parts in packed]
+    scaling = [part.name for parts in packed for part in parts[1:]]
     node.op_type, node.domain = OPERATOR, DOMAIN
-    replace_items(node.input, [x, w + INT8_SUFFIX, r + INT8_SUFFIX, *others, *packed])
+    replace_items(node.input, [x, *numbers, *others, *scaling])
     for item in [item for item in node.attribute if item.name == "layout"]:
         node.attribute.remove(item)

@@ -11,20 +11,36 @@ from onnx import helper
 
 from edgekit import __version__
 from edgekit.artifacts import sha256_bytes, write_bytes
-from edgekit.errors import InputError, ModelFileError
+from edgekit.errors import GateError, InputError, ModelFileError
+from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
-from edgekit.quantize.proof import QuantizationProof, prove_quantization
+from edgekit.quantize.outputs import (
+    EXPECTED,
+    RAISED,
+    RESULT,
+    SOURCE,
+    OutputCheck,
+    Run,
+    check_outputs,
+    open_source,
+    run_in_child,
+)
+from edgekit.quantize.proof import QuantizationProof, expected_model, prove_quantization, require_int8
+from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.weights import SUPPORTED, quantize_weights, weights_of_scheme
-from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata, inspect_model
+from edgekit.quantize.soundness import check_sound, nothing_to_quantise
+from edgekit.quantize.versions import Raised, raise_version
+from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
+from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata
+from edgekit.runtime.inspection import inspect_bytes, read_model
 
-_LEAST_OPSET = 13  # DequantizeLinear with one scale a row
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
 
 
 @dataclass(frozen=True)
 class QuantizeResult:
-    """What was written. metadata: the target's, None for files that edgekit did not export."""
+    """What was written. metadata: the target's, None for files that edgekit did not export. raised: from an older opset
+    or IR version, None where the source was new enough. outputs: of both files on made-up input."""
 
     source: Path
     target: Path
@@ -35,6 +51,8 @@ class QuantizeResult:
     sha256: str
     metadata: ModelMetadata | None
     proof: QuantizationProof
+    raised: Raised | None
+    outputs: OutputCheck
 
     @property
     def arithmetic(self) -> str:
@@ -51,31 +69,41 @@ class QuantizeResult:
         metadata = asdict(self.metadata) if self.metadata else None
         values = {**vars(self), "source": str(self.source), "target": str(self.target)}
         about = {"arithmetic": self.arithmetic, "batch_dependent": self.batch_dependent}
-        return {**values, **about, "metadata": metadata, "proof": self.proof.to_dict()}
+        made = {"raised": asdict(self.raised) if self.raised else None, "outputs": asdict(self.outputs)}
+        return {**values, **about, **made, "metadata": metadata, "proof": self.proof.to_dict()}
 
 
-def quantize_onnx(source: Path, target: Path, config: QuantizeConfig | None = None) -> QuantizeResult:
+def quantize_onnx(
+    source: Path, target: Path, config: QuantizeConfig | None = None, *, run: Run = run_in_child
+) -> QuantizeResult:
     """Write the int8 form of the fp32 ONNX file `source` to `target`, atomically; `source` is untouched.
 
-    Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX
-    file with LSTM, GRU, Gemm or MatMul weights in its main graph will do. Scheme int8-dynamic: LSTM layers
-    computed in int8 at batch 1 (see `quantize.dynamic`). Nothing is written unless the result is proven.
-    Raises ModelFileError for a source that is no ONNX model, InputError for one that is quantised already, has
-    nothing to quantise, an opset below 13, or, with int8-dynamic, no LSTM or any GRU or RNN; GateError when the
-    proof fails.
+    Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX file with
+    LSTM, GRU, Gemm or MatMul weights in its main graph will do. Scheme int8-dynamic: LSTM layers computed in int8 at
+    batch 1 (see `quantize.dynamic`). Files older than opset 13 are raised to it. run: what opens and runs the files.
+
+    Nothing is written unless the result is proven: what is int8 (`prove_quantization`), and that ONNX Runtime opens it
+    and computes the same as from the floats that the int8 numbers stand for (`check_outputs`). Raises ModelFileError
+    for a source that is no ONNX model, that ONNX Runtime can't open, that holds NaN, or that can't be raised;
+    InputError for one that is quantised already, has nothing to quantise, or, with int8-dynamic, has no LSTM or any GRU
+    or RNN; GateError when a weight of a recurrent layer would stay float, naming each, or the proof fails.
     """
     config = config or QuantizeConfig()
     source, target = Path(source), Path(target)
     if source.resolve() == target.resolve():
         raise InputError(f"{target}: source and target are the same file; give another target")
-    info = inspect_model(source)
-    content = source.read_bytes()
+    content = read_model(source)
+    info = inspect_bytes(content, source)
     _check_source(info)
-    model = _load(content, source)
-    quantized = _quantize(model, info, config)
-    metadata = _set_metadata(quantized, info, config)
-    result = _serialise(quantized, source)
-    proof = prove_quantization(content, result, config, str(target))
+    try:
+        made = _make(content, info, config, target)
+    except ModelFileError:
+        raise
+    except Exception:  # a graph that is not as ONNX has it, or a refusal whose advice needs a file that can be opened
+        open_source(content, config, source, run)
+        raise
+    outputs = check_outputs(made.files, config, source, target, run)
+    result = made.files[RESULT]
     write_bytes(target, result)
     return QuantizeResult(
         source=source,
@@ -85,22 +113,50 @@ def quantize_onnx(source: Path, target: Path, config: QuantizeConfig | None = No
         size_bytes=len(result),
         source_sha256=info.sha256,
         sha256=sha256_bytes(result),
-        metadata=metadata,
-        proof=proof,
+        metadata=made.metadata,
+        proof=replace(made.proof, source_size_bytes=len(content)),
+        raised=made.raised,
+        outputs=outputs,
     )
 
 
-def _quantize(model: onnx.ModelProto, info: ModelInfo, config: QuantizeConfig) -> onnx.ModelProto:
-    """A copy in the scheme's form. Raises InputError where there is nothing to quantise or the scheme does not fit."""
+@dataclass(frozen=True)
+class _Made:
+    """A result that is proven as far as its bytes go, with the files that `check_outputs` runs."""
+
+    files: dict[str, bytes]
+    metadata: ModelMetadata | None
+    proof: QuantizationProof
+    raised: Raised | None
+
+
+def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path) -> _Made:
+    name = str(info.path)
+    model, raised = raise_version(_load(content, info.path), name)
+    check_sound(model, name)
+    before = content if raised is None else model.SerializeToString(deterministic=True)
+    quantized = _quantize(model, config, name)
+    metadata = _set_metadata(quantized, info, config)
+    result = quantized.SerializeToString(deterministic=True)
+    _check_valid(before, result, target)
+    files = {SOURCE: content} if raised is None else {SOURCE: content, RAISED: before}
+    proof = prove_quantization(before, result, config, str(target))
+    if config.scheme == "int8-weights":
+        files[EXPECTED] = expected_model(before, result, config, str(target))
+    return _Made({**files, RESULT: result}, metadata, proof, raised)
+
+
+def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> onnx.ModelProto:
+    """A copy in the scheme's form. Raises GateError where a recurrent weight would stay float whatever its size and the
+    scheme, InputError where there is nothing to quantise or the scheme does not fit."""
+    every = quantize_weights(model, find_weights(model, 1))
+    require_int8(recurrent_left_float(Scopes(every), config.min_elements), name)
     dynamic = config.scheme == "int8-dynamic"
     if dynamic:
-        check_recurrent(model, info.op_types, str(info.path))
+        check_recurrent(model, name)
     weights = weights_of_scheme(model, config)
     if not weights:
-        raise InputError(
-            f"{info.path}: nothing to quantise: no float32 weights of {config.min_elements} elements or more"
-            f" in its {', '.join(SUPPORTED)} nodes"
-        )
+        raise nothing_to_quantise(model, config, name)
     stored = [weight for weight in weights if not (dynamic and weight.op_type == "LSTM")]
     quantized = quantize_weights(model, stored)
     if dynamic:
@@ -113,12 +169,6 @@ def _check_source(info: ModelInfo) -> None:
     if found or (info.metadata is not None and info.metadata.scheme != "fp32"):
         reason = f"it holds {', '.join(found)}" if found else f"its scheme is {info.metadata and info.metadata.scheme}"
         raise InputError(f"{info.path}: quantised already ({reason}); give the fp32 file that it was made from")
-    opset = info.opsets.get("", info.opsets.get("ai.onnx", 0))
-    if opset < _LEAST_OPSET:
-        raise InputError(
-            f"{info.path}: opset {opset}; int8 weights need {_LEAST_OPSET} or newer: export it again, or use"
-            f" onnx.version_converter.convert_version(model, {_LEAST_OPSET})"
-        )
 
 
 def _load(content: bytes, path: Path) -> onnx.ModelProto:
@@ -128,14 +178,15 @@ def _load(content: bytes, path: Path) -> onnx.ModelProto:
         raise ModelFileError(f"{path}: onnx can't read it: {error}; export it again") from error
 
 
-def _serialise(model: onnx.ModelProto, source: Path) -> bytes:
-    """Bytes of the checked model."""
-    try:
-        onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        raise ModelFileError(f"{source}: not a valid ONNX model: {error}; export it again") from error
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
+def _check_valid(before: bytes, after: bytes, target: Path) -> None:
+    """Raises GateError where onnx's checker accepts the source and not the result; ONNX Runtime has the last word."""
+    for content, checked in ((before, False), (after, True)):
+        try:
+            onnx.checker.check_model(content)
+        except onnx.checker.ValidationError as error:
+            if not checked:
+                return
+            raise GateError(f"{target}: no valid ONNX model: {error}; please report it as a bug") from error
 
 
 def _set_metadata(model: onnx.ModelProto, info: ModelInfo, config: QuantizeConfig) -> ModelMetadata | None:

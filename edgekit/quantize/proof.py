@@ -1,9 +1,13 @@
-"""Proof of what was quantised, from the two files' bytes: quantisers that skip an LSTM do so silently."""
+"""Proof of what was quantised, from the two files' bytes: quantisers that skip an LSTM do so silently.
+
+Recurrent weights are traced from the operators back to what the file holds (`quantize.coverage`), not looked up the way
+in which they were found for quantisation.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,12 +17,25 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgekit.errors import GateError
+from edgekit.quantize.coverage import LeftFloat, StayedFloat, left_float, recurrent_left_float
 from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
+from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.weights import RECURRENT, Weight, dequantize_rows, find_weights, weights_of_scheme
+from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, weights_of_scheme
 
 #: int8 numbers, their scales, and the axis of the rows that have one each.
 Place = tuple[NDArray[Any], NDArray[np.float32], int]
+
+#: What helps, by remedy.
+REMEDIES: Mapping[str, str] = {
+    "fold": "let ONNX Runtime fold what is constant, then quantise folded.onnx:\n"
+    '  python -c "import sys, onnxruntime as o; s = o.SessionOptions(); s.optimized_model_filepath = sys.argv[2];'
+    " s.graph_optimization_level = o.GraphOptimizationLevel.ORT_ENABLE_BASIC; o.InferenceSession(sys.argv[1], s,"
+    " providers=['CPUExecutionProvider'])\" MODEL.onnx folded.onnx",
+    "float32": "export the model again in float32",
+    "": "edgekit can't quantise such layers; use the file as it is, or export the model again with its recurrent layers"
+    " in the main graph and their weights as plain float32 initializers",
+}
 
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
 
@@ -43,16 +60,18 @@ class QuantizedTensor:
 class QuantizationProof:
     """What the quantised file holds.
 
-    tensors: the quantised weights. op_types: nodes of the main graph by type. int8_bytes: of all int8
-    initializers. remaining_fp32_bytes: float32 tensors of all graphs, scales included. left_large: float32
-    initializers that would be large enough but belong to operators that this scheme does not cover.
+    tensors: the quantised weights. op_types: nodes of the main graph by type. int8_bytes: of all int8 initializers.
+    remaining_fp32_bytes, remaining_float_bytes: float32 tensors, and those of all float types, wherever they are,
+    scales included. left_float: float tensors that would be large enough but are not covered, wherever they are; no
+    weights of recurrent layers are among them.
     """
 
     tensors: tuple[QuantizedTensor, ...]
     op_types: Mapping[str, int]
     int8_bytes: int
     remaining_fp32_bytes: int
-    left_large: tuple[str, ...]
+    remaining_float_bytes: int
+    left_float: tuple[LeftFloat, ...]
     source_size_bytes: int
     size_bytes: int
 
@@ -63,6 +82,17 @@ class QuantizationProof:
         return 1.0 - sum(tensor.bytes_after for tensor in self.tensors) / before
 
     @property
+    def left_large(self) -> tuple[str, ...]:
+        """Names of `left_float`."""
+        return tuple(left.name for left in self.left_float)
+
+    @property
+    def covered_ratio(self) -> float:
+        """Part of the large weights that became int8, by their bytes before: 1 where none was left float."""
+        covered = sum(tensor.bytes_before for tensor in self.tensors)
+        return covered / (covered + sum(left.bytes for left in self.left_float))
+
+    @property
     def file_reduction_ratio(self) -> float:
         """How much smaller the file is."""
         return 1.0 - self.size_bytes / self.source_size_bytes
@@ -70,6 +100,8 @@ class QuantizationProof:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         ratios = {
+            "left_large": self.left_large,
+            "covered_ratio": self.covered_ratio,
             "weight_reduction_ratio": self.weight_reduction_ratio,
             "file_reduction_ratio": self.file_reduction_ratio,
         }
@@ -79,37 +111,66 @@ class QuantizationProof:
 def prove_quantization(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> QuantizationProof:
     """Read both serialised models anew and compare them. name: of the target, for messages.
 
-    Raises GateError when a weight that should be int8 is not, when an element is off by more than half its scale,
-    or when the main graph lost or gained an operator besides DequantizeLinear and Reshape; with int8-dynamic,
-    besides each LSTM's change into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
+    Raises GateError when a weight of a recurrent layer, or another one that should be int8, is not, wherever it is;
+    when an element is off by more than half its scale; or when the main graph lost or gained an operator besides
+    DequantizeLinear and Reshape; with int8-dynamic, besides each LSTM's change into a DynamicQuantizeLSTM of the same
+    inputs, outputs and attributes.
     """
     before, after = onnx.load_from_string(source), onnx.load_from_string(target)
+    scopes = Scopes(after)
+    require_int8(recurrent_left_float(scopes, config.min_elements), name)
     missed = find_weights(after, config.min_elements)
     if missed:
         names = ", ".join(weight.name for weight in missed)
         raise GateError(f"{name}: still float32 after quantisation: {names}; this is a bug, please report it")
-    dynamic = config.scheme == "int8-dynamic"
-    _check_operators(before, after, dynamic, name)
-    places = _dynamic_places(before, after, name) if dynamic else {}
+    _check_operators(before, after, config.scheme == "int8-dynamic", name)
     originals = {tensor.name: tensor for tensor in before.graph.initializer}
-    tensors = []
-    for weight in weights_of_scheme(before, config):
-        q, scale, axis = places[weight.name] if weight.name in places else _stored_place(weight, after, name)
-        tensors.append(_compare(weight, numpy_helper.to_array(originals[weight.name]), q, scale, axis, name))
-    settled = {item for node in after.graph.node if node.op_type in (*RECURRENT, OPERATOR) for item in node.input[3:]}
+    tensors = [
+        _compare(weight, numpy_helper.to_array(originals[weight.name]), *place, name)
+        for weight, place in _places(before, after, config, name)
+    ]
+    floats = scopes.floats()
     return QuantizationProof(
         tensors=tuple(tensors),
         op_types=_count_ops(after),
         int8_bytes=sum(len(t.raw_data) for t in after.graph.initializer if t.data_type == onnx.TensorProto.INT8),
-        remaining_fp32_bytes=sum(4 * int(np.prod(t.dims)) for t in _float_tensors(after.graph)),
-        left_large=tuple(
-            t.name
-            for t in _float_tensors(after.graph)
-            if len(t.dims) >= 2 and np.prod(t.dims) >= config.min_elements and t.name not in settled
-        ),
+        remaining_fp32_bytes=sum(held.bytes for held in floats if held.kind == onnx.TensorProto.FLOAT),
+        remaining_float_bytes=sum(held.bytes for held in floats),
+        left_float=tuple(left_float(scopes, config.min_elements)),
         source_size_bytes=len(source),
         size_bytes=len(target),
     )
+
+
+def require_int8(stayed: Sequence[StayedFloat], name: str) -> None:
+    """Raises GateError naming every weight of a recurrent layer that stayed float, why, and what helps."""
+    if not stayed:
+        return
+    remedies = {each.remedy for each in stayed}
+    advice = REMEDIES["" if "" in remedies else "float32" if "float32" in remedies else "fold"]
+    listed = "".join(f"\n  {each}" for each in stayed)
+    what = "a weight of a recurrent layer" if len(stayed) == 1 else f"{len(stayed)} weights of recurrent layers"
+    raise GateError(f"{name}: {what} would stay float, so nothing was written:{listed}\n{advice}")
+
+
+def expected_model(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> bytes:
+    """The source with the floats that the target's int8 numbers stand for."""
+    before, after = onnx.load_from_string(source), onnx.load_from_string(target)
+    originals = {tensor.name: tensor for tensor in before.graph.initializer}
+    for weight, (q, scale, axis) in _places(before, after, config, name):
+        values = dequantize_rows(q, scale, axis).reshape(weight.shape)
+        originals[weight.name].CopyFrom(numpy_helper.from_array(values, weight.name))
+    content: bytes = before.SerializeToString(deterministic=True)
+    return content
+
+
+def _places(
+    before: onnx.ModelProto, after: onnx.ModelProto, config: QuantizeConfig, name: str
+) -> Iterator[tuple[Weight, Place]]:
+    """Each weight that should be int8, with its numbers."""
+    dynamic = _dynamic_places(before, after, name) if config.scheme == "int8-dynamic" else {}
+    for weight in weights_of_scheme(before, config):
+        yield weight, dynamic[weight.name] if weight.name in dynamic else _stored_place(weight, after, name)
 
 
 def _count_ops(model: onnx.ModelProto) -> dict[str, int]:
@@ -120,10 +181,9 @@ def _check_operators(before: onnx.ModelProto, after: onnx.ModelProto, dynamic: b
     was, now = Counter(_count_ops(before)), Counter(_count_ops(after))
     if dynamic:
         was[OPERATOR] += was.pop("LSTM", 0)
-    changed = (was - now) + (now - was)
-    extra = sorted(set(changed) - {"DequantizeLinear", "Reshape"})
-    if extra:
-        raise GateError(f"{name}: quantisation changed operators {', '.join(extra)}; please report it as a bug")
+    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape"})
+    if changed:
+        raise GateError(f"{name}: quantisation changed operators {', '.join(changed)}; please report it as a bug")
 
 
 def _dynamic_places(before: onnx.ModelProto, after: onnx.ModelProto, name: str) -> dict[str, Place]:
@@ -171,7 +231,7 @@ def _compare(
     error = np.abs(dequantize_rows(q, scale, axis).astype(np.float64) - rows)
     per_row = error.max(axis=tuple(k for k in range(q.ndim) if k != axis))
     worst = float((per_row / scale).max())
-    if q.dtype != np.int8 or worst > 0.5 + _FLOAT_SLACK:
+    if q.dtype != np.int8 or not worst <= 0.5 + _FLOAT_SLACK:
         raise GateError(
             f"{name}: weight {weight.name} is {q.dtype}, off by {worst:.3f} scales; allowed int8 and 0.5;"
             " please report it as a bug"
@@ -185,14 +245,3 @@ def _compare(
         max_error=float(error.max()),
         max_error_scales=worst,
     )
-
-
-def _float_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Float32 initializers and constants of a graph and of the graphs inside its nodes."""
-    tensors = list(graph.initializer)
-    for node in graph.node:
-        for attribute in node.attribute:
-            tensors += [attribute.t] if attribute.HasField("t") else []
-            for inner in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
-                yield from _float_tensors(inner)
-    yield from (tensor for tensor in tensors if tensor.data_type == onnx.TensorProto.FLOAT)

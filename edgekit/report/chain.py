@@ -170,4 +170,42 @@ def quantized_text(result: Mapping[str, Any]) -> str:
         f" ({percent(proof['file_reduction_ratio'])} smaller); {SCHEMES[result['scheme']]}"
     )
     weights = table(["weight", "of", "shape", "before", "after"], rows, left=3)
-    return "\n".join([weights, summary, *_scheme_notes(result["scheme"])])
+    notes = [*_left_lines(proof), *_raised_lines(result["raised"]), _outputs_line(result["outputs"])]
+    return "\n".join([weights, summary, *notes, *_scheme_notes(result["scheme"])])
+
+
+def _left_lines(proof: Mapping[str, Any]) -> list[str]:
+    """Large float tensors that are no int8: a table, and what they are of the whole."""
+    left = proof["left_float"]
+    if not left:
+        return []
+    rows = [
+        [each["name"], ", ".join(each["of"]) or "nothing", "x".join(map(str, each["shape"])), each["dtype"],
+         size(each["bytes"]), each["reason"] or "not covered"]
+        for each in left
+    ]  # fmt: skip
+    return [
+        f"Left float: {len(left)} large tensors; of all large weights' bytes {percent(proof['covered_ratio'])} became"
+        " int8",
+        table(["left float", "read by", "shape", "type", "size", "why"], rows, left=4),
+    ]
+
+
+def _raised_lines(raised: Mapping[str, Any] | None) -> list[str]:
+    if raised is None:
+        return []
+    (opset, new_opset), (ir, new_ir) = raised["opset"], raised["ir_version"]
+    return [f"Raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}, as int8 needs it"]
+
+
+def _outputs_line(outputs: Mapping[str, Any]) -> str:
+    """What came of opening and running both files."""
+    runtime = f"ONNX Runtime {outputs['onnxruntime']}"
+    if outputs["max_abs_difference"] is None:
+        return f"Opened by {runtime}; outputs were not compared: {outputs['reason']}"
+    sizes = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in outputs["sizes"].items())
+    note = f"; {outputs['reason']}" if outputs["reason"] else ""
+    return (
+        f"Opened and run by {runtime} on made-up input ({sizes}): outputs differ from fp32's by"
+        f" {outputs['max_abs_difference']:.2g} at most, of {outputs['largest_output']:.2g}{note}"
+    )

@@ -212,52 +212,39 @@ def test_a_gru_is_refused_with_the_reason_before_anything_is_written(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
-def _computed_weights(model: onnx.ModelProto) -> None:
-    """As torch's own exporter leaves them: the weight comes out of a node."""
-    lstm = next(node for node in model.graph.node if node.op_type == "LSTM")
-    model.graph.node.insert(0, helper.make_node("Identity", [lstm.input[1]], ["computed"]))
-    next(node for node in model.graph.node if node.op_type == "LSTM").input[1] = "computed"
-
-
-def _shared_weights(model: onnx.ModelProto) -> None:
-    lstm = next(node for node in model.graph.node if node.op_type == "LSTM")
-    model.graph.node.append(helper.make_node("Identity", [lstm.input[2]], ["copy"]))
-
-
-def _batch_first(model: onnx.ModelProto) -> None:
-    lstm = next(node for node in model.graph.node if node.op_type == "LSTM")
-    lstm.attribute.append(helper.make_attribute("layout", 1))
-
-
-def _inside_a_branch(model: onnx.ModelProto) -> None:
-    lstm = next(node for node in model.graph.node if node.op_type == "LSTM")
-    branch = helper.make_graph([lstm], "branch", [], [])
-    model.graph.node.append(helper.make_node("If", ["landmarks"], ["z"], then_branch=branch, else_branch=branch))
-
-
-def _none(model: onnx.ModelProto) -> None:
-    for node in model.graph.node:
-        node.op_type = "Identity" if node.op_type == "LSTM" else node.op_type
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (_computed_weights, "weights that are computed"),
-        (_shared_weights, "that other nodes read, too"),
-        (_batch_first, "layout 1"),
-        (_inside_a_branch, "inside a subgraph"),
-        (_none, "has no LSTM"),
-    ],
-)
-def test_an_lstm_that_would_stay_fp32_or_change_is_refused_by_name(tmp_path: Path, change: Any, reason: str) -> None:
+def test_a_shared_weight_is_refused_with_advice_that_works(tmp_path: Path) -> None:
     source = _exported(tmp_path)
     model = onnx.load(source)
-    change(model)
+    lstm = next(node for node in model.graph.node if node.op_type == "LSTM")
+    model.graph.node.append(helper.make_node("Identity", [lstm.input[2]], ["copy"]))
     source.write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match=rf"model\.onnx: .*{reason}.*use scheme int8-weights"):
+    with pytest.raises(InputError, match=r"model\.onnx: .*that other nodes read, too.*use scheme int8-weights"):
         quantize_onnx(source, tmp_path / "model.int8.onnx", DYNAMIC)
     assert not (tmp_path / "model.int8.onnx").exists()
+    assert quantize_onnx(source, tmp_path / "model.int8.onnx").proof.left_float == ()
+
+
+def test_a_weight_that_a_branch_reads_is_shared(tmp_path: Path) -> None:
+    source = _exported(tmp_path)
+    model = onnx.load(source)
+    outer = helper.make_tensor_value_info("kept", TensorProto.FLOAT, None)
+    branch = helper.make_graph([helper.make_node("Identity", ["W0"], ["kept"])], "branch", [], [outer])
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    model.graph.node.append(helper.make_node("If", ["yes"], ["copy"], then_branch=branch, else_branch=branch))
+    source.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="that other nodes read, too"):
+        quantize_onnx(source, tmp_path / "model.int8.onnx", DYNAMIC)
+
+
+def test_a_file_without_an_lstm_is_refused_with_advice_that_works(tmp_path: Path) -> None:
+    weight = numpy_helper.from_array(np.ones((40, 50), np.float32), "w")
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, k]) for n, k in (("x", 40), ("y", 50)))
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight])
+    source = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), source)
+    with pytest.raises(InputError, match="it has no LSTM, which scheme int8-dynamic does not cover; use scheme int8-w"):
+        quantize_onnx(source, tmp_path / "model.int8.onnx", DYNAMIC)
+    quantize_onnx(source, tmp_path / "model.int8.onnx")
 
 
 def test_an_int8_dynamic_file_is_not_quantised_again(tmp_path: Path, quantized: Path) -> None:

@@ -1,0 +1,214 @@
+"""What stays float in a file, and why: recurrent weights first, then every other large tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx
+
+from edgekit.quantize.origins import Origin, carried, trace
+from edgekit.quantize.scopes import FLOATS, INT8_LSTM, OWN_DOMAINS, RECURRENT, Held, Scope, Scopes, node_title
+
+#: Where a recurrent operator reads W and R, and its biases, states and peepholes.
+_WEIGHTS, _SETTLED = {1: "W", 2: "R"}, slice(3, 8)
+_PRODUCTS = ("MatMul", "Gemm")
+#: Operators that move numbers and leave them as they are.
+_MOVING_NAMES = "Cast Concat Constant Expand Identity Reshape Slice Split Squeeze Transpose Unsqueeze"
+_MOVING = frozenset(_MOVING_NAMES.split())
+_CHOICES = ("If", "Loop", "Scan")
+
+#: What would help: folding constants, exporting in float32; or nothing that is known to.
+Remedy = Literal["fold", "float32", ""]
+
+
+@dataclass(frozen=True)
+class StayedFloat:
+    """A weight of a recurrent layer that is not int8. of: the operator, for people. part: W or R, or the whole of a
+    product in a loop. tensors: those that hold its numbers."""
+
+    of: str
+    part: str
+    tensors: tuple[str, ...]
+    reason: str
+    remedy: Remedy
+
+    def __str__(self) -> str:
+        held = f" ({', '.join(self.tensors[:4])}{', ...' if len(self.tensors) > 4 else ''})" if self.tensors else ""
+        return f"{self.part} of {self.of}{held}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class LeftFloat:
+    """A large float tensor that is no weight of a recurrent layer. of: the operators that read it, by type. bytes: of
+    its numbers. reason: why it could not be int8 anyway; empty where only its operators are not covered."""
+
+    name: str
+    of: tuple[str, ...]
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    reason: str
+
+
+def recurrent_nodes(scopes: Scopes) -> Iterator[tuple[Scope, onnx.NodeProto]]:
+    """Every LSTM, GRU and RNN, also those of other domains, wherever it is; no int8 ones, and no calls of functions."""
+    for scope in scopes.all:
+        for node in scope.nodes:
+            named = node.op_type.upper().endswith(RECURRENT) and node.op_type != INT8_LSTM
+            if named and scopes.function(node) is None:
+                yield scope, node
+
+
+def recurrent_left_float(scopes: Scopes, min_elements: int) -> list[StayedFloat]:
+    """Weights of recurrent layers that are not int8, of any size. And recurrent layers written by hand, with weights of
+    `min_elements` or more: products of a loop's state, and products that are multiplied by the same weight again."""
+    return [
+        *_left_by_operators(scopes),
+        *_left_in_loops(scopes, min_elements),
+        *_left_unrolled(scopes, min_elements),
+    ]
+
+
+def _left_by_operators(scopes: Scopes) -> Iterator[StayedFloat]:
+    for scope, node in recurrent_nodes(scopes):
+        for position, part in _WEIGHTS.items():
+            for_part = node.input[position : position + 1]
+            origins = trace(scopes, [(scope, name) for name in for_part]).origins
+            floats = [origin for origin in origins if not origin.scale and _is_float(origin)]
+            if floats or (not origins and node.domain in OWN_DOMAINS):
+                yield _stayed(scope, node_title(node), part, floats)
+
+
+def _is_float(origin: Origin) -> bool:
+    return origin.held is None or origin.held.kind in FLOATS
+
+
+def _left_in_loops(scopes: Scopes, min_elements: int) -> Iterator[StayedFloat]:
+    for scope in scopes.all:
+        loops = [body for body in _around(scope) if carried(body)]
+        for node in scope.nodes if loops else ():
+            if node.op_type in _PRODUCTS and node.domain in OWN_DOMAINS:
+                yield from _left_in_product(scopes, scope, loops, node, min_elements)
+
+
+def _left_in_product(
+    scopes: Scopes, scope: Scope, loops: Sequence[Scope], node: onnx.NodeProto, min_elements: int
+) -> Iterator[StayedFloat]:
+    traces = [trace(scopes, [(scope, name)]) for name in node.input[:2]]
+    for own, other in zip(traces, reversed(traces), strict=True):
+        large = _large(own.origins, min_elements)
+        varies = any(own.passes(body, carried(body)) for body in loops)
+        if large and not varies and any(other.passes(body, carried(body)) for body in loops):
+            of = f"{node_title(node)}, which multiplies a loop's state as recurrent layers do"
+            yield _stayed(scope, of, "weight", large)
+
+
+def _large(origins: Sequence[Origin], min_elements: int) -> list[Origin]:
+    """Those that are large float tensors of the file."""
+    held = [origin for origin in origins if origin.held is not None and not origin.scale and _is_float(origin)]
+    return [origin for origin in held if origin.held is not None and origin.held.elements >= min_elements]
+
+
+def _left_unrolled(scopes: Scopes, min_elements: int) -> Iterator[StayedFloat]:
+    for scope in scopes.all:
+        users: dict[str, list[tuple[onnx.NodeProto, str, Origin]]] = {}
+        for node in scope.nodes:
+            if node.op_type in _PRODUCTS and node.domain in OWN_DOMAINS and len(node.input) > 1:
+                for name, other in (node.input[:2], node.input[1::-1]):
+                    for origin in _large(trace(scopes, [(scope, name)]).origins, min_elements):
+                        if origin.held is not None and _MOVING.issuperset(origin.via):
+                            users.setdefault(origin.held.key, []).append((node, other, origin))
+        for products in users.values():
+            last, other, origin = products[-1]
+            earlier = [name for node, _, _ in products if node is not last for name in node.output]
+            if earlier and trace(scopes, [(scope, other)]).passes(scope, earlier):
+                of = f"{len(products)} products, each with what the one before gave, as recurrent layers do"
+                yield _stayed(scope, of, "weight", [origin])
+
+
+def _around(scope: Scope, depth: int = 0) -> Iterator[Scope]:
+    """The graphs around a scope, and around the calls of a function."""
+    for each in scope.bodies:
+        yield each
+        for caller, _ in each.calls if depth < 20 else ():
+            yield from _around(caller, depth + 1)
+
+
+def _stayed(scope: Scope, of: str, part: str, origins: Sequence[Origin]) -> StayedFloat:
+    reasons = _reasons(scope, origins)
+    remedies = {remedy for _, remedy in reasons}
+    names = dict.fromkeys(origin.held.name for origin in origins if origin.held is not None)
+    remedy: Remedy = "" if "" in remedies else "float32" if "float32" in remedies else "fold"
+    return StayedFloat(of, part, tuple(names), " and ".join(reason for reason, _ in reasons), remedy)
+
+
+def _reasons(scope: Scope, origins: Sequence[Origin]) -> list[tuple[str, Remedy]]:
+    """Why a weight was passed over, and what would help."""
+    found: list[tuple[str, Remedy]] = []
+    held = [origin.held for origin in origins if origin.held is not None]
+    if scope.title:
+        found.append((f"the operator stands in {scope.title}", "fold" if scope.outer is None else ""))
+    outside = sorted({repr(origin.outside) for origin in origins if origin.held is None})
+    if outside or not origins:
+        found.append((f"it is not in the file but comes from input {', '.join(outside) or 'none'} in each run", ""))
+    types = sorted({each.dtype for each in held} - {"float32"})
+    if types:
+        found.append((f"it is {' and '.join(types)}, where only float32 becomes int8", "float32"))
+    if any(each.sparse for each in held):
+        found.append(("it is a sparse tensor", ""))
+    via = dict.fromkeys(operator for origin in origins for operator in origin.via if operator != "Constant")
+    if via and not outside:
+        computed = f"it is no initializer, but computed in the graph by {', '.join(via)}"
+        found.append((computed, "" if set(_CHOICES) & set(via) else "fold"))
+    elif any(each.constant for each in held):
+        found.append(("it is no initializer, but held by a Constant node", "fold"))
+    return found or [("it was passed over, which is a bug: please report it", "")]
+
+
+def left_float(scopes: Scopes, min_elements: int) -> list[LeftFloat]:
+    """Float tensors of `min_elements` or more, wherever they are, but scales of int8 numbers, and biases, states and
+    peepholes of recurrent layers, which stay float32 by design."""
+    settled = _settled(scopes)
+    readers = _readers(scopes)
+    return [
+        LeftFloat(held.name, readers.get(held.key, ()), held.dtype, held.shape, held.bytes, _why(held))
+        for held in scopes.floats()
+        if held.elements >= min_elements and held.key not in settled
+    ]
+
+
+def _why(held: Held) -> str:
+    reasons = [f"it is {held.dtype}"] if held.dtype != "float32" else []
+    return ", ".join([*reasons, *(["no initializer, but in a node"] if held.constant else [])])
+
+
+def _settled(scopes: Scopes) -> set[str]:
+    places = []
+    for scope in scopes.all:
+        for node in scope.nodes:
+            own = node.domain in OWN_DOMAINS
+            if (own and node.op_type in RECURRENT) or node.op_type == INT8_LSTM:
+                places += [(scope, name) for name in node.input[_SETTLED]]
+                places += [(scope, name) for name in node.input[8:]]
+            elif own and node.op_type == "DequantizeLinear":
+                places += [(scope, name) for name in node.input[1:]]
+    origins = trace(scopes, places).origins
+    return {origin.held.key for origin in origins if origin.held is not None and _MOVING.issuperset(origin.via)}
+
+
+def _readers(scopes: Scopes) -> dict[str, tuple[str, ...]]:
+    """The operators that read each tensor themselves, by type, and where they stand if not in the main graph."""
+    found: dict[str, dict[str, None]] = {}
+    for scope in scopes.all:
+        inside = f" in {scope.title}" if scope.title else ""
+        for index, node in enumerate(scope.nodes):
+            held = [*scope.constants[index], *(each for name in node.input for each in _tensor(scope, name))]
+            for each in held:
+                found.setdefault(each.key, {})[f"{node.op_type}{inside}"] = None
+    return {key: tuple(names) for key, names in found.items()}
+
+
+def _tensor(scope: Scope, name: str) -> list[Held]:
+    return next(([each.tensors[name]] for each in scope.bodies if name in each.tensors), [])

@@ -1,0 +1,124 @@
+"""Whether a model's weights can be worked on: their shapes, their numbers, and whether there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+
+from edgekit.errors import InputError, ModelFileError
+from edgekit.quantize.coverage import LeftFloat, left_float, recurrent_nodes
+from edgekit.quantize.origins import trace
+from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Held, Scopes, node_title
+from edgekit.quantize.settings import QuantizeConfig
+from edgekit.quantize.weights import SUPPORTED, find_weights
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+#: Fewest and most inputs of the operators whose weights are worked on.
+_INPUTS = {"LSTM": (3, 8), "GRU": (3, 6), "RNN": (3, 6), "Gemm": (2, 3), "MatMul": (2, 2)}
+#: Operators whose float tensors have to be finite.
+_WEIGHTED = {*SUPPORTED, "Conv", "ConvTranspose"}
+
+
+def check_sound(model: onnx.ModelProto, name: str) -> None:
+    """Raises ModelFileError for an operator with too few or too many inputs, for weights of a recurrent layer that have
+    not the shape of such, and for NaN or infinity in weights, naming each. name: of the file."""
+    scopes = Scopes(model)
+    for title, reason in _malformed(scopes):
+        raise ModelFileError(f"{name}: {title} {reason}; the file is damaged, export it again")
+    spoiled = list(_spoiled(scopes))
+    if spoiled:
+        raise ModelFileError(
+            f"{name}: {'; '.join(spoiled)}; train the model again, or export it from a good checkpoint"
+        )
+
+
+def _malformed(scopes: Scopes) -> Iterator[tuple[str, str]]:
+    for scope in scopes.all:
+        for node in scope.nodes:
+            if node.domain not in OWN_DOMAINS or node.op_type not in _INPUTS:
+                continue
+            least, most = _INPUTS[node.op_type]
+            if not least <= len(node.input) <= most or not all(node.input[:least]):
+                yield node_title(node), f"has {len(node.input)} inputs, expected {least} to {most}"
+            elif node.op_type in RECURRENT:
+                shapes = [scope.tensors[each].shape if each in scope.tensors else None for each in node.input[1:3]]
+                yield from ((node_title(node), reason) for reason in _misshapen(node, *shapes))
+
+
+def _misshapen(
+    node: onnx.NodeProto, weight: tuple[int, ...] | None, recurrent: tuple[int, ...] | None
+) -> Iterator[str]:
+    """Shapes of W (directions, gates * hidden, in) and R (directions, gates * hidden, hidden) that are not so."""
+    attributes = {item.name: item for item in node.attribute}
+    gates = _GATES[node.op_type]
+    hidden = attributes["hidden_size"].i if "hidden_size" in attributes else None
+    both = "direction" in attributes and attributes["direction"].s == b"bidirectional"
+    for part, shape in (("W", weight), ("R", recurrent)):
+        if shape is None:
+            continue
+        size = "x".join(map(str, shape))
+        wanted = (2 if both else 1, shape[1] if hidden is None and len(shape) == 3 else gates * (hidden or 0))
+        if len(shape) != 3 or shape[:2] != wanted:
+            yield f"has {part} of shape {size or '()'}, expected {wanted[0]}x{wanted[1]}x..."
+        elif part == "R" and shape[1] != gates * shape[2]:
+            yield f"has R of shape {size}, expected {gates} * hidden rows for hidden columns"
+
+
+def _spoiled(scopes: Scopes) -> Iterator[str]:
+    """Tensors with NaN, and with infinity where an operator multiplies by them. Single numbers are no weights."""
+    weights = _weights(scopes)
+    for held in scopes.floats():
+        if held.elements < 2:
+            continue
+        values = np.asarray(held.values())
+        if held.key not in weights and values.dtype.kind in "fc" and not np.isnan(values).any():
+            continue
+        finite = np.isfinite(values.astype(np.complex128 if values.dtype.kind == "c" else np.float64))
+        if not finite.all():
+            yield f"{int((~finite).sum()):,} of the {held.elements:,} numbers of '{held.name}' are NaN or infinite"
+
+
+def _weights(scopes: Scopes) -> set[str]:
+    places = [
+        (scope, name)
+        for scope in scopes.all
+        for node in scope.nodes
+        if node.op_type in _WEIGHTED and node.domain in OWN_DOMAINS
+        for name in node.input
+        if name in scope.tensors
+    ]
+    places += [(scope, name) for scope, node in recurrent_nodes(scopes) for name in node.input[1:4]]
+    return {origin.held.key for origin in trace(scopes, places).origins if origin.held is not None}
+
+
+def nothing_to_quantise(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> InputError:
+    """The error for a model without a weight that the scheme covers: what it has, and what helps."""
+    least = config.min_elements
+    small = find_weights(model, 1)
+    start = f"{name}: nothing to quantise:"
+    if small:
+        largest = max(small, key=lambda weight: int(np.prod(weight.shape)))
+        size = int(np.prod(largest.shape))
+        return InputError(
+            f"{start} its largest weight of {', '.join(SUPPORTED)} is '{largest.name}' with {size} elements, and the"
+            f" least to quantise is {least}; lower it with --set quantize.min_elements={size}, though little is saved"
+        )
+    left = left_float(Scopes(model), least)
+    if not left:
+        return InputError(f"{start} it holds no float tensor of {least} elements or more, wherever one looks")
+    shown = "; ".join(_described(each) for each in left[:6]) + ("; ..." if len(left) > 6 else "")
+    return InputError(
+        f"{start} of its {len(left)} float tensors of {least} elements or more none is a float32 initializer that an"
+        f" operator {', '.join(SUPPORTED)} of the main graph reads itself: {shown}"
+    )
+
+
+def _described(left: LeftFloat) -> str:
+    size = "x".join(map(str, left.shape))
+    reader = f" of {', '.join(left.of)}" if left.of else ""
+    return f"'{left.name}' {left.dtype} {size}{reader}" + (f" ({left.reason})" if left.reason else "")
+
+
+__all__ = ["Held", "check_sound", "nothing_to_quantise"]

@@ -1,0 +1,91 @@
+"""Old files: raised to the IR version and opset that int8 weights need, by onnx's own converter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx
+from onnx import version_converter
+
+from edgekit.errors import ModelFileError
+from edgekit.quantize.scopes import OWN_DOMAINS
+
+#: DequantizeLinear with one scale a row.
+LEAST_OPSET = 13
+#: The IR version of that opset; below 4 every initializer has to be an input, too.
+_IR, _LEAST_IR = 7, 4
+_EXPORT = "export it again with opset 13 or newer (torch.onnx.export has opset_version for it)"
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What was raised: opset and IR version, before and after."""
+
+    opset: tuple[int, int]
+    ir_version: tuple[int, int]
+
+    def __str__(self) -> str:
+        (opset, new_opset), (ir, new_ir) = self.opset, self.ir_version
+        return f"raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}"
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Of ONNX's own operators; 0 where the file uses none."""
+    return max((item.version for item in model.opset_import if item.domain in OWN_DOMAINS), default=0)
+
+
+def raise_version(model: onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, Raised | None]:
+    """The model at opset 13 and IR version 4 or newer, and what was changed; None where it is new enough.
+
+    name: for messages. Raises ModelFileError where onnx's converter can't raise it.
+    """
+    opset, ir = opset_of(model), model.ir_version
+    if (opset >= LEAST_OPSET or not opset) and ir >= _LEAST_IR:
+        return model, None
+    raised = onnx.ModelProto()
+    raised.CopyFrom(model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name))
+    if ir < _LEAST_IR:  # initializers were inputs by rule, not to be fed
+        held = {tensor.name for tensor in raised.graph.initializer}
+        kept = [item for item in raised.graph.input if item.name not in held]
+        del raised.graph.input[:]
+        raised.graph.input.extend(kept)
+    raised.ir_version = max(ir, _IR)
+    return raised, Raised((opset, opset_of(raised)), (ir, raised.ir_version))
+
+
+def _convert(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
+    try:
+        converted = version_converter.convert_version(model, LEAST_OPSET)
+    except Exception as error:  # RuntimeError of its C++ side, ConvertError and others, which share no base
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rpartition("failed: ")[2]
+        raise _impossible(opset, name, reason) from error
+    lost = _lost(model, converted)
+    if lost:
+        raise _impossible(opset, name, f"it loses {lost}")
+    return converted
+
+
+def _lost(before: onnx.ModelProto, after: onnx.ModelProto) -> str:
+    """What the converter dropped or changed without a word."""
+    kept = {tensor.name: tensor for tensor in after.graph.initializer}
+    for tensor in before.graph.initializer:
+        if tensor.name not in kept or _numbers(kept[tensor.name]) != _numbers(tensor):
+            return f"tensor '{tensor.name}'"
+    for field in ("functions", "training_info"):
+        if len(getattr(before, field)) != len(getattr(after, field)):
+            return f"its {field.replace('_', ' ')}"
+    if len(before.graph.sparse_initializer) != len(after.graph.sparse_initializer):
+        return "sparse tensors"
+    return ""
+
+
+def _numbers(tensor: onnx.TensorProto) -> object:
+    array = onnx.numpy_helper.to_array(tensor)
+    return array.tolist() if array.dtype == object else (array.shape, array.dtype, array.tobytes())
+
+
+def _impossible(opset: int, name: str, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"{name}: opset {opset}; int8 weights need {LEAST_OPSET} or newer, and onnx's converter can't raise it"
+        f" ({reason}); {_EXPORT}"
+    )

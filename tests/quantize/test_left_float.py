@@ -1,0 +1,318 @@
+"""No file is called int8 while weights of a recurrent layer are float, wherever an exporter has left them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.errors import GateError, InputError
+from edgekit.quantize import QuantizeConfig, prove_quantization, quantize_onnx
+from edgekit.quantize.coverage import left_float, recurrent_left_float
+from edgekit.quantize.scopes import Scopes
+
+MakeRecurrent = Callable[..., Path]
+RunHere = Callable[..., Any]
+
+#: Hiding places of `make_recurrent`: what is said of them, and whether folding constants is advised.
+PLACES = {
+    "constant": ("held by a Constant node", True),
+    "value_floats": ("computed in the graph by Reshape", True),
+    "unsqueeze": ("computed in the graph by Unsqueeze", True),
+    "slices": ("computed in the graph by Concat, Slice", True),
+    "transpose": ("computed in the graph by Transpose", True),
+    "identity": ("computed in the graph by Identity", True),
+    "cast from float16": ("float16", False),
+    "sparse": ("a sparse tensor", False),
+    "if branch": ("stands in then_branch of If 'choice'", False),
+    "outer of if": ("stands in else_branch of If 'choice'", False),
+    "nested if": ("stands in then_branch of If 'inner', inside else_branch of If 'choice'", False),
+    "loop body": ("stands in body of Loop 'loop'", False),
+    "scan body": ("stands in body of Scan 'scan'", False),
+    "function": ("stands in function theirs.Layer", True),
+    "function constant": ("stands in function theirs.Layer", True),
+    "function of function": ("stands in function theirs.Layer", True),
+    "attribute of a function": ("stands in function theirs.Layer", True),
+    "float16": ("it is float16", False),
+    "float64": ("it is float64", False),
+    "input": ("not in the file but comes from input 'W'", False),
+}
+
+
+def fold(source: Path, target: Path) -> Path:
+    """What the message advises."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.optimized_model_filepath = str(target)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    return target
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_recurrent_weight_that_would_stay_float_is_named_and_nothing_is_written(
+    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere, place: str
+) -> None:
+    """With every scheme: int8-dynamic does not advise int8-weights, which would refuse. The advice given helps."""
+    source, (reason, folds) = make_recurrent(place), PLACES[place]
+    for scheme in ("int8-weights", "int8-dynamic"):
+        with pytest.raises(GateError) as caught:
+            quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(scheme=scheme), run=run_here)  # type: ignore[arg-type]
+        lines = str(caught.value).splitlines()
+        assert caught.value.exit_code == 5
+        assert lines[0].startswith(f"{source}: ")
+        assert "weights of recurrent layers would stay float, so nothing was written" in lines[0]
+        assert {"  W of LSTM 'layer'", "  R of LSTM 'layer'"} == {
+            line[:19] for line in lines if line.startswith(("  W of LSTM", "  R of LSTM"))
+        }
+        assert reason in str(caught.value)
+        assert "int8-weights" not in str(caught.value)
+        assert ("fold what is constant" in str(caught.value)) == folds
+        assert not (tmp_path / "int8.onnx").exists()
+    if folds:
+        quantize_onnx(fold(source, tmp_path / "folded.onnx"), tmp_path / "int8.onnx", run=run_here)
+        assert recurrent_left_float(Scopes(onnx.load(tmp_path / "int8.onnx")), 1024) == []
+
+
+def test_every_hiding_place_has_a_law(make_recurrent: MakeRecurrent, hiding_places: tuple[str, ...]) -> None:
+    assert tuple(PLACES) == hiding_places
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
+def test_every_cell_counts(tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere, cell: str) -> None:
+    with pytest.raises(GateError, match=rf"R of {cell} 'layer'"):
+        quantize_onnx(make_recurrent("unsqueeze", cell), tmp_path / "int8.onnx", run=run_here)
+    result = quantize_onnx(make_recurrent("initializer", cell), tmp_path / "int8.onnx", run=run_here)
+    assert [tensor.name for tensor in result.proof.tensors] == ["W", "R", "dense"]
+
+
+def test_small_recurrent_weights_become_int8_with_the_others(
+    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
+) -> None:
+    """R of the RNN has 576 numbers, W 960 and the dense layer 1,200."""
+    result = quantize_onnx(make_recurrent("initializer", "RNN"), tmp_path / "int8.onnx", run=run_here)
+    assert {tensor.name: tensor.bytes_before for tensor in result.proof.tensors} == {
+        "W": 3840,
+        "R": 2304,
+        "dense": 4800,
+    }
+
+
+def test_one_float_weight_among_int8_ones_is_enough(
+    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
+) -> None:
+    """R alone is computed."""
+
+    def change(model: onnx.ModelProto) -> None:
+        node = next(node for node in model.graph.node if node.op_type == "LSTM")
+        node.input[2] = "R_again"
+        model.graph.node.insert(0, helper.make_node("Identity", ["R"], ["R_again"]))
+
+    with pytest.raises(GateError) as caught:
+        quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", run=run_here)
+    assert "\n  R of LSTM 'layer' (R): " in str(caught.value)
+    assert "W of LSTM" not in str(caught.value)
+
+
+def test_biases_states_and_peepholes_stay_float_by_design(
+    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
+) -> None:
+    """Also where they are large, computed or constants: they are no weights."""
+
+    def change(model: onnx.ModelProto) -> None:
+        node = next(node for node in model.graph.node if node.op_type == "LSTM")
+        bias, state = np.zeros(192, np.float32), np.zeros((1, 64, 24), np.float32)
+        model.graph.initializer.append(numpy_helper.from_array(bias, "B_kept"))
+        model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "B_axis"))
+        model.graph.node.insert(0, helper.make_node("Unsqueeze", ["B_kept", "B_axis"], ["B"]))
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["h"], value=numpy_helper.from_array(state)))
+        node.input.extend(["B", "", "h"])
+        model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 64
+
+    result = quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", run=run_here)
+    assert result.proof.left_float == ()
+    assert result.proof.covered_ratio == 1.0
+
+
+# Recurrent layers written by hand.
+
+
+def _by_hand(way: str) -> onnx.ModelProto:
+    """h = tanh(h R) over the steps of x, in a Loop, a Scan, or unrolled; R behind a Transpose."""
+    recurrent = numpy_helper.from_array(np.random.default_rng(0).normal(0, 0.1, (40, 40)).astype(np.float32), "R")
+    dense = numpy_helper.from_array(np.random.default_rng(1).normal(0, 0.1, (40, 50)).astype(np.float32), "dense")
+    turned = helper.make_node("Transpose", ["R"], ["turned"], perm=[1, 0])
+    typed = helper.make_tensor_value_info
+    tensors = [recurrent, dense]
+    if way == "unrolled":
+        nodes, state = [turned], "x"
+        for step in range(4):
+            nodes += [
+                helper.make_node("MatMul", [state, "turned"], [f"p{step}"]),
+                helper.make_node("Tanh", [f"p{step}"], [f"h{step}"]),
+            ]
+            state = f"h{step}"
+    else:
+        step = [helper.make_node("MatMul", ["h_in", "turned"], ["p"]), helper.make_node("Tanh", ["p"], ["h_out"])]
+        h_in, h_out = (typed(name, TensorProto.FLOAT, ["batch", 40]) for name in ("h_in", "h_out"))
+        if way == "loop":
+            flags = [
+                typed("i", TensorProto.INT64, []),
+                typed("go", TensorProto.BOOL, []),
+                typed("go_on", TensorProto.BOOL, []),
+            ]
+            copied = helper.make_node("Identity", ["go"], ["go_on"])
+            body = helper.make_graph([copied, *step], "body", [*flags[:2], h_in], [flags[2], h_out])
+            tensors.append(numpy_helper.from_array(np.array(4), "rounds"))
+            around = helper.make_node("Loop", ["rounds", "", "x"], ["last"], name="around", body=body)
+        else:
+            unused = typed("unused", TensorProto.FLOAT, [])
+            body = helper.make_graph(step, "body", [h_in, unused], [h_out])
+            tensors.append(numpy_helper.from_array(np.zeros(4, np.float32), "ticks"))
+            around = helper.make_node("Scan", ["x", "ticks"], ["last"], name="around", body=body, num_scan_inputs=1)
+        nodes, state = [turned, around], "last"
+    nodes.append(helper.make_node("MatMul", [state, "dense"], ["y"]))
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [typed("x", TensorProto.FLOAT, ["batch", 40])],
+        [typed("y", TensorProto.FLOAT, ["batch", 50])],
+        tensors,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("loop", "which multiplies a loop's state as recurrent layers do"),
+        ("scan", "which multiplies a loop's state as recurrent layers do"),
+        ("unrolled", "4 products, each with what the one before gave, as recurrent layers do"),
+    ],
+)
+def test_a_recurrent_layer_written_by_hand_is_one(tmp_path: Path, run_here: RunHere, way: str, words: str) -> None:
+    source = tmp_path / "model.onnx"
+    onnx.save(_by_hand(way), source)
+    with pytest.raises(GateError) as caught:
+        quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+    assert words in str(caught.value)
+    assert "(R): " in str(caught.value)
+    assert not (tmp_path / "int8.onnx").exists()
+
+
+def test_a_product_in_a_loop_with_what_does_not_go_round_is_no_recurrent_layer() -> None:
+    model = _by_hand("loop")
+    body = model.graph.node[1].attribute[0].g
+    body.node[1].input[0] = "x"
+    assert recurrent_left_float(Scopes(model), 1024) == []
+    assert {left.name for left in left_float(Scopes(model), 1024)} == {"R", "dense"}
+
+
+# Everything else that is large.
+
+
+def _convolution(kind: str) -> onnx.ModelProto:
+    """x (1, 8, 20) through a Conv and a product, then a Gemm that is covered."""
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(0, 0.1, (16, 8, 9)).astype(np.float32)
+    matrix = rng.normal(0, 0.1, (12, 100)).astype(np.float32)
+    dense = rng.normal(0, 0.1, (100, 30)).astype(np.float32)
+    tensors = [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(dense, "dense")]
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["c"]),
+        helper.make_node("ReduceMean", ["c"], ["m"], axes=[1], keepdims=0),
+    ]
+    if kind == "constant":
+        nodes.append(helper.make_node("Constant", [], ["matrix"], value=numpy_helper.from_array(matrix)))
+    elif kind == "turned":
+        tensors.append(numpy_helper.from_array(np.ascontiguousarray(matrix.T), "kept"))
+        nodes.append(helper.make_node("Transpose", ["kept"], ["matrix"], perm=[1, 0]))
+    else:
+        tensors.append(numpy_helper.from_array(matrix.astype(np.float16), "kept"))
+        nodes.append(helper.make_node("Cast", ["kept"], ["matrix"], to=TensorProto.FLOAT))
+    nodes += [helper.make_node("MatMul", ["m", "matrix"], ["h"]), helper.make_node("Gemm", ["h", "dense"], ["y"])]
+    typed = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "g", [typed("x", TensorProto.FLOAT, [1, 8, 20])], [typed("y", TensorProto.FLOAT, [1, 30])], tensors
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("constant", ("matrix", ("Constant",), "float32", 4800, "no initializer, but in a node")),
+        ("turned", ("kept", ("Transpose",), "float32", 4800, "")),
+        ("half", ("kept", ("Cast",), "float16", 2400, "it is float16")),
+    ],
+)
+def test_every_other_large_tensor_that_stays_float_is_named(
+    tmp_path: Path, run_here: RunHere, kind: str, expected: tuple[object, ...]
+) -> None:
+    source = tmp_path / "model.onnx"
+    onnx.save(_convolution(kind), source)
+    result = quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+    left = {each.name: (each.name, each.of, each.dtype, each.bytes, each.reason) for each in result.proof.left_float}
+    assert left == {"kernel": ("kernel", ("Conv",), "float32", 4608, ""), expected[0]: expected}
+    assert result.proof.left_large == tuple(left)
+    assert result.proof.covered_ratio == 12_000 / (12_000 + 4608 + expected[3])  # type: ignore[operator]
+    answer = json.loads(json.dumps(result.to_dict(), allow_nan=False))["proof"]
+    assert {each["name"] for each in answer["left_float"]} == set(answer["left_large"]) == set(left)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("constant", "'matrix' float32 12x100 of Constant (no initializer, but in a node)"),
+        ("half", "'kept' float16 12x100 of Cast (it is float16)"),
+    ],
+)
+def test_nothing_to_quantise_says_what_there_is(tmp_path: Path, run_here: RunHere, kind: str, words: str) -> None:
+    model, source = _convolution(kind), tmp_path / "model.onnx"
+    model.graph.node[-1].CopyFrom(helper.make_node("Identity", ["h"], ["y"]))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 100
+    onnx.save(model, source)
+    with pytest.raises(
+        InputError, match="nothing to quantise: of its 3 float tensors of 1024 elements or more none is"
+    ) as caught:
+        quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+    assert words in str(caught.value)
+    assert "'kernel' float32 16x8x9 of Conv" in str(caught.value)
+
+
+def test_too_small_to_quantise_says_how_small_and_that_helps(
+    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
+) -> None:
+    source = make_recurrent()
+    with pytest.raises(InputError, match=r"'W' with 3840 elements.* 5000; .*--set quantize.min_elements=3840"):
+        quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(min_elements=5000), run=run_here)
+    result = quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(min_elements=3840), run=run_here)
+    assert [tensor.name for tensor in result.proof.tensors] == ["W", "R"]
+    assert result.proof.left_float == ()
+
+
+# The proof does not repeat the search.
+
+
+def test_the_proof_finds_what_the_search_passes_over(make_recurrent: MakeRecurrent) -> None:
+    """A quantiser with the search's blind spot would call such files int8; the proof traces from the layers back."""
+    for place in PLACES:
+        content = make_recurrent(place).read_bytes()
+        with pytest.raises(GateError, match=r"W of LSTM 'layer'[^\n]*\n  R of LSTM 'layer'"):
+            prove_quantization(content, content, QuantizeConfig(), "int8.onnx")
+
+
+def test_floats_are_counted_wherever_they_are(make_recurrent: MakeRecurrent) -> None:
+    """W and R once each, whatever holds them; the branches hold them twice, the nested ones four times."""
+    copies = {"if branch": 2, "nested if": 4, "input": 0}
+    for place in PLACES:
+        held = Scopes(onnx.load(make_recurrent(place))).floats()
+        sizes = sorted(each.elements for each in held if each.elements >= 1201)
+        assert sizes == sorted([96 * 24, 96 * 40] * copies.get(place, 1)), place

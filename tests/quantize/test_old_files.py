@@ -1,0 +1,170 @@
+"""Old files, and names and outputs that others write: converted, or refused with what works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.errors import ModelFileError
+from edgekit.quantize import QuantizeConfig, quantize_onnx
+from edgekit.quantize.versions import Raised, raise_version
+from edgekit.runtime import inspect_model
+
+MakeRecurrent = Callable[..., Path]
+RunHere = Callable[..., Any]
+SCHEMES = ("int8-weights", "int8-dynamic")
+
+
+def quantized(source: Path, scheme: str = "int8-weights", run: Any = None) -> Any:
+    """Beside the source."""
+    config = QuantizeConfig(scheme=scheme)  # type: ignore[arg-type]
+    return quantize_onnx(source, source.with_name("int8.onnx"), config, **({"run": run} if run else {}))
+
+
+# Versions.
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("opset", "ir"), [(7, 3), (8, 3), (9, 3), (9, 4), (10, 5), (11, 6), (12, 7)])
+def test_an_old_file_is_raised_and_that_is_said(
+    make_recurrent: MakeRecurrent, run_here: RunHere, opset: int, ir: int, scheme: str
+) -> None:
+    """Before: IR 3 failed on edgekit's own initializers, and opset 12 and less was refused."""
+    source = make_recurrent(opset=opset, ir=ir)
+    result = quantized(source, scheme, run_here)
+    info = inspect_model(result.target)
+    assert result.raised == Raised((opset, 13), (ir, 7))
+    assert (info.opsets[""], info.ir_version) == (13, 7)
+    assert result.to_dict()["raised"] == {"opset": (opset, 13), "ir_version": (ir, 7)}
+    assert [item.name for item in info.inputs] == ["x"]
+    assert result.source_size_bytes == result.proof.source_size_bytes == source.stat().st_size
+    assert 0 < result.outputs.max_abs_difference < 0.1 * result.outputs.largest_output
+
+
+def test_an_old_ir_version_alone_is_raised(make_recurrent: MakeRecurrent, run_here: RunHere) -> None:
+    result = quantized(make_recurrent(opset=13, ir=3), run=run_here)
+    assert result.raised == Raised((13, 13), (3, 7))
+
+
+@pytest.mark.parametrize(("opset", "ir"), [(13, 4), (13, 7), (17, 9), (21, 10)])
+def test_a_new_file_stays_as_it_is(make_recurrent: MakeRecurrent, run_here: RunHere, opset: int, ir: int) -> None:
+    result = quantized(make_recurrent(opset=opset, ir=ir), run=run_here)
+    info = inspect_model(result.target)
+    assert (result.raised, info.opsets[""], info.ir_version) == (None, opset, ir)
+
+
+@pytest.mark.parametrize("opset", [1, 5, 6])
+def test_what_the_converter_can_not_raise_is_refused_with_what_works(make_recurrent: MakeRecurrent, opset: int) -> None:
+    """The advice until now, convert_version, failed on such files."""
+    with pytest.raises(ModelFileError) as caught:
+        quantized(make_recurrent(opset=opset, ir=3))
+    message = str(caught.value)
+    assert f"opset {opset}; int8 weights need 13 or newer, and onnx's converter can't raise it" in message
+    assert "No Adapter From Version $6 for LSTM" in message
+    assert "export it again with opset 13 or newer" in message
+    assert "convert_version" not in message
+
+
+def test_what_the_converter_loses_is_no_success(make_recurrent: MakeRecurrent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
+        changed = onnx.ModelProto()
+        changed.CopyFrom(model)
+        del changed.graph.initializer[0]
+        return changed
+
+    monkeypatch.setattr("edgekit.quantize.versions.version_converter.convert_version", forgetful)
+    with pytest.raises(ModelFileError, match="it loses tensor 'W'"):
+        raise_version(onnx.load(make_recurrent(opset=11)), "old.onnx")
+
+
+def test_metadata_and_names_survive(make_recurrent: MakeRecurrent, run_here: RunHere) -> None:
+    def change(model: onnx.ModelProto) -> None:
+        helper.set_model_props(model, {"author": "someone"})
+
+    result = quantized(make_recurrent(opset=9, ir=3, change=change), run=run_here)
+    model = onnx.load(result.target)
+    assert {item.key: item.value for item in model.metadata_props} == {"author": "someone"}
+    assert {"layer", "y_node"} <= {node.name for node in model.graph.node}
+
+
+# Names that are taken.
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    "taken",
+    ["W_int8", "W_scale", "R_zero_point", "dense_int8", "dense_scale", "W_rows", "W_shape", "dense_dequantize"],
+)
+@pytest.mark.parametrize("place", ["initializer", "node", "input", "branch"])
+def test_a_name_that_is_taken_is_not_used_again(
+    make_recurrent: MakeRecurrent, run_here: RunHere, taken: str, place: str, scheme: str
+) -> None:
+    """As a tensor, a node's output, an input or a name inside a branch; what had the name keeps it."""
+
+    def change(model: onnx.ModelProto) -> None:
+        graph = model.graph
+        if place == "initializer":
+            graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), taken))
+            graph.node.append(helper.make_node("Identity", [taken], ["used"]))
+        elif place == "node":
+            graph.node.insert(0, helper.make_node("Identity", ["x"], [taken], name=taken))
+        elif place == "input":
+            graph.input.append(helper.make_tensor_value_info(taken, TensorProto.FLOAT, [1]))
+            graph.node.append(helper.make_node("Identity", [taken], ["used"]))
+        else:
+            inner = helper.make_tensor_value_info(taken, TensorProto.FLOAT, None)
+            branch = helper.make_graph([helper.make_node("Identity", ["x"], [taken])], "branch", [], [inner])
+            graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+            graph.node.append(helper.make_node("If", ["yes"], ["chosen"], then_branch=branch, else_branch=branch))
+
+    result = quantized(make_recurrent(change=change), scheme, run_here)
+    assert [tensor.name for tensor in result.proof.tensors] == ["W", "R", "dense"]
+    assert result.outputs.max_abs_difference < 0.1 * result.outputs.largest_output
+
+
+# Outputs without shape, inputs that are weights, and files that can't be opened.
+
+
+def test_outputs_without_a_shape_are_no_obstacle(make_recurrent: MakeRecurrent, run_here: RunHere) -> None:
+    def change(model: onnx.ModelProto) -> None:
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+
+    for opset, ir in ((17, 9), (11, 6), (9, 3)):
+        result = quantized(make_recurrent(opset=opset, ir=ir, change=change), run=run_here)
+        assert [tensor.name for tensor in result.proof.tensors] == ["W", "R", "dense"]
+        assert opset < 13 or inspect_model(result.target).outputs[0].shape is None  # onnx's converter infers it
+
+
+def test_weights_that_are_inputs_with_a_default_become_int8(make_recurrent: MakeRecurrent, run_here: RunHere) -> None:
+    """As torch writes them with keep_initializers_as_inputs."""
+
+    def change(model: onnx.ModelProto) -> None:
+        for tensor in model.graph.initializer:
+            model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+
+    result = quantized(make_recurrent(change=change), run=run_here)
+    assert [tensor.name for tensor in result.proof.tensors] == ["W", "R", "dense"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("place", ["initializer", "unsqueeze"])
+def test_a_file_that_onnx_runtime_can_not_open_is_refused(
+    make_recurrent: MakeRecurrent, place: str, scheme: str
+) -> None:
+    """Batch first, which ONNX knows and ONNX Runtime does not; it was "quantised" until now."""
+
+    def change(model: onnx.ModelProto) -> None:
+        node = next(node for node in model.graph.node if node.op_type == "LSTM")
+        node.attribute.append(helper.make_attribute("layout", 1))
+
+    source = make_recurrent(place, change=change)
+    with pytest.raises(ModelFileError, match=r"model\.onnx: ONNX Runtime [0-9.]+ can't load it: .*layout") as caught:
+        quantized(source, scheme)
+    assert "edgekit-quantize-" not in str(caught.value)
+    assert not source.with_name("int8.onnx").exists()
