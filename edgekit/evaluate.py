@@ -139,7 +139,7 @@ def evaluate_model(
     predict: float32 (batch, time, features) to logits (batch, classes of the model). x: float32 (takes, time,
     features). labels: int (takes,), indices into data_class_names. batch: see `predict_batches`. Takes of a class
     that is not in model_class_names are excluded and counted. Raises DataError when none is left, ShapeError
-    when shapes do not match.
+    when shapes do not match, or logits are NaN.
     """
     mapped = map_labels(labels, data_class_names, model_class_names)
     if len(x) != len(mapped):
@@ -158,6 +158,8 @@ def evaluate_model(
     logits = predict_batches(predict, x[kept], batch)
     if logits.ndim != 2 or logits.shape[1] != len(model_class_names):
         raise ShapeError(f"logits of shape {logits.shape}; expected (takes, {len(model_class_names)})")
+    if np.isnan(logits).any():
+        raise ShapeError(f"the model gave NaN for {int(np.isnan(logits).any(axis=1).sum())} of {len(logits)} takes")
     metrics = evaluate_predictions(logits.argmax(axis=1), mapped[kept], model_class_names)
     return Metrics(**{**vars(metrics), "excluded": len(x) - len(kept), "excluded_classes": unknown})
 

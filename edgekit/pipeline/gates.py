@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,7 +100,10 @@ def least_lossy_standardisation(
             trials[name] = Trial(parity, int8_loss(fp32, int8, takes).mean_abs_difference)
 
     def cost(name: Standardisation) -> tuple[bool, float]:
-        return trials[name].parity > gates.max_parity_difference, trials[name].int8_mean_abs_difference
+        trial = trials[name]
+        difference = trial.int8_mean_abs_difference
+        fails = not trial.parity <= gates.max_parity_difference  # NaN passes nothing
+        return fails or math.isnan(difference), difference
 
     return min(STANDARDISATIONS, key=cost), trials
 
@@ -110,12 +114,12 @@ def check_gates(gates: GatesConfig, metrics: Mapping[str, Any]) -> None:
     Raises GateError when parity or the accuracy drop is beyond its limit.
     """
     difference, loss = metrics["parity"]["max_abs_difference"], metrics["int8"]
-    if difference > gates.max_parity_difference:
+    if not difference <= gates.max_parity_difference:  # NaN passes nothing
         raise GateError(
             f"model.onnx: logits differ from torch's by {difference:.1e} on {metrics['parity']['takes']} takes, allowed"
             f" {gates.max_parity_difference:.1e}; please report this as a bug"
         )
-    if loss["accuracy_drop"] > gates.max_accuracy_drop:
+    if not loss["accuracy_drop"] <= gates.max_accuracy_drop:
         raise GateError(
             f"INT8 loses {100 * loss['accuracy_drop']:.1f} points of accuracy on {loss['takes']} validation takes,"
             f" allowed {100 * gates.max_accuracy_drop:.1f}: train longer, or raise gates.max_accuracy_drop"

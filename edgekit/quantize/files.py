@@ -10,7 +10,7 @@ import onnx
 from onnx import helper
 
 from edgekit import __version__
-from edgekit.artifacts import sha256_bytes, write_bytes
+from edgekit.artifacts import StrPath, sha256_bytes, write_bytes
 from edgekit.errors import GateError, InputError, ModelFileError
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
@@ -74,7 +74,7 @@ class QuantizeResult:
 
 
 def quantize_onnx(
-    source: Path, target: Path, config: QuantizeConfig | None = None, *, run: Run = run_in_child
+    source: StrPath, target: StrPath, config: QuantizeConfig | None = None, *, run: Run = run_in_child
 ) -> QuantizeResult:
     """Write the int8 form of the fp32 ONNX file `source` to `target`, atomically; `source` is untouched.
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import scratch_folder
 from edgekit.errors import GateError, ModelFileError
 from edgekit.quantize import trial
 from edgekit.quantize.settings import QuantizeConfig
@@ -49,7 +48,6 @@ class OutputCheck:
 def run_in_child(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str, Any]:
     """The trial's answer; a death or the time limit is an `error` of the file that was tried last."""
     command = [sys.executable, "-P", trial.__file__]
-    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
     folder = str(Path(next(iter(request["files"].values()))).parent)
     try:
         done = subprocess.run(
@@ -59,7 +57,6 @@ def run_in_child(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str
             text=True,
             errors="replace",
             cwd=folder,
-            env=environment,
             timeout=time_limit_s,
             check=False,
         )
@@ -132,8 +129,8 @@ def open_source(content: bytes, config: QuantizeConfig, source: Path, run: Run =
 def _try(
     files: Mapping[str, bytes], pairs: Sequence[tuple[str, str]], config: QuantizeConfig, run: Run
 ) -> Mapping[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="edgekit-quantize-") as folder:
-        paths = {name: Path(folder) / f"{name}.onnx" for name in files}
+    with scratch_folder("quantize") as folder:
+        paths = {name: folder / f"{name}.onnx" for name in files}
         for name, content in files.items():
             paths[name].write_bytes(content)
         request = {
@@ -142,7 +139,7 @@ def _try(
             "memory_limit_bytes": config.memory_limit_mb * 10**6,
         }
         answer = run(request, config.time_limit_s)
-        return {key: _without(value, folder) if key in ("error", "reason") else value for key, value in answer.items()}
+        return {key: _without(value, str(folder)) if key in ("error", "reason") else value for key, value in answer.items()}
 
 
 def _without(text: str | None, folder: str) -> str | None:

@@ -96,8 +96,9 @@ class Predictor:
     def __call__(self, x: ArrayLike) -> F32:
         """x float32 (batch, time, features) to logits float32 (batch, classes).
 
-        Raises ShapeError for an x that the model can't take, ModelFileError when the model itself fails on
-        it. Warns with BatchDependenceWarning for more than one take where these change each other's logits.
+        Raises ShapeError for an x that the model can't take, ModelFileError when the model itself fails on it, or
+        answers with what no class can be chosen by: NaN or infinity. Warns with BatchDependenceWarning for more than
+        one take where these change each other's logits.
         """
         values = validate_input(x, self.input_shape, self.input_name)
         if len(values) > 1 and self.info.batch_dependent:
@@ -109,6 +110,11 @@ class Predictor:
         if logits.shape[:1] != values.shape[:1] or logits.ndim != 2:
             raise ModelFileError(
                 f"{self.info.path}: gave shape {logits.shape} for a batch of {len(values)}; expected (batch, classes)"
+            )
+        if not np.isfinite(logits.max(axis=1, initial=-np.inf)).all():  # -inf is the logarithm of 0, and allowed
+            raise ModelFileError(
+                f"{self.info.path}: gave NaN or infinity for an input of finite numbers; its weights are damaged, or"
+                " numbers overflow in it"
             )
         return logits
 
