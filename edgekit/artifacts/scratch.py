@@ -89,10 +89,11 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         made.rename(path)
 
 
-def clear_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in `folder`, once a process. What can't be removed is left in peace."""
+def clear_leftovers(folder: Path, again: bool = False) -> None:
+    """Remove what killed processes left in `folder`, once a process unless `again`. What can't be removed is left in
+    peace."""
     folder = folder.absolute()
-    if folder in _cleared:
+    if folder in _cleared and not again:
         return
     _cleared.add(folder)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import py_compile
 import re
@@ -146,7 +147,9 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
     takes = None
     if request.takes is not None:
         takes = folder / "takes.npy"
-        np.save(takes, np.ascontiguousarray(request.takes, dtype=np.float32), allow_pickle=False)
+        content = io.BytesIO()  # numpy's own writing to a file tells no reason where the disk is full
+        np.save(content, np.ascontiguousarray(request.takes, dtype=np.float32), allow_pickle=False)
+        takes.write_bytes(content.getbuffer())
     return {
         "schema_version": SCHEMA_VERSION,
         "mode": request.mode,

@@ -144,11 +144,10 @@ class EpochReport(Callback):
 
 
 class ResumeFile(Callback):
-    """After each epoch, a Lightning checkpoint written beside its place and renamed. Comes last in the list."""
+    """After each epoch, a Lightning checkpoint, whole or not at all: see `SealedFiles`. Comes last in the list."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.temporary = path.with_suffix(".part")
         self.stopped = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -156,10 +155,7 @@ class ResumeFile(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.stopped = trainer.should_stop
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        trainer.save_checkpoint(self.temporary)
-        if trainer.is_global_zero:
-            self.temporary.replace(self.path)
+        trainer.save_checkpoint(self.path)
 
     def state_dict(self) -> dict[str, Any]:
         return {"stopped": self.stopped}

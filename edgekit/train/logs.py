@@ -5,10 +5,12 @@ Neither has a say in what is learned. `tensorboard --logdir FOLDER` shows the fi
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,13 +99,19 @@ class TensorBoardLog(Callback):
         if not finished:
             for old in self.logs.folder.glob("events.out.tfevents.*"):
                 old.unlink()
-        self.writer = SummaryWriter(str(self.logs.folder), purge_step=finished + 1)
-        if self.logs.config.graph and not finished:
-            _write_graph(self.writer, module_of(pl_module), self.sample.to(pl_module.device))
+        with self._writing():
+            self.writer = SummaryWriter(str(self.logs.folder), purge_step=finished + 1)
+            if self.logs.config.graph and not finished:
+                _write_graph(self.writer, module_of(pl_module), self.sample.to(pl_module.device))
+            self.writer.flush()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.writer is None:
             return
+        with self._writing():
+            self._write_epoch(pl_module)
+
+    def _write_epoch(self, pl_module: pl.LightningModule) -> None:
         epoch, every = self.report.history[-1], self.logs.config.histogram_every
         for name in SCALARS:
             self.writer.add_scalar(name, getattr(epoch, name), epoch.epoch)
@@ -116,8 +124,26 @@ class TensorBoardLog(Callback):
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self.writer is not None:
-            self.writer.close()
+            with self._writing():
+                self.writer.close()
             self.writer = None
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """TensorBoard writes in a thread, which dies of a full disk; the next call tells it here, and that is enough.
+        Raises OSError that names the folder."""
+        hook = threading.excepthook
+        threading.excepthook = lambda died: None if isinstance(died.exc_value, OSError) else hook(died)
+        try:
+            yield
+        except OSError as error:
+            self.writer = None
+            for thread in threading.enumerate():
+                if type(thread).__name__ == "_AsyncWriterThread":
+                    thread.join(1.0)
+            raise OSError(error.errno, error.strerror or str(error), str(self.logs.folder)) from None
+        finally:
+            threading.excepthook = hook
 
 
 def _write_graph(writer: Any, module: nn.Module, sample: Tensor) -> None:

@@ -21,6 +21,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from edgekit.artifacts import clear_leftovers
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.model import RecurrentClassifier
 from edgekit.train.batches import read_ahead, worth_prefetching
@@ -196,7 +197,7 @@ def _several(setup: RunSetup, train_as: Work) -> bytes:
         raise InterruptedRunError(INTERRUPTED) from None
     finally:
         if setup.resume_file is not None:
-            ResumeFile(setup.resume_file).temporary.unlink(missing_ok=True)
+            clear_leftovers(setup.resume_file.parent, again=True)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
+from edgekit.artifacts import write_bytes
 from edgekit.errors import StateError
 
 MARK = b"\nedgekit-sha256:"
@@ -44,10 +44,7 @@ class SealedFiles(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with Path(path).open("wb") as file:
-            file.write(seal(content.getvalue()))
-            file.flush()
-            os.fsync(file.fileno())
+        write_bytes(path, seal(content.getvalue()))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Plain data only, whatever `weights_only` says; on the CPU first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -75,13 +76,20 @@ def write_frames(path: Path, recordings: Recordings) -> None:
 def _save_take(place: Path, frames: F32) -> None:
     shaped = frames.reshape(len(frames), 1, 3) if frames.shape[1] == 3 else frames  # (21, 3) would read as landmarks
     with place.with_name(place.name + ".npy").open("xb") as file:  # as above
-        np.save(file, shaped)
+        file.write(_npy(shaped))
 
 
 def _save_frames(place: Path, frames: F32) -> None:
     place.mkdir()
     for index, frame in enumerate(frames):
-        np.save(place / f"{index:0{len(str(len(frames) - 1))}d}.npy", frame)
+        (place / f"{index:0{len(str(len(frames) - 1))}d}.npy").write_bytes(_npy(frame))
+
+
+def _npy(array: F32) -> bytes:
+    """A file's content: numpy itself, writing to a full disk, tells no reason."""
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
 
 
 def _write_folder(path: Path, recordings: Recordings, save: Callable[[Path, F32], None]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from edgekit.artifacts import json_text, parse_json, refuse_link
 from edgekit.errors import InputError, StateError
@@ -50,6 +53,19 @@ def _open(path: Path) -> optuna.Study:
     return optuna.create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True)
 
 
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Raises StateError where the study can't be written, as on a full disk."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        inner: BaseException = error
+        while inner.__cause__ is not None:
+            inner = inner.__cause__
+        reason = str(getattr(inner, "orig", None) or inner).splitlines()[0]
+        raise StateError(f"{path}: the study can't be written ({reason}); trials that are in it are kept") from None
+
+
 class Board:
     """Hands out every point once, and keeps what came of it. Only one process opens it: the work directory is locked.
 
@@ -60,10 +76,12 @@ class Board:
         self, path: Path, config: TuneConfig, key: Mapping[str, Any], seed: int = 0, listener: Listener | None = None
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
         self.config = config
         self.listener = listener
-        self.study = _open(path)
-        self.study.set_user_attr(KEY, parse_json(json_text(key)))
+        with _storing(path):
+            self.study = _open(path)
+            self.study.set_user_attr(KEY, parse_json(json_text(key)))
         self._points = config.points(seed)
         self._started_s = time.monotonic()
         self._open_trials: dict[int, optuna.Trial] = {}
@@ -71,7 +89,8 @@ class Board:
         self._distributions: dict[str, BaseDistribution] = {
             name: CategoricalDistribution(getattr(config, name)) for name in Point.__dataclass_fields__
         }
-        self._close_interrupted()
+        with _storing(path):
+            self._close_interrupted()
         self.results = tuple(TrialResult.from_dict(t.user_attrs[RESULT]) for t in self._trials() if _over(t))
         # Another seed after each interruption, or TPE's random numbers would begin anew.
         tpe = optuna.samplers.TPESampler(seed=seed + len(self._trials()), constant_liar=False)
@@ -108,7 +127,8 @@ class Board:
         left = self.remaining()
         if not left or len(self.results) + len(self._open_trials) >= self.config.size:
             return None
-        trial = self._ask(left)
+        with _storing(self.path):
+            trial = self._ask(left)
         self._open_trials[trial.number] = trial
         return trial.number, _point(trial)
 
@@ -125,20 +145,23 @@ class Board:
         """Keep a fold's mean so far; answers whether to go on."""
         reported = self._reported.setdefault(number, set())
         if len(accuracies) not in reported:  # a trial whose worker died tells its folds again
-            self._open_trials[number].report(sum(accuracies) / len(accuracies), len(accuracies))
+            with _storing(self.path):
+                self._open_trials[number].report(sum(accuracies) / len(accuracies), len(accuracies))
             reported.add(len(accuracies))
         finished = [result.accuracies for result in self.results if result.state == "finished"]
         return not hopeless(accuracies, finished, self.config.pruning)
 
     def finish(self, number: int, result: TrialResult) -> None:
         """Keep what came of a trial."""
-        self._open_trials[number].set_user_attr(RESULT, result.to_dict())
+        with _storing(self.path):
+            self._open_trials[number].set_user_attr(RESULT, result.to_dict())
         self.lose(number, result)
 
     def lose(self, number: int, result: TrialResult) -> None:
         """Count a trial as over in this process only: its point is handed out again by the next one."""
         del self._open_trials[number]
-        self._tell(number, result)
+        with _storing(self.path):
+            self._tell(number, result)
         self.results += (result,)
         if self.listener is not None:
             self.listener(result, self.results, time.monotonic() - self._started_s)
