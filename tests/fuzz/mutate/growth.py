@@ -110,6 +110,12 @@ def _wide(rng: Random, source: str) -> list[onnx.NodeProto]:
 
 
 _GROWTHS = {
-    **{"shapes": _shapes, "filled": _filled, "expand": _expand, "tile": _tile},
-    **{"loop": _loop, "range": _range, "nested": _nested, "wide": _wide},
+    "shapes": _shapes,
+    "filled": _filled,
+    "expand": _expand,
+    "tile": _tile,
+    "loop": _loop,
+    "range": _range,
+    "nested": _nested,
+    "wide": _wide,
 }
