@@ -35,6 +35,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="also work directories, checkpoints and teachers: slower")
     parser.add_argument("--results", type=Path, help="JSON lines; goes on where this file ends")
     parser.add_argument("--seeds", type=Path, help="where the valid inputs are, or are to be kept")
+    parser.add_argument("--kept", action="store_true", help="first those that once failed")
     parser.add_argument("--replay", type=int, metavar="NUMBER", help="this one alone, and show everything")
     parser.add_argument("--keep", type=Path, help="copy the inputs that fell short to this folder")
     return parser.parse_args()
@@ -76,6 +77,8 @@ def resume(path: Path | None, first: int) -> tuple[int, list[dict[str, Any]], Co
     results, counted, following = [], Counter[str](), first
     for line in path.read_text().splitlines() if path and path.exists() else ():
         entry = json.loads(line)
+        if "kept" in entry:
+            continue
         if "faults" in entry:
             results.append(entry)
         else:
@@ -88,7 +91,7 @@ def main() -> int:
     shared = Path("/dev/shm")
     scratch = tempfile.mkdtemp(prefix="edgekit-fuzz-", dir=shared if os.access(shared, os.W_OK) else None)
     os.environ.update(OMP_NUM_THREADS="1", TMPDIR=scratch, HOME=scratch)  # before numpy and torch are imported
-    from .runner import Sandbox, preload, run_case
+    from .runner import Sandbox, preload, run_case, run_kept
 
     try:  # no TemporaryDirectory: a fork's own end would remove it
         seeds = make_seeds(given.seeds or Path(scratch) / "seeds", given.full)
@@ -101,7 +104,10 @@ def main() -> int:
             if given.keep:
                 shutil.copytree(sandbox.root, given.keep, symlinks=True)
             return int(bool(outcome.faults))
-        return fuzz(given, seeds, sandbox, run_case)
+        kept = run_kept(sandbox, seeds) if given.kept else []
+        for outcome in kept:
+            write(given.results, {"kept": outcome.target, **outcome.to_dict()})
+        return max(fuzz(given, seeds, sandbox, run_case), int(any(outcome.faults for outcome in kept)))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -20,13 +20,16 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from . import contract
 from .cases import Case
+from .corpus import CORPUS
 from .targets import TARGETS, choose
 
 HANG_S = 10.0
@@ -90,12 +93,24 @@ def run_case(seed: int, index: int, seeds: Path, sandbox: Sandbox, only: str | N
     """Make input `index` of `seed` and run it. The sandbox stays as the case left it."""
     rng = Random(f"{seed}:{index}")
     target = choose(rng, (seeds / "done").read_text() == "full", only)
+    return run_made(index, target, lambda: TARGETS[target][1](rng, seeds), sandbox)
+
+
+def run_kept(sandbox: Sandbox, seeds: Path) -> list[Outcome]:
+    """All inputs that once failed."""
+    return [
+        run_made(number, name, partial(maker, seeds), sandbox) for number, (name, maker) in enumerate(CORPUS.items())
+    ]
+
+
+def run_made(index: int, target: str, make: Callable[[], Case], sandbox: Sandbox) -> Outcome:
+    """Make a case in the sandbox and run it."""
     sandbox.make()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _in_child(rng, target, seeds, sandbox)
+        _in_child(make, sandbox)
     outcome = Outcome(index, target)
     _watch(pid, outcome)
     _collect(outcome, sandbox)
@@ -103,7 +118,7 @@ def run_case(seed: int, index: int, seeds: Path, sandbox: Sandbox, only: str | N
     return outcome
 
 
-def _in_child(rng: Random, target: str, seeds: Path, sandbox: Sandbox) -> None:
+def _in_child(make: Callable[[], Case], sandbox: Sandbox) -> None:
     """Never returns."""
     try:
         os.setsid()
@@ -113,15 +128,13 @@ def _in_child(rng: Random, target: str, seeds: Path, sandbox: Sandbox) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (HARD_BYTES, HARD_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with warnings.catch_warnings(action="ignore"):
-            case = TARGETS[target][1](rng, seeds)
+            case = make()
         _describe(case, sandbox)
-        _redirect(case, sandbox)
-        code = _call(case, sandbox)
-        (sandbox.notes / "code").write_text(str(code))
-        if code == 0 and case.check is not None:
+        _redirect(sandbox)
+        (sandbox.notes / "code").write_text(str(_call(case, sandbox)))
+        if case.check is not None and (sandbox.notes / "code").read_text() == "0":
             (sandbox.notes / "checking").touch()
-            said = case.check()
-            (sandbox.notes / "check").write_text(json.dumps(said))
+            (sandbox.notes / "check").write_text(json.dumps(case.check()))
     except BaseException:
         (sandbox.notes / "harness").write_text(traceback.format_exc())
     finally:
@@ -141,7 +154,7 @@ def _describe(case: Case, sandbox: Sandbox) -> None:
     (sandbox.notes / "stdin").write_bytes(case.stdin)
 
 
-def _redirect(case: Case, sandbox: Sandbox) -> None:
+def _redirect(sandbox: Sandbox) -> None:
     """The three streams as a process has them, also for what writes past Python."""
     for number, name, flags in (
         (0, "stdin", os.O_RDONLY),
