@@ -103,6 +103,7 @@ def as_yaml(rng: Random, tree: Any) -> tuple[bytes, str]:
     if rng.random() < 0.3:
         snippet = rng.choice(YAML_SNIPPETS)
         lines = content.splitlines(keepends=True)
-        lines.insert(rng.randint(0, len(lines)), snippet)
+        outermost = [k for k, line in enumerate(lines) if not line.startswith((" ", "-"))]
+        lines.insert(rng.choice([*outermost, *outermost, *range(len(lines) + 1)]), snippet)
         content, done = "".join(lines), f"; with {snippet[:40]!r}"
     return content.encode("utf-8", "surrogatepass"), done
