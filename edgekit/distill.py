@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -9,7 +12,7 @@ from torch import Tensor, nn
 from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig
 from edgekit.errors import ShapeError
-from edgekit.model import predict_logits
+from edgekit.model import predict_logits, try_module
 from edgekit.train import (
     EpochSource,
     FitResult,
@@ -22,6 +25,8 @@ from edgekit.train import (
     augmented,
     epoch_generator,
     fit,
+    require_labels,
+    require_run,
 )
 
 
@@ -51,11 +56,7 @@ def distillation_loss(
     over the batch. T^2 keeps the gradient's size independent of the temperature. Raises ShapeError when the logits
     differ in shape. Source: Hinton et al. 2015, section 2.
     """
-    if student_logits.shape != teacher_logits.shape:
-        raise ShapeError(
-            f"student logits {tuple(student_logits.shape)} and teacher logits {tuple(teacher_logits.shape)} differ:"
-            " both need the same classes"
-        )
+    _require_same_shape(tuple(teacher_logits.shape), tuple(student_logits.shape))
     soft = nn.functional.kl_div(
         torch.log_softmax(student_logits / temperature, dim=1),
         torch.log_softmax(teacher_logits / temperature, dim=1),
@@ -81,10 +82,19 @@ def teacher_source(
         copy = epoch % copies
         x = augmented(train, augmentation, epoch_generator(seed, copy))
         if copy not in known:
-            known[copy] = torch.from_numpy(predict_logits(teacher, x))
+            known[copy] = torch.from_numpy(_finite(predict_logits(teacher, x)))
         return torch.from_numpy(x), torch.from_numpy(train.labels), known[copy]
 
     return source
+
+
+def _finite(logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if not np.isfinite(logits).all():
+        takes = int((~np.isfinite(logits)).any(axis=1).sum())
+        raise ShapeError(
+            f"the teacher's logits are NaN or infinite for {takes} of {len(logits)} takes; check its weights"
+        )
+    return logits
 
 
 def teacher_objective(config: DistillConfig) -> Objective:
@@ -110,10 +120,17 @@ def distill_model(
 ) -> FitResult:
     """Teach `student`, in place, what `teacher` knows. Both take raw landmarks float32 (batch, time, features).
 
+    Raises InputError before anything is trained for arguments of another kind.
+
     The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
     evaluation mode and never changed. Raises ShapeError when its logits do not fit the student's; see
     `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
     """
+    require_run("distill_model", train, validation, config, DistillConfig)
+    shapes = [try_module(module, train.x, f"distill_model: {name}") for name, module in _both(teacher, student)]
+    _require_same_shape(*shapes)
+    for name, takes in (("train", train), ("validation", validation)):
+        require_labels(takes, shapes[1][1], f"distill_model: {name}")
     config = config or DistillConfig()
     return fit(
         student,
@@ -125,6 +142,15 @@ def distill_model(
         setup=setup,
         projection=projection,
     )
+
+
+def _both(teacher: nn.Module, student: nn.Module) -> tuple[tuple[str, nn.Module], ...]:
+    return (("teacher", teacher), ("student", student))
+
+
+def _require_same_shape(teacher: tuple[int, ...], student: tuple[int, ...]) -> None:
+    if student != teacher:
+        raise ShapeError(f"student logits {student} and teacher logits {teacher} differ: both need the same classes")
 
 
 __all__ = [

@@ -84,6 +84,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
+def require_kind(value: object, kind: type | tuple[type, ...], name: str, expected: str) -> None:
+    """Raises InputError unless `value` is of the kind. name: what it was given as, such as `prune_model: model`."""
+    if isinstance(value, kind):
+        return
+    got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    raise InputError(f"{name} is {got}; expected {expected}")
+
+
 def missing_extra(command: str, package: str, extra: str) -> MissingExtraError:
     """The error for a command whose optional dependency `package` (of `extra`) can't be imported."""
     return MissingExtraError(f"{command} needs {package}: pip install 'edgekit[{extra}]'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 from edgekit.bench.comparison import CompareResult
 from edgekit.bench.run import Measure, choose_takes
 from edgekit.bench.settings import CompareConfig
-from edgekit.errors import InputError
+from edgekit.errors import InputError, require_kind
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.runtime import inspect_model
 
@@ -33,10 +34,13 @@ def compare_onnx(
     is no usable ONNX model, ShapeError for takes that don't fit or inputs that differ, WeakEvidenceError when not one
     round ends in time.
     """
+    if isinstance(paths, str | os.PathLike):
+        raise InputError(f"models to compare: only {paths}; give a list of two ONNX files or more")
+    require_kind(config, (CompareConfig, type(None)), "compare_onnx: config", "a CompareConfig, or None")
     if len(paths) < 2:
         raise InputError(f"models to compare: {len(paths)}; give two ONNX files or more, the one to compare with first")
     config = config or CompareConfig()
-    infos = tuple(inspect_model(Path(path)) for path in paths)
+    infos = tuple(inspect_model(path) for path in paths)
     chosen = None if takes is None else choose_takes(takes)
     lengths = [info.metadata.sequence_length for info in infos if info.metadata]
     requests = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
 from edgekit.device import estimate_latency, model_work
-from edgekit.errors import ShapeError
+from edgekit.errors import ShapeError, require_kind
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
 from edgekit.profiles import Profile, load_profile
 from edgekit.runtime import ModelInfo, inspect_model, validate_input
@@ -58,6 +59,9 @@ def bench_onnx(
     model, ShapeError for takes that don't fit it, ConfigError for an unknown profile, WeakEvidenceError when not
     one run ends in time.
     """
+    require_kind(path, (str, os.PathLike), "bench_onnx: path", "the path of an ONNX file")
+    require_kind(profile, (str, os.PathLike, Profile), "bench_onnx: profile", "a profile, its name, or a file's path")
+    require_kind(config, (BenchConfig, type(None)), "bench_onnx: config", "a BenchConfig, or None")
     config = config or BenchConfig()
     profile = profile if isinstance(profile, Profile) else load_profile(profile)
     info = inspect_model(Path(path))
@@ -73,7 +77,10 @@ def bench_onnx(
 
 def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:
     """At most `TAKES_USED` of the takes, evenly spread. Raises ShapeError for none or values not finite."""
-    given = np.asarray(takes)
+    try:
+        given = np.asarray(takes)
+    except ValueError:
+        raise ShapeError("takes: of unequal length; expected one array (takes, time, features)") from None
     if given.ndim < 2 or len(given) == 0:
         raise ShapeError(f"takes: shape {given.shape}; expected (takes, time, features) with at least one take")
     index = np.linspace(0, len(given) - 1, min(len(given), TAKES_USED)).round().astype(np.int64)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from edgekit import __version__
-from edgekit.artifacts import sha256_bytes, write_bytes
+from edgekit.artifacts import StrPath, sha256_bytes, write_bytes
 from edgekit.data import Normalisation
-from edgekit.errors import ConfigError, InputError
+from edgekit.errors import ConfigError, require_kind
 from edgekit.export.builder import GraphBuilder
 from edgekit.export.layers import add_linear, add_readout, add_recurrent, add_sequence
 from edgekit.export.preprocessing import add_preprocessing
-from edgekit.model import RecurrentClassifier
+from edgekit.model import RecurrentClassifier, require_finite
 from edgekit.runtime import ModelMetadata
+from edgekit.runtime.metadata import MAX_FRAMES
 
 Standardisation = Literal["explicit", "fold"]
 
@@ -33,9 +36,9 @@ class ExportResult:
 
 def export_onnx(
     model: RecurrentClassifier,
-    path: Path | None,
+    path: StrPath | None,
     *,
-    class_names: tuple[str, ...],
+    class_names: Sequence[str],
     sequence_length: int | None = None,
     standardisation: Standardisation = "explicit",
     parents: tuple[str, ...] = (),
@@ -48,13 +51,15 @@ def export_onnx(
     the model was trained on. standardisation: "explicit" keeps zero mean and unit
     variance as two nodes, "fold" puts them into the first layer's weights (two nodes less; columns of one
     weight row then differ in size, which costs int8 accuracy). parents: SHA-256 of the files that the model
-    came from. trained_on: the data, for people. Raises InputError for a model of another kind, ConfigError
-    when class_names do not match, or no length is known.
+    came from. trained_on: the data, for people. Raises InputError for a model of another kind or with NaN in it,
+    ConfigError when class_names do not match, or no length is known.
     """
-    if not isinstance(model, RecurrentClassifier):
-        raise InputError(f"export_onnx: got {type(model).__name__}; it exports RecurrentClassifier models only")
+    expected = "edgekit's own RecurrentClassifier; torch.onnx.export exports other modules"
+    require_kind(model, RecurrentClassifier, "export_onnx: model", expected)
+    require_kind(path, (str, os.PathLike, type(None)), "export_onnx: path", "a path, or None")
+    require_finite(model, "export_onnx: model")
     frames = _known_length(model, sequence_length)
-    metadata = _describe(model, tuple(class_names), frames, parents, trained_on)
+    metadata = _describe(model, class_names, frames, parents, trained_on)
     graph = GraphBuilder()
     _add_model(graph, model, frames, standardisation)
     proto = graph.model(
@@ -99,20 +104,22 @@ def _add_model(graph: GraphBuilder, model: RecurrentClassifier, frames: int, sta
 
 def _describe(
     model: RecurrentClassifier,
-    class_names: tuple[str, ...],
+    class_names: Sequence[str],
     sequence_length: int,
     parents: tuple[str, ...],
     trained_on: str,
 ) -> ModelMetadata:
     shape = model.architecture
+    if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
+        raise ConfigError(f"class_names: {class_names!r:.80}; expected a list of names, one an output")
     if len(class_names) != shape.classes or len(set(class_names)) != shape.classes:
         raise ConfigError(
             f"class_names: {len(set(class_names))} different names for {shape.classes} outputs; give one each"
         )
-    if sequence_length < 1:
-        raise ConfigError(f"sequence_length: {sequence_length}; expected at least 1")
+    if type(sequence_length) is not int or not 1 <= sequence_length <= MAX_FRAMES:
+        raise ConfigError(f"sequence_length: {sequence_length}; expected a whole number of 1 to {MAX_FRAMES:,}")
     return ModelMetadata(
-        class_names=class_names,
+        class_names=tuple(class_names),
         sequence_length=sequence_length,
         features=shape.features,
         preprocessing=preprocessing_name(model.normalisation),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from edgekit.errors import GateError
+from edgekit.errors import GateError, require_kind
 from edgekit.evaluate import predict_batches
 from edgekit.model import predict_logits
 from edgekit.runtime import open_predictor, validate_input
@@ -50,6 +50,7 @@ def verify_parity(model: nn.Module, path: Path, x: F32, tolerance: float = TOLER
     Does not raise when they differ: call `require` for the gate. Raises ShapeError for an x that the file
     can't take.
     """
+    require_kind(model, nn.Module, "verify_parity: model", "a torch.nn.Module")
     predictor = open_predictor(path)
     values = validate_input(x, (None, *predictor.input_shape[1:]), "parity takes")
     expected = predict_logits(model, values)

@@ -10,11 +10,19 @@ from torch import nn
 
 from edgekit.data import AugmentConfig
 from edgekit.distill import distill_model
-from edgekit.model import Architecture, RecurrentClassifier, count_parameters, count_zeros
+from edgekit.errors import require_kind
+from edgekit.model import (
+    Architecture,
+    RecurrentClassifier,
+    count_parameters,
+    count_zeros,
+    require_finite,
+    try_module,
+)
 from edgekit.prune.settings import Method, PruneConfig, Scope
 from edgekit.prune.structured import ratio_for, remove_units
 from edgekit.prune.unstructured import ZeroMasks, groups_for
-from edgekit.train import FitResult, RunSetup, Takes
+from edgekit.train import FitResult, RunSetup, Takes, require_run
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,13 @@ def prune_model(
     zero, in the course of the recovery's first `config.ramp_epochs` epochs, and stay zero in every step after; biases
     and the output layer are left alone. `model` is untouched. `teacher` may be any module as in
     `edgekit.distill.distill_model`, the unpruned model itself included. Raises ConfigError before any training when
-    the sparsity can't be reached.
+    the sparsity can't be reached, InputError for a model of another kind or with NaN in it.
     """
+    expected = "edgekit's own RecurrentClassifier, from build_model or load_model; other modules can be the teacher"
+    require_kind(model, RecurrentClassifier, "prune_model: model", expected)
+    require_run("prune_model", train, validation, config, PruneConfig)
+    require_finite(model, "prune_model: model")
+    try_module(teacher, train.x, "prune_model: teacher")
     config = config or PruneConfig()
     pruned, masks = _start(model, config, train.x.shape[1])
     recovery = distill_model(

@@ -10,7 +10,7 @@ import torch
 import torch_pruning as tp
 from torch import nn
 
-from edgekit.errors import ConfigError
+from edgekit.errors import ConfigError, require_kind
 from edgekit.model import Architecture, RecurrentClassifier
 from edgekit.prune.units import RECURRENT, RecurrentPruner, UnitMagnitude, traceable_recurrent_layers
 
@@ -28,6 +28,7 @@ def ratio_for(architecture: Architecture, sparsity: float) -> float:
     width, so half the parameters is about 37 % of the units. Raises ConfigError when the output layer alone is more
     than what may stay.
     """
+    require_kind(architecture, Architecture, "ratio_for: architecture", "an Architecture, such as model.architecture")
     allowed = (1.0 - sparsity) * architecture.parameters
     widths = {*architecture.hidden_sizes, architecture.dense}
     ratios = sorted({gone / size for size in widths for gone in range(size)})
@@ -48,6 +49,9 @@ def remove_units(model: RecurrentClassifier, ratio: float, frames: int = 30) -> 
 
     The output layer keeps its classes. The copy is in evaluation mode; the given model is untouched.
     """
+    require_kind(model, RecurrentClassifier, "remove_units: model", "edgekit's own RecurrentClassifier")
+    if not 0.0 <= ratio < 1.0:
+        raise ConfigError(f"remove_units: ratio is {ratio}; expected 0 to below 1")
     pruned = copy.deepcopy(model).eval()
     architecture = pruned.architecture
     hidden, dense = widths_at(architecture, ratio)

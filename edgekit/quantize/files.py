@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from onnx import helper
 
 from edgekit import __version__
 from edgekit.artifacts import StrPath, sha256_bytes, write_bytes
-from edgekit.errors import GateError, InputError, ModelFileError
+from edgekit.errors import GateError, InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
 from edgekit.quantize.outputs import (
@@ -88,6 +89,9 @@ def quantize_onnx(
     InputError for one that is quantised already, has nothing to quantise, or, with int8-dynamic, has no LSTM or any GRU
     or RNN; GateError when a weight of a recurrent layer would stay float, naming each, or the proof fails.
     """
+    for name, path in (("source", source), ("target", target)):
+        require_kind(path, (str, os.PathLike), f"quantize_onnx: {name}", "the path of an ONNX file")
+    require_kind(config, (QuantizeConfig, type(None)), "quantize_onnx: config", "a QuantizeConfig, or None")
     config = config or QuantizeConfig()
     source, target = Path(source), Path(target)
     if source.resolve() == target.resolve():

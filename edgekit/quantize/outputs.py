@@ -139,7 +139,9 @@ def _try(
             "memory_limit_bytes": config.memory_limit_mb * 10**6,
         }
         answer = run(request, config.time_limit_s)
-        return {key: _without(value, str(folder)) if key in ("error", "reason") else value for key, value in answer.items()}
+        return {
+            key: _without(value, str(folder)) if key in ("error", "reason") else value for key, value in answer.items()
+        }
 
 
 def _without(text: str | None, folder: str) -> str | None:

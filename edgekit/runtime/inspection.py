@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import ModelFileError
+from edgekit.artifacts import StrPath
+from edgekit.errors import ModelFileError, require_kind
 from edgekit.reading import FileKind, read_file
 from edgekit.runtime.metadata import ModelMetadata
 from edgekit.runtime.summary import ModelSummary, TensorInfo, summarise
@@ -48,7 +50,7 @@ class ModelInfo:
         return tuple(sorted(name for name in self.op_types if name.startswith(_DYNAMIC)))
 
 
-def inspect_model(path: Path) -> ModelInfo:
+def inspect_model(path: StrPath) -> ModelInfo:
     """Describe the ONNX file at `path` from its bytes alone: no session, no onnx, nothing is run.
 
     Raises ModelFileError when it is missing, unreadable, empty, truncated, no ONNX model, keeps tensors in other files
@@ -56,11 +58,12 @@ def inspect_model(path: Path) -> ModelInfo:
     of its numbers, declares an input or output beyond `MAX_DECLARED`, or has metadata that is damaged or is not what
     its input is.
     """
-    return inspect_bytes(read_model(path), path)
+    return inspect_bytes(read_model(path), Path(path))
 
 
-def read_model(path: Path) -> bytes:
+def read_model(path: StrPath) -> bytes:
     """The file's bytes. Raises ModelFileError for what is no regular file, empty or beyond the limit."""
+    require_kind(path, (str, os.PathLike), "model", "the path of an ONNX file")
     content = read_file(Path(path), MODEL)
     if not content:
         raise ModelFileError(f"{path}: empty file; export or copy the model again")

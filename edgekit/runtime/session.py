@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
 from edgekit.runtime.inspection import ModelInfo, inspect_bytes, read_model
 
@@ -125,14 +126,14 @@ class Predictor:
         )
 
 
-def open_predictor(path: Path, threads: int = 1) -> Predictor:
+def open_predictor(path: StrPath, threads: int = 1) -> Predictor:
     """Open the model at `path` on the CPU. threads: of one operator, at least 1.
 
     Raises ModelFileError for a file that `inspect_model` refuses, that ONNX Runtime can't load, or that does
     not map one float32 input to one float32 output (batch, classes); ConfigError for threads below 1.
     """
-    path = Path(path)
     content = read_model(path)
+    path = Path(path)
     info = inspect_bytes(content, path)
     return Predictor(open_session(content, path, threads), info)
 

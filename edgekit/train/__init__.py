@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.data import AugmentConfig
+from edgekit.model import try_module
 from edgekit.train.diagnosis import Finding, Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
 from edgekit.train.hardware import ALONE, Hardware, Precision, cuda_gpus
@@ -25,7 +26,14 @@ from edgekit.train.settings import (
     TrainingConfig,
 )
 from edgekit.train.setup import RunSetup
-from edgekit.train.takes import EpochSource, Takes, augmented, epoch_generator
+from edgekit.train.takes import (
+    EpochSource,
+    Takes,
+    augmented,
+    epoch_generator,
+    require_labels,
+    require_run,
+)
 from edgekit.train.threads import choose_threads, choose_threads_and_precision
 
 __all__ = [
@@ -65,6 +73,8 @@ __all__ = [
     "live_findings",
     "poor_generalisation",
     "predict_out_of_fold",
+    "require_labels",
+    "require_run",
     "supervised_loss",
     "train_model",
     "unseal",
@@ -87,8 +97,13 @@ def train_model(
 
     loss: see `edgekit.train.supervised_loss`. augmentation: in each epoch with the probability that
     `AugmentConfig.at` gives; None trains on the takes as they are. See `edgekit.train.RunSetup` for resuming,
-    `edgekit.train.fit` for errors.
+    `edgekit.train.fit` for errors. Raises InputError before anything is trained for arguments of another kind,
+    ShapeError for a module that does not give logits (batch, classes) for such takes, or not of enough classes.
     """
+    require_run("train_model", train, validation, config, TrainingConfig)
+    classes = try_module(model, train.x, "train_model: model")[1]
+    require_labels(train, classes, "train_model: train")
+    require_labels(validation, classes, "train_model: validation")
     criterion = supervised_loss(loss or LossConfig())
     regularization = regularization or RegularizationConfig()
 

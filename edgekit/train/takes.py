@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from edgekit.data import AugmentConfig, augment
-from edgekit.errors import ShapeError
+from edgekit.errors import ShapeError, require_kind
 
 #: Epoch number, from 0, to the epoch's tensors: x, labels int64 (takes,), and what else the objective wants. It may be
 #: called from another thread, one call at a time.
@@ -21,13 +22,16 @@ EpochSource = Callable[[int], tuple[Tensor, ...]]
 class Takes:
     """x float32 (takes, time, features), raw landmarks; labels int64 (takes,), 0 to classes - 1.
 
-    Raises ShapeError when the two do not fit, are empty, or x is not finite.
+    Other numeric types are converted. Raises ShapeError when the two do not fit, are empty or no numbers, x is not
+    finite, or labels are no whole numbers from 0 on.
     """
 
     x: NDArray[np.float32]
     labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "x", _numbers(self.x, "x", "fiu", np.float32))
+        object.__setattr__(self, "labels", _numbers(self.labels, "labels", "iu", np.int64))
         if self.x.ndim != 3 or self.labels.shape != self.x.shape[:1] or not len(self.x):
             raise ShapeError(
                 f"takes: expected x (takes, time, features) and labels (takes,), got {self.x.shape} and"
@@ -35,9 +39,36 @@ class Takes:
             )
         if not np.isfinite(self.x).all():
             raise ShapeError("takes: x holds NaN or infinite values; `edgekit data check` names the takes")
+        if self.labels.min() < 0:
+            raise ShapeError(f"takes: labels start at {self.labels.min()}; expected 0 to classes - 1")
 
     def __len__(self) -> int:
         return len(self.x)
+
+
+def _numbers(values: Any, name: str, kinds: str, wanted: DTypeLike) -> NDArray[Any]:
+    """As an array of the wanted type. kinds: of numpy's types that are accepted."""
+    try:
+        array = np.asarray(values)
+    except Exception:  # rows of unequal length, tensors with gradients or on a GPU
+        raise ShapeError(f"takes: {name} is {type(values).__name__}, which is no array; give a numpy array") from None
+    if array.dtype.kind not in kinds:
+        what = "whole numbers" if "f" not in kinds else "numbers"
+        raise ShapeError(f"takes: {name} is {type(values).__name__} of {array.dtype}; expected {what}")
+    return np.ascontiguousarray(array, dtype=wanted)
+
+
+def require_run(function: str, train: object, validation: object, config: object, kind: type) -> None:
+    """Raises InputError where a function that trains was given another kind of thing: takes, or its config, or None."""
+    for name, takes in (("train", train), ("validation", validation)):
+        require_kind(takes, Takes, f"{function}: {name}", "Takes(x, labels), from edgekit.train")
+    require_kind(config, (kind, type(None)), f"{function}: config", f"a {kind.__name__}, or None")
+
+
+def require_labels(takes: Takes, classes: int, name: str) -> None:
+    """Raises ShapeError for labels that a model of so many classes does not know."""
+    if takes.labels.max() >= classes:
+        raise ShapeError(f"{name}: labels up to {takes.labels.max()} for a model of {classes} classes")
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:

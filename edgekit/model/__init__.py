@@ -1,0 +1,48 @@
+"""The recurrent classifier: what it may look like, the module itself, what can be done with it, and its files."""
+
+from edgekit.model.architecture import (
+    GATES,
+    NOMINAL,
+    VARIANTS,
+    Architecture,
+    Cell,
+    ModelConfig,
+    Nominal,
+    Readout,
+    variant,
+)
+from edgekit.model.classifier import Preprocess, RecurrentClassifier, build_model
+from edgekit.model.modules import (
+    count_parameters,
+    count_zeros,
+    evaluating,
+    predict_logits,
+    require_finite,
+    torch_threads,
+    try_module,
+)
+from edgekit.model.saving import load_model, save_model
+
+__all__ = [
+    "GATES",
+    "NOMINAL",
+    "VARIANTS",
+    "Architecture",
+    "Cell",
+    "ModelConfig",
+    "Nominal",
+    "Preprocess",
+    "Readout",
+    "RecurrentClassifier",
+    "build_model",
+    "count_parameters",
+    "count_zeros",
+    "evaluating",
+    "load_model",
+    "predict_logits",
+    "require_finite",
+    "save_model",
+    "torch_threads",
+    "try_module",
+    "variant",
+]

@@ -1,0 +1,97 @@
+"""What can be done with any torch module: count it, run it, and find out whether it is one that classifies takes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgekit.errors import InputError, ShapeError, require_kind
+
+#: What torch and Python raise for an input that does not fit; other errors of a user's module are its own.
+_UNFIT = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Inside it torch computes on the CPU with `count` threads, None: with as many as before. It is put back."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(count or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[int, ...]:
+    """The shape of a module's logits on the first takes of x float32 (takes, time, features), in evaluation mode.
+
+    name: for messages. Raises InputError for what is no module, ShapeError for one that fails on the takes or does not
+    give float32 logits (batch, classes).
+    """
+    require_kind(module, nn.Module, name, "a torch.nn.Module")
+    takes, kind = x[:2], f"{name}, {type(module).__name__},"
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    try:
+        with evaluating(module):
+            logits: Any = module(torch.from_numpy(takes).to(device))
+    except _UNFIT as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise ShapeError(f"{kind} fails on takes of shape {takes.shape} (batch, time, features): {said}") from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(takes):
+        got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise ShapeError(f"{kind} gives {got} for {len(takes)} takes; expected logits, a tensor (batch, classes)")
+    if not logits.is_floating_point():
+        raise ShapeError(f"{kind} gives {logits.dtype}; expected float32 logits, not classes")
+    return tuple(logits.shape)
+
+
+def require_finite(module: nn.Module, name: str) -> None:
+    """Raises InputError for parameters that are NaN or infinite, naming each with their number."""
+    spoiled = {key: int((~torch.isfinite(weight)).sum()) for key, weight in module.named_parameters()}
+    listed = [
+        f"{count} of the {module.get_parameter(key).numel()} numbers of {key}"
+        for key, count in spoiled.items()
+        if count
+    ]
+    if listed:
+        raise InputError(f"{name}: {', '.join(listed)} are NaN or infinite; train it again, or load a good checkpoint")
+
+
+@contextlib.contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Inside it a module is in evaluation mode; afterwards each of its parts is in its own again."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, was_training in modes:
+            part.training = was_training
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable parameters of any module."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def count_zeros(model: nn.Module) -> int:
+    """Trainable parameters of any module that are exactly zero."""
+    return sum(int((parameter == 0).sum()) for parameter in model.parameters())
+
+
+@torch.no_grad()
+def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
+    """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored.
+
+    Computes where the model's parameters are.
+    """
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    with evaluating(model):
+        parts = [model(torch.from_numpy(x[k : k + batch_size]).to(device)) for k in range(0, len(x), batch_size)]
+    return torch.cat(parts).cpu().numpy()
