@@ -35,7 +35,7 @@ from edgekit.pipeline.pretrain import PretrainConfig, pretrain_model
 from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
-from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
+from edgekit.quantize import LIMITS, QuantizeConfig, check_cell, quantize_onnx
 from edgekit.report import cut_text
 from edgekit.runtime import inspect_model
 from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
@@ -188,7 +188,7 @@ class Stages:
                 alone(self._prune),
             ),
             QUANTIZED: Stage(
-                QUANTIZED, 1, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), alone(self._quantize)
+                QUANTIZED, 2, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), alone(self._quantize)
             ),
         }
 
@@ -252,7 +252,7 @@ class Stages:
 
     def _quantize_config(self) -> dict[str, Any]:
         return {
-            "quantize": self.settings.section("quantize", QuantizeConfig).model_dump(mode="json"),
+            "quantize": self.settings.section("quantize", QuantizeConfig).model_dump(mode="json", exclude=set(LIMITS)),
             "gates": self.gates.model_dump(mode="json"),
         }
 

@@ -12,6 +12,10 @@ from edgekit.errors import ConfigError
 Scheme = Literal["int8-weights", "int8-dynamic"]
 
 
+#: Settings that limit the proof, and change nothing in the file.
+LIMITS = frozenset({"memory_limit_mb", "time_limit_s"})
+
+
 class QuantizeConfig(StageConfig):
     """scheme "int8-weights": int8 storage, fp32 arithmetic, for LSTM and GRU. "int8-dynamic": int8 arithmetic inside
     LSTM layers, int8 storage of the dense ones. Weights of dense layers with fewer elements than min_elements stay as
