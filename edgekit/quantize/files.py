@@ -184,13 +184,18 @@ def _load(content: bytes, path: Path) -> onnx.ModelProto:
 
 def _check_valid(before: bytes, after: bytes, target: Path) -> None:
     """Raises GateError where onnx's checker accepts the source and not the result; ONNX Runtime has the last word."""
-    for content, checked in ((before, False), (after, True)):
-        try:
-            onnx.checker.check_model(content)
-        except onnx.checker.ValidationError as error:
-            if not checked:
-                return
-            raise GateError(f"{target}: no valid ONNX model: {error}; please report it as a bug") from error
+    if _fault(before) is None:
+        fault = _fault(after)
+        if fault is not None:
+            raise GateError(f"{target}: no valid ONNX model: {fault}; please report it as a bug") from fault
+
+
+def _fault(content: bytes) -> Exception | None:
+    try:
+        onnx.checker.check_model(content)
+    except Exception as error:  # ValidationError, and UnicodeDecodeError where that would quote the file
+        return error
+    return None
 
 
 def _set_metadata(model: onnx.ModelProto, info: ModelInfo, config: QuantizeConfig) -> ModelMetadata | None:

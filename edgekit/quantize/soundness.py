@@ -73,11 +73,11 @@ def _spoiled(scopes: Scopes) -> Iterator[str]:
         if held.elements < 2:
             continue
         values = np.asarray(held.values())
-        if held.key not in weights and values.dtype.kind in "fc" and not np.isnan(values).any():
-            continue
-        finite = np.isfinite(values.astype(np.complex128 if values.dtype.kind == "c" else np.float64))
-        if not finite.all():
-            yield f"{int((~finite).sum()):,} of the {held.elements:,} numbers of '{held.name}' are NaN or infinite"
+        with np.errstate(invalid="ignore"):  # float8's NaN says so when it becomes float64
+            wide = values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+        count = int((~np.isfinite(wide) if held.key in weights else np.isnan(wide)).sum())
+        if count:
+            yield f"{count:,} of the {held.elements:,} numbers of '{held.name}' are NaN or infinite"
 
 
 def _weights(scopes: Scopes) -> set[str]:
