@@ -104,7 +104,7 @@ def write_models(folder: Path) -> None:
         ("gru", {"type": "gru", "hidden_size": 16, "num_layers": 2}),
     ):
         model = build_model(ModelConfig.model_validate(settings), normalisation, classes=3)
-        export_onnx(model, models / f"{name}.onnx", class_names=found.class_names)
+        export_onnx(model, models / f"{name}.onnx", class_names=found.class_names, sequence_length=30)
         quantize_onnx(models / f"{name}.onnx", models / f"{name}.int8.onnx", QuantizeConfig(min_elements=256))
     quantize_onnx(models / "lstm.onnx", models / "lstm.dynamic.onnx", QuantizeConfig(scheme="int8-dynamic"))
     write_foreign(models)
