@@ -135,7 +135,8 @@ def build_model(
 ) -> RecurrentClassifier:
     """A fresh model; the same seed gives the same weights, however many threads torch has.
 
-    sequence_length: frames that its ONNX file reads; None: as many as it is trained on. Raises InputError for arguments of another kind.
+    sequence_length: frames that its ONNX file reads; None: as many as it is trained on. Raises InputError for arguments
+    of another kind.
 
     Initialisation as configured: Xavier uniform (Glorot and Bengio 2010), He uniform (He et al. 2015) or orthogonal
     (Saxe et al. 2014), the recurrent layers' gate by gate; output layer Xavier, LSTM forget bias 1, other biases 0.
