@@ -26,7 +26,7 @@ KNOWN = {
     "silero_vad_op18_ifless.onnx": ("--shape", "input=1,576", "--value", "sr=16000"),
     "silero_vad_half.onnx": ("--shape", "input=1,576"),
     "silero_vad_openvino_16k.onnx": (),
-    "silero_vad_16k_sequence.onnx": (),
+    "silero_vad_16k_sequence.onnx": ("--shape", "input=1,576"),  # one step: its first axis is time
     # rapidocr-onnxruntime 1.4.4, Apache-2.0: PP-OCR's recogniser of a text line, its detector, its orientation
     "ch_PP-OCRv4_rec_infer.onnx": ("--shape", "x=1,3,48,320"),
     "ch_PP-OCRv4_det_infer.onnx": ("--shape", "x=1,3,320,320"),

@@ -165,6 +165,11 @@ class Measurement:
         """The machine that measured."""
         return (self.latency or self.memory)[0].machine
 
+    @property
+    def inputs(self) -> tuple[Mapping[str, Any], ...]:
+        """How each input was fed; empty where the model was stopped before."""
+        return (self.latency or self.memory)[0].inputs
+
     def memory_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {

@@ -67,8 +67,7 @@ def bench_onnx(
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
     measurement = _measure(info, profile, config, chosen, measure)
-    first = (*measurement.latency, *measurement.memory)[0]
-    sizes = {item["name"]: tuple(item["shape"]) for item in first.inputs if "shape" in item}
+    sizes = {item["name"]: tuple(item["shape"]) for item in measurement.inputs if "shape" in item}
     work = model_work(info, {**config.shapes, **sizes}, config.values)
     estimates = [estimate_latency(work, board) for board in profile.boards]
     rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy)

@@ -22,7 +22,8 @@ Natural = Annotated[int, Field(ge=0)]
 Threads = Annotated[int, Field(ge=1, le=256)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Shapes = dict[str, tuple[Count, ...]]
-Values = dict[str, int | Annotated[float, Field(allow_inf_nan=False)]]
+Number = int | Annotated[float, Field(allow_inf_nan=False)]
+Values = dict[str, Number | tuple[Number, ...]]
 
 
 class BenchConfig(StageConfig):
@@ -35,7 +36,8 @@ class BenchConfig(StageConfig):
     numbers of threads and larger batches are surveyed, too. threads: None takes the profile's. evidence: the least
     that is accepted for a profile's boards; with "measured on this host" a board that
     can't be decided does not count, while one that certainly fails still does. shapes: sizes an input, where the
-    model leaves them open. values: numbers that fill an input, such as a sampling rate. seed: of random input.
+    model leaves them open. values: what fills an input, such as a sampling rate: one number, or all of them row by row.
+    seed: of random input.
     """
 
     repeats: Count = Field(1000, description="samples wanted of each process")
@@ -55,7 +57,7 @@ class BenchConfig(StageConfig):
     shapes: dict[str, tuple[Count, ...]] = Field(
         default_factory=dict, description="sizes of inputs where the model leaves them open"
     )
-    values: Values = Field(default_factory=dict, description="numbers that fill inputs, such as a sampling rate")
+    values: Values = Field(default_factory=dict, description="what fills inputs: one number, or all of them")
     seed: Natural = Field(0, description="of random input")
 
 
@@ -67,7 +69,7 @@ class CompareConfig(StageConfig):
     confidence: of each process's interval of the median ratio. smallest_effect_ratio: a difference in time below which
     nothing is called faster: copies of one file differ by 0.5 % from process to process (standard deviation; 2.5 % was
     seen once in 300). time_limit_s: of measuring, shared by the processes. shapes: sizes an input of the first file,
-    where it leaves them open. values: numbers that fill an input of the first file. seed: of random input.
+    where it leaves them open. values: what fills an input of the first file. seed: of random input.
     """
 
     repeats: Count = Field(1000, description="samples wanted of each process")
@@ -84,7 +86,7 @@ class CompareConfig(StageConfig):
     shapes: dict[str, tuple[Count, ...]] = Field(
         default_factory=dict, description="sizes of inputs where the model leaves them open"
     )
-    values: Values = Field(default_factory=dict, description="numbers that fill inputs, such as a sampling rate")
+    values: Values = Field(default_factory=dict, description="what fills inputs: one number, or all of them")
     seed: Natural = Field(0, description="of random input")
 
 

@@ -161,12 +161,14 @@ def parse_shape(text: str) -> tuple[str, list[int]]:
         raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None
 
 
-def parse_value(text: str) -> tuple[str, float]:
-    """`sr=16000` as a name and a finite number; a whole one stays whole."""
-    name, _, number = text.partition("=")
+def parse_value(text: str) -> tuple[str, float | list[float]]:
+    """`sr=16000` or `size=1,80,80` as a name and a finite number or several; whole ones stay whole."""
+    name, _, numbers = text.partition("=")
     for kind in (int, float):
         with contextlib.suppress(ValueError):
-            found = kind(number)
-            if math.isfinite(found):
-                return name, found
-    raise click.UsageError(f"--value {text}: expected NAME=NUMBER, a finite one, such as sr=16000")
+            values: list[float] = [kind(number) for number in numbers.split(",")]
+            if all(map(math.isfinite, values)):
+                return name, values if len(values) > 1 else values[0]
+    raise click.UsageError(
+        f"--value {text}: expected NAME=NUMBER, a finite one, such as sr=16000, or NAME=NUMBER,NUMBER,..."
+    )

@@ -211,7 +211,9 @@ EVIDENCE = _own(
     help="The least that is accepted [estimated].",
 )
 SHAPE = _own("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
-VALUE = _own("--value", "values", multiple=True, metavar="NAME=NUMBER", help="What fills an input: a sampling rate.")
+VALUE = _own(
+    "--value", "values", multiple=True, metavar="NAME=NUMBER[,...]", help="What fills an input: a rate, a length."
+)
 INFERENCE_THREADS = _own("--threads", type=click.IntRange(1, 256), help="Of inference [1].")
 PART = _own(
     "--part", type=click.Choice(["validation", "test", "train", "all"]), help="Which takes [test].", default="test"

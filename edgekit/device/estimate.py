@@ -1,7 +1,7 @@
 """How long a prediction can take on a board that is not here: a pessimistic bound, and a floor.
 
     bound = instructions / (lowest IPC x lowest clock) + 4 bytes x MACs / memory rate
-    floor = MACs / 16 / (issue width x highest clock)
+    floor = MACs that are certainly computed / 16 / (issue width x highest clock)
 
 **Instructions** are counted, not guessed. onnxruntime 1.32.0 (aarch64 wheel, numpy 2.4.6, Python 3.11.2) ran
 under qemu-aarch64 7.2.22 with `-cpu cortex-a53`, `cortex-a72` and `cortex-a76`; a TCG plugin counted the
@@ -98,6 +98,6 @@ def estimate_latency(work: Work | UnknownWork, board: Board) -> Estimate:
     return Estimate(
         board=board.name,
         bound_s=instruction_bound(work) / per_s + memory_s,
-        floor_s=work.macs / MOST_MACS_PER_INSTRUCTION / most_per_s,
+        floor_s=work.least_macs / MOST_MACS_PER_INSTRUCTION / most_per_s,
         reason=f"{work.macs / 1e6:.2f} M multiply-adds, {work.source}",
     )

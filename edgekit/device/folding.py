@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from edgekit.measure import Value
+
 #: Operators of index arithmetic, evaluated by onnx's reference implementation where all their inputs are known.
 _INDEX_ARITHMETIC_NAMES = """
     Abs Add And Cast Ceil Concat ConstantOfShape Div Equal Floor Gather Greater GreaterOrEqual Identity Less LessOrEqual
@@ -47,10 +49,10 @@ class Folding:
     branches: int = 0
 
 
-def fold_sizes(model: onnx.ModelProto, values: Mapping[str, float]) -> tuple[onnx.GraphProto, Folding]:
+def fold_sizes(model: onnx.ModelProto, values: Mapping[str, Value]) -> tuple[onnx.GraphProto, Folding]:
     """(the graph with its sizes inferred, what was taken out of it), at the sizes that its inputs state.
 
-    values: the number that fills an input. The model is changed. Raises what onnx's shape inference and its reference
+    values: what fills an input. The model is changed. Raises what onnx's shape inference and its reference
     implementation raise.
     """
     folding = Folding(model)
@@ -71,12 +73,13 @@ def sizes_of(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     return sizes
 
 
-def _know_inputs(folding: Folding, values: Mapping[str, float]) -> None:
+def _know_inputs(folding: Folding, values: Mapping[str, Value]) -> None:
     for item in folding.model.graph.input:
         size = [dim.dim_value for dim in item.type.tensor_type.shape.dim]
         if item.name in values and math.prod(size) <= _MOST:
             kind = helper.tensor_dtype_to_np_dtype(item.type.tensor_type.elem_type)
-            folding.known[item.name] = np.full(size, values[item.name], kind)
+            value = values[item.name]
+            folding.known[item.name] = np.full(size, np.reshape(value, size) if np.size(value) > 1 else value, kind)
             folding.varying.add(item.name)
 
 

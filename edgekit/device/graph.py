@@ -11,6 +11,7 @@ import onnx
 
 from edgekit.device.folding import Folding, fold_sizes, sizes_of
 from edgekit.device.work import UnknownWork, Work
+from edgekit.measure import Value
 
 _RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
@@ -37,11 +38,11 @@ class _NotCountable(Exception):
 
 
 def graph_work(
-    path: Path, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, float] | None = None
+    path: Path, shapes: Mapping[str, tuple[int, ...]], values: Mapping[str, Value] | None = None
 ) -> Work | UnknownWork:
     """The work of one run of the model at `path`, at these input sizes (an open first axis is 1).
 
-    values: the number that fills an input, such as a sampling rate; it may decide which branch is taken.
+    values: what fills an input, such as a sampling rate; it may decide which branch is taken.
     Raises nothing for a valid file: what can't be counted is an UnknownWork that says which operator or size.
     """
     try:
@@ -82,7 +83,7 @@ def _fix_inputs(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -
 def _count(graph: onnx.GraphProto, folding: Folding) -> Work:
     constant = {item.name for item in graph.initializer} - folding.varying
     known = sizes_of(graph)
-    matrix = conv = steps = 0
+    matrix = conv = steps = skipped = 0
     nodes, elements = folding.nodes, folding.elements
     for node in graph.node:
         kind = node.op_type if node.domain in ("", "ai.onnx") else _title(node)
@@ -94,6 +95,7 @@ def _count(graph: onnx.GraphProto, folding: Folding) -> Work:
         if kind in _RECURRENT:
             macs, new_steps = _recurrent(node, known)
             matrix, steps = matrix + macs, steps + new_steps
+            skipped += macs - _certain(macs, node, known, folding)
         elif kind in ("Gemm", "MatMul"):
             matrix += _product(node, known)
         elif kind == "Conv":
@@ -108,7 +110,7 @@ def _count(graph: onnx.GraphProto, folding: Folding) -> Work:
             elements += sum(math.prod(_size(node, name, known)) for name in (*node.input, *node.output) if name)
         else:
             raise _NotCountable(f"the cost of operator {_title(node)} is not known")
-    return Work(matrix, conv, steps, nodes, elements, "counted from the graph")
+    return Work(matrix, conv, steps, nodes, elements, "counted from the graph", skipped)
 
 
 def _recurrent(node: onnx.NodeProto, known: Shapes) -> tuple[int, int]:
@@ -119,6 +121,20 @@ def _recurrent(node: onnx.NodeProto, known: Shapes) -> tuple[int, int]:
         time, batch = batch, time
     macs = time * batch * directions * _RECURRENT[node.op_type] * hidden * (features + hidden)
     return macs, time * batch * directions
+
+
+def _certain(macs: int, node: onnx.NodeProto, known: Shapes, folding: Folding) -> int:
+    """Of a recurrent layer's multiply-adds those that its sequence lengths, where it has any, leave; 0 if not known."""
+    name = node.input[4] if len(node.input) > 4 else ""
+    if not name:
+        return macs
+    lengths = folding.known.get(name)
+    if lengths is None:
+        return 0
+    time, batch, _ = _rank(node, node.input[0], known, 3)
+    if _attribute(node, "layout", 0):
+        time, batch = batch, time
+    return macs * int(lengths.clip(0, time).sum()) // (time * batch)
 
 
 def _product(node: onnx.NodeProto, known: Shapes) -> int:

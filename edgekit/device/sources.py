@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from edgekit.device.work import UnknownWork, Work
+from edgekit.measure import Value
 from edgekit.runtime import ModelInfo, ModelMetadata
 
 #: Layers of recurrent cells, and all other operators that edgekit writes. A file with others is counted.
@@ -24,12 +25,11 @@ OWN_OPERATORS = _RECURRENT | frozenset(_OTHERS.split())
 def model_work(
     info: ModelInfo,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
-    values: Mapping[str, float] | None = None,
+    values: Mapping[str, Value] | None = None,
 ) -> Work | UnknownWork:
     """The work of one prediction by the model that `info` describes.
 
-    shapes: sizes an input, where the model leaves them open; an open first axis is 1. values: the number that fills
-    an input.
+    shapes: sizes an input, where the model leaves them open; an open first axis is 1. values: what fills an input.
     """
     if info.metadata is not None and info.metadata.macs and OWN_OPERATORS.issuperset(info.op_types):
         return _own_work(info, info.metadata)

@@ -11,7 +11,8 @@ class Work:
 
     matrix_macs: multiply-adds in recurrent layers and matrix products. conv_macs: in convolutions.
     steps: time steps, summed over recurrent layers and directions. nodes: operators that run. elements:
-    numbers that all other operators read or write. source: how it was found, for people.
+    numbers that all other operators read or write. source: how it was found, for people. skipped_macs: those of
+    matrix_macs that sequence lengths may spare: what is certainly computed is the rest.
     """
 
     matrix_macs: int
@@ -20,11 +21,17 @@ class Work:
     nodes: int
     elements: int
     source: str
+    skipped_macs: int = 0
 
     @property
     def macs(self) -> int:
         """All multiply-adds."""
         return self.matrix_macs + self.conv_macs
+
+    @property
+    def least_macs(self) -> int:
+        """Multiply-adds that no run can do without."""
+        return self.macs - self.skipped_macs
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Measures a model in a process of its own (`worker.py`) and summarises the samples; no torch, no onnx."""
 
 from edgekit.measure.disturbance import Change, Disturbance, find_disturbances, level_change, warmup_end
-from edgekit.measure.launch import WORKER, WorkerRequest, WorkerResult, run_worker
+from edgekit.measure.launch import WORKER, Value, WorkerRequest, WorkerResult, run_worker
 from edgekit.measure.statistics import (
     PERCENTILES,
     LatencySummary,
@@ -30,6 +30,7 @@ __all__ = [
     "MedianInterval",
     "PercentileInterval",
     "StopRule",
+    "Value",
     "WorkerRequest",
     "WorkerResult",
     "closing_count",

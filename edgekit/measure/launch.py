@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
 from edgekit.measure.stopping import StopRule
-from edgekit.runtime import inspect_model
+from edgekit.runtime.axes import time_axes
+from edgekit.runtime.deciding import decided_by
+from edgekit.runtime.inspection import inspect_bytes, read_model
 
 WORKER = Path(__file__).with_name("worker.py")
 SCHEMA_VERSION = 1
@@ -30,6 +32,10 @@ SCHEMA_VERSION = 1
 START_ALLOWANCE_S = 60.0
 
 _KINDS: Mapping[str, type[EdgekitError]] = {"model": ModelFileError, "shape": ShapeError}
+
+
+#: What fills an input: one number, or all of them, row by row.
+Value: TypeAlias = float | Sequence[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +58,7 @@ class WorkerRequest:
     opened_first: int = 0
     takes: NDArray[np.float32] | None = None
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
     sequence_length: int | None = None
     seed: int = 0
     threads: int = 1
@@ -110,15 +116,15 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
 
     Nothing outside that directory can be reached by a relative path, so external tensor data is never found.
     Raises ModelFileError when a model is refused or brings the process down (the signal is named),
-    ShapeError when its inputs can't be made, or are not those of the model that it takes turns with,
+    ShapeError when its inputs can't be made, decide how much work a run is and were not given, or are not those of the
+    model that it takes turns with,
     WeakEvidenceError when not one run ends within the time limit.
     """
-    for model in request.models:
-        inspect_model(model)
+    contents = [_checked(model) for model in request.models]
     if request.takes is not None and not np.isfinite(request.takes).all():
         raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")
     with scratch_folder("bench") as folder:
-        message = _prepare(request, folder)
+        message = {**_prepare(request, folder), **_told(contents)}
         program = folder / "worker.pyc"
         py_compile.compile(str(worker), cfile=str(program), doraise=True)
         try:
@@ -140,6 +146,19 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
         return _interpret(finished, request.models, [message["model"], *message["others"]])
 
 
+def _checked(model: Path) -> bytes:
+    """Its bytes. Raises ModelFileError for a file that is refused."""
+    content = read_model(model)
+    inspect_bytes(content, model)
+    return content
+
+
+def _told(contents: Sequence[bytes]) -> dict[str, Any]:
+    """What the models' graphs say of their inputs: which must not be made up, and which begin with time."""
+    steps = {name: [axis.layer, axis.certain] for name, axis in time_axes(contents[0]).items()}
+    return {"decides": [decided_by(content) for content in contents], "steps": steps}
+
+
 def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
     copies = [folder / f"model{index}.onnx" for index in range(len(request.models))]
     for model, copy in zip(request.models, copies, strict=True):
@@ -158,7 +177,9 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
         "opened_first": request.opened_first,
         "takes": None if takes is None else str(takes),
         "shapes": {name: list(sizes) for name, sizes in request.shapes.items()},
-        "values": dict(request.values),
+        "values": {
+            name: list(value) if isinstance(value, Sequence) else value for name, value in request.values.items()
+        },
         "sequence_length": request.sequence_length,
         "seed": request.seed,
         "threads": request.threads,

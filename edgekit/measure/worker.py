@@ -8,11 +8,13 @@ it needs the standard library, numpy and onnxruntime only, and Python 3.9.
 Request: schema_version 1; mode "latency", "memory", "sustained" or "compare"; model: path; others: paths of the models
 that take turns with it (compare only); opened_first: index of the model whose session is opened first, the others
 follow in order; takes: path of a .npy file, float32 (takes, ...) or null for random input; seed; shapes: input name (of
-`model`) to sizes; values: input name to the number that fills it; sequence_length: frames, for a symbolic second axis,
-or null; threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks": {samples: [l,
-u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode "sustained", null
-for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null; parent: number of the
-process that asks, with which this one ends, or null.
+`model`) to sizes; values: input name to the number that fills it, or to all its numbers in order; decides: of each
+model, input name to what its values decide, in words (see `check_made_up`); steps: of `model`, input name to [the
+recurrent layer that steps through its first axis, whether that is certain]; sequence_length: frames, for a symbolic
+second axis, or null; threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks":
+{samples: [l, u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode
+"sustained", null for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null;
+parent: number of the process that asks, with which this one ends, or null.
 
 Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; "stopped": text
 where the memory limit stopped the model, with what was measured until then; or
@@ -152,7 +154,7 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     stages.append(memory_now("session"))
     feeds, inputs = make_feeds(numpy, sessions[0], request)
     result["inputs"] = inputs
-    fed = [same_feeds(session, index, feeds, inputs) for index, session in enumerate(sessions)]
+    fed = [same_feeds(session, index, feeds, inputs, request) for index, session in enumerate(sessions)]
     turns = list(zip(carry_states(sessions, inputs, request), fed))  # noqa: B905 - 3.9
     started = time.perf_counter_ns()
     for index in range(len(turns)):
@@ -254,6 +256,7 @@ def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[
             source = "random" if kind.startswith("float") else "ones"
         arrays[item.name] = array
         described.append(describe_input(item.name, item.type, sizes[item.name], source))
+    check_made_up(described, {item["name"]: item["name"] for item in described}, request, 0)
     return take_feeds(numpy, arrays, taken, takes), described
 
 
@@ -274,6 +277,36 @@ def check_inputs(inputs: Any, request: dict[str, Any]) -> None:
         if not item.shape and item.name not in request.get("values", {}):
             message = "input '%s' is a single number (%s) that may decide what the model does; give --value %s=..."
             raise RequestError("shape", message % (item.name, item.type, item.name))
+
+
+def check_made_up(inputs: list[dict[str, Any]], names: dict[str, str], request: dict[str, Any], index: int) -> None:
+    """Raises RequestError for inputs that decide how much work a run of model `index` is and that nobody has given.
+
+    names: the model's name of an input to its name in `inputs`, which the user goes by. Whole numbers and true or false
+    are made up as ones or start as zeros; a real number alone is a length, a rate or a threshold as well. Of more real
+    numbers the description says that they decide: they are data, and random.
+    """
+    known = {item["name"]: item for item in inputs}
+    wanted = []
+    for name, place in (request.get("decides") or [{}] * (index + 1))[index].items():
+        item = known.get(names.get(name, ""))
+        if item is None or item["source"] in ("value", "takes"):
+            continue
+        if _DTYPES[item["type"]].startswith("float"):
+            if item["source"] != "random":
+                continue
+            if len(item["shape"]) > 1 and math.prod(item["shape"]) > 1:
+                item.setdefault("decides", place)
+                continue
+        wanted.append((item, place))
+    if wanted:
+        found = ["input '%s' (%s %s) reaches %s" % (i["name"], i["type"], i["shape"], place) for i, place in wanted]
+        given = " ".join("--value %s=..." % item["name"] for item, _ in wanted)
+        message = "%s: how much work a run is depends on it, and it is never made up; give %s" % (
+            "; ".join(found),
+            given,
+        )
+        raise RequestError("shape", message, index)
 
 
 def find_states(session: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -421,12 +454,27 @@ def resolve_shapes(
         if isinstance(axis, str) and len(sizes) == 1 and axis.isidentifier()
     }
     for item in inputs:
-        if item.name not in states and item.shape and isinstance(item.shape[0], str):
-            known.setdefault(item.shape[0], 1)
+        if item.name not in states and item.shape and not isinstance(item.shape[0], int):
+            if item.shape[0] not in known:
+                check_first_axis(item, asked, request)
+            if item.shape[0] is not None:
+                known.setdefault(item.shape[0], 1)
     return {
         item.name: resolve_shape(item.name, item.shape, asked.get(item.name), known, item.name in states, request)
         for item in inputs
     }
+
+
+def check_first_axis(item: Any, asked: dict[str, Any], request: dict[str, Any]) -> None:
+    """Raises RequestError for an open first axis that is time: one step of it is another model than is used.
+
+    Where it is not certain which of two axes a layer steps through, a name that begins as `batch` does is believed.
+    """
+    layer, certain = request.get("steps", {}).get(item.name, ("", False))
+    if item.name in asked or not layer or (not certain and str(item.shape[0]).lower().startswith("b")):
+        return
+    message = "input '%s' has shape %s: %s steps through its first axis, which is open; give --shape %s=..."
+    raise RequestError("shape", message % (item.name, item.shape, layer, item.name))
 
 
 def resolve_shape(
@@ -461,14 +509,22 @@ def resolve_shape(
 
 
 def filled_input(numpy: Any, item: Any, shape: tuple[int, ...], value: Any) -> Any:
-    """An array that holds nothing but `value`. Raises RequestError when the input's type can't hold it."""
+    """An array that holds nothing but `value`, or the numbers that it lists, row by row.
+
+    Raises RequestError when the input's type can't hold it, or for another number of numbers than the input has.
+    """
+    said = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list) and len(value) != math.prod(shape):
+        message = "--value %s=%s: %d numbers for input '%s' of shape %s; give one for all, or %d"
+        raise RequestError("shape", message % (item.name, said, len(value), item.name, list(shape), math.prod(shape)))
     try:
-        array = numpy.full(shape, value, _DTYPES[item.type])
-        exact = item.type == "tensor(float16)" or item.type == "tensor(float)" or bool((array == value).all())
+        wanted = numpy.reshape(value, shape) if isinstance(value, list) else value
+        array = numpy.full(shape, wanted, _DTYPES[item.type])
+        exact = item.type == "tensor(float16)" or item.type == "tensor(float)" or bool((array == wanted).all())
     except (OverflowError, TypeError, ValueError):
         exact = False
     if not exact:
-        raise RequestError("shape", "--value %s=%s: input '%s' is %s" % (item.name, value, item.name, item.type))
+        raise RequestError("shape", "--value %s=%s: input '%s' is %s" % (item.name, said, item.name, item.type))
     return array
 
 
@@ -480,10 +536,13 @@ def agrees(declared: Any, sizes: Any) -> bool:
     )
 
 
-def same_feeds(session: Any, index: int, feeds: list[Any], inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def same_feeds(
+    session: Any, index: int, feeds: list[Any], inputs: list[dict[str, Any]], request: dict[str, Any]
+) -> list[dict[str, Any]]:
     """The first model's feeds for model `index`, whose inputs may have other names: then their order tells.
 
-    Raises RequestError when number, types or shapes of its inputs are not the first model's.
+    Raises RequestError when number, types or shapes of its inputs are not the first model's, or when one decides how
+    much work this model does and was made up.
     """
     items = {item.name: item for item in session.get_inputs()}
     known = [item["name"] for item in inputs]
@@ -497,6 +556,7 @@ def same_feeds(session: Any, index: int, feeds: list[Any], inputs: list[dict[str
         wanted = ", ".join("%s %s" % (item["type"], item["shape"]) for item in inputs)
         message = "its input is %s; the first model runs on %s, and only models of the same input can be compared"
         raise RequestError("shape", message % (got, wanted), index)
+    check_made_up(inputs, dict(zip(names, known)), request, index)  # noqa: B905 - 3.9
     return [{name: feed[first] for name, first in zip(names, known)} for feed in feeds]  # noqa: B905 - 3.9
 
 

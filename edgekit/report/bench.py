@@ -20,7 +20,12 @@ _STAGES = {"interpreter": "Python", "run": "later runs"}
 _SHARES = (("PSS", "pss_bytes"), ("USS", "uss_bytes"))
 SWEEP_HEADERS = ("threads", "batch", "p50", "p95", "takes a second")
 WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
-_SOURCES = {"takes": "the given takes", "random": "random input", "value": "the given value"}
+_SOURCES = {
+    "takes": "the given takes",
+    "random": "random input",
+    "value": "the given value",
+    "ones": "whole numbers filled in as ones",
+}
 _VERDICTS = {
     "pass": "fits {profile}: every constraint holds",
     "fail": "does not fit {profile}: {reasons}",
@@ -47,6 +52,7 @@ def bench_text(result: BenchResult) -> str:
         *([] if result.measurement.sweep is None else [sweep_text(result.measurement.sweep)]),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
         *bench_notes(result.rows),
+        *input_notes(result.measurement.inputs),
         *disturbance_notes(result.measurement),
     ]
     worst = result.worst_board
@@ -229,6 +235,16 @@ def input_text(inputs: Iterable[Mapping[str, Any]]) -> str:
     if len(named) == 1:
         return next(iter(named))
     return ", ".join(f"{source} ({', '.join(names)})" for source, names in named.items())
+
+
+def input_notes(inputs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What was made up although how much work a run is depends on it: data, whose numbers were random."""
+    return [
+        f"note: how much work a run is depends on the numbers of input '{item['name']}', which reaches"
+        f" {item['decides']}: they are random here, and real ones may take longer"
+        for item in inputs
+        if "decides" in item
+    ]
 
 
 def bench_notes(rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.bench import CompareResult, Comparison
 from edgekit.measure import LatencySummary, MedianInterval
-from edgekit.report.bench import input_text, machine_text
+from edgekit.report.bench import input_notes, input_text, machine_text
 from edgekit.report.tables import count, milliseconds, size, table
 from edgekit.runtime import ModelInfo
 
@@ -28,7 +28,8 @@ def compare_text(result: CompareResult) -> str:
         for name, found in zip(names[1:], result.comparisons, strict=True)
     ]
     head = [machine_text(result.machine, result.config.threads), _method(result)]
-    return "\n".join([*head, table(_HEADERS, rows, left=2), *sentences, _origin(result)])
+    notes = input_notes(result.measured[0].inputs)
+    return "\n".join([*head, table(_HEADERS, rows, left=2), *sentences, *notes, _origin(result)])
 
 
 def in_words(found: Comparison, baseline: str) -> str:

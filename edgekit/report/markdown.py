@@ -16,6 +16,7 @@ from edgekit.report.bench import (
     bench_cells,
     bench_notes,
     disturbance_notes,
+    input_notes,
     latency_line,
     machine_text,
     memory_line,
@@ -107,7 +108,8 @@ def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
 def _bench(result: BenchResult) -> list[str]:
     found = [*accuracy_lines(result.accuracy), *baseline_lines(result.baseline)]
     figures = [latency_line(result), memory_line(result.measurement), *found]
-    notes = [*figures, *bench_notes(result.rows), *disturbance_notes(result.measurement)]
+    measured = result.measurement
+    notes = [*figures, *bench_notes(result.rows), *input_notes(measured.inputs), *disturbance_notes(measured)]
     machine = machine_text(result.measurement.machine, result.threads)
     return [
         f"## Bench against {result.profile.name}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from edgekit.device import UnknownWork, Work, model_work
 from edgekit.device import sources as work_module
@@ -46,6 +46,22 @@ def test_both_ways_is_twice_one_way(save_onnx) -> None:
     node = helper.make_node("GRU", ["x", "W", "R"], ["", "logits"], hidden_size=8, direction="bidirectional")
     work = _known(save_onnx([node], {"x": [10, 1, 5]}, arrays))
     assert (work.macs, work.steps) == (2 * 10 * 3 * 8 * (5 + 8), 20)
+
+
+def test_only_what_sequence_lengths_leave_is_certain(save_onnx) -> None:
+    """The bound keeps every step, the floor those that the length allows; of a length that nobody knows, none."""
+    arrays = {"W": np.ones((1, 32, 5), np.float32), "R": np.ones((1, 32, 8), np.float32), "three": np.array([3], "i4")}
+
+    def path(*lengths: str) -> Path:
+        nodes = [helper.make_node("LSTM", ["x", "W", "R", "", *lengths], ["", "logits"], hidden_size=8)]
+        to_length = helper.make_node("Cast", ["n"], ["k"], to=TensorProto.INT32)
+        return save_onnx([to_length, *nodes] if "k" in lengths else nodes, {"x": [10, 1, 5], "n": [1]}, arrays)
+
+    a_step = 4 * 8 * (5 + 8)
+    for lengths, values, least in (((), {}, 10), (("three",), {}, 3), (("k",), {"n": 4}, 4), (("k",), {}, 0)):
+        work = model_work(inspect_model(path(*lengths)), values=values)
+        assert isinstance(work, Work), work
+        assert (work.macs, work.least_macs) == (10 * a_step, least * a_step)
 
 
 def test_products_and_convolutions(save_onnx) -> None:
