@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ from edgekit.export import export_onnx
 from edgekit.model import build_model, variant
 from edgekit.pipeline.gates import int8_loss
 from edgekit.quantize import QuantizeConfig, quantize_onnx
-from edgekit.runtime.session import open_session
+from edgekit.runtime.child import session_options
 from edgekit.train import SchedulerConfig, Takes, TrainingConfig, train_model
 
 F32 = NDArray[np.float32]
@@ -35,7 +36,8 @@ MODELS = (("LSTM 64x1", "edge"), ("LSTM 256x3", "accurate"))
 
 def alternating_ns(files: Sequence[Path], takes: F32, runs: int) -> NDArray[np.int64]:
     """Nanoseconds of each run, int64 (runs, files). Who goes first turns round; the first tenth is thrown away."""
-    sessions = [open_session(file.read_bytes(), file) for file in files]
+    options = session_options(onnxruntime, 1)
+    sessions = [onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"]) for file in files]
     samples = np.zeros((runs + runs // 10, len(files)), np.int64)
     for k in range(len(samples)):
         feed = {"landmarks": takes[k % len(takes)][None]}

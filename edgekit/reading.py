@@ -47,12 +47,18 @@ class FileKind:
 
     def limit(self) -> int:
         """Bytes that may be read: EDGEKIT_MAX_READ_MB where it is set. Raises ConfigError when that is no number."""
-        said = os.environ.get(LIMIT_VARIABLE, "").strip()
-        if not said:
-            return self.most_bytes
-        if not said.isascii() or not said.isdigit() or not 1 <= len(said) <= 12 or int(said) == 0:
-            raise ConfigError(f"{LIMIT_VARIABLE}: expected a whole number of megabytes from 1 on, got {said[:40]!r}")
-        return int(said) * MB
+        said = whole_number(LIMIT_VARIABLE, "megabytes")
+        return self.most_bytes if said is None else said * MB
+
+
+def whole_number(variable: str, unit: str) -> int | None:
+    """What an environment variable says; None where it is not set. Raises ConfigError for anything but digits."""
+    said = os.environ.get(variable, "").strip()
+    if not said:
+        return None
+    if not said.isascii() or not said.isdigit() or not 1 <= len(said) <= 12 or int(said) == 0:
+        raise ConfigError(f"{variable}: expected a whole number of {unit} from 1 on, got {said[:40]!r}")
+    return int(said)
 
 
 def refuse_large(size_bytes: int, where: object, kind: FileKind, holds: str = "holds") -> None:

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike
 from edgekit.bench.comparison import CompareResult
 from edgekit.bench.run import Measure, choose_takes
 from edgekit.bench.settings import CompareConfig
-from edgekit.errors import InputError, require_kind
-from edgekit.measure import WorkerRequest, run_worker
-from edgekit.runtime import inspect_model
+from edgekit.errors import InputError, ModelFileError, require_kind
+from edgekit.measure import WorkerRequest, WorkerResult, run_worker
+from edgekit.runtime import ModelInfo, inspect_model
+from edgekit.runtime.guard import hunger
+from edgekit.runtime.limits import model_memory_bytes
 
 
 def compare_onnx(
@@ -30,9 +32,9 @@ def compare_onnx(
     with the process. takes: float32 (takes, time, features), real input; without it the input is random, and the result
     says so. measure: what runs one worker request, for other places than this host.
 
-    Returns a CompareResult whatever it says. Raises InputError for fewer than two files, ModelFileError for one that
-    is no usable ONNX model, ShapeError for takes that don't fit or inputs that differ, WeakEvidenceError when not one
-    round ends in time.
+    Returns a CompareResult whatever it says. Raises InputError for fewer than two files, ModelFileError for one that is
+    no usable ONNX model or takes more memory than `edgekit.runtime.limits` allows, ShapeError for takes that don't fit
+    or inputs that differ, WeakEvidenceError when not one round ends in time.
     """
     if isinstance(paths, str | os.PathLike):
         raise InputError(f"models to compare: only {paths}; give a list of two ONNX files or more")
@@ -43,6 +45,7 @@ def compare_onnx(
     infos = tuple(inspect_model(path) for path in paths)
     chosen = None if takes is None else choose_takes(takes)
     lengths = [info.metadata.sequence_length for info in infos if info.metadata]
+    limit_bytes = model_memory_bytes()
     requests = (
         WorkerRequest(
             model=infos[0].path,
@@ -58,7 +61,15 @@ def compare_onnx(
             warmup=config.warmup,
             repeats=config.repeats,
             max_time_s=config.time_limit_s / config.processes,
+            memory_limit_bytes=limit_bytes,
         )
         for process in range(config.processes)
     )
-    return CompareResult(infos, config, tuple(measure(request) for request in requests))
+    return CompareResult(infos, config, tuple(_measured(measure(request), infos, limit_bytes) for request in requests))
+
+
+def _measured(result: WorkerResult, infos: Sequence[ModelInfo], limit_bytes: int) -> WorkerResult:
+    """The result. Raises ModelFileError for a file that the memory limit stopped."""
+    if result.stopped is not None:
+        raise ModelFileError(f"{infos[result.stopped_model].path}: {hunger(limit_bytes, result.stopped)}")
+    return result

@@ -17,10 +17,12 @@ from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
 from edgekit.device import estimate_latency, model_work
-from edgekit.errors import ShapeError, require_kind
+from edgekit.errors import ModelFileError, ShapeError, require_kind
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
 from edgekit.profiles import Profile, load_profile
 from edgekit.runtime import ModelInfo, inspect_model, validate_input
+from edgekit.runtime.guard import hunger
+from edgekit.runtime.limits import model_memory_bytes
 
 #: Real takes that a bench runs through, spread over those given: enough to vary, too few to count as memory.
 TAKES_USED = 64
@@ -55,9 +57,9 @@ def bench_onnx(
     measure: what runs one worker request, for
     other places than this host.
 
-    Returns a BenchResult whatever the verdict is. Raises ModelFileError for a file that is no usable ONNX
-    model, ShapeError for takes that don't fit it, ConfigError for an unknown profile, WeakEvidenceError when not
-    one run ends in time.
+    Returns a BenchResult whatever the verdict is. Raises ModelFileError for a file that is no usable ONNX model, or,
+    with a profile that does not limit memory, takes more than `edgekit.runtime.limits` allows; ShapeError for takes
+    that don't fit it, ConfigError for an unknown profile, WeakEvidenceError when not one run ends in time.
     """
     require_kind(path, (str, os.PathLike), "bench_onnx: path", "the path of an ONNX file")
     require_kind(profile, (str, os.PathLike, Profile), "bench_onnx: profile", "a profile, its name, or a file's path")
@@ -67,6 +69,8 @@ def bench_onnx(
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
     measurement = _measure(info, profile, config, chosen, measure)
+    if measurement.stopped is not None and memory_limit_bytes(profile) is None:
+        raise ModelFileError(f"{info.path}: {hunger(measurement.memory_limit_bytes or 0, measurement.stopped)}")
     sizes = {item["name"]: tuple(item["shape"]) for item in measurement.inputs if "shape" in item}
     work = model_work(info, {**config.shapes, **sizes}, config.values)
     estimates = [estimate_latency(work, board) for board in profile.boards]
@@ -108,7 +112,7 @@ def _measure(
         min_time_s=config.min_time_s,
         max_time_s=config.time_limit_s / config.processes,
         stop=stop_rule(profile.latency_percentile, config.repeats, profile.max_latency_s),
-        memory_limit_bytes=memory_limit_bytes(profile),
+        memory_limit_bytes=memory_limit_bytes(profile) or model_memory_bytes(),
     )
     few = None if takes is None else takes[:MEMORY_TAKES]
     memory = _until_stopped(replace(latency, mode="memory", takes=few, repeats=MEMORY_RUNS, stop=None), config, measure)

@@ -28,8 +28,14 @@ _INDEX_ARITHMETIC = frozenset(_INDEX_ARITHMETIC_NAMES.split())
 
 #: Numbers in a tensor beyond which it is data and no index.
 _MOST = 4096
+#: Numbers that all index arithmetic together may write before it is no such thing.
+_MOST_IN_ALL = 1_000_000
 
 Array = NDArray[Any]
+
+
+class TooMuch(Exception):
+    """Index arithmetic that does not come to an end soon, in words."""
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Folding:
     known: tensors whose numbers are known. varying: those of them that follow from sizes or values of inputs; a session
     computes them in every run, since it does not know that they stay. What follows from constants alone it computes
     once. nodes, elements: operators that were taken out of the graph and still run, and the numbers that they write.
+    written: numbers that were computed on the way, in all.
     """
 
     model: onnx.ModelProto
@@ -47,18 +54,20 @@ class Folding:
     nodes: int = 0
     elements: int = 0
     branches: int = 0
+    written: int = 0
 
 
 def fold_sizes(model: onnx.ModelProto, values: Mapping[str, Value]) -> tuple[onnx.GraphProto, Folding]:
     """(the graph with its sizes inferred, what was taken out of it), at the sizes that its inputs state.
 
-    values: what fills an input. The model is changed. Raises what onnx's shape inference and its reference
-    implementation raise.
+    values: what fills an input. The model is changed, and loses the numbers of its weights. Raises TooMuch, and what
+    onnx's shape inference and its reference implementation raise.
     """
     folding = Folding(model)
     _know_inputs(folding, values)
+    _forget_data(model.graph)
     while True:
-        inferred = shape_inference.infer_shapes(model, data_prop=True).graph
+        inferred = shape_inference.infer_shapes(model).graph
         if not _fold_once(folding, sizes_of(inferred)):
             return inferred, folding
 
@@ -83,12 +92,20 @@ def _know_inputs(folding: Folding, values: Mapping[str, Value]) -> None:
             folding.varying.add(item.name)
 
 
+def _forget_data(graph: onnx.GraphProto) -> None:
+    """Weights keep type and sizes: every round of inference would copy their numbers."""
+    for item in graph.initializer:
+        if math.prod(item.dims) > _MOST:
+            for name in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+                item.ClearField(name)
+
+
 def _fold_once(folding: Folding, sizes: Mapping[str, tuple[int, ...]]) -> bool:
     """Take out every node that is known by now. Returns whether there was any."""
     graph = folding.model.graph
     for item in graph.initializer:
-        if math.prod(item.dims) <= _MOST:
-            folding.known.setdefault(item.name, numpy_helper.to_array(item))
+        if item.name not in folding.known and math.prod(item.dims) <= _MOST:
+            folding.known[item.name] = numpy_helper.to_array(item)
     kept: list[onnx.NodeProto] = []
     before = list(graph.node)
     for node in before:
@@ -102,10 +119,9 @@ def _fold(folding: Folding, node: onnx.NodeProto, sizes: Mapping[str, tuple[int,
     """The nodes that stand for `node`: none when its output is known, a branch for an If, itself otherwise."""
     names = [name for name in node.input if name]
     ready = all(name in folding.known for name in names)
-    if node.op_type == "Constant" and node.output[0] not in folding.known:
-        array = _evaluate(folding, node)[0]
-        if array.size <= _MOST:
-            folding.known[node.output[0]] = array
+    if node.op_type == "Constant":
+        if node.output[0] not in folding.known and math.prod(_attribute_dims(node)) <= _MOST:
+            folding.known[node.output[0]] = _evaluate(folding, node)[0]
         yield node
     elif node.op_type == "Shape" and names[0] in sizes:
         begin, end = (_attribute(node, name, default) for name, default in (("start", 0), ("end", None)))
@@ -121,10 +137,18 @@ def _fold(folding: Folding, node: onnx.NodeProto, sizes: Mapping[str, tuple[int,
 
 
 def _is_small(folding: Folding, node: onnx.NodeProto) -> bool:
-    """Whether the output is an index: what these operators write is no larger than what they read, all but one."""
-    if node.op_type != "ConstantOfShape":
-        return True
-    return math.prod(int(size) for size in folding.known[node.input[0]]) <= _MOST
+    """Whether what the node writes is an index, as far as its inputs tell before anything is computed."""
+    arrays = [folding.known[name] for name in node.input if name]
+    sizes = [array.size for array in arrays]
+    if node.op_type == "ConstantOfShape":
+        most = math.prod(max(int(size), 0) for size in arrays[0].reshape(-1)[:_MOST])
+    elif node.op_type == "Gather":
+        most = math.prod(sizes)
+    elif node.op_type in ("Concat", "Reshape", "Slice", "Squeeze", "Unsqueeze", "ReduceProd"):
+        most = sum(sizes)
+    else:
+        most = math.prod(np.broadcast_shapes(*(array.shape for array in arrays)))
+    return most <= _MOST
 
 
 def _replace(folding: Folding, node: onnx.NodeProto, arrays: list[Array], varying: bool) -> None:
@@ -146,7 +170,13 @@ def _evaluate(folding: Folding, node: onnx.NodeProto) -> list[Array]:
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
     graph = helper.make_graph([node], "fold", inputs, outputs)
     single = helper.make_model(graph, opset_imports=folding.model.opset_import)
-    return [np.asarray(array) for array in ReferenceEvaluator(single).run(None, feeds)]
+    found = [np.asarray(array) for array in ReferenceEvaluator(single).run(None, feeds)]
+    folding.written += sum(array.size for array in found)
+    if folding.written > _MOST_IN_ALL:
+        raise TooMuch(
+            f"its index arithmetic writes more than {_MOST_IN_ALL:,} numbers (at {node.op_type} '{node.name}')"
+        )
+    return found
 
 
 def _taken_branch(folding: Folding, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
@@ -179,6 +209,14 @@ def _rename(node: onnx.NodeProto, renamed: Mapping[str, str]) -> None:
                 _rename(each, renamed)
             for output in graph.output:
                 output.name = renamed.get(output.name, output.name)
+
+
+def _attribute_dims(node: onnx.NodeProto) -> list[int]:
+    """Sizes of a Constant, whichever of its attributes holds it."""
+    item = node.attribute[0]
+    if item.type in (onnx.AttributeProto.TENSOR, onnx.AttributeProto.SPARSE_TENSOR):
+        return list(item.t.dims or item.sparse_tensor.dims)
+    return [max(len(item.ints), len(item.floats), len(item.strings), 1)]
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from edgekit.device.folding import Folding, fold_sizes, sizes_of
+from edgekit.device.folding import Folding, TooMuch, fold_sizes, sizes_of
 from edgekit.device.work import UnknownWork, Work
 from edgekit.measure import Value
+from edgekit.runtime.child import limit_memory
 
 _RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
@@ -43,18 +47,30 @@ def graph_work(
     """The work of one run of the model at `path`, at these input sizes (an open first axis is 1).
 
     values: what fills an input, such as a sampling rate; it may decide which branch is taken.
-    Raises nothing for a valid file: what can't be counted is an UnknownWork that says which operator or size.
+    What can't be counted is an UnknownWork that says which operator or size. For files of others, which may take
+    gigabytes or crash the onnx package, see `edgekit.device.counting`.
     """
     try:
         model = onnx.load(str(path), load_external_data=False)
         _name_lstms(model.graph)
         _fix_inputs(model.graph, shapes)
         return _count(*fold_sizes(model, values or {}))
-    except _NotCountable as error:
+    except (_NotCountable, TooMuch) as error:
         return UnknownWork(str(error))
+    except MemoryError:  # a limit of this process's, for whoever set it
+        raise
     except Exception as error:  # onnx raises protobuf's, its checker's and inference's own errors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         return UnknownWork(f"the onnx package can't infer its shapes: {reason}")
+
+
+def answer() -> None:
+    """Read a request from stdin, write its work to stdout: what `edgekit.device.counting` starts."""
+    request = json.load(sys.stdin)
+    limit_memory(request["limit_bytes"])
+    shapes = {name: tuple(sizes) for name, sizes in request["shapes"].items()}
+    work = graph_work(Path(request["path"]), shapes, request["values"])
+    print(json.dumps({"known": isinstance(work, Work), **asdict(work)}))
 
 
 def _name_lstms(graph: onnx.GraphProto) -> None:

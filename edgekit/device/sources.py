@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
+from edgekit.device.counting import count_apart
 from edgekit.device.work import UnknownWork, Work
 from edgekit.measure import Value
 from edgekit.runtime import ModelInfo, ModelMetadata
@@ -38,9 +39,7 @@ def model_work(
             "the file is not as edgekit writes them, and counting its operations needs the onnx package:"
             " pip install 'edgekit[onnx]'"
         )
-    from edgekit.device.graph import graph_work
-
-    return graph_work(info.path, shapes or {}, values)
+    return count_apart(info.path, shapes or {}, values)
 
 
 def _own_work(info: ModelInfo, metadata: ModelMetadata) -> Work | UnknownWork:

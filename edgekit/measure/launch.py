@@ -7,7 +7,6 @@ import os
 import py_compile
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError,
 from edgekit.measure.stopping import StopRule
 from edgekit.runtime.axes import time_axes
 from edgekit.runtime.deciding import decided_by
+from edgekit.runtime.guard import death, last_line
 from edgekit.runtime.inspection import inspect_bytes, read_model
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -87,7 +87,8 @@ class WorkerResult:
     and load. ended_by: what ended the samples: "known", "repeats", "time" or "samples". use: what the process and
     the machine used while measuring (see the worker's `use_so_far`). windows: of a sustained run, with due and
     missed takes where it had a rate. memory_limit_bytes: the limit of RLIMIT_DATA that was set. stopped: what
-    the model said when that limit stopped it; what had not been measured by then is None or empty.
+    the model said when that limit stopped it; what had not been measured by then is None or empty. stopped_model: its
+    index, 0 for `model`.
     """
 
     samples_ns: tuple[int, ...]
@@ -109,6 +110,7 @@ class WorkerResult:
     missed: int | None = None
     memory_limit_bytes: int | None = None
     stopped: str | None = None
+    stopped_model: int = 0
 
 
 def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = sys.executable) -> WorkerResult:
@@ -139,7 +141,8 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
             )
         except subprocess.TimeoutExpired as error:
             raise WeakEvidenceError(
-                f"{_named(request.models)}: no result within {error.timeout:g} s; give a longer time limit"
+                f"{_named(request.models)}: no result within {error.timeout:g} s; a run may never end, or takes a longer"
+                " time limit"
             ) from None
         if request.memory_limit_bytes is not None and finished.returncode < 0 and "bad_alloc" in finished.stderr:
             return _stopped(_last_line(finished.stderr))
@@ -199,7 +202,8 @@ def _interpret(
 ) -> WorkerResult:
     lines = finished.stdout.strip().splitlines()
     if finished.returncode < 0:
-        raise ModelFileError(_death(-finished.returncode, _suspects(lines, models), finished.stderr))
+        how = death(-finished.returncode, finished.stderr)
+        raise ModelFileError(f"{_suspects(lines, models)}: the measuring process was ended by {how}")
     try:
         answer = parse_json(lines[-1]) if lines else None
     except ValueError:
@@ -246,6 +250,7 @@ def _result(answer: Mapping[str, Any]) -> WorkerResult:
         missed=answer.get("missed"),
         memory_limit_bytes=answer.get("memory_limit_bytes"),
         stopped=answer.get("stopped"),
+        stopped_model=answer.get("stopped_model", 0),
     )
 
 
@@ -267,21 +272,6 @@ def _stopped(said: str) -> WorkerResult:
     )
 
 
-def _death(number: int, model: str, stderr: str) -> str:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    causes = {
-        "SIGKILL": "the system may have run out of memory",
-        "SIGABRT": "ONNX Runtime aborted, as it does when a batch becomes empty inside the model",
-        "SIGILL": "this build of ONNX Runtime uses instructions that the CPU lacks; install another version",
-        "SIGSEGV": "ONNX Runtime crashed; the file may be damaged",
-    }
-    cause = causes.get(name, "check the file's SHA-256 against its source")
-    return f"{model}: the measuring process was ended by {name}: {cause}{_last_line(stderr)}"
-
-
 def _last_line(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return f" (it said: {lines[-1][:200]})" if lines else ""
+    said = last_line(stderr)
+    return f" (it said: {said})" if said else ""

@@ -17,7 +17,7 @@ second axis, or null; threads; warmup, repeats: runs of each model; min_time_s, 
 parent: number of the process that asks, with which this one ends, or null.
 
 Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; "stopped": text
-where the memory limit stopped the model, with what was measured until then; or
+where the memory limit stopped the model, "stopped_model": its index, with what was measured until then; or
 {"error": {"kind": "model" | "shape" | "request" | "environment", "message": text, "model": its index}}. Before
 that, lines that say which model is being tried: the last of them tells whose fault it was if the process dies.
 
@@ -51,6 +51,8 @@ SCHEMA_VERSION = 1
 MAX_TAKES = 256  # 2 MB of (30, 63) takes: more would be measured as memory of the model
 MAX_SAMPLES = 1000000  # of one process; 16 MB with their CPU times
 WINDOWS = 10  # of a sustained run
+MAX_INPUT_BYTES = 2**40  # beyond any machine's memory, and beyond what a mistake would be
+DIFFERENT_NUMBERS = 2**16  # of a random input; a larger one repeats them
 PR_SET_PDEATHSIG = 1
 _MODES = ("latency", "memory", "sustained", "compare")
 _DTYPES = {
@@ -132,7 +134,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     except RequestError as error:
         if error.kind != "memory":
             raise
-        result["stopped"] = str(error)
+        result.update(stopped=str(error), stopped_model=error.model)
         stages.append(memory_now("stopped"))
     peak = stages[-1]["peak_rss_bytes"]
     result.update(
@@ -152,7 +154,10 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     sessions = open_sessions(onnxruntime, request)
     result["session_ns"] = time.perf_counter_ns() - started
     stages.append(memory_now("session"))
-    feeds, inputs = make_feeds(numpy, sessions[0], request)
+    try:
+        feeds, inputs = make_feeds(numpy, sessions[0], request)
+    except MemoryError as error:
+        raise blame(error, "its inputs do not fit in the memory of this machine", 0) from None
     result["inputs"] = inputs
     fed = [same_feeds(session, index, feeds, inputs, request) for index, session in enumerate(sessions)]
     turns = list(zip(carry_states(sessions, inputs, request), fed))  # noqa: B905 - 3.9
@@ -244,6 +249,7 @@ def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[
     arrays, described = {}, []
     for item in inputs:
         kind = _DTYPES[item.type]
+        check_bytes(item.name, sizes[item.name], numpy.dtype(kind).itemsize)
         if item.name in request.get("values", {}):
             array, source = filled_input(numpy, item, sizes[item.name], request["values"][item.name]), "value"
         elif item.name in states:
@@ -277,6 +283,13 @@ def check_inputs(inputs: Any, request: dict[str, Any]) -> None:
         if not item.shape and item.name not in request.get("values", {}):
             message = "input '%s' is a single number (%s) that may decide what the model does; give --value %s=..."
             raise RequestError("shape", message % (item.name, item.type, item.name))
+
+
+def check_bytes(name: str, shape: tuple[int, ...], each: int) -> None:
+    """Raises RequestError for an input that no machine can hold."""
+    if math.prod(shape) * each > MAX_INPUT_BYTES:
+        message = "input '%s' of shape %s would take %.3g GB; check the file"
+        raise RequestError("shape", message % (name, list(shape), math.prod(shape) * each / 1e9))
 
 
 def check_made_up(inputs: list[dict[str, Any]], names: dict[str, str], request: dict[str, Any], index: int) -> None:
@@ -561,17 +574,18 @@ def same_feeds(
 
 
 def random_input(numpy: Any, shape: tuple[int, ...], dtype: str, seed: int) -> Any:
-    """Standard normal numbers; ones for integers (indices and lengths), true for bool.
+    """Standard normal numbers, DIFFERENT_NUMBERS of them at most; ones for integers (indices), true for bool.
 
     From the standard library's generator: importing numpy.random would add 7 MB to the peak.
     """
     if not dtype.startswith("float"):
         return numpy.ones(shape, dtype)
     generator = random.Random(seed)
-    values = array.array("f", bytes(4 * math.prod(shape)))
+    count = math.prod(shape)
+    values = array.array("f", bytes(4 * min(count, DIFFERENT_NUMBERS)))
     for i in range(len(values)):
         values[i] = generator.gauss(0.0, 1.0)
-    return numpy.frombuffer(values, "float32").reshape(shape).astype(dtype)
+    return numpy.resize(numpy.frombuffer(values, "float32"), shape).astype(dtype, copy=False)
 
 
 def describe_input(name: str, kind: str, shape: tuple[int, ...], source: str) -> dict[str, Any]:

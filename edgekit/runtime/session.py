@@ -9,17 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
+from edgekit.runtime.guard import GuardedSession
 from edgekit.runtime.inspection import ModelInfo, inspect_bytes, read_model
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 F32 = NDArray[np.float32]
 Shape = tuple[int | str | None, ...]
@@ -71,7 +68,7 @@ class Predictor:
     logits, None when the file does not state it.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, info: ModelInfo) -> None:
+    def __init__(self, session: GuardedSession, info: ModelInfo) -> None:
         self._session = session
         self.info = info
         self.input_name, self.input_shape = _single_input(session, info.path)
@@ -104,10 +101,7 @@ class Predictor:
         values = validate_input(x, self.input_shape, self.input_name)
         if len(values) > 1 and self.info.batch_dependent:
             warnings.warn(self._dependence(len(values)), BatchDependenceWarning, stacklevel=2)
-        try:
-            logits: F32 = self._session.run([self.output_name], {self.input_name: values})[0]
-        except Exception as error:
-            raise ModelFileError(f"{self.info.path}: fails while it runs: {_first_line(error)}") from error
+        logits: F32 = self._session.run([self.output_name], {self.input_name: values})[0]
         if logits.shape[:1] != values.shape[:1] or logits.ndim != 2:
             raise ModelFileError(
                 f"{self.info.path}: gave shape {logits.shape} for a batch of {len(values)}; expected (batch, classes)"
@@ -138,42 +132,19 @@ def open_predictor(path: StrPath, threads: int = 1) -> Predictor:
     return Predictor(open_session(content, path, threads), info)
 
 
-def open_session(content: bytes, path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session on bytes that `inspect_bytes` has accepted; on the bytes, so that what was checked is what
-    runs.
+def open_session(content: bytes, path: Path, threads: int = 1) -> GuardedSession:
+    """A session on bytes that `inspect_bytes` has accepted; on the bytes, so that what was checked is what runs.
 
-    Threads do not spin. DequantizeLinear nodes are folded to float32 weights at load rather than fused into
-    integer operators: 1.5 times as fast for int8 weights, with the same logits. On x86, int8 weights of integer
-    operators are turned into uint8 ones: without VNNI instructions, products of uint8 and int8 are added up in 16
-    bits that saturate, and logits would depend on the CPU. With VNNI that changes no bit and costs int8-dynamic files
-    1.1 to 1.4 times the time; on Arm ONNX Runtime ignores it. Source: onnxruntime_session_options_config_keys.h.
+    It runs in a process of its own, with the options of `child.session_options`, within the limits of
+    `edgekit.runtime.limits`. Raises ModelFileError for a model that can't be loaded, ConfigError for threads below 1.
     """
-    import onnxruntime
-
     if threads < 1:
         raise ConfigError(f"threads: {threads}; expected at least 1")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its classes share no base: InvalidProtobuf, InvalidGraph, Fail, UnicodeDecodeError...
-        raise ModelFileError(
-            f"{path}: ONNX Runtime {onnxruntime.__version__} can't load it: {_first_line(error)};"
-            " export it again, or for an older runtime"
-        ) from error
+    return GuardedSession(content, path, threads)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def _single_input(session: Any, path: Path) -> tuple[str, Shape]:
-    inputs = session.get_inputs()
+def _single_input(session: GuardedSession, path: Path) -> tuple[str, Shape]:
+    inputs = session.inputs
     if len(inputs) != 1:
         names = ", ".join(item.name for item in inputs) or "none"
         raise ModelFileError(f"{path}: inputs {names}; edgekit predicts with models of exactly one input")
@@ -183,8 +154,8 @@ def _single_input(session: Any, path: Path) -> tuple[str, Shape]:
     return item.name, tuple(item.shape)
 
 
-def _single_output(session: Any, path: Path) -> tuple[str, Shape]:
-    outputs = session.get_outputs()
+def _single_output(session: GuardedSession, path: Path) -> tuple[str, Shape]:
+    outputs = session.outputs
     item = next((output for output in outputs if output.name == "logits"), outputs[0])
     if item.type != "tensor(float)" or len(item.shape) != 2:
         raise ModelFileError(

@@ -11,7 +11,14 @@ from onnx import TensorProto, helper
 
 from edgekit.device import UnknownWork, Work, model_work
 from edgekit.device import sources as work_module
+from edgekit.device.graph import graph_work
 from edgekit.runtime import ModelMetadata, inspect_model
+
+
+@pytest.fixture(autouse=True)
+def _count_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, which is quicker; tests/device/test_counting.py has the other way."""
+    monkeypatch.setattr(work_module, "count_apart", graph_work)
 
 
 def _known(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> Work:

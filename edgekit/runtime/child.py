@@ -1,0 +1,189 @@
+"""Runs one ONNX model for the process that started this one: a model's memory, time and crashes stay in here.
+
+Run as a file, never imported. It needs the standard library, numpy and onnxruntime only.
+
+Each message on stdin is a line of JSON, followed by as many bytes as it announces; so is each answer on stdout.
+
+- {"do": "open", "bytes": of the model that follow, "threads", "limit_bytes": what may be allocated beyond the imports,
+  "limit_s": of opening and of every run}: {"inputs": [[name, type, shape], ...], "outputs": alike}
+- {"do": "run", "outputs": [names] or null for all, "feeds": [[name, type of numpy, shape], ...]}, followed by the
+  arrays: {"outputs": [[type of numpy, shape], ...]}, followed by the arrays
+- Instead of an answer {"error": "memory", "environment" or "model", "message", "version": of onnxruntime}
+
+It ends when stdin does, by SIGALRM when something takes too long, and when its parent is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, BinaryIO
+
+#: What ONNX Runtime says when an allocation fails.
+MEMORY_WORDS = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+#: Seconds between two looks whether the parent is still there.
+LOOK_S = 1.0
+
+
+def main() -> None:
+    """Answer messages until there are no more."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing but answers goes to the parent
+    for name, action in (("SIGINT", signal.SIG_IGN), ("SIGALRM", signal.SIG_DFL)):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), action)
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    leave_all_files()
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    serve(sys.stdin.buffer, answers)
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent has changed: it is gone."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os._exit(1)
+
+
+def leave_all_files() -> None:
+    """Work in a folder that is not there any more: ONNX Runtime finds no tensor data by a relative path."""
+    folder = tempfile.mkdtemp(prefix="edgekit-model-")
+    os.chdir(folder)
+    with contextlib.suppress(OSError):  # Windows keeps it
+        os.rmdir(folder)
+
+
+def serve(messages: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each message until there are no more."""
+    model: Any = None
+    limit_s = 0.0
+    while line := messages.readline():
+        message = json.loads(line)
+        arrays: list[Any] = []
+        try:
+            if message["do"] == "open":
+                content = messages.read(message["bytes"])
+                limit_s = message["limit_s"]
+                model = Model(message)
+                with at_most(limit_s):
+                    answer = model.open(content)
+            else:
+                feeds = model.read_feeds(messages, message["feeds"])
+                with at_most(limit_s):
+                    answer, arrays = model.run(message["outputs"], feeds)
+        except Exception as error:  # ONNX Runtime's own classes share no base
+            answer = failure(error, model)
+        answers.write(json.dumps(answer).encode() + b"\n")
+        for array in arrays:
+            answers.write(memoryview(array).cast("B") if array.size else b"")
+        answers.flush()
+
+
+def failure(error: Exception, model: Any) -> dict[str, Any]:
+    """The answer that says why there is none."""
+    text = str(error)
+    found = [text.index(word) for word in MEMORY_WORDS if word in text]
+    kind = "memory" if found or isinstance(error, MemoryError) else "model"
+    if isinstance(error, ImportError):
+        kind = "environment"
+    shown = text[min(found, default=0) :].strip().partition("\n")[0][:300]
+    return {"error": kind, "message": shown or type(error).__name__, "version": getattr(model, "version", "")}
+
+
+@contextlib.contextmanager
+def at_most(limit_s: float) -> Any:
+    """The system ends this process when the block takes longer; what it runs need not hear of anything."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class Model:
+    """The one model of this process. message: that of "open"."""
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.message = message
+        self.version = ""
+        self.session: Any = None
+
+    def open(self, content: bytes) -> dict[str, Any]:
+        """The answer to "open"."""
+        import numpy
+        import onnxruntime
+
+        self.numpy, self.version = numpy, onnxruntime.__version__
+        limit_memory(self.message["limit_bytes"])
+        self.session = onnxruntime.InferenceSession(
+            content, session_options(onnxruntime, self.message["threads"]), providers=["CPUExecutionProvider"]
+        )
+        sides = {"inputs": self.session.get_inputs(), "outputs": self.session.get_outputs()}
+        return {side: [[item.name, item.type, item.shape] for item in items] for side, items in sides.items()}
+
+    def read_feeds(self, messages: BinaryIO, described: list[Any]) -> dict[str, Any]:
+        """The arrays that follow a message."""
+        feeds = {}
+        for name, kind, shape in described:
+            dtype = self.numpy.dtype(kind)
+            content = messages.read(math.prod(shape) * dtype.itemsize)
+            feeds[name] = self.numpy.frombuffer(content, dtype).reshape(shape)
+        return feeds
+
+    def run(self, names: list[str] | None, feeds: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+        """(the answer to "run", the arrays that follow it)."""
+        given = self.session.run(names, feeds)
+        arrays = [self.numpy.ascontiguousarray(array) for array in given]
+        strange = [array.dtype for array in arrays if array.dtype.hasobject]
+        if strange:
+            raise ValueError(f"an output is no array of numbers but of {strange[0]}")
+        return {"outputs": [[array.dtype.str, list(array.shape)] for array in arrays]}, arrays
+
+
+def session_options(onnxruntime: Any, threads: int) -> Any:
+    """Of every session of edgekit's.
+
+    Threads do not spin. DequantizeLinear nodes are folded to float32 weights at load rather than fused into
+    integer operators: 1.5 times as fast for int8 weights, with the same logits. On x86, int8 weights of integer
+    operators are turned into uint8 ones: without VNNI instructions, products of uint8 and int8 are added up in 16
+    bits that saturate, and logits would depend on the CPU. With VNNI that changes no bit and costs int8-dynamic files
+    1.1 to 1.4 times the time; on Arm ONNX Runtime ignores it. Source: onnxruntime_session_options_config_keys.h.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def limit_memory(beyond_bytes: int) -> None:
+    """Let this process allocate `beyond_bytes` more than it has, where the system can tell: on Linux.
+
+    RLIMIT_DATA: an allocation beyond fails, and the process goes on to say so.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import resource
+
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        now = next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:")), 0)
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = now + beyond_bytes if hard == resource.RLIM_INFINITY else min(now + beyond_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+if __name__ == "__main__":
+    main()
