@@ -34,6 +34,7 @@ from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, sh
         "Labelled recordings, for accuracy and as input: .npz, .csv, .parquet, or a folder of classes"
         " [the work directory's]."
     ),
+    o.COLUMNS,
     o.SPLIT.saying("Whether --part test is other days or other people [session]."),
     o.DRY_RUN,
     o.JSON,

@@ -45,7 +45,8 @@ def shared(function: Command) -> Command:
 
     @wraps(function)
     def wrapper(**given: Any) -> Any:
-        said = flags(data={"split": given.pop("split", None)}, pretrain={"source": given.pop("pretrain", None)})
+        data = {name: given.pop(name, None) for name in ("split", "columns")}
+        said = flags(data=data, pretrain={"source": given.pop("pretrain", None)})
         common = Common(**{name: given.pop(name) for name in known & set(given)}, flags=said)
         return function(common, **given)
 

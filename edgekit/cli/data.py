@@ -28,9 +28,9 @@ def of_data(*options: o.Declared) -> Callable[[o.Function], click.Command]:
     return decorate
 
 
-@of_data(o.OUT_OF_FOLD, o.JSON)
+@of_data(o.OUT_OF_FOLD, o.COLUMNS, o.JSON)
 @click.argument("recordings", type=o.PATH)
-def check(recordings: Path, out_of_fold: bool, as_json: bool) -> None:
+def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: bool) -> None:
     """What recordings hold and what is wrong with them.
 
     Small classes, lost or frozen hands, NaN, duplicates, takes that look like another class: each with its place.
@@ -41,43 +41,53 @@ def check(recordings: Path, out_of_fold: bool, as_json: bool) -> None:
     Example:
       edgekit data check my-signs.npz
       edgekit data check my-signs.npz --out-of-fold
+      edgekit data check theirs.csv --columns label,features
     """
     from edgekit.data import check_recordings, load_leniently
     from edgekit.errors import DataError
     from edgekit.pipeline import predict_labels
     from edgekit.report import quality_text
 
-    found, bad = load_leniently(recordings)
+    found, bad = load_leniently(recordings, columns)
     report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None).to_dict()
     emit(as_json, report, lambda: quality_text(report))
     if report["refusals"]:
         raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report['refusals'])}")
 
 
-@of_data(o.LAYOUT, o.REPLACE, o.JSON)
+@of_data(o.LAYOUT, o.COLUMNS, o.REPLACE, o.JSON)
 @click.argument("source", type=o.PATH)
 @click.argument("target", type=o.PATH)
-def convert(source: Path, target: Path, layout: Any, force: bool, as_json: bool) -> None:
+def convert(source: Path, target: Path, layout: Any, columns: str | None, force: bool, as_json: bool) -> None:
     """Write recordings in another layout.
 
-    SOURCE and TARGET may be .npz, .csv, .parquet or a folder. No number changes, and what TARGET can't hold is said.
+    SOURCE and TARGET may be .npz, .csv, .parquet or a folder. Numbers become float32; where that changes any, and what
+    TARGET can't hold, is said.
 
     \b
     Example:
       edgekit data convert my-recordings my-signs.npz
+      edgekit data convert theirs.csv mine.npz --columns skip,features,label
     """
     from edgekit.data import convert_recordings
     from edgekit.report import conversion_text
 
-    conversion = convert_recordings(source, target, layout, force).to_dict()
+    conversion = convert_recordings(source, target, layout, force, columns).to_dict()
     emit(as_json, conversion, lambda: conversion_text(conversion))
 
 
-@of_data(o.DROP, o.OUT_OF_FOLD, o.LAYOUT, o.REPLACE, o.JSON)
+@of_data(o.DROP, o.OUT_OF_FOLD, o.LAYOUT, o.COLUMNS, o.REPLACE, o.JSON)
 @click.argument("source", type=o.PATH)
 @click.argument("target", type=o.PATH)
 def clean(
-    source: Path, target: Path, drop: tuple[str, ...], out_of_fold: bool, layout: Any, force: bool, as_json: bool
+    source: Path,
+    target: Path,
+    drop: tuple[str, ...],
+    out_of_fold: bool,
+    layout: Any,
+    columns: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write recordings without the takes that `data check` finds broken.
 
@@ -96,7 +106,7 @@ def clean(
     if out_of_fold and "mislabelled" not in drop:
         raise click.UsageError("--out-of-fold looks for wrong labels; name --drop mislabelled, too")
     predict = predict_labels if out_of_fold else None
-    cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict).to_dict()
+    cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict, columns).to_dict()
     emit(as_json, cleaning, lambda: cleaning_text(cleaning))
 
 

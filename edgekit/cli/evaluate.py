@@ -11,7 +11,16 @@ from edgekit.cli.common import Common, emit, shared, workspace
 
 
 @o.command(
-    o.PART, o.WORKDIR, o.CONFIG, o.SET, o.SEED.saying("Of the synthetic hands [0]."), o.DATA, o.SPLIT, o.JSON, o.PICTURE
+    o.PART,
+    o.WORKDIR,
+    o.CONFIG,
+    o.SET,
+    o.SEED.saying("Of the synthetic hands [0]."),
+    o.DATA,
+    o.COLUMNS,
+    o.SPLIT,
+    o.JSON,
+    o.PICTURE,
 )
 @click.argument("model", required=False, type=o.PATH)
 @shared

@@ -113,6 +113,12 @@ DATA = _job(
     type=PATH,
     help="Recordings: .npz, .csv, .parquet, or a folder of classes. Default: synthetic, the embedded hands.",
 )
+COLUMNS = _job(
+    "--columns",
+    metavar="KINDS",
+    help="What a table's columns are, where their names don't tell, from left to right: take, frame, label, signer,"
+    " session, features, skip, with commas; features are all that are left. Without take each row is one.",
+)
 SPLIT = _job(
     "--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people [session]."
 )
@@ -164,7 +170,7 @@ PICTURE = _output("--picture", type=PATH, metavar="FILE.png", help="Draw the con
 OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to [MODEL.int8.onnx].")
 
 #: Of the commands that make models.
-CHAIN = (WORKDIR, CONFIG, SET, PRESET, SEED, DATA, SPLIT, PRETRAIN, FORCE, DRY_RUN)
+CHAIN = (WORKDIR, CONFIG, SET, PRESET, SEED, DATA, COLUMNS, SPLIT, PRETRAIN, FORCE, DRY_RUN)
 HARDWARE = (THREADS, DEVICE, DEVICES, PRECISION)
 TOLD = (JSON, QUIET, VERBOSE)
 
@@ -255,7 +261,9 @@ LAYOUT = _own(
 DROP = _own(
     "--drop",
     multiple=True,
-    type=click.Choice(["non-finite", "empty", "contradictions", "duplicates", "frozen", "sparse", "mislabelled"]),
+    type=click.Choice(
+        ["non-finite", "empty", "contradictions", "duplicates", "gaps", "frozen", "sparse", "mislabelled"]
+    ),
     help="What to leave out; repeatable [non-finite, empty, contradictions, duplicates: what is certainly broken].",
 )
 PEOPLE = _own("--people", type=COUNT, help="Different hands.")

@@ -13,10 +13,10 @@ from edgekit.data.formats import (
     Layout,
     choose_layout,
     load_leniently,
-    losses,
     refuse_existing,
     refuse_nesting,
     save_recordings,
+    told,
 )
 from edgekit.data.mislabels import OutOfFold
 from edgekit.data.quality import QualityReport, check_recordings
@@ -24,7 +24,7 @@ from edgekit.data.recordings import Recordings
 from edgekit.errors import ConfigError, DataError, did_you_mean
 
 #: What can be dropped, in the order in which a take's reason is chosen.
-KINDS = ("non-finite", "empty", "contradictions", "duplicates", "frozen", "sparse", "mislabelled")
+KINDS = ("non-finite", "empty", "contradictions", "duplicates", "gaps", "frozen", "sparse", "mislabelled")
 #: What is certainly broken. The other kinds need a look, and are dropped only when named.
 BROKEN = ("non-finite", "empty", "contradictions", "duplicates")
 
@@ -43,8 +43,8 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What `clean_recordings` wrote. takes_left: of each class. lost: what the target's layout can't hold. warnings:
-    what a person should know about what is left, one sentence each."""
+    """What `clean_recordings` wrote. takes_left: of each class. lost, changed, warnings, notes: as in
+    `Conversion`; warnings say what is left, too."""
 
     source: str
     target: str
@@ -55,7 +55,9 @@ class Cleaning:
     dropped: tuple[Dropped, ...]
     takes_left: dict[str, int]
     lost: tuple[str, ...]
+    changed: tuple[str, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, keys as the fields."""
@@ -101,6 +103,7 @@ def _named(report: QualityReport, kind: str) -> Iterator[tuple[int, str]]:
     else:
         takes, why = {
             "empty": (report.empty_takes, "no frame has a hand"),
+            "gaps": (report.gap_takes, "frame numbers are missing in it"),
             "frozen": (report.frozen_takes, "the hand does not move"),
             "sparse": (report.sparse_takes, "most frames have no hand"),
         }[kind]
@@ -118,6 +121,7 @@ def clean_recordings(
     layout: Layout | None = None,
     force: bool = False,
     predict: Callable[[Recordings], OutOfFold] | None = None,
+    columns: str | None = None,
 ) -> Cleaning:
     """Write `source` to `target` without the takes of `kinds`; the source stays as it is.
 
@@ -130,7 +134,7 @@ def clean_recordings(
         raise DataError(f"{target}: is the source, which stays as it is; choose another target")
     refuse_nesting(source, target)
     refuse_existing(target, force)
-    recordings, bad = load_leniently(source)
+    recordings, bad = load_leniently(source, columns)
     predicted: OutOfFold | None = predict(recordings) if predict else None
     report = check_recordings(recordings, bad, predicted)
     dropped = find_dropped(recordings, report, kinds)
@@ -141,10 +145,12 @@ def clean_recordings(
     if broken:
         raise DataError(f"{source}: take {broken[0]} holds NaN or impossible numbers; drop non-finite, too")
     left = recordings.take(kept)
-    save_recordings(target, left, chosen, force)
     before, after = (np.bincount(r.labels, minlength=r.classes) for r in (recordings, left))
     emptied = [name for name, had, has in zip(left.class_names, before, after, strict=True) if had and not has]
-    return Cleaning(
+    here = set(kept.tolist())
+    said = told(left, chosen, (one for one in report.remarks if not one.takes or here.intersection(one.takes)))
+    lonely = tuple(f"no take of class {name} is left: record some, or remove the class" for name in emptied)
+    cleaning = Cleaning(
         source=str(source),
         target=str(target),
         layout=chosen,
@@ -153,6 +159,7 @@ def clean_recordings(
         kinds=tuple(kind for kind in KINDS if kind in kinds),
         dropped=dropped,
         takes_left=dict(zip(left.class_names, after.tolist(), strict=True)),
-        lost=losses(left, chosen),
-        warnings=tuple(f"no take of class {name} is left: record some, or remove the class" for name in emptied),
+        **{**said, "warnings": (*lonely, *said["warnings"])},
     )
+    save_recordings(target, left, chosen, force)
+    return cleaning

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edgekit.data.doubts import find_doubts
 from edgekit.data.layouts.csv import read_csv, write_csv
 from edgekit.data.layouts.folder_files import folder_losses, write_frames, write_takes
 from edgekit.data.layouts.folders import read_folder
@@ -18,6 +19,7 @@ from edgekit.data.layouts.parquet import read_parquet, write_parquet
 from edgekit.data.layouts.raw import BadFrame, Raw
 from edgekit.data.layouts.rows import row_losses
 from edgekit.data.recordings import Recordings
+from edgekit.data.remarks import Remark
 from edgekit.errors import ConfigError, DataError, did_you_mean
 
 Layout = Literal["npz", "csv", "parquet", "takes", "frames"]
@@ -152,7 +154,11 @@ def losses(recordings: Recordings, layout: Layout) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What `convert_recordings` wrote. lost: what the target's layout can't hold of it, in words."""
+    """What `convert_recordings` wrote.
+
+    lost: what recordings or the target's layout can't hold of it, in words. changed: numbers that are others now.
+    warnings, notes: what a person should know about it, one sentence each.
+    """
 
     source: str
     target: str
@@ -162,21 +168,26 @@ class Conversion:
     features: int
     synthetic: bool
     lost: tuple[str, ...]
+    changed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, keys as the fields."""
-        return {**asdict(self), "lost": list(self.lost)}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def convert_recordings(source: Path, target: Path, layout: Layout | None = None, force: bool = False) -> Conversion:
-    """Read `source`, write `target` in another layout, and say what that lost. See `load_recordings`,
-    `save_recordings` and `losses`. Raises DataError, too, for a target inside its source or around it."""
+def convert_recordings(
+    source: Path, target: Path, layout: Layout | None = None, force: bool = False, columns: str | None = None
+) -> Conversion:
+    """Read `source`, write `target` in another layout, and say what that lost and changed. See `load_recordings`,
+    `save_recordings` and `losses`. Everything is known before anything is written. Raises DataError, too, for a target
+    inside its source or around it."""
     chosen = choose_layout(target, layout)
     refuse_nesting(source, target)
     refuse_existing(target, force)
-    recordings = load_recordings(source)
-    save_recordings(target, recordings, chosen, force)
-    return Conversion(
+    recordings = load_recordings(source, columns)
+    conversion = Conversion(
         source=str(source),
         target=str(target),
         layout=chosen,
@@ -184,5 +195,17 @@ def convert_recordings(source: Path, target: Path, layout: Layout | None = None,
         classes=recordings.classes,
         features=recordings.features,
         synthetic=recordings.synthetic,
-        lost=losses(recordings, chosen),
+        **told(recordings, chosen, find_doubts(recordings)),
     )
+    save_recordings(target, recordings, chosen, force)
+    return conversion
+
+
+def told(recordings: Recordings, layout: Layout, remarks: Iterable[Remark]) -> dict[str, tuple[str, ...]]:
+    """What to say when these recordings are written: lost, changed, warnings and notes. remarks: on what was read."""
+    kinds = {"left out": "lost", "frame numbers": "lost", "rounded": "changed"}
+    found: dict[str, tuple[str, ...]] = {"lost": (), "changed": (), "warnings": (), "notes": ()}
+    for remark in remarks:
+        name = kinds.get(remark.kind, "warnings" if remark.doubtful else "notes")
+        found[name] = (*found[name], remark.sentence())
+    return {**found, "lost": (*found["lost"], *losses(recordings, layout))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,26 @@ WRIST = 0
 MIDDLE_BASE = 9
 #: Features of one hand: x / image width, y / image height, z in units of image width, per landmark.
 HAND_FEATURES = 3 * LANDMARKS
+
+#: Where the hands' numbers stand in frames of whole bodies, by numbers a frame; a MediaPipe face has 468 landmarks, or
+#: 478 with irises, a pose 33.
+HAND_PARTS: Mapping[int, tuple[slice, ...]] = {
+    225: (slice(99, 162), slice(162, 225)),
+    258: (slice(132, 195), slice(195, 258)),
+    1629: (slice(1404, 1467), slice(1566, 1629)),
+    1662: (slice(1536, 1599), slice(1599, 1662)),
+    1692: (slice(1566, 1629), slice(1629, 1692)),
+}
+#: What a frame of so many numbers is taken to hold, in that order, as people call it.
+FRAME_PARTS: Mapping[int, str] = {
+    HAND_FEATURES: "one hand",
+    2 * HAND_FEATURES: "two hands",
+    225: "pose, left hand, right hand",
+    258: "pose with visibility, left hand, right hand",
+    1629: "face, left hand, pose, right hand",
+    1662: "pose with visibility, face, left hand, right hand",
+    1692: "pose with visibility, face with irises, left hand, right hand",
+}
 
 #: No landmark, in pixels or in image widths, is beyond this.
 LARGEST_LANDMARK = 1e6
@@ -61,6 +82,18 @@ def hands_seen(x: NDArray[Any]) -> Bools:
     takes, time, features = x.shape
     hands = max(count_hands(features), 1)
     seen: Bools = (x.reshape(takes, time, hands, features // hands) != 0).any(axis=3)
+    return seen
+
+
+def frames_with_hand(x: NDArray[Any]) -> Bools:
+    """Which frames show a hand: bool (takes, time) for x (takes, time, features).
+
+    A hand whose numbers are all zero was not found. Frames of a whole body (see HAND_PARTS) show one where either hand
+    was found, whatever is known of face and pose; where nobody knows which numbers are hands', any that is not zero
+    counts.
+    """
+    parts = HAND_PARTS.get(x.shape[2], (slice(None),))
+    seen: Bools = np.logical_or.reduce([(x[..., part] != 0).any(axis=2) for part in parts])
     return seen
 
 

@@ -10,13 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.disagreement import Comparison, find_disagreements
-from edgekit.data.findings import Indices, find_duplicates, find_frozen, find_lost_hands, own_frames_seen
+from edgekit.data.doubts import find_doubts
+from edgekit.data.findings import (
+    Indices,
+    find_duplicates,
+    find_frozen,
+    find_lost_hands,
+    own_frames_seen,
+    takes_with_numbers,
+)
 from edgekit.data.formats import take_files
 from edgekit.data.hand import Bools, largest_number
 from edgekit.data.layouts.raw import BadFrame
 from edgekit.data.length import choose_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, join_finders
 from edgekit.data.recordings import Names, Recordings
+from edgekit.data.remarks import Remark
 from edgekit.data.splits import Split, split_recordings
 from edgekit.errors import DataError
 
@@ -47,14 +56,16 @@ class QualityReport:
 
     frames: those that belong to takes (padding left out); frames_without_hand: all zero among them.
     takes_per_signer, takes_per_session: by name, empty where unknown. few_takes: classes below 50 takes.
-    empty_takes: no frame has a hand. sparse_takes: more than half of the frames have none. ends_without_hand: the last
-    frame has none, though others have. frozen_takes: the hand does not move. non_finite: frames with NaN, infinite or
+    empty_takes: every number is zero. sparse_takes: more than half of the frames have no hand. ends_without_hand: the
+    last frame has none, though others have. frozen_takes: the hand does not move. gap_takes: frame numbers are missing
+    inside of them. non_finite: frames with NaN, infinite or
     impossible numbers. duplicates: groups of takes with the same numbers; duplicates_across_classes: those of several
     classes. mislabels: takes that look like another class; compared_with, judged_takes: see `Comparison`.
     out_of_fold_rule, out_of_fold_judged: None unless predictions were given. sequence_length: frames of a take that
     training would read, unless told otherwise; cut_takes: those with a hand behind them.
     take_files, take_labels, take_names: of every take that a finding names (names only where known).
-    refusals: why training would refuse the recordings. warnings: what to do about the rest, one sentence each.
+    remarks: what was found in reading, and in names and shapes, each with its places. refusals: why training would
+    refuse the recordings. warnings: what to do about the rest, one sentence each. notes: what is no fault.
     """
 
     source: str
@@ -77,6 +88,7 @@ class QualityReport:
     frozen_takes: Indices
     sequence_length: int
     cut_takes: Indices
+    gap_takes: Indices
     non_finite: tuple[BadFrame, ...]
     duplicates: tuple[Indices, ...]
     duplicates_across_classes: tuple[Indices, ...]
@@ -88,8 +100,10 @@ class QualityReport:
     take_files: dict[int, str]
     take_labels: dict[int, str]
     take_names: dict[int, str]
+    remarks: tuple[Remark, ...]
     refusals: tuple[str, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, keys as the fields; JSON makes text of the takes' indices in take_files, take_labels and
@@ -107,14 +121,16 @@ def check_recordings(
     """
     seen = own_frames_seen(recordings)
     lost = find_lost_hands(recordings, seen)
-    frozen, duplicates = find_frozen(recordings, seen), find_duplicates(recordings, seen)
+    frozen, duplicates = find_frozen(recordings, seen), find_duplicates(recordings)
+    remarks = find_doubts(recordings)
+    gaps = tuple(take for remark in remarks if remark.kind == "gaps" for take in remark.takes)
     sequence_length = choose_length(recordings, _training_part(recordings))
     cut = tuple(np.flatnonzero(used_frames(recordings.sequences, recordings.lengths) > sequence_length).tolist())
     comparison = find_disagreements(recordings)
     mislabels = join_finders(recordings, comparison.disagreements, predicted)
     bad_takes = [bad.take for bad in non_finite]
     twice = [take for group in duplicates for take in group]
-    named = {*lost[0], *lost[1], *frozen, *bad_takes, *twice, *(found.take for found in mislabels)}
+    named = {*lost[0], *lost[1], *frozen, *gaps, *bad_takes, *twice, *(found.take for found in mislabels)}
     per_class = _per_class(recordings, seen, named)
     across = tuple(group for group in duplicates if len({recordings.labels[take] for take in group}) > 1)
     return QualityReport(
@@ -138,6 +154,7 @@ def check_recordings(
         frozen_takes=frozen,
         sequence_length=sequence_length,
         cut_takes=cut,
+        gap_takes=gaps,
         non_finite=tuple(non_finite),
         duplicates=duplicates,
         duplicates_across_classes=across,
@@ -149,8 +166,11 @@ def check_recordings(
         take_files=take_files(recordings, sorted({*named, *lost[2]})),
         take_labels={take: recordings.class_names[recordings.labels[take]] for take in sorted({*named, *lost[2]})},
         take_names=_names(recordings, {*named, *lost[2]}),
-        refusals=tuple(_refusals(recordings, seen, bad_takes)),
+        remarks=remarks,
+        refusals=tuple(_refusals(recordings, remarks, bad_takes)),
         warnings=(
+            *(remark.sentence() for remark in remarks if remark.doubtful and not remark.refused),
+            *_hand_warnings(recordings, seen),
             *_class_warnings(per_class),
             *_take_warnings(*(_called(recordings, takes) for takes in (lost[0], lost[1], frozen))),
             *_cut_warnings(recordings, _called(recordings, cut), sequence_length),
@@ -158,11 +178,22 @@ def check_recordings(
             *_comparison_warnings(recordings, comparison, mislabels),
             *_unknown_warnings(recordings),
         ),
+        notes=tuple(said(remark) for remark in remarks if not remark.doubtful and remark.kind != "frame numbers"),
     )
 
 
-def refuse_impossible(recordings: Recordings) -> None:
-    """Raises DataError for the first number that nothing measured reaches; see `largest_number`."""
+def said(remark: Remark) -> str:
+    """A remark as a line of its own."""
+    return f"{'left out: ' * (remark.kind == 'left out')}{remark.sentence()}"
+
+
+def refuse_impossible(recordings: Recordings, preprocessing: str = "auto") -> None:
+    """Raises DataError for classes that nobody can tell apart, for frames and numbers that are swapped (unless
+    `preprocessing` says what the numbers are), and for the first number that nothing measured reaches; see
+    `largest_number`."""
+    for remark in find_doubts(recordings):
+        if remark.refused and (preprocessing == "auto" or remark.kind != "shape"):
+            raise DataError(f"{recordings.source}: {remark.refusal()}")
     x, limit = recordings.sequences, largest_number(recordings.features)
     if max(float(x.max(initial=0)), -float(x.min(initial=0))) > limit:
         take, frame, feature = np.argwhere(np.abs(x) > limit)[0]
@@ -180,17 +211,18 @@ def training_note(recordings: Recordings, split: Split) -> str | None:
     seen = own_frames_seen(recordings)
     part = np.zeros(recordings.takes, dtype=np.bool_)
     part[split.test] = True
-    groups = (part[list(group)] for group in find_duplicates(recordings, seen))
+    groups = (part[list(group)] for group in find_duplicates(recordings))
     few, empty = int((count < RECOMMENDED_TAKES).sum()), int((~seen.any(axis=1)).sum())
     shared = sum(bool(group.any() and not group.all()) for group in groups)
     least = count[count > 0].min()
-    said = (
+    problems = (
         (few, f"{few} of {len(count)} classes with fewer than {RECOMMENDED_TAKES} takes"),
         (count.max() > BALANCE_RATIO * least, f"unbalanced classes ({least} to {count.max()} takes)"),
         (empty, f"takes without any hand: {empty}"),
         (shared, f"identical takes in training and test: {shared}"),
     )
-    found = "; ".join(text for true, text in said if true)
+    doubts = (remark.short for remark in find_doubts(recordings) if remark.short)
+    found = "; ".join([*(text for true, text in problems if true), *doubts])
     return f"{found}. `edgekit data check {recordings.source}` says where" if found else None
 
 
@@ -224,20 +256,27 @@ def _count(names: Names | None) -> dict[str, int]:
     return dict(zip(found.tolist(), count.tolist(), strict=True))
 
 
-def _refusals(recordings: Recordings, seen: Bools, bad_takes: Sequence[int]) -> list[str]:
-    refusals = []
+def _refusals(recordings: Recordings, remarks: Iterable[Remark], bad_takes: Sequence[int]) -> list[str]:
+    refusals = [remark.refusal() for remark in remarks if remark.refused]
     if bad_takes:
         called = _list(_called(recordings, dict.fromkeys(bad_takes)))
         refusals.append(f"NaN, infinite or impossible numbers in take {called}: record again or drop")
     if np.count_nonzero(np.bincount(recordings.labels)) == 1:
         refusals.append(ONE_CLASS)
-    if not seen.any():
+    if not takes_with_numbers(recordings).any():
         refusals.append("no frame has a hand (all numbers are zero)")
     try:
         split_recordings(recordings)
     except DataError as error:
         refusals.append(str(error).removeprefix(f"{recordings.source}: "))
     return refusals
+
+
+def _hand_warnings(recordings: Recordings, seen: Bools) -> list[str]:
+    """Of bodies without hands: hands alone are refused."""
+    if seen.any() or not takes_with_numbers(recordings).any():
+        return []
+    return ["no frame has a hand: in all of them the hands' numbers are zero, while others are not"]
 
 
 def _class_warnings(per_class: dict[str, ClassReport]) -> list[str]:

@@ -36,6 +36,10 @@ class Remark:
         """The text with its first places."""
         return f"{self.text}: {few(self.places)}" if self.places else self.text
 
+    def refusal(self) -> str:
+        """Why training refuses it, with the first places."""
+        return f"{self.refused}: {few(self.places)}" if self.places else self.refused
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {**asdict(self), "places": list(self.places), "takes": list(self.takes)}

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from edgekit.config import StageConfig
+from edgekit.data.layouts.columns import parse_columns
+from edgekit.errors import ConfigError
 
 #: What may be said of a sequence's length.
 LEAST_FRAMES, MOST_FRAMES = 2, 10_000
@@ -32,6 +34,12 @@ class DataConfig(StageConfig):
     test_sessions: tuple[str, ...] = Field((), description="sessions to test on, in place of the rule's choice")
     test_signers: tuple[str, ...] = Field(default=(), description="signers to test on, in place of the rule's choice")
 
+    columns: str | None = Field(
+        default=None,
+        description="what the columns of a table are that does not tell, such as label,features: take, frame, label, "
+        "signer, session, features, skip, from left to right; features:N and skip:N are so many",
+    )
+
     @field_validator("sequence_length", mode="before")
     @classmethod
     def _is_a_length(cls, value: Any) -> Any:
@@ -41,6 +49,16 @@ class DataConfig(StageConfig):
         if text.isascii() and text.isdecimal() and len(text) < 9 and LEAST_FRAMES <= int(text) <= MOST_FRAMES:
             return int(text)
         raise ValueError(f"expected auto, or a whole number of frames from {LEAST_FRAMES} to {MOST_FRAMES}")
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_are_some(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_columns(value)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return value
 
     @model_validator(mode="after")
     def _names_match_split(self) -> DataConfig:

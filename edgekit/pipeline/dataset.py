@@ -108,7 +108,7 @@ def read_recordings(path: str | None, settings: Settings) -> Recordings:
     """The recordings at `path`, or the embedded synthetic hands for None. Raises DataError."""
     if path is None:
         return synthesise_hands(settings.section("synth", SynthConfig))
-    return load_recordings(Path(path))
+    return load_recordings(Path(path), settings.section("data", DataConfig).columns)
 
 
 def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> Dataset:
@@ -116,7 +116,7 @@ def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> 
 
     config.sequence_length "auto": what fits the takes to train on.
     """
-    refuse_impossible(recordings)
+    refuse_impossible(recordings, config.preprocessing)
     split = split_recordings(recordings, config.split, config.test_sessions, config.test_signers)
     said = config.sequence_length
     length = choose_length(recordings, split.train) if said == "auto" else said

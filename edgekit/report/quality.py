@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from edgekit.data.hand import FRAME_PARTS
 from edgekit.data.quality import RECOMMENDED_TAKES
 from edgekit.report.tables import count, known, percent, table
 
@@ -15,15 +16,16 @@ FINDINGS = (
     ("ends_without_hand", "takes that end without a hand"),
     ("frozen_takes", "takes in which the hand does not move"),
     ("cut_takes", "takes that are longer than what training reads"),
+    ("gap_takes", "takes with gaps in their frame numbers"),
 )
 #: Probably mislabelled takes that text shows.
 MOST_ROWS = 40
-HANDS = {63: " (one hand)", 126: " (two hands)"}
 
 
 def quality_text(report: Mapping[str, Any]) -> str:
     """What recordings hold, one row a class, then what is wrong with them, and what to do."""
     parts = ["\n".join(_summary(report)), table(*_class_rows(report)).strip("\n"), "\n".join(_findings(report))]
+    parts.append("\n".join(f"note: {text}" for text in report["notes"]))
     parts.append("\n".join(f"warning: {text}" for text in report["warnings"]))
     parts.append("\n".join(f"training would refuse this: {text}" for text in report["refusals"]))
     if not report["warnings"] and not report["refusals"]:
@@ -38,12 +40,17 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['source']}: {count(report['takes'])}{made} takes of {report['classes']} classes, {frames}"
     people = len(report["takes_per_signer"]) or "unknown"
     yield (
-        f"{report['features']} features a frame{HANDS.get(report['features'], '')}; signers: {people},"
+        f"{report['features']} features a frame{_parts(report['features'])}; signers: {people},"
         f" sessions: {len(report['takes_per_session']) or 'unknown'}"
     )
     yield f"training reads {report['sequence_length']} frames of each take (data.sequence_length: auto)"
     gone, all_frames = report["frames_without_hand"], report["frames"]
     yield f"frames without a hand: {count(gone)} of {count(all_frames)} ({percent(gone / max(all_frames, 1))})"
+
+
+def _parts(features: int) -> str:
+    """What a frame is taken to hold."""
+    return f" ({FRAME_PARTS[features]})" if features in FRAME_PARTS else ""
 
 
 def _class_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -130,14 +137,19 @@ def some(values: Sequence[str], most: int = 12) -> str:
 
 
 def conversion_text(conversion: Mapping[str, Any]) -> str:
-    """What was written, and what the target's layout can't hold."""
+    """What was written, what recordings or the target's layout can't hold, and what else there is to know."""
     made = " SYNTHETIC" if conversion["synthetic"] else ""
     lines = [
         f"{conversion['target']}: {count(conversion['takes'])}{made} takes of {conversion['classes']} classes,"
         f" {conversion['features']} features a frame",
-        *(f"lost: {text}" for text in conversion["lost"]),
+        *_told(conversion),
     ]
-    return "\n".join(lines if conversion["lost"] else [*lines, "nothing lost"])
+    return "\n".join(lines if conversion["lost"] or conversion["changed"] else [*lines, "nothing lost"])
+
+
+def _told(written: Mapping[str, Any]) -> list[str]:
+    words = (("notes", "note"), ("warnings", "warning"), ("changed", "changed"), ("lost", "lost"))
+    return [f"{word}: {text}" for name, word in words for text in written[name]]
 
 
 def cleaning_text(cleaning: Mapping[str, Any]) -> str:
@@ -151,7 +163,6 @@ def cleaning_text(cleaning: Mapping[str, Any]) -> str:
         f"{cleaning['target']}: {count(cleaning['takes'])}{made} takes, {count(len(dropped))} dropped"
         f" (looked for {', '.join(cleaning['kinds'])})",
         f"takes left: {left}",
-        *(f"warning: {text}" for text in cleaning["warnings"]),
-        *(f"lost: {text}" for text in cleaning["lost"]),
+        *_told(cleaning),
     ]
     return "\n".join(lines)

@@ -20,6 +20,7 @@ QUALITY: dict[str, Any] = {
     "takes_per_session": {}, "per_class": {"A": ROW, "B [b]": {**ROW, "takes": 1001, "listed": 0}},
     "empty_takes": [3, 4, 5, 9, *range(20, 60, 3)], "sparse_takes": [], "ends_without_hand": [7], "frozen_takes": [],
     "sequence_length": 30, "cut_takes": [],
+    "gap_takes": [],
     "non_finite": [{"take": 3, "frame": 0}], "duplicates": [[1, 2], [5, 8]], "duplicates_across_classes": [[5, 8]],
     "mislabels": [
         {"take": k, "label": "A", "looks_like": "B [b]", "probability": p, "found_by": by}
@@ -27,7 +28,7 @@ QUALITY: dict[str, Any] = {
     ],
     "out_of_fold_rule": "5 folds", "out_of_fold_judged": 1000, "take_files": {30: "signs.npz", 31: "signs.npz"},
     "take_labels": {1: "A", 2: "A", 5: "A", 8: "B [b]"}, "take_names": {}, "refusals": [],
-    "warnings": ["few takes of B"],
+    "warnings": ["few takes of B"], "notes": ["left out: array 'aspect'"],
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def test_findings_say_where_they_are_and_how_many_are_not_listed() -> None:
         ["signs.npz", "-", "31", "A", "B", "[b]", "0.91", "neighbours", "and", "out-of-fold"],
         ["signs.npz", "-", "30", "A", "B", "[b]", "-", "neighbours"],
     ]
-    assert "warning: few takes of B" in text
+    assert "note: left out: array 'aspect'\n\nwarning: few takes of B" in text
     assert "nothing wrong found" not in text
 
 
@@ -80,8 +81,12 @@ def test_synthetic_recordings_are_called_so() -> None:
 
 
 def test_a_conversion_lists_what_it_lost() -> None:
-    done: dict[str, Any] = {"target": "a", "takes": 2, "classes": 1, "features": 63, "synthetic": False, "lost": []}
+    done: dict[str, Any] = {"target": "a", "takes": 2, "classes": 1, "features": 63, "synthetic": False, "lost": [],
+                            "changed": [], "warnings": [], "notes": []}  # fmt: skip
     assert conversion_text(done).splitlines()[1:] == ["nothing lost"]
+    some = conversion_text({**done, "changed": ["numbers rounded"], "warnings": ["gaps"], "notes": ["read so"]})
+    assert some.splitlines()[1:] == ["note: read so", "warning: gaps", "changed: numbers rounded"]
+    assert conversion_text({**done, "notes": ["read so"]}).splitlines()[1:] == ["note: read so", "nothing lost"]
     said = conversion_text({**done, "synthetic": True, "lost": ["signers", "order of takes"]})
     assert said.splitlines() == [
         "a: 2 SYNTHETIC takes of 1 classes, 63 features a frame",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 INDEX = ("", "index", "unnamed: 0", "__index_level_0__")
 #: Feature counts that a table without names may hold: one or two hands in the plane or in space, whole bodies.
 KNOWN_COUNTS = (2 * LANDMARKS, HAND_FEATURES, 4 * LANDMARKS, 2 * HAND_FEATURES, 99, 132, 225, 258, 1629, 1662, 1692)
+LONGEST_NAME = 200
 #: So many numbers that count 0, 1, 2 ... are names of columns, not a frame.
 LEAST_COUNTED = 10
 #: Rows that are looked at to tell a label from a number.
@@ -129,7 +131,10 @@ def find_columns(header: Sequence[str], source: str) -> Columns:
     if len(header) == 1 and re.search("[;\t]", header[0]):
         raise DataError(f"{source}: the columns are not separated by commas; save it with commas between columns")
     named = [name for name in header if name]
-    double = sorted({name for name in named if named.count(name) > 1})
+    long = next((name for name in named if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(f"{source}: a column's name has {len(long):,} characters ({long[:40]!r}...); shorten it")
+    double = sorted(name for name, count in Counter(named).items() if count > 1)
     if double:
         raise DataError(f"{source}: column '{double[0]}' stands there more than once; columns must be unique")
     roles = _roles(header, source)
@@ -140,7 +145,7 @@ def find_columns(header: Sequence[str], source: str) -> Columns:
         raise DataError(f"{source}: one row a landmark ('x', 'y' and 'z' are columns); {EXPECTED.partition(';')[0]}")
     if "label" not in roles:
         odd = [header[k] for k in rest if parse_landmark(header[k]) is None]
-        faults = [f"unknown column '{name}'" for name in odd]
+        faults = [f"unknown column '{name}'" for name in odd[:5]]
         close = next((fault + _hint(fault) for fault in faults if "did you" in _hint(fault)), "")
         fault = close or f"no column 'label'; {EXPECTED}"
         raise DataError(f"{source}: {fault}")
@@ -162,7 +167,7 @@ def _roles(header: Sequence[str], source: str) -> dict[str, int]:
         if len(named) > 1:
             names = " and ".join(f"'{header[k]}'" for k in named[:2])
             raise DataError(
-                f"{source}: {names} may both be the {role}; say what the columns are with --columns, skip for one of them"
+                f"{source}: {names} may both be the {role}; say what the columns are with --columns (skip for one)"
             )
         if named:
             found[role] = named[0]
@@ -248,6 +253,8 @@ def guess_columns(rows: Sequence[Sequence[str]], source: str, header: Sequence[s
     """Without names that tell: the label is the first column or the last, where one of them alone can be it, and the
     rest are as many numbers as a tracker gives. header: names that are but numbers. Raises DataError that says what to
     give otherwise."""
+    if not rows:
+        raise DataError(f"{source}: holds no rows; there must be one a frame")
     width = len(rows[0])
     texts = [k for k in range(width) if not all(is_number(row[k]) for row in rows if k < len(row) and row[k].strip())]
     ends = [k for k in dict.fromkeys((0, width - 1)) if not texts or texts == [k]]
