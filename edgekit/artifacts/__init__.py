@@ -10,7 +10,15 @@ from edgekit.artifacts.locking import lock
 from edgekit.artifacts.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, write_manifest
 from edgekit.artifacts.scratch import clear_leftovers, discard_scratch, replaced_folder, scratch_folder
 from edgekit.artifacts.strict_json import json_text, parse_json
-from edgekit.artifacts.writing import StrPath, append_text, refuse_link, write_bytes, write_json, write_text
+from edgekit.artifacts.writing import (
+    StrPath,
+    append_text,
+    refuse_link,
+    write_bytes,
+    write_json,
+    write_text,
+    written_file,
+)
 
 __all__ = [
     "MANIFEST",
@@ -33,4 +41,5 @@ __all__ = [
     "write_json",
     "write_manifest",
     "write_text",
+    "written_file",
 ]

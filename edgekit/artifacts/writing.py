@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from edgekit.artifacts.scratch import part_file
 from edgekit.artifacts.strict_json import json_text
@@ -19,7 +19,16 @@ StrPath = str | os.PathLike[str]
 
 
 def write_bytes(path: StrPath, content: bytes) -> Path:
-    """Write beside `path` and rename: readers see the old file or the new one, never a part. Makes folders.
+    """Write a file at once; see `written_file`."""
+    with written_file(path) as file:
+        file.write(content)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def written_file(path: StrPath) -> Iterator[BinaryIO]:
+    """A file beside `path` to write to, renamed when the block has ended well: readers see the old file or the new one,
+    never a part. Makes folders.
 
     A link at `path` is replaced, not followed. An existing file's rights stay; a new file has those that the umask
     leaves. Raises OSError that names `path`, InputError where a device, a pipe or a folder stands there.
@@ -29,7 +38,7 @@ def write_bytes(path: StrPath, content: bytes) -> Path:
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with part_file(path.parent) as (file, place):
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             if mode is not None:
@@ -37,7 +46,6 @@ def write_bytes(path: StrPath, content: bytes) -> Path:
             if os.name == "nt":
                 file.close()  # Windows renames no open file
             place.replace(path)
-    return path
 
 
 def write_text(path: StrPath, text: str) -> Path:

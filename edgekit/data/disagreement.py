@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.data.findings import own_frames_seen
 from edgekit.data.grouping import unit_key
 from edgekit.data.hand import F32, I64, Bools, count_hands
+from edgekit.data.layouts.raw import chunks
 from edgekit.data.preprocess import normalise_hands
 from edgekit.data.recordings import Recordings
 from edgekit.data.validation import runs_of
@@ -86,23 +88,28 @@ def pose_vectors(recordings: Recordings, seen: Bools) -> F32:
     Hands are normalised (place and distance gone, displacement kept); other features are standardised. Zeros for a
     take without a hand.
     """
-    x = recordings.sequences
-    values = normalise_hands(x, displacement=True) if count_hands(recordings.features) else _standardised(x, seen)
+    x, hands = recordings.sequences, bool(count_hands(recordings.features))
     order = np.argsort(~seen, axis=1, kind="stable")
     last = np.maximum(seen.sum(axis=1) - 1, 0)
     position = np.rint(np.linspace(0.0, 1.0, STEPS) * last[:, None]).astype(np.int64)
-    index = np.take_along_axis(order, position, axis=1)
-    vectors: F32 = np.take_along_axis(values, index[..., None], axis=1).reshape(len(x), -1)
-    vectors[~seen.any(axis=1)] = 0.0
-    return vectors
+    index = np.take_along_axis(order, position, axis=1)[..., None]
+    chosen = np.empty((len(x), STEPS, x.shape[2]), dtype=np.float32)
+    for part in chunks(x):
+        values = normalise_hands(x[part], displacement=True) if hands else x[part]
+        chosen[part] = np.take_along_axis(values, index[part], axis=1)
+    if not hands and seen.any():
+        mean, std = _moments(x, seen)
+        chosen = ((chosen - mean) / np.where(std > 0, std, 1.0)).astype(np.float32)
+    chosen[~seen.any(axis=1)] = 0.0
+    return chosen.reshape(len(x), -1)
 
 
-def _standardised(x: F32, seen: Bools) -> F32:
-    if not seen.any():
-        return x
-    mean, std = x[seen].mean(axis=0, dtype=np.float64), x[seen].std(axis=0, dtype=np.float64)
-    standardised: F32 = ((x - mean) / np.where(std > 0, std, 1.0)).astype(np.float32)
-    return standardised
+def _moments(x: F32, seen: Bools) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation, float64 (features,), over the frames that are seen."""
+    frames, parts = int(seen.sum()), chunks(x)
+    mean = sum(x[part][seen[part]].sum(axis=0, dtype=np.float64) for part in parts) / frames
+    squares = sum(np.square(x[part][seen[part]] - mean).sum(axis=0) for part in parts)
+    return np.asarray(mean), np.sqrt(np.asarray(squares) / frames)
 
 
 def _sample(labels: I64, usable: I64) -> I64:

@@ -8,12 +8,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from edgekit.data.hand import HAND_PARTS
+from edgekit.data.hand import FRAME_SIZES
 from edgekit.data.recordings import Recordings
 from edgekit.data.remarks import Remark, counted
-
-#: Numbers a frame of known trackers' outputs: as the number of frames of every take they tell that axes are swapped.
-FRAME_SIZES = (63, 126, *HAND_PARTS)
 
 
 def find_doubts(recordings: Recordings) -> tuple[Remark, ...]:

@@ -66,7 +66,10 @@ def _read(path: Path, columns: str | None, strict: bool) -> Raw:
     if layout in TABLES:
         return TABLES[layout](path, strict, columns)
     if columns is not None:
-        raise ConfigError(f"columns {columns!r}: only tables (.csv, .parquet) have columns, {path} is none")
+        raise ConfigError(
+            f"columns {columns!r}: only tables (.csv, .parquet) have columns, and {path} is none; leave it"
+            " out (where a work directory remembers it: --set data.columns=null)"
+        )
     return read_folder(path, strict) if folder else read_npz(path)
 
 

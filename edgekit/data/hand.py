@@ -43,6 +43,9 @@ FRAME_PARTS: Mapping[int, str] = {
     1692: "pose with visibility, face with irises, left hand, right hand",
 }
 
+#: Numbers a frame of trackers' outputs; as the frames of every take they tell that frames and numbers are swapped.
+FRAME_SIZES = tuple(FRAME_PARTS)
+
 #: No landmark, in pixels or in image widths, is beyond this.
 LARGEST_LANDMARK = 1e6
 #: Squares of other numbers have to stay finite in float32.

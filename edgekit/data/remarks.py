@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,21 +34,21 @@ class Remark:
 
     def sentence(self) -> str:
         """The text with its first places."""
-        return f"{self.text}: {few(self.places)}" if self.places else self.text
+        return f"{self.text}: {self._places()}" if self.places else self.text
 
     def refusal(self) -> str:
         """Why training refuses it, with the first places."""
-        return f"{self.refused}: {few(self.places)}" if self.places else self.refused
+        return f"{self.refused}: {self._places()}" if self.places else self.refused
+
+    def _places(self) -> str:
+        """The first ones, and how many more there are; --json lists as many as were kept."""
+        all_of_them = len(self.takes) if len(self.places) == KEPT_PLACES else len(self.places)
+        rest = max(all_of_them, len(self.places)) - SHOWN_PLACES
+        return "; ".join(self.places[:SHOWN_PLACES]) + (f"; and {rest:,} more (see --json)" if rest > 0 else "")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {**asdict(self), "places": list(self.places), "takes": list(self.takes)}
-
-
-def few(places: Sequence[str], most: int = SHOWN_PLACES) -> str:
-    """The first places, and how many more there are."""
-    rest = f"; and {len(places) - most} more (--json lists them)" if len(places) > most else ""
-    return "; ".join(places[:most]) + rest
 
 
 def kept(places: Iterable[str]) -> tuple[str, ...]:

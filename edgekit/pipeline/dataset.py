@@ -26,7 +26,7 @@ from edgekit.data import (
     synthesise_hands,
     used_frames,
 )
-from edgekit.errors import DataError
+from edgekit.errors import ConfigError, DataError
 from edgekit.pipeline.settings import Settings
 
 
@@ -106,9 +106,12 @@ def data_digest(path: str | None, settings: Settings) -> str:
 
 def read_recordings(path: str | None, settings: Settings) -> Recordings:
     """The recordings at `path`, or the embedded synthetic hands for None. Raises DataError."""
-    if path is None:
-        return synthesise_hands(settings.section("synth", SynthConfig))
-    return load_recordings(Path(path), settings.section("data", DataConfig).columns)
+    columns = settings.section("data", DataConfig).columns
+    if path is not None:
+        return load_recordings(Path(path), columns)
+    if columns is not None:
+        raise ConfigError(f"columns {columns!r}: there is no table without --data; leave it out")
+    return synthesise_hands(settings.section("synth", SynthConfig))
 
 
 def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> Dataset:

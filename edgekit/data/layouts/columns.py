@@ -113,7 +113,7 @@ def said_columns(said: str, header: Sequence[str] | None, width: int, source: st
             roles[item.role] = positions.start
         else:
             (features if item.role == FEATURES else skipped).extend(positions)
-    names = [str(k + 1) for k in range(width)] if header is None else list(header)
+    names = [f"column {k + 1}" for k in range(width)] if header is None else list(header)
     how = f"read as --columns {said}"
     found = _columns(roles, _in_order(features, header), names, header is not None, how, [names[k] for k in skipped])
     return replace(found, said=True)
@@ -267,7 +267,7 @@ def guess_columns(rows: Sequence[Sequence[str]], source: str, header: Sequence[s
             f" skip for one to leave out; {EXPECTED.partition(';')[0]}"
         )
     label = whole[0]
-    names = [str(k + 1) for k in range(width)] if header is None else list(header)
+    names = [f"column {k + 1}" for k in range(width)] if header is None else list(header)
     features = [k for k in range(width) if k != label]
     how = "no names in the first line" if header is None else "names that are numbers"
     how += f"; the {'last' if label else 'first'} column read as the label"
@@ -300,5 +300,4 @@ def _columns(
         left = f"left out: {', '.join(repr(name) for name in skipped)}" if skipped else ""
         shape = f"{len(features)} features ({names[features[0]]} to {names[features[-1]]})"
         understood = "; ".join(part for part in (how, *called, shape, takes, left) if part)
-    called_features = [f"column {names[k]}" if not header else names[k] for k in features]
-    return Columns(dict(roles), tuple(features), tuple(called_features), len(names), header, understood)
+    return Columns(dict(roles), tuple(features), tuple(names[k] for k in features), len(names), header, understood)

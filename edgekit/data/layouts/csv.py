@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import write_bytes
+from edgekit.artifacts import written_file
 from edgekit.data.hand import F32
 from edgekit.data.layouts.columns import (
     LOOKED_AT,
@@ -174,6 +175,8 @@ class _Table:
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if strict and len(bad):
             raise DataError(f"{self.place(int(bad[0]))}: holds {NOT_FINITE}; record again or drop the take")
+        remarks = self._rounding(numbers, values).remarks()
+        self._values = array("d")  # twice the room of what it became
         return Rows(
             source=self.source,
             place=self.place,
@@ -185,7 +188,7 @@ class _Table:
             session=self._text.get("session"),
             values=values,
             synthetic=self._synthetic(),
-            remarks=self._rounding(numbers, values).remarks(),
+            remarks=remarks,
         )
 
     def _rounding(self, numbers: NDArray[np.float64], values: F32) -> Rounding:
@@ -214,8 +217,13 @@ def write_csv(path: Path, recordings: Recordings) -> None:
     back exactly."""
     known = [name for name in ("signer", "session") if getattr(recordings, name) is not None]
     flag = [SYNTHETIC] if recordings.synthetic else []
-    text = io.StringIO()
-    writer = csv.writer(text)
+    with written_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        _write_rows(csv.writer(text), recordings, known, flag)
+        text.detach()  # writes what is left; the file is closed by who opened it
+
+
+def _write_rows(writer: Any, recordings: Recordings, known: Sequence[str], flag: Sequence[str]) -> None:
     writer.writerow([*REQUIRED, *known, *flag, *feature_columns(recordings.features)])
     for index, take in enumerate(take_ids(recordings)):
         label = recordings.class_names[recordings.labels[index]]
@@ -224,4 +232,3 @@ def write_csv(path: Path, recordings: Recordings) -> None:
         seen: list[bool] = np.asarray(frames.any(axis=1)).tolist()
         for number, frame in enumerate(frames.astype(np.str_).tolist()):
             writer.writerow([take, number, *about, *(frame if seen[number] else [""] * len(frame))])
-    write_bytes(path, text.getvalue().encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.data.hand import F32
+from edgekit.data.hand import F32, FRAME_SIZES
 from edgekit.data.layouts.npy import read_frame, read_take
 from edgekit.data.layouts.numbering import natural_key, numbering_remarks, numbers_of
 from edgekit.data.layouts.numbers import Rounding
@@ -185,6 +185,6 @@ def _check_count(file: Path, shape: tuple[int, ...], features: int) -> None:
     """Raises DataError for a take (frames, features) or a frame (features,) with other features than those before."""
     if shape[-1] == features:
         return
-    turned = len(shape) == 2 and shape[0] == features
-    advice = "frames and numbers are swapped: save it transposed" if turned else "record it again"
+    turned = len(shape) == 2 and (shape[0] == features or {shape[0]} <= {*FRAME_SIZES} - {shape[1], features})
+    advice = "frames and numbers seem swapped: save takes as (frames, numbers)" if turned else "record it again"
     raise DataError(f"{file}: {shape[-1]} features, the frames before it have {features}; {advice}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import write_bytes
+from edgekit.artifacts import written_file
 from edgekit.data.layouts.labels import Arrays, as_text, read_labels, whole_numbers
 from edgekit.data.layouts.npy import read_array
 from edgekit.data.layouts.numbers import Rounding
@@ -55,9 +54,8 @@ def write_npz(path: Path, recordings: Recordings) -> None:
             arrays[name] = getattr(recordings, name)
     if recordings.synthetic:
         arrays[SYNTHETIC] = np.array(True)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_bytes(path, buffer.getvalue())
+    with written_file(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _read_archive(file: BinaryIO, path: Path) -> tuple[Arrays, list[str]]:
@@ -94,10 +92,10 @@ def _raw(arrays: Arrays, source: str, remarks: list[Remark]) -> Raw:
     takes, frames, _ = sequences.shape
     lengths, how = whole_numbers(arrays.get("lengths", np.full(takes, frames, dtype=np.int64)), "lengths", source)
     remarks += [Remark("labels", f"lengths are {how}")] if how else []
-    sequences, lost = _without_padding(sequences, lengths)
+    sequences, lost = _without_padding(sequences, lengths, source)
     labels, class_names, said = read_labels(arrays["labels"], _class_names(arrays, source), source)
     rounding = Rounding()
-    sequences = rounding.convert(sequences, lambda at: "take {}, frame {}, feature {}".format(*at))
+    sequences = rounding.convert(sequences, lambda at: f"{source}, take {at[0]}, frame {at[1]}, feature {at[2]}")
     names = {
         name: as_text(arrays[name], name, source) for name in ("signer", "session", "take_names") if name in arrays
     }
@@ -133,7 +131,7 @@ def _synthetic(arrays: Arrays, source: str) -> bool:
     return bool(flag)
 
 
-def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any]) -> tuple[NDArray[Any], list[Remark]]:
+def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any], source: str) -> tuple[NDArray[Any], list[Remark]]:
     """Zeros behind each take's length, in place, whatever stood there, and where that was anything; left alone where
     lengths make no sense."""
     takes, frames, _ = sequences.shape
@@ -148,4 +146,4 @@ def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any]) -> tuple[ND
     if not lost:
         return sequences, []
     text = f"numbers behind the length of {counted(len(lost), 'take')}"
-    return sequences, [Remark("left out", text, kept(f"take {take}" for take in lost), tuple(lost))]
+    return sequences, [Remark("left out", text, kept(f"{source}, take {take}" for take in lost), tuple(lost))]

@@ -96,7 +96,9 @@ class Rounding:
         self.types = tuple(dict.fromkeys((*self.types, source)))
         if not self.first:
             where = np.unravel_index(int(changed[0]), values.shape)
-            self.first = f"{place(tuple(int(k) for k in where))}: {before[0]!r} is {converted.reshape(-1)[changed[0]]}"
+            self.first = (
+                f"{place(tuple(int(k) for k in where))}: {float(before[0])!r} is {converted.reshape(-1)[changed[0]]}"
+            )
 
     def remarks(self) -> tuple[Remark, ...]:
         """None where every number came through as it was."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import json_text, parse_json, write_bytes
+from edgekit.artifacts import json_text, parse_json, written_file
 from edgekit.data.hand import F32, I64
 from edgekit.data.layouts.columns import REQUIRED, Columns, feature_columns, find_columns, said_columns
 from edgekit.data.layouts.labels import whole_numbers
@@ -228,6 +227,5 @@ def write_parquet(path: Path, recordings: Recordings) -> None:
         columns[name] = pa.array(values[:, index], mask=gone)
     about = {"class_names": recordings.class_names, SYNTHETIC: recordings.synthetic}
     table = pa.table(columns).replace_schema_metadata({KEY: json_text(about).encode()})
-    buffer = io.BytesIO()
-    pa.parquet.write_table(table, buffer)
-    write_bytes(path, buffer.getvalue())
+    with written_file(path) as file:
+        pa.parquet.write_table(table, file)
