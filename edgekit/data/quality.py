@@ -203,8 +203,9 @@ def refuse_impossible(recordings: Recordings, preprocessing: str = "auto") -> No
         )
 
 
-def training_note(recordings: Recordings, split: Split) -> str | None:
-    """One line about what is cheap to see before training; None where nothing is. Raises DataError for one class."""
+def training_note(recordings: Recordings, split: Split, columns: str | None = None) -> str | None:
+    """One line about what is cheap to see before training; None where nothing is. columns: as they were read with.
+    Raises DataError for one class."""
     count = np.bincount(recordings.labels, minlength=recordings.classes)
     if np.count_nonzero(count) == 1:
         raise DataError(f"{recordings.source}: {ONE_CLASS}")
@@ -223,7 +224,8 @@ def training_note(recordings: Recordings, split: Split) -> str | None:
     )
     doubts = (remark.short for remark in find_doubts(recordings) if remark.short)
     found = "; ".join([*(text for true, text in problems if true), *doubts])
-    return f"{found}. `edgekit data check {recordings.source}` says where" if found else None
+    with_columns = "" if columns is None else f" --columns {columns}"
+    return f"{found}. `edgekit data check {recordings.source}{with_columns}` says where" if found else None
 
 
 def _per_class(recordings: Recordings, seen: Bools, named: set[int]) -> dict[str, ClassReport]:

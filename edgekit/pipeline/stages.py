@@ -96,7 +96,7 @@ class Stages:
         length = self._kept_length() or self.data_config.sequence_length
         config = self.data_config.model_copy(update={"sequence_length": length})
         dataset = prepare_dataset(recordings, config, self.digest)
-        note = training_note(recordings, dataset.split)  # raises for what can't be trained
+        note = training_note(recordings, dataset.split, config.columns)  # raises for what can't be trained
         notes = [note, cut_text(dataset.describe()) if dataset.takes_cut else None]
         for text in notes if self.workspace.options.recordings is not None else ():
             if text:
@@ -124,7 +124,7 @@ class Stages:
 
     def _data_key(self) -> dict[str, Any]:
         """Which takes train: another length is chosen where these are others."""
-        which = self.data_config.model_dump(mode="json", include={"split", "test_sessions", "test_signers"})
+        which = self.data_config.model_dump(mode="json", include={"columns", "split", "test_sessions", "test_signers"})
         return {**which, "sha256": self.digest}
 
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:

@@ -154,8 +154,9 @@ def find_columns(header: Sequence[str], source: str) -> Columns:
             f"{source}: no column 'take' beside '{header[roles['frame']]}': which frames belong together? {EXPECTED}"
         )
     features = _features(header, rest, source)
-    names_as_ours = [header[k] for k in features] == feature_columns(len(features))
-    how = "" if own and names_as_ours else "columns recognised by their names"
+    ordered = [header[k] for k in features]
+    as_ours = ordered == feature_columns(len(features)) or ordered == [f"f{k}" for k in range(len(features))]
+    how = "" if own and as_ours else "columns recognised by their names"
     return _columns(roles, features, header, True, how, [header[k] for k in skipped])
 
 

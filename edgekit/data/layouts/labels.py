@@ -67,7 +67,7 @@ def _by_number(labels: NDArray[Any], classes: int, source: str) -> Read:
                 " take, such as labels.argmax(axis=1)"
             )
         return labels.argmax(axis=1), "one-hot, read as the index of each row's 1"
-    if labels.ndim == 1 and labels.min(initial=0) == 1 and labels.max(initial=0) == classes:
+    if labels.ndim == 1 and len(labels) and labels.min() == 1 and labels.max() == classes:
         raise DataError(f"{source}: labels run from 1 to {classes}, they must from 0 to {classes - 1}: save labels - 1")
     return whole_numbers(labels, "labels", source)
 

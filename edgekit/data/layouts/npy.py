@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ from edgekit.reading import open_file, parsing, refuse_large
 NPY = replace(RECORDINGS, what="a .npy file", advice="damaged or another kind of file: record it again")
 TAKE_SHAPES = "(frames, features) or (frames, landmarks, 3)"
 NOT_FINITE = "NaN or infinite numbers (float32 ends at 3.4e38)"
+PIECE_BYTES = 2**20
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -61,7 +63,7 @@ def _read(path: Path) -> NDArray[Any]:
         if file.read(4) == b"PK\x03\x04":
             raise DataError(f"{path}: an archive of arrays, not one array; use numpy.save, or name it .npz")
         file.seek(0)
-        array = read_array(file, path.stat().st_size, path)
+        array = read_array(file, os.fstat(file.fileno()).st_size, path)
     if array.dtype.kind not in "fiu":
         raise DataError(f"{path}: must hold numbers, got {array.dtype}")
     return array
@@ -77,7 +79,7 @@ def read_array(file: BinaryIO, size: int, where: object, part: str = "") -> NDAr
         version = np.lib.format.read_magic(file)
         if version not in HEADERS:
             raise ValueError(f"format {version[0]}.{version[1]} is none of plain arrays")
-        shape, _, dtype = HEADERS[version](file)
+        shape, by_column, dtype = HEADERS[version](file)
         if dtype.hasobject:
             raise DataError(
                 f"{where}: {part}holds pickled Python objects, which edgekit does not load; save it as a plain array of"
@@ -88,6 +90,17 @@ def read_array(file: BinaryIO, size: int, where: object, part: str = "") -> NDAr
         found = size - file.tell()
         if needed != found:
             raise ValueError(f"its header promises {needed:,} bytes, {found:,} are there")
-        file.seek(0)
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
+        flat = np.frombuffer(_read_bytes(file, needed), dtype=dtype)
+        return flat.reshape(shape, order="F" if by_column else "C")
+
+
+def _read_bytes(file: BinaryIO, count: int) -> bytearray:
+    """So many bytes, without a second copy of them. Raises EOFError where there are fewer."""
+    content = bytearray(count)
+    at = 0
+    while at < count:
+        read = file.readinto(memoryview(content)[at : at + PIECE_BYTES])  # type: ignore[attr-defined]
+        if not read:
+            raise EOFError(f"{at:,} bytes, where {count:,} are promised")
+        at += read
+    return content

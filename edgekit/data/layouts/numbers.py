@@ -13,7 +13,7 @@ from edgekit.data.hand import F32
 from edgekit.data.remarks import Remark
 
 #: Types whose every number float32 holds.
-EXACT = ("float32", "float16", "int8", "uint8", "int16", "uint16")
+EXACT = tuple(np.dtype(name) for name in ("float32", "float16", "int8", "uint8", "int16", "uint16"))
 CHUNK = 2**20
 
 
@@ -26,7 +26,7 @@ def as_float32(values: NDArray[Any]) -> F32:
 
 def find_rounded(values: NDArray[Any], converted: F32) -> NDArray[np.int64]:
     """Flat indices of finite numbers that `converted` holds otherwise than `values` does."""
-    if values.dtype.newbyteorder("=").name in EXACT:
+    if values.dtype.newbyteorder("=") in EXACT:
         return np.empty(0, dtype=np.int64)
     flat, made = values.reshape(-1), converted.reshape(-1)
     found = [np.empty(0, dtype=np.int64)]
@@ -48,14 +48,17 @@ def find_other_digits(values: NDArray[np.float64], converted: F32) -> NDArray[np
 
 
 def _same_digits(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether `before` has at most nine significant digits, and `after` the same ones."""
+    """Whether `before` has at most nine significant digits, and `after` the same ones: nine tell every float32 from its
+    neighbours."""
     same = np.zeros(len(before), dtype=np.bool_)
     with np.errstate(all="ignore"):
         exponent = np.floor(np.log10(np.abs(before)))
-        for digits in (7, 8, 9):
-            scale = 10.0 ** (digits - 1 - exponent)
-            whole = np.rint(before * scale)
-            same |= (np.abs(before * scale - whole) < 1e-5) & (np.rint(after * scale) == whole)
+        for digits in range(9, 0, -1):
+            left = np.flatnonzero(~same)
+            scale = 10.0 ** (digits - 1 - exponent[left])
+            scaled = before[left] * scale
+            whole = np.rint(scaled)
+            same[left] = (np.abs(scaled - whole) < 1e-5) & (np.rint(after[left] * scale) == whole)
     return same
 
 
