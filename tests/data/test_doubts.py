@@ -81,13 +81,9 @@ def test_a_gap_in_the_frame_numbers_is_said_with_its_place(name: str, tmp_path: 
         ["A/t2", "A/t4"] if name == "folder" else ["t2", "t4"]
     )
     row = 2 * 7 + 4
-    where = {
-        "a.csv": f"{path}, line {row + 2}",
-        "a.parquet": f"{path}, row {row + 1}",
-        "folder": f"{path}/A/t2/900.npy",
-    }
+    rows = {"a.csv": f", line {row + 2}", "a.parquet": f", row {row + 1}", "folder": "/A/t2/900.npy"}
     called = "(A/t2)" if name == "folder" else "('t2')"
-    assert gaps.places[0] == f"{where[name]}: take {takes[0]} {called}, frame 3 is followed by 900"
+    assert gaps.places[0] == f"{path}{rows[name]}: take {takes[0]} {called}, frame 3 is followed by 900"
     assert gaps.places[1].endswith("frame 1 is followed by 3 (and 1 more in this take)")
     assert gaps.text.startswith("gaps in the frame numbers of 2 takes; what stands on both sides is read as neighbours")
     report = check_recordings(read)
@@ -375,7 +371,7 @@ def test_numbers_that_edgekit_or_a_person_wrote_are_never_called_rounded(seed: i
     values = np.array([float(text) for text in texts])
     assert not len(find_other_digits(values, as_float32(values)))
     more = np.array([float(f"{value:.13g}1") for value in rng.uniform(0.1, 1, 20_000)])
-    assert len(find_other_digits(more, as_float32(more))) == len(more)
+    assert len(find_other_digits(more, as_float32(more))) > 0.999 * len(more), "but for those that end in zeros"
 
 
 def test_rounding_is_found_at_every_place() -> None:

@@ -267,6 +267,7 @@ def test_a_place_that_cannot_be_written_is_named(make: Make, tmp_path: Path) -> 
 
 
 def test_real_recordings_pass_through_every_file(real: Recordings, tmp_path: Path) -> None:
+    real = real.take(np.arange(0, real.takes, 10))
     for name in ("a.csv", "a.parquet"):
         save_recordings(tmp_path / name, real)
         read = load_recordings(tmp_path / name)
