@@ -45,13 +45,9 @@ def choose_hardware(options: Options, model: nn.Module, shape: tuple[int, int, i
 
     precision "auto" tries bf16 along with the threads; on GPUs it is fp32. Raises ConfigError for what can't be had.
     """
-    device = options.device or "auto"
-    if device == "auto":
-        device = "cuda" if cuda_gpus() >= (options.devices or 1) else "cpu"
     threads, precision = options.threads, options.precision or "fp32"
     automatic: Precision = "fp32"
-    hardware = Hardware(device, options.devices or 1, "fp32" if precision == "auto" else precision, threads)  # type: ignore[arg-type]
-    hardware.check(shape[0])
+    hardware = asked_hardware(options, shape[0])
     if hardware.cuda:
         return hardware
     if hardware.devices > 1:
@@ -60,7 +56,20 @@ def choose_hardware(options: Options, model: nn.Module, shape: tuple[int, int, i
         threads, automatic = choose_threads_and_precision(model, shape, threads)
     elif threads is None:
         threads = choose_threads(model, shape)
-    return Hardware(device, hardware.devices, automatic if precision == "auto" else hardware.precision, threads)
+    chosen = automatic if precision == "auto" else hardware.precision
+    return Hardware(hardware.device, hardware.devices, chosen, threads)
+
+
+def asked_hardware(options: Options, batch_size: int, setting: str = "training.batch_size") -> Hardware:
+    """What was asked for, before any trial: threads None and fp32 where that decides. setting: that says batch_size.
+    Raises ConfigError."""
+    device, precision = options.device or "auto", options.precision or "fp32"
+    if device == "auto":
+        device = "cuda" if cuda_gpus() >= (options.devices or 1) else "cpu"
+    asked = "fp32" if precision == "auto" else precision
+    hardware = Hardware(device, options.devices or 1, asked, options.threads)  # type: ignore[arg-type]
+    hardware.check(batch_size, setting)
+    return hardware
 
 
 def _stored(entry: Any) -> Hardware | None:

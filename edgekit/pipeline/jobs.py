@@ -11,6 +11,7 @@ from edgekit.config import Tree
 from edgekit.errors import ConfigError, EdgekitError, GateError, worst
 from edgekit.pipeline.benches import bench_model
 from edgekit.pipeline.options import Options
+from edgekit.pipeline.pretrain_settings import PretrainConfig, refuse_pretraining
 from edgekit.pipeline.settings import Settings, needs_extra
 from edgekit.pipeline.use import Evaluation, describe_environment, evaluate_file
 from edgekit.pipeline.workspace import Record, Workspace
@@ -81,6 +82,9 @@ class ChainResult:
 
 
 def _stages(workspace: Workspace, command: str) -> Stages:
+    pretrain = workspace.settings.section("pretrain", PretrainConfig)
+    if pretrain.source != "none" and workspace.options.recordings is not None:
+        refuse_pretraining(pretrain, workspace.recordings)  # before PyTorch is loaded
     with needs_extra(command):
         from edgekit.pipeline.stages import Stages
     return Stages(workspace)

@@ -15,7 +15,7 @@ SECTIONS: Mapping[str, str] = {
     "data": "edgekit.data:DataConfig",
     "augmentation": "edgekit.data:AugmentConfig",
     "synth": "edgekit.data:SynthConfig",
-    "pretrain": "edgekit.pipeline.pretrain:PretrainConfig",
+    "pretrain": "edgekit.pipeline.pretrain_settings:PretrainConfig",
     "model": "edgekit.model:ModelConfig",
     "training": "edgekit.train:TrainingConfig",
     "loss": "edgekit.train:LossConfig",

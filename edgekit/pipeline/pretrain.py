@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
 import torch
-from pydantic import Field
 
-from edgekit.config import StageConfig
-from edgekit.data import HAND_FEATURES, AugmentConfig, SynthConfig, fit_length, synthesise_hands
+from edgekit.data import AugmentConfig, SynthConfig, fit_length, synthesise_hands
 from edgekit.data.length import USUAL_FRAMES
-from edgekit.errors import ConfigError
 from edgekit.model import RecurrentClassifier
+from edgekit.pipeline.pretrain_settings import PretrainConfig, as_letter
 from edgekit.train import RunSetup, SchedulerConfig, Takes, TrainingConfig, train_model
 
 #: The longest synthetic take.
 MOST_SYNTHETIC_FRAMES = 1000
 #: Seed of the people that the pretraining validates on, beside the training's own.
 OTHER_PEOPLE = 1_000_003
-
-
-class PretrainConfig(StageConfig):
-    """What a model learns before it sees the recordings."""
-
-    source: Literal["none", "synthetic"] = Field("none", description="start from weights trained on these hands")
-    people: int = Field(150, ge=1, le=100_000, description="synthetic people")
-    takes_per_letter: int = Field(4, ge=2, le=1000, description="takes of each letter by each of them")
-    epochs: int = Field(8, ge=1, le=1000, description="over all their takes")
-    batch_size: int = Field(128, ge=1, description="takes per step")
-    learning_rate: float = Field(3e-3, gt=0.0, description="Adam's first learning rate; it falls as a cosine")
-
-    def summary(self) -> str:
-        """For people, in a few words."""
-        return f"{self.people} synthetic people, {self.takes_per_letter} takes a letter, {self.epochs} epochs"
-
-    def described(self) -> dict[str, Any]:
-        """What decides a stage's outcome; empty where nothing is pretrained."""
-        return {} if self.source == "none" else {"pretrain": self.model_dump(mode="json")}
 
 
 def pretrain_model(
@@ -52,13 +30,8 @@ def pretrain_model(
     """Train `model` in place on synthetic letters; returns the accuracy on other synthetic people.
 
     The model's statistics stay those of the recordings. Rows of the output layer are kept for classes that are called
-    by a letter; other classes start afresh. Raises ConfigError where the model does not read one hand.
+    by a letter; other classes start afresh. model: reads one hand, see `refuse_pretraining`.
     """
-    if model.architecture.features != HAND_FEATURES:
-        raise ConfigError(
-            f"pretrain.source: synthetic hands have {HAND_FEATURES} features, the recordings"
-            f" {model.architecture.features}; use pretrain.source=none"
-        )
     own, takes = model.output, config.takes_per_letter
     made = _takes(config.people, takes, seed, sequence_length)
     others = max(2, config.people // 10)
@@ -95,6 +68,7 @@ def _keep_letters(own: torch.nn.Linear, learnt: torch.nn.Linear, names: Sequence
     """Copy the rows of classes that are letters, in either case."""
     with torch.no_grad():
         for k, name in enumerate(names):
-            if name.upper() in letters:
-                row = letters.index(name.upper())
+            letter = as_letter(name)
+            if letter is not None:
+                row = letters.index(letter)
                 own.weight[k], own.bias[k] = learnt.weight[row], learnt.bias[row]

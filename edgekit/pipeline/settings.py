@@ -43,6 +43,7 @@ PRESETS: Mapping[str, Tree] = {
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
         "distill": {"copies": 4, "training": {"epochs": 24}},
         "prune": {"recovery": {"training": {"epochs": 16}}},
+        "pretrain": {"people": 24, "epochs": 4, "batch_size": 32, "learning_rate": 2e-3},
         "tune": {"epochs": 6},
     },
 }

@@ -21,7 +21,7 @@ from edgekit.model import (
     build_model,
     load_model,
 )
-from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset, read_recordings
+from edgekit.pipeline.dataset import Dataset, data_digest, prepare_dataset
 from edgekit.pipeline.fitting import (
     deciding,
     export_model,
@@ -31,7 +31,9 @@ from edgekit.pipeline.fitting import (
     run_setup,
 )
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
-from edgekit.pipeline.pretrain import PretrainConfig, pretrain_model
+from edgekit.pipeline.preflight import check_hardware, check_sparsity
+from edgekit.pipeline.pretrain import pretrain_model
+from edgekit.pipeline.pretrain_settings import PretrainConfig
 from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
@@ -83,6 +85,8 @@ class Stages:
         self.pretrain = self.settings.section("pretrain", PretrainConfig)
         #: Of what was made here before and stays, the nearest first.
         self.kept_configs: Sequence[Mapping[str, Any]] = ()
+        #: The stages that the command needs.
+        self.goal: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -92,7 +96,7 @@ class Stages:
     @cached_property
     def dataset(self) -> Dataset:
         """Read once a command, and only when a stage needs it."""
-        recordings = read_recordings(self.workspace.options.recordings, self.settings)
+        recordings = self.workspace.recordings
         length = self._kept_length() or self.data_config.sequence_length
         config = self.data_config.model_copy(update={"sequence_length": length})
         dataset = prepare_dataset(recordings, config, self.digest)
@@ -129,8 +133,14 @@ class Stages:
 
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
         """See `Workspace.ensure`."""
-        self.keep(*self.table[name].upstream, name, again=owned if self.workspace.force else frozenset())
+        self.goal = self._closure(name)
+        self.keep(*self.goal, again=owned if self.workspace.force else frozenset())
         return self.workspace.ensure(self.table, name, owned)
+
+    def _closure(self, name: str) -> tuple[str, ...]:
+        """A stage and all that it is made from, the first first."""
+        upstream = (earlier for direct in self.table[name].upstream for earlier in self._closure(direct))
+        return tuple(dict.fromkeys((*upstream, name)))
 
     def keep(self, *nearest: str, again: frozenset[str] = frozenset()) -> None:
         """Look at what was made here before and stays: its sequences' length is kept. again: stages that don't stay."""
@@ -269,6 +279,18 @@ class Stages:
     def _augmentation(self) -> AugmentConfig | None:
         return self.augmentation if self.data_config.augmentation else None
 
+    def _check_ahead(self) -> None:
+        """Before the first stage of a job trains: whether the later ones can be made. Raises ConfigError."""
+        sizes: dict[str, int] = {}
+        if STUDENT in self.goal:
+            distill = self.settings.section("distill", DistillConfig)
+            sizes["distill.training.batch_size"] = distill.training.batch_size
+        if PRUNED in self.goal:
+            recovery = self.settings.section("prune", PruneConfig).recovery
+            sizes["prune.recovery.training.batch_size"] = recovery.training.batch_size
+            check_sparsity(self.settings, self.dataset)
+        check_hardware(self.workspace.options, sizes)
+
     def _setup(self, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module) -> RunSetup:
         return run_setup(self.workspace, self.dataset, stage, key, section, model)
 
@@ -285,6 +307,7 @@ class Stages:
 
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
+        self._check_ahead()
         model = build_model(
             self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
         )
@@ -331,6 +354,7 @@ class Stages:
         return self.workspace.path / (names.get(stage) or f"models/{stage.removeprefix('train ')}")
 
     def _distill(self) -> Outcome:
+        self._check_ahead()
         teacher = self.teacher_module()
         config = self.settings.section("distill", DistillConfig)
         student = build_model(

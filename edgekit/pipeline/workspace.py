@@ -7,13 +7,16 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit import __version__
 from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest, write_text
+from edgekit.data import Recordings
 from edgekit.errors import InputError, MissingExtraError, StateError
+from edgekit.pipeline.dataset import read_recordings
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings
 from edgekit.report import settings_text
@@ -103,6 +106,11 @@ class Workspace:
         self._ensured: dict[str, Record | None] = {}
         self._made = False
         self._resume_files: set[Path] = set()
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """What `options.recordings` names, read once a command. Raises DataError."""
+        return read_recordings(self.options.recordings, self.settings)
 
     def record(self, name: str) -> Record | None:
         """What the manifest says of a stage; None when it never finished."""

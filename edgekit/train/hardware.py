@@ -61,14 +61,14 @@ class Hardware:
             return ()
         return tuple(range(self.devices)) if ":" not in self.device else (int(self.device.partition(":")[2]),)
 
-    def check(self, batch_size: int) -> None:
+    def check(self, batch_size: int, setting: str = "training.batch_size") -> None:
         """Raises ConfigError where this machine lacks it, or where a batch is too small to be divided."""
         found = cuda_gpus() if self.cuda else 0
         if self.cuda and max(self.gpus) >= found:
             raise ConfigError(f"{self.say_device()}: CUDA finds {count(found, 'GPU')} here; say --device cpu or auto")
         if batch_size < self.devices:
             raise ConfigError(
-                f"--devices {self.devices}: training.batch_size {batch_size} can't be divided among so many processes"
+                f"--devices {self.devices}: {setting} {batch_size} can't be divided among so many processes"
             )
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from edgekit.data import Normalisation, SynthConfig, fit_length, fit_normalisation, synthesise_hands
+from edgekit.data import (
+    Recordings,
+    SynthConfig,
+    fit_length,
+    fit_normalisation,
+    save_recordings,
+    synthesise_hands,
+)
 from edgekit.errors import ConfigError
 from edgekit.model import ModelConfig, RecurrentClassifier, build_model
 from edgekit.pipeline import Options, Settings
-from edgekit.pipeline.pretrain import PretrainConfig, pretrain_model
+from edgekit.pipeline.pretrain import pretrain_model
+from edgekit.pipeline.pretrain_settings import PretrainConfig, refuse_pretraining
 
 SMALL = PretrainConfig(source="synthetic", people=10, takes_per_letter=4, epochs=8, batch_size=16)
 NAMES = ("b", "wave", "L")
@@ -55,11 +67,47 @@ def test_a_pretrained_model_tells_its_letters_apart_at_once(pretrained: Pretrain
     assert torch.cat(right).float().mean() > 0.8
 
 
-def test_recordings_of_something_else_are_refused() -> None:
-    model = build_model(ModelConfig(hidden_size=4), Normalisation("standard", False, np.zeros(5, np.float32),
-                        np.ones(5, np.float32)), 2)  # fmt: skip
-    with pytest.raises(ConfigError, match=r"63 features, the recordings 5"):
-        pretrain_model(model, ("a", "b"), SMALL, None, 30, 0)
+def hands(features: int, names: tuple[str, ...]) -> Recordings:
+    x = np.ones((8, 4, features), np.float32)
+    return Recordings(x, np.full(8, 4), np.arange(8) % len(names), names, None, None, "signs.npz")
+
+
+@pytest.mark.parametrize(
+    ("features", "names", "words"),
+    [
+        (126, ("A", "B"), r"synthetic hands have 63 numbers a frame, signs\.npz 126 \(two hands\); leave it out"),
+        (5, ("A", "B"), r"63 numbers a frame, signs\.npz 5; leave it out, or say --pretrain none"),
+        (63, ("hello", "no"), r"letters A to Z, and no class of signs\.npz is called by one \(hello, no\); leave"),
+    ],
+)
+def test_recordings_that_it_can_not_help_are_refused_by_the_flags_name(
+    features: int, names: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"^--pretrain synthetic \(pretrain\.source\): .*" + words):
+        refuse_pretraining(SMALL, hands(features, names))
+    refuse_pretraining(PretrainConfig(), hands(features, names))
+
+
+def test_classes_that_are_letters_in_either_case_are_enough() -> None:
+    refuse_pretraining(SMALL, hands(63, ("b", "wave")))
+
+
+def test_the_refusal_comes_before_pytorch(tmp_path: Path) -> None:
+    save_recordings(tmp_path / "two.npz", hands(126, ("A", "B")))
+    code = (
+        "import sys; from edgekit.cli import run_cli; code = run_cli(sys.argv[1:]); print(code, 'torch' in sys.modules)"
+    )
+    words = ("run", f"--workdir={tmp_path / 'work'}", f"--data={tmp_path / 'two.npz'}", "--pretrain=synthetic")
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
+    assert "--pretrain synthetic (pretrain.source): synthetic hands have 63" in done.stderr
+    assert not (tmp_path / "work/manifest.json").exists(), "what was refused is not remembered"
+
+
+def test_preset_quick_shrinks_it() -> None:
+    quick = Settings(Options(preset="quick")).section("pretrain", PretrainConfig)
+    whole = Settings(Options()).section("pretrain", PretrainConfig)
+    assert quick.takes * quick.epochs < 0.1 * whole.takes * whole.epochs
 
 
 def test_it_is_off_unless_said_and_decides_the_outcome() -> None:

@@ -255,3 +255,22 @@ def test_only_one_process_writes_the_resume_file(monkeypatch: pytest.MonkeyPatch
 
     ResumeFile(tmp_path / "resume.ckpt").on_train_epoch_end(Trainer(), None)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--set=prune.sparsity=0.99", "prune.sparsity: 0.99 is more than this model can lose"),
+        ("--set=prune.sparsity=0.99 --set=prune.method=unstructured", "prune.sparsity: 0.99 is 10908 of 11018"),
+        ("--devices=20", "--devices 20: prune.recovery.training.batch_size 16 can't be divided among so many processes"),
+    ],
+)
+def test_what_a_later_stage_can_not_have_is_refused_before_the_first_trains(
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, options: str, message: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    sizes = ("--set=training.batch_size=32", "--set=prune.recovery.training.batch_size=16")
+    answer = cli("quantize", f"--workdir={tmp_path / 'work'}", *tiny, *sizes, *options.split())
+    assert answer.code == 2
+    assert message in answer.err
+    assert not (tmp_path / "work/models").exists()
