@@ -60,6 +60,10 @@ class WeakEvidenceError(EdgekitError):
     exit_code = 4
 
 
+class NotFiniteError(EdgekitError, ValueError):
+    """A figure is NaN or infinite where one was to be told."""
+
+
 class InterruptedRunError(EdgekitError):
     """The user stopped the run; finished work is kept."""
 

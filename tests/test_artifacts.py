@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +21,23 @@ import pytest
 from edgekit import artifacts
 from edgekit.artifacts import (
     SCHEMA_VERSION,
+    append_text,
+    clear_leftovers,
     fingerprint,
+    json_text,
     lock,
+    parse_json,
     read_manifest,
+    replaced_folder,
+    scratch,
+    scratch_folder,
     sha256_file,
     write_bytes,
     write_json,
     write_manifest,
+    write_text,
 )
-from edgekit.errors import StateError
+from edgekit.errors import InputError, NotFiniteError, StateError
 
 HOLDER = """
 import sys
@@ -130,9 +142,14 @@ def test_the_manifest_comes_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "damaged"),
-        (b'{"schema_version": 1, "stag', "damaged"),
-        (b"\xff\xfe", "damaged"),
+        (b"", "as a manifest.*: Expecting value.* damaged"),
+        (b'{"schema_version": 1, "stag', "as a manifest.*: Unterminated string.* damaged"),
+        (b"\xff\xfe", "no UTF-8"),
+        (b'{"schema_version": 1, "stages": {}, "options": {"seed": NaN}}', "NaN is no JSON"),
+        (b'{"schema_version": 1, "stages": {}, "stages": {}}', 'key "stages" is there twice'),
+        (b'{"schema_version": 1' + b"0" * 5000 + b', "stages": {}}', "is too large"),
+        (b'{"schema_version": 1e999, "stages": {}}', "the number 1e999 is too large"),
+        (b'{"schema_version": 1, "stages": ' + b'{"a":' * 5000 + b"0" + b"}" * 5001, "100 deep"),
         (b"[]", "not a manifest"),
         (b"{}", "not a manifest"),
         (b'{"schema_version": 1, "stages": []}', "not a manifest"),
@@ -190,3 +207,208 @@ def test_a_file_in_the_place_of_the_work_directory_is_refused(tmp_path: Path) ->
     path = write_bytes(tmp_path / "work", b"")
     with pytest.raises(StateError, match="can't be used as a work directory"), lock(path):
         pytest.fail("a file was locked as a work directory")
+
+
+def test_a_lock_is_no_way_to_empty_what_a_link_leads_to(tmp_path: Path) -> None:
+    precious = write_bytes(tmp_path / "precious", b"years of work")
+    workdir = tmp_path / "work"
+    workdir.mkdir()
+    (workdir / ".lock").symlink_to(precious)
+    with pytest.raises(StateError, match=r"work/\.lock is a link, which is not followed; remove it"), lock(workdir):
+        pytest.fail("a link was taken for a lock")
+    (workdir / ".lock").unlink()
+    (workdir / ".lock").hardlink_to(precious)
+    (workdir / ".lock-holder").symlink_to(precious)
+    with lock(workdir):
+        pass
+    assert precious.read_bytes() == b"years of work"
+
+
+@pytest.mark.parametrize("write", [write_bytes, append_text])
+def test_no_link_is_written_through(tmp_path: Path, write: Any) -> None:
+    """One that stands where a whole file goes is replaced; one where something is added is refused."""
+    precious, link = write_bytes(tmp_path / "precious", b"years of work"), tmp_path / "link"
+    link.symlink_to(precious)
+    with contextlib.suppress(OSError):
+        write(link, b"new" if write is write_bytes else "new")
+    assert precious.read_bytes() == b"years of work"
+    assert link.is_symlink() == (write is append_text)
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """A user who may do everything would lose /dev/null by `--junit /dev/null`."""
+    pipe, folder, link = tmp_path / "pipe", tmp_path / "folder", tmp_path / "link"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    link.symlink_to(pipe)
+    for path in (pipe, folder, link, Path("/dev/null")):
+        with pytest.raises(InputError, match=r"is a (folder|device or a pipe), and a file was to be written there"):
+            write_bytes(path, b"")
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_rights_are_those_of_the_umask_or_of_the_old_file(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        path = write_bytes(tmp_path / "new" / "model", b"1")
+        append_text(tmp_path / "log", "1")
+        with replaced_folder(tmp_path / "takes") as made:
+            (made / "a").write_bytes(b"")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (path, tmp_path / "log")] == [0o666 & ~umask] * 2
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (path.parent, tmp_path / "takes")] == [0o777 & ~umask] * 2
+    path.chmod(0o640)
+    assert stat.S_IMODE(write_bytes(path, b"2").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_a_place_that_refuses_is_named_and_not_the_file_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        write_bytes(tmp_path / "model.onnx", b"")
+    assert (caught.value.errno, caught.value.filename) == (number, str(tmp_path / "model.onnx"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for filename in (None, "{folder}/takes.npy"):
+        with pytest.raises(OSError, match="No space") as caught, scratch_folder("bench") as folder:
+            raise OSError(errno.ENOSPC, "No space", filename and filename.format(folder=folder))
+        assert caught.value.filename == str(tmp_path)
+    with pytest.raises(OSError, match="No space") as caught, scratch_folder("bench"):
+        raise OSError(errno.ENOSPC, "No space", "elsewhere/model.onnx")
+    assert caught.value.filename == "elsewhere/model.onnx"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scratch_folder_is_private_empty_and_gone_afterwards(tmp_path: Path) -> None:
+    with scratch_folder("bench", beside=tmp_path / "x") as folder:
+        assert folder.parent == tmp_path
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert [path.name for path in folder.iterdir()] == [".held"]
+        (folder / "a").mkdir()
+        (folder / "a" / "b").write_bytes(b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_bears_the_name_and_is_held_by_nobody_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, apart = f".edgekit-{'0' * 16}.part", f"edgekit-bench-{'0' * 16}"
+    for name in (apart, f".edgekit-{'1' * 16}.part", "edgekit-work", "edgekit-bench-x", f".edgekit-{'z' * 16}.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".held").write_bytes(b"")
+    (tmp_path / part).write_bytes(b"half")
+    (tmp_path / f".edgekit-{'2' * 16}.part").symlink_to(tmp_path / "edgekit-work")
+    young = tmp_path / f"edgekit-bench-{'3' * 16}"
+    young.mkdir()
+    monkeypatch.setattr(scratch, "_cleared", set())
+    with scratch_folder("bench", beside=tmp_path / "x") as mine:
+        kept = {"edgekit-work", "edgekit-bench-x", f".edgekit-{'z' * 16}.part", f".edgekit-{'2' * 16}.part"}
+        assert {path.name for path in tmp_path.iterdir()} == kept | {mine.name, young.name}
+        clear_leftovers(tmp_path, again=True)
+        assert mine.exists(), "held by this very process"
+    assert (tmp_path / "edgekit-work" / ".held").exists()
+    os.utime(young, (0, 0))
+    clear_leftovers(tmp_path, again=True)
+    assert not young.exists()
+
+
+STEPS = ("filled", "named", "moved", "in place")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_folder_is_the_old_or_the_new_one_wherever_the_process_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, existed: bool
+) -> None:
+    """The states that `kill -9` can leave, made by hand; the next run clears up."""
+    path, beside = tmp_path / "takes", tmp_path / f".edgekit-{'0' * 16}.part"
+    if existed:
+        write_bytes(path / "old.npy", b"old")
+    write_bytes(beside / ".held", b"")
+    write_bytes(beside / "new" / "new.npy", b"new")
+    reached = STEPS.index(step)
+    if reached >= 1:
+        write_bytes(beside / "target", b"takes")
+    if reached >= 2 and existed:
+        path.rename(beside / "old")
+    if reached >= 3:
+        (beside / "new").rename(path)
+    monkeypatch.setattr(scratch, "_cleared", set())
+    clear_leftovers(tmp_path)
+    expected = {"new.npy"} if reached == 3 else {"old.npy"} if existed else set()
+    assert {p.name for p in tmp_path.glob("takes/*")} == expected
+    assert {p.name for p in tmp_path.iterdir()} == ({"takes"} if expected else set())
+
+
+@pytest.mark.parametrize("error", [OSError(28, "full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_folder_that_can_not_be_put_in_place_is_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, at: int
+) -> None:
+    path, calls, rename = tmp_path / "takes", [0], Path.rename
+    write_bytes(path / "old.npy", b"old")
+
+    def fail(self: Path, target: Path) -> Path:
+        calls[0] += 1
+        done = rename(self, target)
+        if calls[0] == at:
+            raise error
+        return done
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(type(error)), replaced_folder(path) as made:
+        (made / "new.npy").write_bytes(b"new")
+    assert [p.name for p in path.iterdir()] == [["old.npy"], ["new.npy"]][at - 1]
+    assert [p.name for p in tmp_path.iterdir()] == ["takes"]
+
+
+def test_strict_json_both_ways() -> None:
+    assert parse_json(json_text({"a": [1, 0.5, None, "ü\x1b\ud800"]})) == {"a": [1, 0.5, None, "ü\x1b\ud800"]}
+    assert "\x1b" not in json_text("\x1b")
+    with pytest.raises(NotFiniteError, match=r"^rows\[1\]\.low is -inf, which no JSON can hold"):
+        json_text({"rows": [{"low": 1.0}, {"low": float("-inf")}]})
+    assert parse_json("[" * 100 + "]" * 100)
+    for text, reason in {
+        "[" * 101 + "]" * 101: "100 deep",
+        "[" * 100_000: "100 deep",
+        "[NaN]": "NaN is no JSON",
+        "-Infinity": "-Infinity is no JSON",
+        "1e400": "1e400 is too large",
+        "9" * 21: "too large",
+        "9" * 5000: r"99999999\.\.\. of 5000 characters is too large",
+        '{"a": 1, "\\u0061": 2}': 'key "a" is there twice',
+        "": "Expecting value",
+        "[1] 2": "Extra data",
+    }.items():
+        with pytest.raises(ValueError, match=reason) as caught:
+            parse_json(text)
+        assert len(str(caught.value)) < 200
+
+
+def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
+    assert write_text(tmp_path / "a", os.fsdecode(b"caf\xe9")).read_bytes() == b"caf\xe9"
+    assert write_text(tmp_path / "a", "\ud800").read_bytes() == b"\\ud800"
+
+
+def test_only_two_modules_and_programs_of_their_own_know_how_json_is_written() -> None:
+    root = Path(artifacts.__file__).parents[1]
+    knowing = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if re.search(r"^\s*(import json|from json)\b", path.read_text(), re.MULTILINE)
+    }
+    programs = {"measure/worker.py", "quantize/trial.py"}  # started as files, they import nothing of edgekit
+    assert knowing == {"artifacts/strict_json.py", "artifacts/digests.py"} | programs
+    for name in knowing:
+        calls = re.findall(r"json\.dumps?\((?:[^()]|\([^()]*\))*\)", (root / name).read_text())
+        assert all("allow_nan=False" in call or "json.dumps(twice)" in call for call in calls), name

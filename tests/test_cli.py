@@ -264,7 +264,9 @@ def test_a_file_system_that_refuses_is_one_message(
 
     monkeypatch.setattr("edgekit.profiles.list_profiles", full)
     assert run_cli(["profiles"]) == 2
-    assert capsys.readouterr().err == "edgekit: error: work/model.onnx: No space left on device\n"
+    assert capsys.readouterr().err == (
+        "edgekit: error: work/model.onnx: No space left on device; make room on that disk, or name a place on another\n"
+    )
 
 
 def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

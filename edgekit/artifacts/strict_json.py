@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
+
+from edgekit.errors import NotFiniteError
 
 #: Containers within containers; edgekit writes fewer than ten.
 MAX_DEPTH = 100
@@ -13,9 +16,15 @@ MAX_DIGITS = 20
 
 
 def json_text(content: Any, *, indent: int | None = None, ascii_only: bool = True) -> str:
-    """`content` as JSON. Raises ValueError for NaN and infinity, which are no JSON: whoever may have them says null
-    and why."""
-    return json.dumps(content, indent=indent, allow_nan=False, ensure_ascii=ascii_only)
+    """`content` as JSON. Raises NotFiniteError, which names the place, for NaN and infinity, which are no JSON: whoever
+    may have them says null and why."""
+    try:
+        return json.dumps(content, indent=indent, allow_nan=False, ensure_ascii=ascii_only)
+    except ValueError:
+        place, value = next(_not_finite(content, ""), ("", ""))
+        if not place:
+            raise
+        raise NotFiniteError(f"{place} is {value}, which no JSON can hold: the figure could not be computed") from None
 
 
 def parse_json(text: str) -> Any:
@@ -35,6 +44,17 @@ def parse_json(text: str) -> Any:
 
 
 TOO_DEEP = f"lists or objects are more than {MAX_DEPTH} deep"
+
+
+def _not_finite(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place or "the content", value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            yield from _not_finite(child, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(value):
+            yield from _not_finite(child, f"{place}[{index}]")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ stderr.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -100,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     number = signals.received()
     if number is not None:
         signals.tidy()
+        signals.ignore()
         code = 128 + number
     sys.exit(code)
 
@@ -126,9 +129,19 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as error:
         return _ended(error)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        complain(f"edgekit: error: {where}{error.strerror or error}")
+        complain(f"edgekit: error: {_place(error)}{error.strerror or error}{ADVICE.get(error.errno or 0, '')}")
         return InputError.exit_code
+
+
+#: What to do about a place that refuses.
+ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "; make room on that disk, or name a place on another"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "; name a place of yours"),
+}
+
+
+def _place(error: OSError) -> str:
+    return f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
 
 
 def _usage(error: click.ClickException) -> str:

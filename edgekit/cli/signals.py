@@ -53,10 +53,15 @@ def _answer(number: int, frame: FrameType | None) -> None:
     _end_now()
 
 
-def _end_now() -> None:
+def ignore() -> None:
+    """From now on: there is nothing left that a signal could end, and Python on its way out would die of one."""
     for name in ANSWERED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _end_now() -> None:
+    ignore()
     complain("edgekit: interrupted")
     try:
         tidy()

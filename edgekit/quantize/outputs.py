@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import signal
 import subprocess
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifacts import scratch_folder
+from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import GateError, ModelFileError
 from edgekit.quantize import trial
 from edgekit.quantize.settings import QuantizeConfig
@@ -52,7 +52,7 @@ def run_in_child(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str
     try:
         done = subprocess.run(
             command,
-            input=json.dumps(request),
+            input=json_text({**request, "parent": os.getpid()}),
             capture_output=True,
             text=True,
             errors="replace",
@@ -66,7 +66,7 @@ def run_in_child(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str
         return _ended(steps.splitlines(), f"it takes more than {time_limit_s:g} s; raise quantize.time_limit_s")
     lines = done.stdout.splitlines()
     if done.returncode == 0 and lines:
-        answer: Mapping[str, Any] = json.loads(lines[-1])
+        answer: Mapping[str, Any] = parse_json(lines[-1])
         return answer
     return _ended(lines, _death(done))
 

@@ -5,6 +5,7 @@ Reads a request from stdin, writes one word a step, so that a death can be place
 - files: name to path, opened in this order; one that can't be opened ends it
 - pairs: two names each, whose outputs are compared
 - memory_limit_bytes: beyond what the imports took; seed: of the numbers
+- parent: number of the process that asks, with which this one ends
 
 Answer: opened (names), error (of the file that can't be opened) or None, sizes (of each input) or None where no input
 could be made that the first file runs on, reason (why not), differences (one a pair: the largest absolute difference of
@@ -14,11 +15,14 @@ a float output, None where it is not finite, and the largest absolute number of 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+PR_SET_PDEATHSIG = 1
 #: Sizes tried for open axes: the first of an input, and the others.
 OPEN_SIZES = ((4, 4), (1, 4), (1, 1))
 KINDS = {
@@ -51,6 +55,7 @@ def answer(request: dict[str, Any], tell: Any) -> dict[str, Any]:
     import numpy
     import onnxruntime
 
+    end_with(request.get("parent"))
     limit_memory(request.get("memory_limit_bytes"))
     sessions: dict[str, Any] = {}
     result = {"version": onnxruntime.__version__, "error": None, "sizes": None, "reason": None, "differences": []}
@@ -67,6 +72,17 @@ def answer(request: dict[str, Any], tell: Any) -> dict[str, Any]:
         pairs = request["pairs"]
         result["differences"] = [difference(numpy, outputs[one], outputs[other]) for one, other in pairs]
     return result
+
+
+def end_with(parent: int | None) -> None:
+    """Let the system kill this process when `parent`, which started it, ends, however that ends: Linux alone can."""
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
 
 
 def limit_memory(limit_bytes: int | None) -> None:

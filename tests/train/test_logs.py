@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
+from edgekit.artifacts import append_text
 from edgekit.errors import InterruptedRunError
 from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.train import (
@@ -27,8 +30,8 @@ from edgekit.train import (
     class_accuracies,
     train_model,
 )
-from edgekit.train.callbacks import ResumeFile
-from edgekit.train.logs import SCALARS
+from edgekit.train.callbacks import EpochReport, ResumeFile
+from edgekit.train.logs import SCALARS, TensorBoardLog
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
@@ -200,3 +203,23 @@ def test_validation_accuracy_by_class_is_that_of_the_best_weights(
 def test_a_class_without_takes_has_no_accuracy_and_one_without_a_name_has_a_number() -> None:
     confusion: Tensor = torch.tensor([[3, 1, 0], [0, 0, 0], [0, 2, 2]])
     assert class_accuracies(confusion, ("A", "B")) == {"A": 0.75, "2": 0.5}
+
+
+def test_tensorboard_on_a_full_disk_is_one_error_that_names_the_folder(tmp_path: Path) -> None:
+    log = TensorBoardLog(RunLogs(tmp_path / "logs"), EpochReport(1), torch.zeros(1, 2, 3))
+    log.writer = object()
+    hook = threading.excepthook
+    with pytest.raises(OSError, match="No space left") as caught, log._writing():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "logs")
+    assert log.writer is None, "it is not asked again"
+    assert threading.excepthook is hook
+
+
+def test_a_log_is_never_added_to_through_a_link(tmp_path: Path) -> None:
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / CSV_NAME
+    elsewhere.write_text("precious")
+    path.symlink_to(elsewhere)
+    with pytest.raises(OSError, match="is a link, which is not followed"):
+        append_text(path, "1,2\n")
+    assert elsewhere.read_text() == "precious"

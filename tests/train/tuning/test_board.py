@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import optuna
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from edgekit.errors import EdgekitError, StateError
+from edgekit.errors import EdgekitError, InputError, StateError
 from edgekit.train.tuning import Job, Point, PruningConfig, TrialResult, TuneConfig, run_here
 from edgekit.train.tuning.board import Board, study_key
 
@@ -150,3 +152,31 @@ def test_a_study_without_a_trial_that_is_over_binds_nobody(tmp_path: Path) -> No
     path = tmp_path / "study.db"
     Board(path, GRID, {"tune": {"folds": 3}}).next()
     assert study_key(path) is None
+
+
+def test_a_study_is_never_written_through_a_link(tmp_path: Path) -> None:
+    """SQLite would make a study of whatever is empty behind it."""
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / "study.db"
+    elsewhere.write_bytes(b"")
+    path.symlink_to(elsewhere)
+    for use in (lambda: study_key(path), lambda: Board(path, TuneConfig(), {})):
+        with pytest.raises(InputError, match=r"study\.db: is a link"):
+            use()
+    assert elsewhere.read_bytes() == b""
+
+
+def test_a_study_that_can_not_be_written_is_one_message_and_keeps_its_trials(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    board = Board(path, TuneConfig(), {"seed": 0})
+    handed = board.next()
+    assert handed is not None
+    number, point = handed
+    full = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    def refuse(*_: object, **named: object) -> None:
+        raise full
+
+    board.study.tell = refuse  # type: ignore[method-assign]
+    with pytest.raises(StateError, match=r"study\.db: the study can't be written \(database or disk is full\)"):
+        board.finish(number, TrialResult(point, "finished", (0.5,), 10, 1.0))
+    assert [result.point for result in Board(path, TuneConfig(), {"seed": 0}).results] == [point]
