@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -315,6 +316,64 @@ def test_on_a_terminal_one_line_follows_the_epochs_and_goes_away() -> None:
         assert console.live is None
     assert "distill epoch 3/12" in screen.getvalue()
     assert screen.getvalue().endswith("  done in 9 s\n")
+
+
+class Clock:
+    """Seconds, told by the test."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_in_a_log_nobody_waits_longer_than_half_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    console = Console(quiet=False, verbose=False, clock=clock)
+    console.sign_of_life()
+    console.stage("distill", "start", "not made yet")
+    for at, told in ((29, ""), (30, "  distill: 0:30 so far\n"), (59, ""), (61, "  distill: 1:01 so far\n")):
+        capsys.readouterr()
+        clock.now_s = at
+        console.sign_of_life()
+        assert capsys.readouterr().err == told
+    console.epoch("distill", FakeEpoch())
+    assert capsys.readouterr().err == "", "short epochs are not a line each"
+    clock.now_s = 92
+    console.sign_of_life()
+    assert capsys.readouterr().err == "  distill: 1:32 so far, epoch 3 of 12 done, about 4:05 left\n"
+    clock.now_s = 123
+    console.epoch("distill", FakeEpoch())
+    assert capsys.readouterr().err.startswith("  distill epoch 3/12  loss 1.234"), "a long one is"
+    console.stage("distill", "done", "123 s")
+    clock.now_s = 999
+    capsys.readouterr()
+    console.sign_of_life()
+    assert capsys.readouterr().err == "", "nothing is being made"
+
+
+def test_signs_of_life_come_by_themselves_and_end_with_the_command(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the thread that works is busy, or waits."""
+    monkeypatch.setattr("edgekit.cli.progress.SILENCE_S", 0.0)
+    monkeypatch.setattr("edgekit.cli.progress.LOOKS_EVERY_S", 0.01)
+    with Console(quiet=False, verbose=False) as console:
+        console.stage("distill", "start", "not made yet")
+        until_s = time.monotonic() + 20
+        told = ""
+        while "so far" not in told and time.monotonic() < until_s:
+            told += capfd.readouterr().err
+    assert "  distill: 0:00 so far\n" in told
+    assert "edgekit-progress" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_nothing_is_alive_where_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Console(quiet=True, verbose=False, clock=clock) as console:
+        assert "edgekit-progress" not in {thread.name for thread in threading.enumerate()}
+        console.stage("distill", "start", "not made yet")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (245, "4:05"), (3600, "60:00")])

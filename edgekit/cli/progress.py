@@ -1,8 +1,11 @@
-"""Progress on stderr: one line a stage, and, on a terminal, one line that follows the epochs."""
+"""Progress on stderr: one line a stage, one line that follows the epochs on a terminal, and signs of life in a log."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console as RichConsole
@@ -10,6 +13,11 @@ from rich.live import Live
 from rich.text import Text
 
 from edgekit.cli.terminal import plain
+
+#: Nobody waits longer than this for a line while something is being made.
+SILENCE_S = 30.0
+#: How often a thread looks whether somebody does.
+LOOKS_EVERY_S = 1.0
 
 
 class _Stderr(RichConsole):
@@ -20,19 +28,35 @@ class _Stderr(RichConsole):
 
 
 class Console:
-    """The watcher of the command line. Epochs show on a terminal, or everywhere with verbose; nothing with quiet."""
+    """The watcher of the command line; nothing is shown with quiet.
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+    Epochs show on a terminal, or everywhere with verbose; else one that ends after 30 silent seconds does. Where a
+    stage has said nothing for so long, a thread says that it is alive. clock: returns seconds.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self.console = _Stderr(stderr=True, highlight=False, soft_wrap=True)
         self.live: Live | None = None
         self.planned: list[dict[str, str]] = []
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="edgekit-progress", daemon=True)
+        self._stage: tuple[str, float] | None = None
+        self._epoch = ""
+        self._spoken_s = clock()
 
     def __enter__(self) -> Console:
+        if not self.quiet:
+            self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
         self._end_live()
 
     def _end_live(self) -> None:
@@ -42,13 +66,16 @@ class Console:
 
     def stage(self, name: str, event: str, detail: str = "") -> None:
         """See `edgekit.pipeline.Watcher`."""
-        self._end_live()
-        if event in ("plan", "skip"):
-            self.planned.append({"stage": name, "event": event, "detail": detail})
-        marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? ", "note": "note: ", "trial": "  "}
-        if not self.quiet:
-            text = f"{marks[event]}{detail}" if event in ("done", "trial") else f"{marks[event]}{name}: {detail}"
-            self._print(text)
+        with self._lock:
+            self._end_live()
+            if event in ("plan", "skip"):
+                self.planned.append({"stage": name, "event": event, "detail": detail})
+            if event in ("start", "done"):
+                self._stage, self._epoch = ((name, self._clock()) if event == "start" else None), ""
+            marks = {"start": "> ", "done": "  done in ", "skip": "= ", "plan": "? ", "note": "note: ", "trial": "  "}
+            if not self.quiet:
+                text = f"{marks[event]}{detail}" if event in ("done", "trial") else f"{marks[event]}{name}: {detail}"
+                self._print(text)
 
     def epoch(self, stage: str, epoch: Any) -> None:
         """Loss, accuracies and the time left after an epoch."""
@@ -58,21 +85,51 @@ class Console:
             f"  {stage} epoch {epoch.epoch}/{epoch.epochs}  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.3f}"
             f"  val {epoch.val_accuracy:.3f}  left {minutes(epoch.left_s)}"
         )
-        if self.verbose:
-            self._print(line)
-        elif self.console.is_terminal:
-            if self.live is None:
-                self.live = Live(console=self.console, auto_refresh=False, transient=True)
-                self.live.start()
-            self.live.update(Text(plain(line)), refresh=True)
+        with self._lock:
+            self._epoch = f", epoch {epoch.epoch} of {epoch.epochs} done, about {minutes(epoch.left_s)} left"
+            if self.verbose:
+                self._print(line)
+            elif self.console.is_terminal:
+                self._follow(line)
+            elif self._silent():
+                self._print(line)
 
     def note(self, text: str) -> None:
         """A line for those who asked for more."""
         if self.verbose and not self.quiet:
-            self._print(f"  {text}")
+            with self._lock:
+                self._print(f"  {text}")
+
+    def sign_of_life(self) -> None:
+        """One line where a stage has been silent for too long."""
+        with self._lock:
+            if self.quiet or self._stage is None or not self._silent():
+                return
+            name, started_s = self._stage
+            line = f"  {name}: {minutes(self._clock() - started_s)} so far{self._epoch}"
+            if self.console.is_terminal:
+                self._follow(line)
+            else:
+                self._print(line)
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOKS_EVERY_S):
+            self.sign_of_life()
+
+    def _silent(self) -> bool:
+        return self._clock() - self._spoken_s >= SILENCE_S
+
+    def _follow(self, line: str) -> None:
+        """The one line at the bottom of a terminal."""
+        self._spoken_s = self._clock()
+        if self.live is None:
+            self.live = Live(console=self.console, auto_refresh=False, transient=True)
+            self.live.start()
+        self.live.update(Text(plain(line)), refresh=True)
 
     def _print(self, text: str) -> None:
         """Work goes on where nobody can read of it any more."""
+        self._spoken_s = self._clock()
         with contextlib.suppress(OSError):
             self.console.print(Text(plain(text)))
 

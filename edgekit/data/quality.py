@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -199,7 +200,8 @@ def refuse_impossible(recordings: Recordings, preprocessing: str = "auto") -> No
         take, frame, feature = np.argwhere(np.abs(x) > limit)[0]
         raise DataError(
             f"{recordings.source}: take {take}, frame {frame}, feature {feature}: {x[take, frame, feature]:g} is beyond"
-            f" {limit:g}, which nothing measured reaches; record again, or drop (`edgekit data clean`)"
+            f" {limit:g}, which nothing measured reaches; record again, or drop"
+            f" (`edgekit data clean {shlex.quote(recordings.source)} kept.npz`)"
         )
 
 
@@ -224,8 +226,8 @@ def training_note(recordings: Recordings, split: Split, columns: str | None = No
     )
     doubts = (remark.short for remark in find_doubts(recordings) if remark.short)
     found = "; ".join([*(text for true, text in problems if true), *doubts])
-    with_columns = "" if columns is None else f" --columns {columns}"
-    return f"{found}. `edgekit data check {recordings.source}{with_columns}` says where" if found else None
+    with_columns = "" if columns is None else f" --columns {shlex.quote(columns)}"
+    return f"{found}. `edgekit data check {shlex.quote(recordings.source)}{with_columns}` says where" if found else None
 
 
 def _per_class(recordings: Recordings, seen: Bools, named: set[int]) -> dict[str, ClassReport]:

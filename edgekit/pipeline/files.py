@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.data import DataConfig, Recordings, fit_length, used_frames
 from edgekit.errors import ModelFileError
+from edgekit.pipeline.commands import next_command
 from edgekit.pipeline.dataset import prepare_dataset
 from edgekit.runtime import ModelMetadata, Predictor
 
@@ -21,7 +22,7 @@ def find_model(workdir: Path, given: Path | None) -> Path:
     """The model named, or the work directory's INT8 file. Raises ModelFileError when there is none."""
     path = given or workdir / INT8_NAME
     if not path.exists():
-        hint = "" if given else "; run `edgekit quantize` first, or name a model"
+        hint = "" if given else f"; run `{next_command(workdir, 'quantize')}` first, or name a model"
         raise ModelFileError(f"{path}: no such file{hint}")
     return path
 

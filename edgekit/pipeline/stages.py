@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -31,6 +32,7 @@ from edgekit.pipeline.fitting import (
     run_setup,
 )
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
+from edgekit.pipeline.guess import Guesses
 from edgekit.pipeline.preflight import check_hardware, check_sparsity
 from edgekit.pipeline.pretrain import pretrain_model
 from edgekit.pipeline.pretrain_settings import PretrainConfig
@@ -187,7 +189,13 @@ class Stages:
         return {
             **{train_stage_name(name): self._train_stage(name) for name in (*VARIANTS, CUSTOM)},
             STUDENT: Stage(
-                STUDENT, 1, self.teacher_stages, self._student_config, self._teacher_inputs, alone(self._distill)
+                STUDENT,
+                1,
+                self.teacher_stages,
+                self._student_config,
+                self._teacher_inputs,
+                alone(self._distill),
+                self._guess_distill,
             ),
             PRUNED: Stage(
                 PRUNED,
@@ -196,6 +204,7 @@ class Stages:
                 self._prune_config,
                 lambda: {**self._teacher_inputs(), **self._made_by(STUDENT)},
                 alone(self._prune),
+                self._guess_prune,
             ),
             QUANTIZED: Stage(
                 QUANTIZED, 2, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), alone(self._quantize)
@@ -242,7 +251,8 @@ class Stages:
             own = {"model": self.model_config(name).model_dump(mode="json"), **self.pretrain.described()}
             return {**self._common_config(), **own, **dumped}
 
-        return Stage(train_stage_name(name), 1, (), config, dict, alone(lambda: self._train(name)))
+        run = alone(lambda: self._train(name))
+        return Stage(train_stage_name(name), 1, (), config, dict, run, lambda: self._guess_train(name))
 
     def _student_config(self) -> dict[str, Any]:
         return {
@@ -265,6 +275,36 @@ class Stages:
             "quantize": self.settings.section("quantize", QuantizeConfig).model_dump(mode="json", exclude=set(LIMITS)),
             "gates": self.gates.model_dump(mode="json"),
         }
+
+    # How long a stage will take.
+
+    def _fresh(self, config: ModelConfig) -> RecurrentClassifier:
+        return build_model(config, self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed)
+
+    @cached_property
+    def _guesses(self) -> Guesses:
+        return Guesses(self.workspace.options, self.dataset, self._fresh, self._augmentation())
+
+    def _guess_train(self, name: str) -> str:
+        config = self.settings.section("training", TrainingConfig)
+        return self._guesses.training(self.model_config(name), config, self.pretrain)
+
+    def _guess_distill(self) -> str:
+        config = self.settings.section("distill", DistillConfig)
+        teacher_s = self._teacher_s(config)
+        return self._guesses.training(self.student_config(), config.training, self.pretrain, teacher_s)
+
+    def _guess_prune(self) -> str:
+        config = self.settings.section("prune", PruneConfig).recovery
+        teacher_s = self._teacher_s(config)
+        return self._guesses.training(self.student_config(), config.training, PretrainConfig(), teacher_s)
+
+    def _teacher_s(self, config: DistillConfig) -> float:
+        """Seconds in which the teacher labels what the student sees; one that edgekit did not train is left out."""
+        if not self.teacher_stages:
+            return 0.0
+        copies = min(config.copies, config.training.epochs) if self._augmentation() else 1
+        return self._guesses.labelling_s(self.model_config(self.settings.teacher), config.training, copies)
 
     # How a stage is made.
 
@@ -300,17 +340,18 @@ class Stages:
             return
         name, names, watcher = pretraining_of(stage), self.dataset.class_names, self.workspace.watcher
         watcher.stage(name, "start", self.pretrain.summary())
+        started_s = time.monotonic()
         own = pretraining_setup(self.workspace, stage, key, setup, SynthConfig().class_names)
         length = self.sequence_length
         accuracy = pretrain_model(model, names, self.pretrain, self._augmentation(), length, self.settings.seed, own)
-        watcher.stage(name, "trial", f"{name}: {accuracy:.3f} on other synthetic people; now on the recordings")
+        seconds = time.monotonic() - started_s
+        watcher.stage(name, "done", f"{seconds:.0f} s, accuracy {accuracy:.3f} on other synthetic people")
+        watcher.stage(stage, "start", "from there on the recordings")
 
     def _train(self, name: str) -> Outcome:
         stage = train_stage_name(name)
         self._check_ahead()
-        model = build_model(
-            self.model_config(name), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
-        )
+        model = self._fresh(self.model_config(name))
         key = self.table[stage].config()
         setup = self._setup(stage, key, "training", model)
         with setup.hardware.applied():
@@ -357,9 +398,7 @@ class Stages:
         self._check_ahead()
         teacher = self.teacher_module()
         config = self.settings.section("distill", DistillConfig)
-        student = build_model(
-            self.student_config(), self.dataset.normalisation, len(self.dataset.class_names), self.settings.seed
-        )
+        student = self._fresh(self.student_config())
         key = {**self._student_config(), **self._teacher_inputs()}
         setup = self._setup(STUDENT, key, "distill.training", student)
         with setup.hardware.applied():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import yaml
 
 from edgekit.artifacts import write_text
 from edgekit.errors import ConfigError, EdgekitError, InterruptedRunError, StateError
+from edgekit.pipeline.commands import next_command
 from edgekit.pipeline.settings import needs_extra
 from edgekit.pipeline.workspace import Workspace, differences
 from edgekit.report import duration, trial_line
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from edgekit.model import ModelConfig
     from edgekit.pipeline.stages import Stages
     from edgekit.train import Folds
-    from edgekit.train.tuning import Job, TrialResult, TuneConfig
+    from edgekit.train.tuning import Job, Point, TrialResult, TuneConfig
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def run_tune(
             from edgekit.train.tuning.cluster import check_address
         check_address(cluster)
     if workspace.dry_run:
-        _plan(workspace, job, config, path, jobs)
+        _plan(workspace, job, config, path, jobs, cluster)
         return None
     workspace.remember(options=workspace.options.to_dict())
     if workspace.force:
@@ -184,13 +185,27 @@ def _job(stages: Stages, model: ModelConfig, config: TuneConfig, alone: bool = T
     return job, folds
 
 
-def _plan(workspace: Workspace, job: Job, config: TuneConfig, path: Path, jobs: int) -> None:
+def _plan(workspace: Workspace, job: Job, config: TuneConfig, path: Path, jobs: int, cluster: str | None) -> None:
+    from edgekit.train.tuning.board import points_over
+
+    over = frozenset() if workspace.force else points_over(path)
+    left = [point for point in config.points(job.seed) if point not in over][: max(config.size - len(over), 0)]
+    done = f", {len(over)} of them done" if over else ""
+    how_long = _how_long(left, job, jobs, cluster)
+    workspace.watcher.stage("tune", "plan", f"{config.size} trials of {len(job.folds)} folds{done}; {how_long}")
+
+
+def _how_long(left: Sequence[Point], job: Job, jobs: int, cluster: str | None) -> str:
+    from edgekit.train.threads import usable_cores
     from edgekit.train.tuning.guess import guess_s
 
-    total_s = guess_s(config.points(job.seed)[: config.size], job) / jobs
-    state = "it goes on with the study that is there" if path.exists() and not workspace.force else "not begun"
-    detail = f"{config.size} trials of {len(job.folds)} folds, {state}; all of them without pruning take about"
-    workspace.watcher.stage("tune", "plan", f"{detail} {duration(total_s)} or more here")
+    if not left:
+        return "nothing is left to do"
+    if cluster and cluster != "local":
+        return f"how long the {len(left)} that are left take there can't be told from here"
+    at_once = min(max(jobs, 2) if cluster else jobs, usable_cores())
+    seconds = max(guess_s(left, job) / at_once, 1.0)
+    return f"the {len(left)} that are left, without pruning, take about {duration(seconds)} here"
 
 
 def _search(
@@ -266,10 +281,12 @@ def _write_best(workspace: Workspace, name: str, best: TrialResult) -> tuple[Pat
     settings, path = workspace.settings, workspace.path / "tune" / "best.yaml"
     point = best.point.to_dict()
     tree = {"training": {"learning_rate": point.pop("learning_rate")}, "model": point}
-    command = f"edgekit train {name} --config {path}"
+    variant = (name,)
     if "type" in workspace.options.settings.get("model", {}):
         tree["model"] = {**settings.model(name).model_dump(mode="json"), **point}
-        command = f"edgekit train --config {path}"
+        variant = ()
+    data = workspace.options.recordings
+    command = next_command(workspace.path, "train", *variant, "--config", path, data=data)
     if settings.section("regularization", RegularizationConfig).dropout is not None:
         tree["regularization"] = {"dropout": point["dropout"]}  # its other name, said before
     head = f"# The best of {path.with_name('study.db').name}. Use: {command}\n"

@@ -62,7 +62,8 @@ class Outcome:
 @dataclass(frozen=True)
 class Stage:
     """One step. config and inputs decide whether it is up to date, with `recipe`, which grows when its code changes
-    what it makes. inputs: name to SHA-256 or fingerprint."""
+    what it makes. inputs: name to SHA-256 or fingerprint. guess: how long it will take here, in a few words; empty
+    where it is a matter of seconds."""
 
     name: str
     recipe: int
@@ -70,6 +71,7 @@ class Stage:
     config: Callable[[], Mapping[str, Any]]
     inputs: Callable[[], Mapping[str, str]]
     run: Callable[[], Outcome]
+    guess: Callable[[], str] = str
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ class Workspace:
         if not reason:
             self.watcher.stage(name, "skip", "up to date")
         elif self.dry_run:
-            self.watcher.stage(name, "plan", reason)
+            guess = stage.guess()
+            self.watcher.stage(name, "plan", f"{reason}; {guess}" if guess else reason)
             record = None
         else:
             record = self._make(stage, reason)

@@ -14,6 +14,7 @@ from edgekit.train.logs import CSV_NAME, LogConfig, RunLogs, class_accuracies, c
 from edgekit.train.loop import FitResult, fit
 from edgekit.train.losses import focal_loss, supervised_loss
 from edgekit.train.out_of_fold import predict_out_of_fold
+from edgekit.train.pace import Pace, measure_pace
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
 from edgekit.train.resume import unseal
@@ -51,6 +52,7 @@ __all__ = [
     "LogConfig",
     "LossConfig",
     "Objective",
+    "Pace",
     "Precision",
     "Projection",
     "RegularizationConfig",
@@ -71,6 +73,7 @@ __all__ = [
     "focal_loss",
     "grouped_folds",
     "live_findings",
+    "measure_pace",
     "poor_generalisation",
     "predict_out_of_fold",
     "require_labels",

@@ -118,7 +118,7 @@ def loss_not_falling(history: Sequence[Epoch]) -> Finding | None:
     fact = f"training loss {first:.4g} in the first epoch, {least:.4g} at best in {len(history)} ({least_fall})"
     advice = (
         "try a learning rate of 0.0001 or 0.01, another initialisation (Xavier, He), and check the preprocessing of the"
-        " data: edgekit data check"
+        " data: edgekit data check RECORDINGS"
     )
     return Finding("loss not falling", fact, advice)
 

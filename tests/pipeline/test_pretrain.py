@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from edgekit.pipeline import Options, Settings
 from edgekit.pipeline.pretrain import pretrain_model
 from edgekit.pipeline.pretrain_settings import PretrainConfig, refuse_pretraining
 
+Cli = Callable[..., Any]
 SMALL = PretrainConfig(source="synthetic", people=10, takes_per_letter=4, epochs=8, batch_size=16)
 NAMES = ("b", "wave", "L")
 
@@ -134,3 +138,66 @@ def test_synthetic_takes_last_as_long_as_the_recordings(
         pretrain_model(fresh(3), NAMES, config, None, frames, 0)
     assert [(one.min_frames, one.max_frames) for one in made] == [(shortest, longest)] * 2
     assert [takes.x.shape[1] for takes in trained[:2]] == [frames] * 2
+
+
+def test_a_dry_run_guesses_how_long_each_stage_takes(cli: Cli, tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    options = ("--pretrain=synthetic", "--set=pretrain.people=1000", "--set=training.early_stopping.patience=3")
+    answer = cli("quantize", f"--workdir={tmp_path / 'work'}", *tiny, *options, "--dry-run")
+    assert answer.code == 0
+    time = r"\d+ (s|min)|\d+\.\d h"
+    train = (
+        rf"\? train accurate: not made yet; about ({time}) here, ({time}) of it pretraining, less if it stops before"
+    )
+    assert re.search(train, answer.err)
+    assert re.search(rf"\? distill: not made yet; about ({time}) here, ({time}) of it pretraining\n", answer.err)
+    assert re.search(rf"\? prune: not made yet; about ({time}) here\n", answer.err)
+    assert "? quantize: not made yet\n" in answer.err
+    assert not (tmp_path / "work").exists()
+
+
+def test_it_has_a_name_of_its_own_and_goes_on_after_an_interruption(
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ("--pretrain=synthetic", "--set=pretrain.people=1", "--set=pretrain.epochs=3")
+    command = ("train", "edge", *tiny, *small, "-v")
+    whole = cli(*command, f"--workdir={tmp_path / 'whole'}")
+    assert whole.code == 0, whole.err
+    assert "> pretrain edge: 104 takes of 1 synthetic people, 3 epochs\n" in whole.err
+    assert [f"pretrain edge epoch {k}/3" in whole.err for k in (1, 2, 3)] == [True] * 3
+    assert re.search(r"  done in \d+ s, accuracy 0\.\d+ on other synthetic people\n> train edge: from there", whole.err)
+    assert (tmp_path / "whole/logs/pretrain-edge/training_log.csv").exists()
+
+    def interrupt(self: Any, stage: str, epoch: Any) -> None:
+        if (stage, epoch.epoch) == ("pretrain edge", 2):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("edgekit.cli.progress.Console.epoch", interrupt)
+        assert cli(*command, f"--workdir={tmp_path / 'broken'}").code == 130
+    again = cli(*command, f"--workdir={tmp_path / 'broken'}")
+    assert "pretrain edge epoch 1/3" not in again.err
+    assert "pretrain edge epoch 2/3" in again.err
+    weights = [(tmp_path / place / "models/edge/model.safetensors").read_bytes() for place in ("whole", "broken")]
+    assert weights[0] == weights[1]
+    assert list((tmp_path / "broken/.resume").iterdir()) == []
+
+
+def test_interrupted_after_its_pretraining_a_run_does_not_pretrain_again(
+    cli: Cli, tmp_path: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ("--pretrain=synthetic", "--set=pretrain.people=1", "--set=pretrain.epochs=2", "--set=training.epochs=3")
+    command = ("train", "edge", *tiny, *small, "-v")
+    assert cli(*command, f"--workdir={tmp_path / 'whole'}").code == 0
+    for at in (1, 2):  # before and after the first epoch is kept
+
+        def interrupt(self: Any, stage: str, epoch: Any, at: int = at) -> None:
+            if (stage, epoch.epoch) == ("train edge", at):
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("edgekit.cli.progress.Console.epoch", interrupt)
+            assert cli(*command, f"--workdir={tmp_path / 'broken'}").code == 130
+    again = cli(*command, f"--workdir={tmp_path / 'broken'}")
+    assert "pretrain edge epoch" not in again.err
+    weights = [(tmp_path / place / "models/edge/model.safetensors").read_bytes() for place in ("whole", "broken")]
+    assert weights[0] == weights[1]

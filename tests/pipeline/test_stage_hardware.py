@@ -262,7 +262,10 @@ def test_only_one_process_writes_the_resume_file(monkeypatch: pytest.MonkeyPatch
     [
         ("--set=prune.sparsity=0.99", "prune.sparsity: 0.99 is more than this model can lose"),
         ("--set=prune.sparsity=0.99 --set=prune.method=unstructured", "prune.sparsity: 0.99 is 10908 of 11018"),
-        ("--devices=20", "--devices 20: prune.recovery.training.batch_size 16 can't be divided among so many processes"),
+        (
+            "--devices=20",
+            "--devices 20: prune.recovery.training.batch_size 16 can't be divided among so many processes",
+        ),
     ],
 )
 def test_what_a_later_stage_can_not_have_is_refused_before_the_first_trains(

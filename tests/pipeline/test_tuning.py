@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +20,8 @@ import numpy as np
 import psutil
 import pytest
 import yaml
+
+from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 
 Cli = Callable[..., Any]
 
@@ -90,8 +94,36 @@ def test_a_dry_run_says_how_much_and_leaves_nothing(cli: Cli, tmp_path: Path) ->
     workdir = tmp_path / "work"
     answer = cli("tune", "edge", f"--workdir={workdir}", "--dry-run", *GRID)
     assert answer.code == 0, answer.err
-    assert "2 trials of 2 folds" in answer.err
+    assert re.search(
+        r"\? tune: 2 trials of 2 folds; the 2 that are left, without pruning, take about \d+ s here", answer.err
+    )
     assert not workdir.exists()
+
+
+def test_a_dry_run_of_a_study_that_has_begun_counts_what_is_left(cli: Cli, tmp_path: Path) -> None:
+    workdir = tmp_path / "work"
+    assert cli("tune", "edge", f"--workdir={workdir}", "--trials=1", *GRID).code == 0
+    begun = cli("tune", "edge", f"--workdir={workdir}", "--set=tune.trials=null", "--dry-run")
+    assert "2 trials of 2 folds, 1 of them done; the 1 that are left" in begun.err
+    done = cli("tune", "edge", f"--workdir={workdir}", "--dry-run")
+    assert "1 trials of 2 folds, 1 of them done; nothing is left to do" in done.err
+    anew = cli("tune", "edge", f"--workdir={workdir}", "--dry-run", "--force")
+    assert "1 trials of 2 folds; the 1 that are left" in anew.err
+
+
+def test_the_train_command_can_be_pasted_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    """On the same recordings, in the same place, whatever they are called."""
+    made = synthesise_hands(SynthConfig(people=3, takes_per_letter=2))
+    data, workdir = tmp_path / "my signs; rm.npz", tmp_path / "a place"
+    save_recordings(data, made.take(np.flatnonzero(made.labels < 5)))
+    answer = cli("tune", "edge", f"--workdir={workdir}", f"--data={data}", "--trials=1", "--json", *GRID)
+    assert answer.code == 0, answer.err
+    command = answer.json["train_command"]
+    assert command == (f"edgekit train edge --config '{workdir}/tune/best.yaml' --workdir '{workdir}' --data '{data}'")
+    assert f"Use: {command}" in (workdir / "tune/best.yaml").read_text()
+    trained = cli(*shlex.split(command)[1:], "--epochs=1", "--threads=1", "--json")
+    assert trained.json["metrics"]["data"]["source"] == str(data)
+    assert (workdir / "models/edge/model.safetensors").exists()
 
 
 def test_a_study_in_which_nothing_finished_is_no_success(cli: Cli, tmp_path: Path) -> None:
@@ -122,8 +154,8 @@ def test_the_train_command_is_accepted_whatever_was_said_of_the_model(cli: Cli, 
     assert answer.code == 0, answer.err
     best = yaml.safe_load((workdir / "tune/best.yaml").read_text())
     assert (best["model"]["type"], best["model"]["dense"], best["model"]["dropout"]) == ("gru", 16, 0.2)
-    words = answer.json["train_command"].split()[1:]
-    trained = cli(*words, f"--workdir={workdir}", "--epochs=1", "--threads=1", "--json")
+    words = shlex.split(answer.json["train_command"])[1:]
+    trained = cli(*words, "--epochs=1", "--threads=1", "--json")
     assert trained.code == 0, trained.err
     assert trained.json["metrics"]["parameters"] == answer.json["trials"][0]["parameters"]
 

@@ -45,6 +45,13 @@ def study_key(path: Path) -> dict[str, Any] | None:
         raise StateError(f"{path}: no study that can be read ({reason}); --force starts it anew") from None
 
 
+def points_over(path: Path) -> frozenset[Point]:
+    """Those of the study at `path` that need not be tried any more; none where there is no study."""
+    if not path.exists():
+        return frozenset()
+    return frozenset(_point(trial) for trial in _open(path).get_trials(deepcopy=False) if _over(trial))
+
+
 def _open(path: Path) -> optuna.Study:
     for name in ("", "-journal", "-wal", "-shm"):
         refuse_link(path.with_name(path.name + name))
@@ -171,5 +178,5 @@ def _over(trial: FrozenTrial) -> bool:
     return RESULT in trial.user_attrs
 
 
-def _point(trial: optuna.Trial) -> Point:
+def _point(trial: optuna.Trial | FrozenTrial) -> Point:
     return Point(**trial.params)

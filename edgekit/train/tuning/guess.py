@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
-
-import torch
 
 from edgekit.data import fit_normalisation
 from edgekit.model import build_model
+from edgekit.train import ALONE, Pace, RunSetup, Takes, measure_pace
 from edgekit.train.tuning.settings import Point
 from edgekit.train.tuning.trial import Job, model_config
-
-STEPS = 2
 
 
 def guess_s(points: Iterable[Point], job: Job) -> float:
     """Seconds of all folds of `points`, one after another with one thread, none of them stopped early.
 
-    Measured on a few steps of each width and depth; augmentation and the disturbances of hours are not in it.
+    Measured on a few batches of each width and depth.
     """
-    torch.set_num_threads(1)
-    takes = sum(len(train) for train, _ in job.folds) * job.training.epochs
-    steps = takes / job.training.batch_size
-    known: dict[tuple[int, int], float] = {}
+    known: dict[tuple[int, int], Pace] = {}
     total_s = 0.0
     for point in points:
         shape = (point.hidden_size, point.num_layers)
-        if shape not in known:
-            known[shape] = _step_s(point, job)
-        total_s += known[shape] * steps
+        pace = known[shape] if shape in known else _pace(point, job)
+        known[shape] = pace
+        total_s += sum(pace.training_s(len(train), len(held), job.training.epochs) for train, held in job.folds)
     return total_s
 
 
-def _step_s(point: Point, job: Job) -> float:
-    normalisation = fit_normalisation(job.x[job.folds[0][0]], job.kind, job.displacement)
-    model = build_model(model_config(point, job), normalisation, job.classes)
-    x = torch.from_numpy(job.x[: job.training.batch_size])
-    times_s = []
-    for _ in range(STEPS + 1):  # the first one warms up
-        started_s = time.perf_counter()
-        model(x).square().mean().backward()
-        times_s.append(time.perf_counter() - started_s)
-    return min(times_s[1:])
+def _pace(point: Point, job: Job) -> Pace:
+    train = job.folds[0][0]
+    normalisation = fit_normalisation(job.x[train], job.kind, job.displacement)
+    model = build_model(model_config(point, job), normalisation, job.classes, job.seed)
+    takes = Takes(job.x[train], job.labels[train])
+    return measure_pace(model, takes, job.training, job.augmentation, RunSetup(hardware=ALONE))
