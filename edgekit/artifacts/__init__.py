@@ -13,6 +13,7 @@ from edgekit.artifacts.strict_json import json_text, parse_json
 from edgekit.artifacts.writing import (
     StrPath,
     append_text,
+    real_place,
     refuse_link,
     write_bytes,
     write_json,
@@ -32,6 +33,7 @@ __all__ = [
     "lock",
     "parse_json",
     "read_manifest",
+    "real_place",
     "refuse_link",
     "replaced_folder",
     "scratch_folder",

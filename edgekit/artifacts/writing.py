@@ -63,6 +63,12 @@ def write_json(path: StrPath, content: Any) -> Path:
     return write_bytes(path, (json_text(content, indent=2) + "\n").encode())
 
 
+def real_place(path: StrPath) -> Path:
+    """Where a path leads, every link followed: what tells whether two names are one file. A link that leads to itself
+    stays as it is, for whoever opens it to refuse."""
+    return Path(os.path.realpath(path))
+
+
 def append_text(path: StrPath, text: str) -> None:
     """Add to the end of a file, for a log that grows. Raises OSError for a link, which is not followed."""
     path = Path(path)

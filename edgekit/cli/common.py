@@ -84,7 +84,7 @@ def workspace(
     """The open work directory of a command: an `edgekit.pipeline.Workspace`. read_only: nothing is written there."""
     from edgekit.cli.progress import Console
     from edgekit.config import merge
-    from edgekit.pipeline import Options, open_workspace, said_options
+    from edgekit.pipeline import Options, naming_file, open_workspace, said_options
 
     flags = Options(
         data=recordings_option(common.data),
@@ -97,11 +97,16 @@ def workspace(
         teacher=teacher,
         student=student,
     )
-    options = said_options(flags, common.config, common.assignments, merge(common.flags, said or {}))
     with (
+        naming_file(common.config),
         Console(quiet=common.quiet, verbose=common.verbose) as console,
         open_workspace(
-            common.workdir, options, console, force=common.force, dry_run=common.dry_run, read_only=read_only
+            common.workdir,
+            said_options(flags, common.config, common.assignments, merge(common.flags, said or {})),
+            console,
+            force=common.force,
+            dry_run=common.dry_run,
+            read_only=read_only,
         ) as opened,
     ):
         yield opened

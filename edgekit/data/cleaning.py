@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.artifacts import real_place
 from edgekit.data.formats import (
     Layout,
     choose_layout,
@@ -130,7 +131,7 @@ def clean_recordings(
     `force`) and for one that is the source, inside it or around it.
     """
     chosen = choose_layout(target, layout)
-    if source.resolve() == target.resolve():
+    if real_place(source) == real_place(target):
         raise DataError(f"{target}: is the source, which stays as it is; choose another target")
     refuse_nesting(source, target)
     refuse_existing(target, force)

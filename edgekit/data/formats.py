@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edgekit.artifacts import real_place
 from edgekit.data.doubts import find_doubts
 from edgekit.data.layouts.csv import read_csv, write_csv
 from edgekit.data.layouts.folder_files import folder_losses, write_frames, write_takes
@@ -101,7 +102,7 @@ def refuse_existing(path: Path, force: bool) -> None:
 
 def refuse_nesting(source: Path, target: Path) -> None:
     """Raises DataError for a target inside its source or around it; the source itself is allowed."""
-    here, there = source.resolve(), target.resolve()
+    here, there = real_place(source), real_place(target)
     if here != there and (there in here.parents or (here in there.parents and source.is_dir())):
         raise DataError(f"{target}: lies within {source} or around it; choose another target")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.config import StageConfig, Tree, build, descriptions, merge
 from edgekit.data import AugmentConfig, DataConfig
-from edgekit.errors import ConfigError, MissingExtraError, did_you_mean, missing_extra
-from edgekit.pipeline.options import SECTIONS, Options
+from edgekit.errors import ConfigError, EdgekitError, MissingExtraError, did_you_mean, missing_extra
+from edgekit.pipeline.options import SECTIONS, Options, said_options
 
 if TYPE_CHECKING:
     from edgekit.model import ModelConfig
@@ -201,6 +203,31 @@ def _kind(name: str) -> type[StageConfig]:
     with needs_extra("config"):
         kind: type[StageConfig] = getattr(import_module(module), attribute)
     return kind
+
+
+@contextmanager
+def naming_file(path: Path | None) -> Iterator[None]:
+    """Names the settings file in the error of a setting that is wrong in the file itself. path: None for no file."""
+    try:
+        yield
+    except ConfigError as error:
+        if path is not None and str(path) not in str(error) and str(error) in _wrong_in(path):
+            raise ConfigError(f"{path}: {error}") from None
+        raise
+
+
+def _wrong_in(path: Path) -> Iterator[str]:
+    """What is wrong with a settings file for itself, as messages say it."""
+
+    def read() -> Settings:
+        return Settings(said_options(Options(), path))
+
+    looks: tuple[Callable[[], object], ...] = (lambda: read().check(SECTIONS), lambda: read().resolved())
+    for look in looks:
+        try:
+            look()
+        except EdgekitError as error:
+            yield str(error)
 
 
 class needs_extra:

@@ -11,7 +11,7 @@ import onnx
 from onnx import helper
 
 from edgekit import __version__
-from edgekit.artifacts import StrPath, sha256_bytes, write_bytes
+from edgekit.artifacts import StrPath, real_place, sha256_bytes, write_bytes
 from edgekit.errors import GateError, InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
@@ -94,7 +94,7 @@ def quantize_onnx(
     require_kind(config, (QuantizeConfig, type(None)), "quantize_onnx: config", "a QuantizeConfig, or None")
     config = config or QuantizeConfig()
     source, target = Path(source), Path(target)
-    if source.resolve() == target.resolve():
+    if real_place(source) == real_place(target):
         raise InputError(f"{target}: source and target are the same file; give another target")
     content = read_model(source)
     info = inspect_bytes(content, source)

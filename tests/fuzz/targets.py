@@ -131,7 +131,8 @@ def compare(rng: Random, seeds: Path) -> Case:
     rng.shuffle(others)
     sizes = _sizes(rng)
     argv = ("compare", *others, *QUICK, *sizes, "--workdir=none", *_json(rng))
-    return Case(argv, " ".join((recipe, *sizes))[:400], names=(CORE, *sizes, "shapes", "values"))
+    names = (CORE, "its input is", *sizes, "shapes", "values")  # of two files that don't go together either is named
+    return Case(argv, " ".join((recipe, *sizes))[:400], names=names)
 
 
 def config_file(rng: Random, seeds: Path) -> Case:

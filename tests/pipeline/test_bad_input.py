@@ -43,6 +43,7 @@ def write_recordings(folder: Path) -> None:
     np.savez(folder / "nameless.npz", sequences=X, labels=LABELS)
     (folder / "notes.txt").write_text("no recordings\n")
     (folder / "emptyfolder").mkdir()
+    (folder / "selflink.npz").symlink_to("selflink.npz")
     np.save(folder / "take.npy", X[0])
     np.save(folder / "emptytake.npy", X[0, :0])
     np.save(folder / "nantake.npy", holed[3])
@@ -66,6 +67,7 @@ def write_models(folder: Path, int8: Path) -> None:
     (folder / "truncated.onnx").write_bytes(whole[: len(whole) // 2])
     (folder / "random.onnx").write_bytes(np.random.default_rng(0).bytes(5000))
     (folder / "empty.onnx").touch()
+    (folder / "selflink.onnx").symlink_to("selflink.onnx")
     model = onnx.load(fp32)
     onnx.save_model(model, folder / "external.onnx", save_as_external_data=True, location="ext.bin", size_threshold=99)
     for name, key, value in (("lying", "sequence_length", "1000000000"), ("lying5", "features", "5")):
@@ -148,6 +150,8 @@ RECORDINGS = [
     Case("data synth good.npz", ("good.npz", "exists", "--force")),
     Case("data synth plainfile --force --people 1 --takes-per-letter 2", ("plainfile", "is a file")),
     Case("data convert missing.npz new.csv", ("missing.npz", "no such file")),
+    Case("data convert selflink.npz new.csv", ("selflink.npz",)),
+    Case("data clean selflink.npz new.csv", ("selflink.npz",)),
     Case("data convert nan.npz new.csv", ("nan.npz", "take 3, frame 4")),
     Case("data convert good.npz five.npz", ("five.npz", "exists", "--force")),
     Case("data convert good.npz emptyfolder", ("emptyfolder", "exists", "--force")),
@@ -197,6 +201,7 @@ MODELS = [
     Case("predict take.npy -m lying.onnx", ("lying.onnx", "1000000000")),
     Case("quantize int8.onnx", ("int8.onnx", "quantised already")),
     Case("quantize fp32.onnx -o fp32.onnx", ("fp32.onnx", "same file")),
+    Case("quantize selflink.onnx -o new.onnx", ("selflink.onnx",)),
     Case("quantize fp32.onnx -o plainfile/x.onnx", ("plainfile",)),
     Case("quantize fp32.onnx -o new.onnx --set quantize.nosuch=1", ("unknown key 'nosuch'",)),
     Case("quantize fp32.onnx -o new.onnx --set quantise.scheme=x", ("unknown section 'quantise'", "'quantize'")),

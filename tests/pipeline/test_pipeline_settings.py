@@ -336,3 +336,31 @@ def test_a_whole_model_contradicts_another_variant_and_a_part_of_one_does_not() 
     with pytest.raises(ConfigError, match=r"train edge: the section `model` describes another one, balanced \(gru"):
         whole.model("edge")
     assert Settings(Options(settings={"model": {"hidden_size": 32}})).model("edge").hidden_size == 32
+
+
+# A message names the file that is wrong, and no other place.
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training: {epochs: many}\n", "{file}: training: epochs: Input should be a valid integer"),
+        ("model: {dropout: 0.1}\nregularization: {dropout: 0.2}\n", "{file}: model.dropout is 0.1, regularization"),
+        ("student: {variant: true}\n", "{file}: student.variant: expected a name, got True"),
+    ],
+)
+def test_a_setting_that_is_wrong_in_a_file_names_the_file(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
+    pytest.importorskip("torch")
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    answer = cli("config", f"--config={file}", f"--workdir={tmp_path / 'work'}")
+    assert answer.code == 2
+    assert answer.err.startswith(f"edgekit: error: {said.format(file=file)}")
+
+
+def test_a_setting_that_is_wrong_elsewhere_does_not_name_the_file(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("training: {epochs: 3}\n")
+    answer = cli("config", f"--config={file}", "--set=training.epochs=many", f"--workdir={tmp_path / 'work'}")
+    assert answer.code == 2
+    assert answer.err.startswith("edgekit: error: training: epochs: Input should be a valid integer")
