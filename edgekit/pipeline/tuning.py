@@ -281,7 +281,7 @@ def _write_best(workspace: Workspace, name: str, best: TrialResult) -> tuple[Pat
     settings, path = workspace.settings, workspace.path / "tune" / "best.yaml"
     point = best.point.to_dict()
     tree = {"training": {"learning_rate": point.pop("learning_rate")}, "model": point}
-    variant = (name,)
+    variant: tuple[str, ...] = (name,)
     if "type" in workspace.options.settings.get("model", {}):
         tree["model"] = {**settings.model(name).model_dump(mode="json"), **point}
         variant = ()
