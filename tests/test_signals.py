@@ -145,11 +145,13 @@ def test_what_kill_9_left_is_cleared_by_the_next_run_and_what_is_held_is_not(tmp
 def test_every_program_that_edgekit_starts_ends_with_it() -> None:
     """Whoever starts a program says who it is, and every program listens."""
     root = Path(edgekit.__file__).parent
-    starting = [path for path in root.rglob("*.py") if re.search(r"subprocess\.(run|Popen)", path.read_text())]
-    programs = [path for path in root.rglob("*.py") if "PR_SET_PDEATHSIG, signal.SIGKILL" in path.read_text()]
-    assert {path.relative_to(root).as_posix() for path in starting} == {"measure/launch.py", "quantize/outputs.py"}
-    assert {path.relative_to(root).as_posix() for path in programs} == {"measure/worker.py", "quantize/trial.py"}
-    assert all('"parent": os.getpid()' in path.read_text() for path in starting)
+    texts = {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*.py")}
+    starting = {name: text for name, text in texts.items() if re.search(r"subprocess\.(run|Popen)\(", text)}
+    own = {"runtime/guard.py"}  # its program looks whether its parent is the same, and ends when stdin does
+    assert set(starting) == {"measure/launch.py", "quantize/outputs.py", "device/counting.py"} | own
+    assert all('"parent": os.getpid()' in text for name, text in starting.items() if name not in own)
+    programs = {"measure/worker.py", "quantize/trial.py", "device/graph.py", "runtime/child.py"}
+    assert {name for name, text in texts.items() if re.search(r"^ +.*\bend_with[,(]", text, re.MULTILINE)} == programs
 
 
 BENCH = ("bench", "m.onnx", "--repeats=1000000", "--time-limit=600")

@@ -5,6 +5,7 @@ What is written is made beside its place and renamed, follows no link, and has t
 
 from __future__ import annotations
 
+from edgekit.artifacts.children import end_with
 from edgekit.artifacts.digests import fingerprint, sha256_bytes, sha256_file
 from edgekit.artifacts.locking import lock
 from edgekit.artifacts.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, write_manifest
@@ -28,6 +29,7 @@ __all__ = [
     "append_text",
     "clear_leftovers",
     "discard_scratch",
+    "end_with",
     "fingerprint",
     "json_text",
     "lock",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from edgekit.artifacts import json_text, parse_json
 from edgekit.device.work import UnknownWork, Work
 from edgekit.measure import Value
 from edgekit.runtime.guard import death, last_line
@@ -33,11 +34,12 @@ def count_apart(
             name: value if isinstance(value, int | float) else list(value) for name, value in (values or {}).items()
         },
         "limit_bytes": limit_bytes,
+        "parent": os.getpid(),
     }
     command = [sys.executable, "-P", "-c", PROGRAM, str(ROOT)]
     try:
         done = subprocess.run(
-            command, input=json.dumps(request), capture_output=True, text=True, errors="replace", timeout=limit_s
+            command, input=json_text(request), capture_output=True, text=True, errors="replace", timeout=limit_s
         )
     except subprocess.TimeoutExpired:
         return UnknownWork(f"counting its operations takes more than {limit_s} s; {TIME_VARIABLE} allows more")
@@ -50,5 +52,5 @@ def count_apart(
         return UnknownWork(f"counting its operations ended by {death(-done.returncode, done.stderr)}")
     if done.returncode:
         return UnknownWork(f"its operations can't be counted: {last_line(done.stderr)}")
-    found = json.loads(done.stdout)
+    found = parse_json(done.stdout)
     return Work(**found) if found.pop("known") else UnknownWork(**found)

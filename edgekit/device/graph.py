@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import onnx
 
+from edgekit.artifacts import end_with, json_text, parse_json
 from edgekit.device.folding import Folding, TooMuch, fold_sizes, sizes_of
 from edgekit.device.work import UnknownWork, Work
 from edgekit.measure import Value
@@ -66,11 +66,12 @@ def graph_work(
 
 def answer() -> None:
     """Read a request from stdin, write its work to stdout: what `edgekit.device.counting` starts."""
-    request = json.load(sys.stdin)
+    request = parse_json(sys.stdin.read())
+    end_with(request["parent"])
     limit_memory(request["limit_bytes"])
     shapes = {name: tuple(sizes) for name, sizes in request["shapes"].items()}
     work = graph_work(Path(request["path"]), shapes, request["values"])
-    print(json.dumps({"known": isinstance(work, Work), **asdict(work)}))
+    print(json_text({"known": isinstance(work, Work), **asdict(work)}))
 
 
 def _name_lstms(graph: onnx.GraphProto) -> None:

@@ -87,11 +87,14 @@ def end_with(parent: int | None) -> None:
 
 def limit_memory(limit_bytes: int | None) -> None:
     """What may be allocated beyond what there is now, where the system knows such a limit."""
-    if limit_bytes is None or not sys.platform.startswith("linux"):
+    if limit_bytes is None:
         return
-    import resource
+    try:
+        import resource
 
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except (ImportError, OSError):
+        return
     data_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
     limit = data_kb * 1024 + limit_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

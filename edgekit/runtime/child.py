@@ -54,7 +54,9 @@ def end_with(parent: int) -> None:
 
 def leave_all_files() -> None:
     """Work in a folder that is not there any more: ONNX Runtime finds no tensor data by a relative path."""
-    folder = tempfile.mkdtemp(prefix="edgekit-model-")
+    # as edgekit's own temporary folders are called, so that the next run clears it away if this one is killed here
+    folder = os.path.join(tempfile.gettempdir(), f"edgekit-model-{os.urandom(8).hex()}")
+    os.mkdir(folder, 0o700)
     os.chdir(folder)
     with contextlib.suppress(OSError):  # Windows keeps it
         os.rmdir(folder)
@@ -80,7 +82,7 @@ def serve(messages: BinaryIO, answers: BinaryIO) -> None:
                     answer, arrays = model.run(message["outputs"], feeds)
         except Exception as error:  # ONNX Runtime's own classes share no base
             answer = failure(error, model)
-        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
         for array in arrays:
             answers.write(memoryview(array).cast("B") if array.size else b"")
         answers.flush()
@@ -176,9 +178,13 @@ def limit_memory(beyond_bytes: int) -> None:
     """
     if not sys.platform.startswith("linux"):
         return
-    import resource
+    try:
+        import resource
 
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        file = open("/proc/self/status", encoding="ascii", errors="replace")  # noqa: SIM115
+    except (ImportError, OSError):
+        return
+    with file:
         now = next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:")), 0)
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = now + beyond_bytes if hard == resource.RLIM_INFINITY else min(now + beyond_bytes, hard)

@@ -7,7 +7,6 @@ to an end, and Python can't interrupt it.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -25,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import parse_json
+from edgekit.artifacts import json_text, parse_json
 from edgekit.errors import EdgekitError, ModelFileError
 from edgekit.reading import MB
 from edgekit.runtime.limits import MEMORY_VARIABLE, TIME_VARIABLE, model_memory_bytes, model_time_s
@@ -112,7 +111,7 @@ class GuardedSession:
         """The answer's line. Raises ModelFileError when the process ends instead."""
         pipe: IO[bytes] = self._process.stdin  # type: ignore[assignment]  # it has one
         with contextlib.suppress(BrokenPipeError, OSError):
-            pipe.write(json.dumps(message, allow_nan=False).encode() + b"\n")
+            pipe.write(json_text(message).encode() + b"\n")
             for part in parts:
                 pipe.write(part)
             pipe.flush()
