@@ -15,7 +15,7 @@ import pydantic
 import yaml
 
 from edgekit.errors import ConfigError, did_you_mean
-from edgekit.reading import FileKind, parsing, read_text
+from edgekit.reading import FileKind, StrPath, parsing, read_text
 
 Tree = dict[str, Any]
 #: A settings file or a profile.
@@ -150,9 +150,10 @@ def _count_values(value: Any, counted: dict[int, int], where: str, depth: int = 
     return count
 
 
-def read_yaml(path: Path) -> Tree:
+def read_yaml(path: StrPath) -> Tree:
     """The mapping in a YAML file. Raises ConfigError when it is missing, no regular file, too large, unreadable or not
     a mapping."""
+    path = Path(path)
     loaded = load_yaml(read_text(path, SETTINGS), str(path))
     if loaded is None:
         return {}

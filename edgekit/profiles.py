@@ -6,6 +6,7 @@ give bytes and seconds. Every fact about a board says where it comes from and wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ import pydantic
 
 from edgekit.config import StageConfig, build, read_yaml, shown
 from edgekit.errors import ConfigError, did_you_mean
+from edgekit.reading import StrPath
 
 #: What of a board's memory a program may use; the rest is the system's.
 RAM_SHARE_RATIO = 0.6
@@ -128,14 +130,14 @@ class Profile(StageConfig):
         return min(limits, default=None)
 
 
-def load_profile(name_or_path: str | Path) -> Profile:
+def load_profile(name_or_path: StrPath) -> Profile:
     """A profile by the name of a shipped one, or by the path of a YAML file (`*.yaml`, `*.yml` or with a slash).
 
     Its `boards` are mappings of facts, or names of shipped profiles whose boards are meant.
     Raises ConfigError for an unknown name, a missing file, an unknown key or a value out of range.
     """
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith((".yaml", ".yml")) or "/" in text:
+    text = os.fspath(name_or_path)
+    if not isinstance(name_or_path, str) or text.endswith((".yaml", ".yml")) or "/" in text:
         return _read(Path(name_or_path))
     known = shipped_profiles()
     if text not in known:

@@ -16,6 +16,9 @@ from typing import BinaryIO
 
 from edgekit.errors import ConfigError, EdgekitError, InputError
 
+#: What every public function takes as a path.
+StrPath = str | os.PathLike[str]
+
 #: Raises (or lowers) every limit: megabytes that may be read of one input.
 LIMIT_VARIABLE = "EDGEKIT_MAX_READ_MB"
 MB = 10**6
@@ -73,9 +76,10 @@ def refuse_large(size_bytes: int, where: object, kind: FileKind, holds: str = "h
 
 
 @contextlib.contextmanager
-def open_file(path: Path, kind: FileKind) -> Iterator[BinaryIO]:
+def open_file(path: StrPath, kind: FileKind) -> Iterator[BinaryIO]:
     """A regular file of at most the kind's limit, open for reading. Raises the kind's error for a missing or unreadable
     one, for a folder, pipe, socket or device (never waiting for one), and for one beyond the limit."""
+    path = Path(path)
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
@@ -92,16 +96,18 @@ def open_file(path: Path, kind: FileKind) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_file(path: Path, kind: FileKind) -> bytes:
+def read_file(path: StrPath, kind: FileKind) -> bytes:
     """Everything in a file; see `open_file`. Also refused: one that has no end, whatever its size says."""
+    path = Path(path)
     with open_file(path, kind) as file, parsing(path, kind):
         content = file.read(kind.limit() + 1)
     refuse_large(len(content), path, kind)
     return content
 
 
-def read_text(path: Path, kind: FileKind) -> str:
+def read_text(path: StrPath, kind: FileKind) -> str:
     """A file's text, UTF-8 with or without a byte order mark. Raises the kind's error for anything else."""
+    path = Path(path)
     content = read_file(path, kind)
     try:
         return content.decode("utf-8-sig")

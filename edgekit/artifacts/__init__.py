@@ -12,7 +12,6 @@ from edgekit.artifacts.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, 
 from edgekit.artifacts.scratch import clear_leftovers, discard_scratch, replaced_folder, scratch_folder
 from edgekit.artifacts.strict_json import json_text, parse_json
 from edgekit.artifacts.writing import (
-    StrPath,
     append_text,
     real_place,
     refuse_link,
@@ -21,6 +20,7 @@ from edgekit.artifacts.writing import (
     write_text,
     written_file,
 )
+from edgekit.reading import StrPath
 
 __all__ = [
     "MANIFEST",

@@ -11,7 +11,7 @@ from pathlib import Path
 from edgekit.artifacts.scratch import clear_leftovers, passing
 from edgekit.artifacts.writing import write_text
 from edgekit.errors import InputError, StateError
-from edgekit.reading import FileKind, read_file
+from edgekit.reading import FileKind, StrPath, read_file
 
 LOCK = ".lock"
 #: Tells who holds the lock, as long as it is held.
@@ -20,12 +20,13 @@ HOLDER_KIND = FileKind("the number of a process", InputError, 100)
 
 
 @contextlib.contextmanager
-def lock(workdir: Path) -> Iterator[None]:
+def lock(workdir: StrPath) -> Iterator[None]:
     """Hold the work directory for one process, and clear up what a killed one left in it.
 
     Raises StateError at once when another holds it, or it can't be used. The lock is the kernel's, through `filelock`:
     it goes with the process, so a crash leaves none behind. A link in its place is refused, never followed.
     """
+    workdir = Path(workdir)
     from filelock import FileLock, Timeout
 
     held = FileLock(workdir / LOCK, timeout=0, thread_local=False)

@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.artifacts.strict_json import parse_json
 from edgekit.artifacts.writing import write_json
 from edgekit.errors import StateError
-from edgekit.reading import FileKind, parsing, read_text
+from edgekit.reading import FileKind, StrPath, parsing, read_text
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -17,8 +17,9 @@ MANIFEST = "manifest.json"
 KIND = FileKind("a manifest of edgekit", StateError, 64_000_000, "it is damaged: move it away to start anew")
 
 
-def read_manifest(workdir: Path) -> dict[str, Any]:
+def read_manifest(workdir: StrPath) -> dict[str, Any]:
     """The work directory's manifest, or an empty one. Raises StateError when it is damaged or from a newer edgekit."""
+    workdir = Path(workdir)
     path = workdir / MANIFEST
     empty = {"schema_version": SCHEMA_VERSION, "options": {}, "stages": {}}
     if not path.exists() and not path.is_symlink():
@@ -36,6 +37,7 @@ def read_manifest(workdir: Path) -> dict[str, Any]:
     return {**empty, **manifest}
 
 
-def write_manifest(workdir: Path, manifest: Mapping[str, Any]) -> None:
+def write_manifest(workdir: StrPath, manifest: Mapping[str, Any]) -> None:
     """Replace the manifest atomically."""
+    workdir = Path(workdir)
     write_json(workdir / MANIFEST, manifest)

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from edgekit.reading import StrPath
+
 #: Names of a file or folder that is being made beside its target, and of a folder in the system's temporary place.
 BESIDE = re.compile(r"\.edgekit-[0-9a-f]{16}\.part")
 APART = re.compile(r"edgekit-[a-z]+-[0-9a-f]{16}")
@@ -47,13 +49,14 @@ def part_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 @contextlib.contextmanager
-def scratch_folder(purpose: str, beside: Path | None = None) -> Iterator[Path]:
+def scratch_folder(purpose: str, beside: StrPath | None = None) -> Iterator[Path]:
     """An empty folder that only this user can enter, removed afterwards.
 
     purpose: a word for its name. It lies in the system's place for temporary files, or, with `beside`, in the folder of
     that path, so that what is made in it can be renamed there. Raises OSError that names the folder when its disk is
     full.
     """
+    beside = None if beside is None else Path(beside)
     where = Path(tempfile.gettempdir()) if beside is None else beside.parent
     clear_leftovers(where)
     token = secrets.token_hex(8)
@@ -72,12 +75,13 @@ def scratch_folder(purpose: str, beside: Path | None = None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replaced_folder(path: Path) -> Iterator[Path]:
+def replaced_folder(path: StrPath) -> Iterator[Path]:
     """An empty folder to fill; it takes the place of `path`, which may exist, when the block ends without an error.
 
     Whatever happens, and `kill -9` at any moment included, `path` is the old folder or the new one, if not at once then
     after the next run.
     """
+    path = Path(path)
     with scratch_folder("folder", beside=path) as beside:
         made, old = beside / "new", beside / "old"
         made.mkdir()
@@ -89,9 +93,10 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         made.rename(path)
 
 
-def clear_leftovers(folder: Path, again: bool = False) -> None:
+def clear_leftovers(folder: StrPath, again: bool = False) -> None:
     """Remove what killed processes left in `folder`, once a process unless `again`. What can't be removed is left in
     peace."""
+    folder = Path(folder)
     folder = folder.absolute()
     if folder in _cleared and not again:
         return

@@ -13,9 +13,7 @@ from typing import Any, BinaryIO
 from edgekit.artifacts.scratch import part_file
 from edgekit.artifacts.strict_json import json_text
 from edgekit.errors import InputError
-
-#: What every public function takes as a path.
-StrPath = str | os.PathLike[str]
+from edgekit.reading import StrPath
 
 
 def write_bytes(path: StrPath, content: bytes) -> Path:
@@ -78,8 +76,9 @@ def append_text(path: StrPath, text: str) -> None:
             file.write(text.encode(errors="surrogateescape"))
 
 
-def refuse_link(path: Path) -> None:
+def refuse_link(path: StrPath) -> None:
     """Raises InputError where `path` is a link: for libraries that would follow it and write behind it."""
+    path = Path(path)
     if path.is_symlink():
         raise InputError(f"{path}: is a link, and edgekit writes no file through a link; remove it")
 

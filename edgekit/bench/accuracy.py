@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgekit.errors import DataError, ModelFileError, ShapeError
 from edgekit.evaluate import map_labels, predict_batches
+from edgekit.reading import StrPath
 from edgekit.runtime import Predictor, open_predictor
 
 F32 = NDArray[np.float32]
@@ -176,13 +177,15 @@ class _Answers:
         return names
 
 
-def score_accuracy(model: Path, takes: LabelledTakes, parent: Path | None = None) -> Accuracy:
+def score_accuracy(model: StrPath, takes: LabelledTakes, parent: StrPath | None = None) -> Accuracy:
     """Run `model` and, where given, its float32 parent on the same takes and compare by class name.
 
     Takes of a class that one of the two does not know are left out and counted. A file whose takes change each other's
     logits is run one take at a time (`Predictor.scoring_batch`). Raises ModelFileError for a file that holds no class
     names, DataError when no take is left, ShapeError for takes that a file can't take.
     """
+    model = Path(model)
+    parent = None if parent is None else Path(parent)
     opened = [_open(path) for path in (model, parent) if path is not None]
     common = tuple(name for name in opened[0][1] if all(name in names for _, names in opened))
     mapped = map_labels(takes.labels, takes.class_names, common)

@@ -18,7 +18,7 @@ from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
 from edgekit.measure import percentile
-from edgekit.reading import FileKind, parsing, read_text
+from edgekit.reading import FileKind, StrPath, parsing, read_text
 
 _MAKE = "make it with edgekit bench --json > main.json"
 BASELINE = FileKind("JSON of an earlier bench", InputError, 500 * 10**6, _MAKE, _MAKE)
@@ -53,8 +53,9 @@ class Baseline:
     load: str
 
 
-def read_baseline(path: Path) -> Baseline:
+def read_baseline(path: StrPath) -> Baseline:
     """What an earlier `edgekit bench --json` said. Raises InputError for a file that is no such thing."""
+    path = Path(path)
     text = read_text(path, BASELINE)
     with parsing(path, BASELINE):
         content = parse_json(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from numpy.typing import ArrayLike
 
@@ -13,13 +12,14 @@ from edgekit.bench.run import Measure, choose_takes
 from edgekit.bench.settings import CompareConfig
 from edgekit.errors import InputError, ModelFileError, require_kind
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker
+from edgekit.reading import StrPath
 from edgekit.runtime import ModelInfo, inspect_model
 from edgekit.runtime.guard import hunger
 from edgekit.runtime.limits import model_memory_bytes
 
 
 def compare_onnx(
-    paths: Sequence[str | Path],
+    paths: Sequence[StrPath],
     config: CompareConfig | None = None,
     takes: ArrayLike | None = None,
     *,

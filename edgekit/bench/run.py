@@ -20,6 +20,7 @@ from edgekit.device import estimate_latency, model_work
 from edgekit.errors import ModelFileError, ShapeError, require_kind
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
 from edgekit.profiles import Profile, load_profile
+from edgekit.reading import StrPath
 from edgekit.runtime import ModelInfo, inspect_model, validate_input
 from edgekit.runtime.guard import hunger
 from edgekit.runtime.limits import model_memory_bytes
@@ -42,8 +43,8 @@ Measure = Callable[[WorkerRequest], WorkerResult]
 
 
 def bench_onnx(
-    path: str | Path,
-    profile: str | Path | Profile = "raspberry-pi",
+    path: StrPath,
+    profile: StrPath | Profile = "raspberry-pi",
     config: BenchConfig | None = None,
     takes: ArrayLike | None = None,
     *,

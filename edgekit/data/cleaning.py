@@ -23,6 +23,7 @@ from edgekit.data.mislabels import OutOfFold
 from edgekit.data.quality import QualityReport, check_recordings
 from edgekit.data.recordings import Recordings
 from edgekit.errors import ConfigError, DataError, did_you_mean
+from edgekit.reading import StrPath
 
 #: What can be dropped, in the order in which a take's reason is chosen.
 KINDS = ("non-finite", "empty", "contradictions", "duplicates", "gaps", "frozen", "sparse", "mislabelled")
@@ -116,8 +117,8 @@ def _others(group: Sequence[int], take: int) -> str:
 
 
 def clean_recordings(
-    source: Path,
-    target: Path,
+    source: StrPath,
+    target: StrPath,
     kinds: Sequence[str] = BROKEN,
     layout: Layout | None = None,
     force: bool = False,
@@ -130,6 +131,8 @@ def clean_recordings(
     DataError where no take would be left, where frames with NaN would be kept, for a target that exists (unless
     `force`) and for one that is the source, inside it or around it.
     """
+    source = Path(source)
+    target = Path(target)
     chosen = choose_layout(target, layout)
     if real_place(source) == real_place(target):
         raise DataError(f"{target}: is the source, which stays as it is; choose another target")

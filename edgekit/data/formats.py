@@ -22,6 +22,7 @@ from edgekit.data.layouts.rows import row_losses
 from edgekit.data.recordings import Recordings
 from edgekit.data.remarks import Remark
 from edgekit.errors import ConfigError, DataError, did_you_mean
+from edgekit.reading import StrPath
 
 Layout = Literal["npz", "csv", "parquet", "takes", "frames"]
 
@@ -38,19 +39,21 @@ WRITERS: Mapping[Layout, Callable[[Path, Recordings], None]] = {
 EXPECTED = "give an .npz, .csv or .parquet file, or a folder class/take.npy or class/take/frame.npy"
 
 
-def load_recordings(path: Path, columns: str | None = None) -> Recordings:
+def load_recordings(path: StrPath, columns: str | None = None) -> Recordings:
     """Recordings from `path`: an `.npz`, `.csv` or `.parquet` file, or a folder of `.npy`; see `layouts`.
 
     columns: what a table's columns are, such as `label,features`, where their names don't tell. Raises DataError naming
     the file and the array, line or frame when anything is missing, damaged, too large or out of range;
     MissingExtraError for Parquet without pyarrow; ConfigError for columns that are none.
     """
+    path = Path(path)
     return _read(Path(path), columns, strict=True).checked()
 
 
-def load_leniently(path: Path, columns: str | None = None) -> tuple[Recordings, tuple[BadFrame, ...]]:
+def load_leniently(path: StrPath, columns: str | None = None) -> tuple[Recordings, tuple[BadFrame, ...]]:
     """As `load_recordings`, but frames with NaN or infinite numbers are read as frames without a hand, and named: for
     looking for faults, never for training."""
+    path = Path(path)
     return _read(Path(path), columns, strict=False).repaired()
 
 
@@ -74,13 +77,14 @@ def _read(path: Path, columns: str | None, strict: bool) -> Raw:
     return read_folder(path, strict) if folder else read_npz(path)
 
 
-def save_recordings(path: Path, recordings: Recordings, layout: Layout | None = None, force: bool = True) -> None:
+def save_recordings(path: StrPath, recordings: Recordings, layout: Layout | None = None, force: bool = True) -> None:
     """Write `recordings` so that `load_recordings` reads them; whole or not at all.
 
     layout: by the path's suffix unless said, `takes` without one. force: whether what stands at `path` is replaced; a
     folder only where it holds nothing but recordings. What the layout can't hold is left out: `losses` says what that
     is. Raises DataError when the place can't be written, exists, or has the wrong suffix.
     """
+    path = Path(path)
     path = Path(path)
     layout = choose_layout(path, layout)
     refuse_existing(path, force)
@@ -94,8 +98,9 @@ def save_recordings(path: Path, recordings: Recordings, layout: Layout | None = 
         ) from None
 
 
-def refuse_existing(path: Path, force: bool) -> None:
+def refuse_existing(path: StrPath, force: bool) -> None:
     """Raises DataError where something stands at `path` that was not to be replaced."""
+    path = Path(path)
     if not force and (path.exists() or path.is_symlink()):
         raise DataError(f"{path}: exists already; give --force to replace it, or choose another name")
 
@@ -118,8 +123,9 @@ def take_files(recordings: Recordings, takes: Iterable[int]) -> dict[int, str]:
     }
 
 
-def choose_layout(path: Path, layout: str | None = None) -> Layout:
+def choose_layout(path: StrPath, layout: str | None = None) -> Layout:
     """The layout of a target: as its suffix says, which has to fit `layout`. Raises DataError or ConfigError."""
+    path = Path(path)
     suffixed = SUFFIXES.get(path.suffix.lower())
     if layout is None and path.suffix and suffixed is None:
         raise DataError(
@@ -182,11 +188,12 @@ class Conversion:
 
 
 def convert_recordings(
-    source: Path, target: Path, layout: Layout | None = None, force: bool = False, columns: str | None = None
+    source: StrPath, target: StrPath, layout: Layout | None = None, force: bool = False, columns: str | None = None
 ) -> Conversion:
     """Read `source`, write `target` in another layout, and say what that lost and changed. See `load_recordings`,
     `save_recordings` and `losses`. Everything is known before anything is written. Raises DataError, too, for a target
     inside its source or around it."""
+    source, target = Path(source), Path(target)
     chosen = choose_layout(target, layout)
     refuse_nesting(source, target)
     refuse_existing(target, force)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit import __version__
-from edgekit.artifacts import StrPath, sha256_bytes, write_bytes
+from edgekit.artifacts import sha256_bytes, write_bytes
 from edgekit.data import Normalisation
 from edgekit.errors import ConfigError, require_kind
 from edgekit.export.builder import GraphBuilder
 from edgekit.export.layers import add_linear, add_readout, add_recurrent, add_sequence
 from edgekit.export.preprocessing import add_preprocessing
 from edgekit.model import RecurrentClassifier, require_finite
+from edgekit.reading import StrPath
 from edgekit.runtime import ModelMetadata
 from edgekit.runtime.metadata import MAX_FRAMES
 

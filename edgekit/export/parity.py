@@ -12,6 +12,7 @@ from torch import nn
 from edgekit.errors import GateError, require_kind
 from edgekit.evaluate import predict_batches
 from edgekit.model import predict_logits
+from edgekit.reading import StrPath
 from edgekit.runtime import open_predictor, validate_input
 
 F32 = NDArray[np.float32]
@@ -44,12 +45,13 @@ class ParityResult:
         return self
 
 
-def verify_parity(model: nn.Module, path: Path, x: F32, tolerance: float = TOLERANCE) -> ParityResult:
+def verify_parity(model: nn.Module, path: StrPath, x: F32, tolerance: float = TOLERANCE) -> ParityResult:
     """Compare torch and ONNX Runtime on raw takes x float32 (takes, time, features).
 
     Does not raise when they differ: call `require` for the gate. Raises ShapeError for an x that the file
     can't take.
     """
+    path = Path(path)
     require_kind(model, nn.Module, "verify_parity: model", "a torch.nn.Module")
     predictor = open_predictor(path)
     values = validate_input(x, (None, *predictor.input_shape[1:]), "parity takes")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
 from edgekit.measure.stopping import StopRule
+from edgekit.reading import StrPath
 from edgekit.runtime.axes import time_axes
 from edgekit.runtime.deciding import decided_by
 from edgekit.runtime.guard import death, last_line
@@ -70,6 +71,10 @@ class WorkerRequest:
     rate_hz: float | None = None
     memory_limit_bytes: int | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", Path(self.model))
+        object.__setattr__(self, "others", tuple(map(Path, self.others)))
+
     @property
     def models(self) -> tuple[Path, ...]:
         """`model`, then `others`."""
@@ -113,7 +118,7 @@ class WorkerResult:
     stopped_model: int = 0
 
 
-def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = sys.executable) -> WorkerResult:
+def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str = sys.executable) -> WorkerResult:
     """Measure in a fresh process whose working directory is empty but for a copy of each model.
 
     Nothing outside that directory can be reached by a relative path, so external tensor data is never found.
@@ -122,6 +127,7 @@ def run_worker(request: WorkerRequest, *, worker: Path = WORKER, python: str = s
     model that it takes turns with,
     WeakEvidenceError when not one run ends within the time limit.
     """
+    worker = Path(worker)
     contents = [_checked(model) for model in request.models]
     if request.takes is not None and not np.isfinite(request.takes).all():
         raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")

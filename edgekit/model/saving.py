@@ -13,15 +13,16 @@ from edgekit.data import Normalisation
 from edgekit.errors import ModelFileError
 from edgekit.model.architecture import Architecture
 from edgekit.model.classifier import RecurrentClassifier
-from edgekit.reading import FileKind, parsing, read_file, read_text
+from edgekit.reading import FileKind, StrPath, parsing, read_file, read_text
 
 #: The files of `save_model`.
 SAVED = FileKind("a model that edgekit saved", ModelFileError, 2**31 - 1, "train it again", "train the model again")
 
 
-def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str, ...]) -> tuple[Path, Path]:
+def save_model(model: RecurrentClassifier, folder: StrPath, class_names: tuple[str, ...]) -> tuple[Path, Path]:
     """Write `model.safetensors` and `model.json` (shape, preprocessing, class names, sequence length) to `folder`;
     returns the paths."""
+    folder = Path(folder)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     description = {
         "architecture": model.architecture.to_dict(),
@@ -36,8 +37,9 @@ def save_model(model: RecurrentClassifier, folder: Path, class_names: tuple[str,
     return paths
 
 
-def load_model(folder: Path) -> tuple[RecurrentClassifier, tuple[str, ...]]:
+def load_model(folder: StrPath) -> tuple[RecurrentClassifier, tuple[str, ...]]:
     """The model that `save_model` wrote, in evaluation mode, and its class names. Raises ModelFileError."""
+    folder = Path(folder)
     text, content = read_text(folder / "model.json", SAVED), read_file(folder / "model.safetensors", SAVED)
     with parsing(folder, SAVED):
         description, weights = parse_json(text), load(content)

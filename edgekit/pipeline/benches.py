@@ -16,6 +16,7 @@ from edgekit.errors import DataError, InputError, ModelFileError, ShapeError
 from edgekit.pipeline.dataset import data_digest, read_recordings
 from edgekit.pipeline.files import FP32_NAME, check_metadata, find_model, part_of
 from edgekit.pipeline.workspace import Workspace
+from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
 from edgekit.runtime import inspect_model
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 def bench_model(
     workspace: Workspace,
-    model: Path | None,
+    model: StrPath | None,
     profile: str | Profile,
     *,
-    parent: Path | None = None,
+    parent: StrPath | None = None,
     part: str | None = None,
     labelled: bool = False,
-    baseline: Path | None = None,
+    baseline: StrPath | None = None,
     max_regression: float = 0.0,
 ) -> BenchResult:
     """Measure a file on this host and hold it against a profile.
@@ -50,6 +51,9 @@ def bench_model(
     Raises ModelFileError for takes named for a file without class names, ShapeError for takes that don't fit it,
     InputError for a baseline that can't be compared with.
     """
+    model = None if model is None else Path(model)
+    parent = None if parent is None else Path(parent)
+    baseline = None if baseline is None else Path(baseline)
     from edgekit.bench import BenchConfig, bench_onnx, hold_against, read_baseline
 
     earlier = None if baseline is None else read_baseline(baseline)
@@ -65,9 +69,9 @@ def bench_model(
     return result if earlier is None else hold_against(result, earlier, max_regression)
 
 
-def check_reports(*paths: Path | None) -> None:
+def check_reports(*paths: StrPath | None) -> None:
     """Raises InputError for files that could not be written, before minutes of measuring are lost. None: not wanted."""
-    wanted = [path.absolute() for path in paths if path is not None]
+    wanted = [Path(path).absolute() for path in paths if path is not None]
     for path in wanted:
         folder = next(above for above in path.parents if above.exists())
         if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
@@ -76,16 +80,18 @@ def check_reports(*paths: Path | None) -> None:
         raise InputError(f"{wanted[0]}: one file can't hold two reports; give each its own")
 
 
-def write_reports(result: BenchResult, junit: Path | None = None, markdown: Path | None = None) -> None:
+def write_reports(result: BenchResult, junit: StrPath | None = None, markdown: StrPath | None = None) -> None:
     """A finished bench as files, each of them whole or absent. None: not wanted. Raises OSError for a place that can't
     be written."""
+    junit = None if junit is None else Path(junit)
+    markdown = None if markdown is None else Path(markdown)
     if junit is not None:
         write_bytes(junit, bench_junit(result))
     if markdown is not None:
         write_text(markdown, bench_markdown(result))
 
 
-def compare_models(workspace: Workspace, models: Sequence[Path]) -> CompareResult:
+def compare_models(workspace: Workspace, models: Sequence[StrPath]) -> CompareResult:
     """Let files take turns on this host: whether they are faster than the first. Inputs are those of `bench_model`."""
     from edgekit.bench import CompareConfig, compare_onnx
 

@@ -12,14 +12,17 @@ from edgekit.data import DataConfig, Recordings, fit_length, used_frames
 from edgekit.errors import ModelFileError
 from edgekit.pipeline.commands import next_command
 from edgekit.pipeline.dataset import prepare_dataset
+from edgekit.reading import StrPath
 from edgekit.runtime import ModelMetadata, Predictor
 
 INT8_NAME = "model.int8.onnx"
 FP32_NAME = "model.onnx"
 
 
-def find_model(workdir: Path, given: Path | None) -> Path:
+def find_model(workdir: StrPath, given: StrPath | None) -> Path:
     """The model named, or the work directory's INT8 file. Raises ModelFileError when there is none."""
+    workdir = Path(workdir)
+    given = None if given is None else Path(given)
     path = given or workdir / INT8_NAME
     if not path.exists():
         hint = "" if given else f"; run `{next_command(workdir, 'quantize')}` first, or name a model"

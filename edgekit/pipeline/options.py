@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.config import Tree, check_sections, merge, parse_assignment, read_yaml
 from edgekit.errors import ConfigError, StateError
+from edgekit.reading import StrPath
 
 #: Sections of a settings file to the config that each fills. Loaded by name, so that bench needs no torch.
 SECTIONS: Mapping[str, str] = {
@@ -99,13 +100,17 @@ def absolute_teacher(teacher: str | None) -> str | None:
 
 
 def said_options(
-    flags: Options, config_file: Path | None = None, assignments: tuple[str, ...] = (), sections: Mapping[str, Any] = {}
+    flags: Options,
+    config_file: StrPath | None = None,
+    assignments: tuple[str, ...] = (),
+    sections: Mapping[str, Any] = {},
 ) -> Options:
     """The options of one command: the file, then each --set, then the command's own flags; later ones win.
 
     flags: everything but settings; sections: those that flags stand for. Raises ConfigError for a section or a name
     that nobody knows, and for a name that is no name.
     """
+    config_file = None if config_file is None else Path(config_file)
     names, tree = ({}, {}) if config_file is None else _read_file(config_file)
     for text in assignments:
         assigned = parse_assignment(text)

@@ -22,6 +22,7 @@ from edgekit.pipeline.files import find_model, metadata_of, part_of
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings, needs_extra
 from edgekit.pipeline.workspace import Workspace, versions
+from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
 
@@ -53,13 +54,15 @@ class Evaluation:
         return {"schema_version": 1, **self.metrics.to_dict(), **about}
 
 
-def evaluate_file(workspace: Workspace, model: Path | None, part: str, picture: Path | None = None) -> Evaluation:
+def evaluate_file(workspace: Workspace, model: StrPath | None, part: str, picture: StrPath | None = None) -> Evaluation:
     """Metrics of an ONNX file on the work directory's data. part: "test", "validation", "train" or "all". picture:
     where the confusion matrix is drawn (PNG, SVG or PDF).
 
     Raises ModelFileError for a file without class names: other models can't be compared by name; ConfigError or
     MissingExtraError, before anything else, for a picture that can't be drawn.
     """
+    model = None if model is None else Path(model)
+    picture = None if picture is None else Path(picture)
     if picture is not None:
         check_picture(picture)
     predictor = open_predictor(find_model(workspace.path, model))
@@ -101,8 +104,10 @@ class Prediction:
         return {**answer, "frames_cut": self.frames_cut}
 
 
-def predict_takes(model: Path, recordings: Path) -> tuple[Prediction, ...]:
+def predict_takes(model: StrPath, recordings: StrPath) -> tuple[Prediction, ...]:
     """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features)."""
+    model = Path(model)
+    recordings = Path(recordings)
     predictor = open_predictor(model)
     metadata = metadata_of(predictor)
     x, cut = _read_takes(recordings, metadata.sequence_length)
@@ -129,12 +134,13 @@ def _read_takes(path: Path, frames: int) -> tuple[NDArray[np.float32], NDArray[n
     return fit_length(sequences, lengths, frames), np.maximum(used_frames(sequences, lengths) - frames, 0)
 
 
-def predict_frames(model: Path, lines: Iterable[str], min_frames: int = MIN_FRAMES) -> Iterator[dict[str, Any]]:
+def predict_frames(model: StrPath, lines: Iterable[str], min_frames: int = MIN_FRAMES) -> Iterator[dict[str, Any]]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
     Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. Raises
     DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window.
     """
+    model = Path(model)
     predictor = open_predictor(model)
     metadata = metadata_of(predictor)
     if min_frames > metadata.sequence_length:
@@ -188,8 +194,10 @@ def predict_labels(recordings: Recordings) -> OutOfFold:
     return predict_out_of_fold(recordings)
 
 
-def quantize_file(source: Path, target: Path | None, said: Tree) -> QuantizeResult:
+def quantize_file(source: StrPath, target: StrPath | None, said: Tree) -> QuantizeResult:
     """INT8 form of any fp32 ONNX file; target defaults to `NAME.int8.onnx` beside it. said: a settings tree."""
+    source = Path(source)
+    target = None if target is None else Path(target)
     with needs_extra("quantize"):
         from edgekit.quantize import QuantizeConfig, quantize_onnx
     settings = Settings(Options(settings=said))
@@ -198,8 +206,9 @@ def quantize_file(source: Path, target: Path | None, said: Tree) -> QuantizeResu
     return quantize_onnx(source, target or int8_path(source), config)
 
 
-def int8_path(source: Path) -> Path:
+def int8_path(source: StrPath) -> Path:
     """Where the INT8 form of a file goes unless said otherwise."""
+    source = Path(source)
     return source.with_suffix(".int8.onnx")
 
 

@@ -19,6 +19,7 @@ from edgekit.errors import InputError, MissingExtraError, StateError
 from edgekit.pipeline.dataset import read_recordings
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings
+from edgekit.reading import StrPath
 from edgekit.report import settings_text
 
 #: All settings of the last command that made something.
@@ -304,7 +305,7 @@ def versions() -> dict[str, str]:
 
 @contextlib.contextmanager
 def open_workspace(
-    path: Path,
+    path: StrPath,
     said: Options,
     watcher: Watcher | None = None,
     *,
@@ -317,6 +318,7 @@ def open_workspace(
     dry_run, read_only: nothing is locked or written, not even the folder. Raises StateError when another process holds
     it or it is damaged, ConfigError for settings that are wrong, before anything is written.
     """
+    path = Path(path)
 
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not nearest.is_dir():

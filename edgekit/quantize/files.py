@@ -11,7 +11,7 @@ import onnx
 from onnx import helper
 
 from edgekit import __version__
-from edgekit.artifacts import StrPath, real_place, sha256_bytes, write_bytes
+from edgekit.artifacts import real_place, sha256_bytes, write_bytes
 from edgekit.errors import GateError, InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
@@ -32,6 +32,7 @@ from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.soundness import check_sound, nothing_to_quantise
 from edgekit.quantize.versions import Raised, raise_version
 from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
+from edgekit.reading import StrPath
 from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata
 from edgekit.runtime.inspection import inspect_bytes, read_model
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.artifacts import write_bytes
 from edgekit.errors import ConfigError, missing_extra
+from edgekit.reading import StrPath
 from edgekit.report.chain import SYNTHETIC
 from edgekit.report.tables import count, percent
 
@@ -25,8 +26,9 @@ def can_draw() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def check_picture(path: Path) -> None:
+def check_picture(path: StrPath) -> None:
     """Raises ConfigError for a suffix that is none of FORMATS, MissingExtraError without matplotlib."""
+    path = Path(path)
     if path.suffix[1:].lower() not in FORMATS:
         raise ConfigError(f"--picture {path}: expected a name that ends in .{', .'.join(FORMATS)}")
     try:
@@ -35,12 +37,13 @@ def check_picture(path: Path) -> None:
         raise missing_extra("--picture", "matplotlib", "train") from None
 
 
-def draw_confusion(evaluation: Mapping[str, Any], path: Path) -> Path:
+def draw_confusion(evaluation: Mapping[str, Any], path: StrPath) -> Path:
     """Write the confusion matrix of an evaluation (`edgekit.pipeline.Evaluation.to_dict`) to `path`; returns that.
 
     Rows are true classes, columns predicted ones. Colours are parts of a row, so that rare classes show as well; the
     numbers are takes. Raises as `check_picture` does.
     """
+    path = Path(path)
     check_picture(path)
     import matplotlib
 

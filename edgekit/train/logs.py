@@ -48,6 +48,9 @@ class RunLogs:
     config: LogConfig = field(default_factory=LogConfig)
     class_names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
 
 def csv_text(history: Sequence[Epoch], header: bool = True) -> str:
     """One row an epoch, as in `edgekit.train.Epoch`, six significant digits."""

@@ -15,6 +15,7 @@ from lightning.pytorch.plugins.io import CheckpointIO
 
 from edgekit.artifacts import write_bytes
 from edgekit.errors import StateError
+from edgekit.reading import StrPath
 
 MARK = b"\nedgekit-sha256:"
 
@@ -24,8 +25,9 @@ def seal(content: bytes) -> bytes:
     return content + MARK + hashlib.sha256(content).hexdigest().encode()
 
 
-def unseal(path: Path) -> bytes:
+def unseal(path: StrPath) -> bytes:
     """The content of a sealed file. Raises StateError, with the reason, where it is not what was written."""
+    path = Path(path)
     try:
         sealed = path.read_bytes()
     except OSError as error:

@@ -27,3 +27,7 @@ class RunSetup:
     hardware: Hardware = field(default_factory=Hardware)
     logs: RunLogs | None = None
     keep_resume_file: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resume_file is not None:
+            object.__setattr__(self, "resume_file", Path(self.resume_file))

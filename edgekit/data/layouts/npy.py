@@ -15,7 +15,7 @@ from edgekit.data.hand import F32, LANDMARKS
 from edgekit.data.layouts.numbers import Rounding
 from edgekit.data.layouts.raw import RECORDINGS
 from edgekit.errors import DataError
-from edgekit.reading import open_file, parsing, refuse_large
+from edgekit.reading import StrPath, open_file, parsing, refuse_large
 
 NPY = replace(RECORDINGS, what="a .npy file", advice="damaged or another kind of file: record it again")
 TAKE_SHAPES = "(frames, features) or (frames, landmarks, 3)"
@@ -24,12 +24,13 @@ PIECE_BYTES = 2**20
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_take(path: Path, strict: bool = True, rounding: Rounding | None = None) -> F32:
+def read_take(path: StrPath, strict: bool = True, rounding: Rounding | None = None) -> F32:
     """One take, float32 (frames, features), from a file (frames, features) or (frames, landmarks, 3).
 
     strict: whether NaN and infinite numbers are refused. rounding: counts what float32 can't hold. Raises DataError
     naming the file and the frame.
     """
+    path = Path(path)
     array = _read(path)
     if array.shape in ((LANDMARKS, 3), (2 * LANDMARKS, 3)):
         raise DataError(
