@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+import edgekit.train.frameworks  # noqa: F401  (before what imports Lightning)
 from edgekit.data import AugmentConfig
 from edgekit.model import try_module
 from edgekit.train.diagnosis import Finding, Fitted, diagnose, live_findings, poor_generalisation
