@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +122,11 @@ def parsing(where: object, kind: FileKind, part: str = "") -> Iterator[None]:
     """Around a parser that edgekit did not write: whatever it raises becomes the kind's error, which names the file.
 
     part: what of it is read, such as an array's name. Errors of edgekit's own pass, and so does the user's Ctrl-C.
+    Its warnings are for programmers, and stay unsaid.
     """
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     except EdgekitError:
         raise
     except MemoryError:

@@ -84,7 +84,7 @@ def workspace(
     """The open work directory of a command: an `edgekit.pipeline.Workspace`. read_only: nothing is written there."""
     from edgekit.cli.progress import Console
     from edgekit.config import merge
-    from edgekit.pipeline import Options, naming_file, open_workspace, said_options
+    from edgekit.pipeline import Options, naming_source, open_workspace, said_options
 
     flags = Options(
         data=recordings_option(common.data),
@@ -98,7 +98,7 @@ def workspace(
         student=student,
     )
     with (
-        naming_file(common.config),
+        naming_source(common.config, common.workdir),
         Console(quiet=common.quiet, verbose=common.verbose) as console,
         open_workspace(
             common.workdir,

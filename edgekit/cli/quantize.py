@@ -46,7 +46,7 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
 
 def _quantize_file(common: Common, model: Path, output: Path | None, said: Mapping[str, Any]) -> None:
     from edgekit.cli.progress import Console
-    from edgekit.pipeline import Options, int8_path, naming_file, quantize_file, said_options
+    from edgekit.pipeline import Options, int8_path, naming_source, quantize_file, said_options
     from edgekit.report import quantized_text
 
     target = output or int8_path(model)
@@ -57,6 +57,6 @@ def _quantize_file(common: Common, model: Path, output: Path | None, said: Mappi
         if common.as_json:
             emit(True, {"dry_run": True, "stages": console.planned}, str)
         return
-    with naming_file(common.config):
+    with naming_source(common.config):
         written = quantize_file(model, target, options.settings)
     emit(common.as_json, written.to_dict(), lambda: quantized_text(written.to_dict()))

@@ -18,7 +18,7 @@ from edgekit.pipeline.jobs import (
     show_variants,
 )
 from edgekit.pipeline.options import SECTIONS, Options, said_options
-from edgekit.pipeline.settings import PRESETS, Settings, naming_file
+from edgekit.pipeline.settings import PRESETS, Settings, naming_source
 from edgekit.pipeline.tuning import TuneResult, run_tune
 from edgekit.pipeline.use import (
     MIN_FRAMES,
@@ -52,7 +52,7 @@ __all__ = [
     "evaluate_file",
     "find_model",
     "int8_path",
-    "naming_file",
+    "naming_source",
     "open_workspace",
     "predict_frames",
     "predict_labels",

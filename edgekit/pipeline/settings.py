@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgekit.artifacts import MANIFEST, read_manifest
 from edgekit.config import StageConfig, Tree, build, descriptions, merge
 from edgekit.data import AugmentConfig, DataConfig
 from edgekit.errors import ConfigError, EdgekitError, MissingExtraError, did_you_mean, missing_extra
@@ -206,26 +207,34 @@ def _kind(name: str) -> type[StageConfig]:
 
 
 @contextmanager
-def naming_file(path: Path | None) -> Iterator[None]:
-    """Names the settings file in the error of a setting that is wrong in the file itself. path: None for no file."""
+def naming_source(file: Path | None, workdir: Path | None = None) -> Iterator[None]:
+    """Names the settings file, or the manifest, in the error of a setting that is wrong there by itself."""
     try:
         yield
     except ConfigError as error:
-        if path is not None and str(path) not in str(error) and str(error) in _wrong_in(path):
-            raise ConfigError(f"{path}: {error}") from None
+        for place, read in _sources(file, workdir).items():
+            if place not in str(error) and str(error) in _wrong_in(read):
+                raise ConfigError(f"{place}: {error}") from None
         raise
 
 
-def _wrong_in(path: Path) -> Iterator[str]:
-    """What is wrong with a settings file for itself, as messages say it."""
+def _sources(file: Path | None, workdir: Path | None) -> dict[str, Callable[[], Options]]:
+    """Where settings come from: the place, and what reads it."""
+    found: dict[str, Callable[[], Options]] = {}
+    if file is not None:
+        found[str(file)] = lambda: said_options(Options(), file)
+    if workdir is not None:
+        place = workdir / MANIFEST
+        found[str(place)] = lambda: Options.from_dict(read_manifest(workdir)["options"], place)
+    return found
 
-    def read() -> Settings:
-        return Settings(said_options(Options(), path))
 
-    looks: tuple[Callable[[], object], ...] = (lambda: read().check(SECTIONS), lambda: read().resolved())
+def _wrong_in(read: Callable[[], Options]) -> Iterator[str]:
+    """What is wrong with settings, as messages say it."""
+    looks: tuple[Callable[[Settings], object], ...] = (lambda made: made.check(SECTIONS), Settings.resolved)
     for look in looks:
         try:
-            look()
+            look(Settings(read()))
         except EdgekitError as error:
             yield str(error)
 

@@ -36,7 +36,7 @@ def folder(rng: Random, seed: Path) -> tuple[str, str]:
     steps = []
     for _ in range(rng.choice((1, 1, 2, 5))):
         file = rng.choice(files)
-        if not file.is_file():
+        if not file.is_file() or file.stat().st_size > 10**6:
             continue
         steps.append(f"{file.relative_to(name)}: {_folder_step(rng, file, Path(name))}")
     return name, f"{seed.name}: {'; '.join(steps)}"

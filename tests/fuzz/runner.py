@@ -14,11 +14,11 @@ import json
 import os
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import time
 import traceback
+import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -27,7 +27,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from . import contract
+from . import contract, processes
 from .cases import Case
 from .corpus import CORPUS
 from .targets import TARGETS, choose
@@ -38,6 +38,8 @@ PATIENCE_S = 90.0
 MEMORY_BYTES = 1_500_000_000
 #: No case may take the machine down while nobody looks.
 HARD_BYTES = 4_000_000_000
+#: What a user may raise or lower: less than the contract's own limits, so that these are never met.
+LIMITS = {"EDGEKIT_MAX_MODEL_MB": "600", "EDGEKIT_MAX_MODEL_S": "7"}
 PROBE_S = 0.004
 LOOK_S = 0.1
 PRELOADED = (
@@ -108,22 +110,24 @@ def run_made(index: int, target: str, make: Callable[[], Case], sandbox: Sandbox
     sandbox.make()
     sys.stdout.flush()
     sys.stderr.flush()
+    mark, since = uuid.uuid4().hex, processes.now_ticks()
     pid = os.fork()
     if pid == 0:
-        _in_child(make, sandbox)
+        _in_child(make, sandbox, mark)
     outcome = Outcome(index, target)
-    _watch(pid, outcome)
+    _watch(pid, mark, since, outcome)
     _collect(outcome, sandbox)
     outcome.faults = contract.faults(outcome, sandbox)
     return outcome
 
 
-def _in_child(make: Callable[[], Case], sandbox: Sandbox) -> None:
+def _in_child(make: Callable[[], Case], sandbox: Sandbox, mark: str) -> None:
     """Never returns."""
     try:
         os.setsid()
         os.chdir(sandbox.cwd)
-        os.environ.update(TMPDIR=str(sandbox.tmp), HOME=str(sandbox.home), XDG_CACHE_HOME=str(sandbox.home / ".cache"))
+        os.environ.update(LIMITS, TMPDIR=str(sandbox.tmp), HOME=str(sandbox.home))
+        os.environ.update({"XDG_CACHE_HOME": str(sandbox.home / ".cache"), processes.MARK: mark})
         tempfile.tempdir = None
         resource.setrlimit(resource.RLIMIT_DATA, (HARD_BYTES, HARD_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -206,8 +210,8 @@ def _own_peak() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def _watch(pid: int, outcome: Outcome) -> None:
-    """Wait for its end, or end it: with all that it started, as a session."""
+def _watch(pid: int, mark: str, since: int, outcome: Outcome) -> None:
+    """Wait for its end, or end it, with all that it started."""
     begun = busy = looked = time.monotonic()
     used = 0.0
     while True:
@@ -216,51 +220,31 @@ def _watch(pid: int, outcome: Outcome) -> None:
         if done:
             break
         if now - looked > LOOK_S:
-            looked, alive = now, _session(pid)
-            cpu_s, rss = sum(entry[1] for entry in alive), sum(entry[2] for entry in alive)
+            looked, alive = now, processes.family(pid)
+            cpu_s, rss = sum(one.cpu_s for one in alive), sum(one.rss for one in alive)
             outcome.peak_bytes = max(outcome.peak_bytes, rss)
             if cpu_s > used + 0.05:
                 busy, used = now, cpu_s
             late = now - begun > PATIENCE_S or cpu_s > HANG_S + 2 or now - busy > HANG_S
             if late or rss > HARD_BYTES:
                 outcome.hung = late
-                _kill(pid)
+                processes.end(alive)
                 done, status, usage = os.wait4(pid, 0)
                 break
         time.sleep(PROBE_S)
     outcome.wall_s = round(time.monotonic() - begun, 3)
     outcome.cpu_s = round(usage.ru_utime + usage.ru_stime, 3)
     outcome.signal = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-    outcome.orphans = len(_after_a_moment(pid))
+    outcome.orphans = len(_left(pid, mark, since))
 
 
-def _after_a_moment(pid: int) -> list[tuple[int, float, int]]:
+def _left(pid: int, mark: str, since: int) -> list[processes.Process]:
     """Who is still there a second later, and no longer then."""
     deadline = time.monotonic() + 1.0
-    while (left := _session(pid)) and time.monotonic() < deadline:
+    while (left := processes.marked(pid, mark, since)) and time.monotonic() < deadline:
         time.sleep(0.02)
-    _kill(pid)
+    processes.end(left)
     return left
-
-
-def _session(sid: int) -> list[tuple[int, float, int]]:
-    """Live processes of a session: pid, seconds of CPU, resident bytes."""
-    found = []
-    tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parts = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
-            if int(parts[3]) == sid and parts[0] != "Z":
-                found.append((int(entry.name), (int(parts[11]) + int(parts[12])) / tick, int(parts[21]) * page))
-    return found
-
-
-def _kill(sid: int) -> None:
-    for pid, _, _ in _session(sid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def _collect(outcome: Outcome, sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -356,6 +357,15 @@ def test_a_setting_that_is_wrong_in_a_file_names_the_file(cli: Cli, tmp_path: Pa
     answer = cli("config", f"--config={file}", f"--workdir={tmp_path / 'work'}")
     assert answer.code == 2
     assert answer.err.startswith(f"edgekit: error: {said.format(file=file)}")
+
+
+def test_a_setting_that_is_wrong_in_a_work_directory_names_its_manifest(cli: Cli, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    options = {"settings": {"training": {"epochs": "many"}}}
+    manifest.write_text(json.dumps({"schema_version": 1, "options": options, "stages": {}}))
+    answer = cli("config", f"--workdir={tmp_path}")
+    assert answer.code == 2
+    assert answer.err.startswith(f"edgekit: error: {manifest}: training: epochs: Input should be a valid integer")
 
 
 def test_a_setting_that_is_wrong_elsewhere_does_not_name_the_file(cli: Cli, tmp_path: Path) -> None:
