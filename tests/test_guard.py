@@ -1,4 +1,4 @@
-"""Models that want too much, never end or crash: stopped in a process of their own, told in one message, and survived."""
+"""Models that want too much, never end or crash: stopped in a process of their own, told in words, and survived."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture
 def save(tmp_path: Path) -> Save:
-    """(nodes that give `extra`, one number that is added to the logits; arrays): a file that edgekit could have written.
+    """(nodes that give `extra`, a number that is added to the logits; arrays): a file that edgekit could have written.
 
     The logits of a take are its sums by frame, without the extra.
     """
@@ -182,7 +182,7 @@ def test_a_process_goes_with_its_session(save: Save) -> None:
 
 
 def test_ctrl_c_stops_a_run_at_once_and_the_session_can_be_used_again(save: Save) -> None:
-    """Python alone could not interrupt it. The next question goes to a new process, not to the old one's late answer."""
+    """Python alone could not interrupt it. The next question is not answered by the old one's late answer."""
     path = endless(save)
     session = open_session(path.read_bytes(), path)
 

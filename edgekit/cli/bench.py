@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgekit.cli import options as o
-from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, shared, workspace
+from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, shared, show_plan, workspace
 
 
 @o.command(
@@ -79,7 +79,7 @@ def bench(
       edgekit bench model.int8.onnx --data my-signs.npz --part test --parent model.onnx
       edgekit bench model.int8.onnx --baseline main.json --max-regression 10% --junit bench.xml
     """
-    from edgekit.pipeline import bench_model, check_reports, write_reports
+    from edgekit.pipeline import bench_model, check_reports, plan_bench, write_reports
     from edgekit.report import bench_text
 
     said = {
@@ -98,6 +98,19 @@ def bench(
     check_reports(junit, markdown)
     labelled = any(given is not None for given in (common.data, part, parent))
     with workspace(common, flags(bench=said), read_only=True) as opened:
+        if common.dry_run:
+            plan_bench(
+                opened,
+                model,
+                profile,
+                parent=parent,
+                part=part,
+                labelled=labelled,
+                baseline=baseline,
+                reports=(junit, markdown),
+            )
+            show_plan(common, opened)
+            return 0
         result = bench_model(
             opened,
             model,

@@ -147,8 +147,8 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
             )
         except subprocess.TimeoutExpired as error:
             raise WeakEvidenceError(
-                f"{_named(request.models)}: no result within {error.timeout:g} s; a run may never end, or takes a longer"
-                " time limit"
+                f"{_named(request.models)}: no result within {error.timeout:g} s; a run of it may never end, or needs"
+                " a longer time limit"
             ) from None
         if request.memory_limit_bytes is not None and finished.returncode < 0 and "bad_alloc" in finished.stderr:
             return _stopped(_last_line(finished.stderr))

@@ -4,6 +4,7 @@ Every function takes an open `Workspace` and returns a frozen result; nothing is
 stage needs it, so bench, evaluate and predict work without.
 """
 
+from edgekit.pipeline.bench_plan import plan_bench
 from edgekit.pipeline.benches import bench_model, check_reports, compare_models, write_reports
 from edgekit.pipeline.files import find_model
 from edgekit.pipeline.jobs import (
@@ -54,6 +55,7 @@ __all__ = [
     "int8_path",
     "naming_source",
     "open_workspace",
+    "plan_bench",
     "predict_frames",
     "predict_labels",
     "predict_takes",

@@ -176,8 +176,8 @@ def hunger(limit_bytes: int, said: str) -> str:
     asked = max((int(number) for number in re.findall(r"\d{8,15}", said)), default=0)
     enough = max(2 * limit_bytes, asked + limit_bytes // 2) // MB
     return (
-        f"takes more memory than the {limit_bytes // MB:,} MB that a model may take here ({said}); if you trust it, allow"
-        f" more with the environment variable {MEMORY_VARIABLE}={enough}"
+        f"takes more memory than the {limit_bytes // MB:,} MB that a model may take here ({said}); if you trust it,"
+        f" allow more with the environment variable {MEMORY_VARIABLE}={enough}"
     )
 
 

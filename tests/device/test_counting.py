@@ -1,4 +1,4 @@
-"""Other people's graphs are counted in a process of its own, within limits; what can't be counted there is undecided."""
+"""Other people's graphs are counted in a process of its own, within limits; what can't be is undecided."""
 
 from __future__ import annotations
 

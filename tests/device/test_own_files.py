@@ -142,5 +142,5 @@ def test_metadata_can_not_shorten_the_takes_that_the_input_declares(tmp_path: Pa
     props = {item.key: item.value for item in model.metadata_props}
     helper.set_model_props(model, {**props, "edgekit.sequence_length": "2"})
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ModelFileError, match=r"metadata says 2 frames of 63 numbers, its input is \('batch', 30, 63\)"):
+    with pytest.raises(ModelFileError, match="its metadata says 2 frames of 63 numbers"):
         inspect_model(path)
