@@ -186,6 +186,9 @@ def test_commands_are_found_in_workflows() -> None:
 @pytest.mark.parametrize("text", WORKFLOWS)
 def test_workflows_of_the_readme_bench_and_upload(text: str) -> None:
     assert any(line.startswith("edgekit bench") for line in workflow_commands(text))
+    assert re.search(r'pip install (\.|"edgekit @ git\+https://)', text), (
+        "no index has edgekit: a place that the user has"
+    )
     steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
     for step in steps:
         assert ("uses" in step) != ("run" in step)

@@ -76,7 +76,8 @@ def takes(*options: Declared) -> Callable[[Function], Function]:
 
 def command(*options: Declared, **attributes: Any) -> Callable[[Function], click.Command]:
     """A command with these options. See `edgekit.cli.common.shared` for what its function gets."""
-    return lambda function: click.command(cls=GroupedCommand, **attributes)(takes(*options)(function))
+    made = click.command(cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]}, **attributes)
+    return lambda function: made(takes(*options)(function))
 
 
 def _device(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
