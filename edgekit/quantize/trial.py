@@ -1,11 +1,13 @@
-"""Opens ONNX files and runs them on the same made-up input. A program of its own: numpy and onnxruntime alone.
+"""Opens ONNX files and runs them on the same made-up input, or converts one. A program of its own, which files that are
+not as ONNX has them may bring down; numpy and onnxruntime alone, and onnx to convert.
 
-Reads a request from stdin, writes one word a step, so that a death can be placed, and the answer as the last line:
+Reads a request from stdin, writes one line a step, so that a death can be placed, and the answer as the last line:
 
 - files: name to path, opened in this order; one that can't be opened ends it
 - pairs: two names each, whose outputs are compared
 - memory_limit_bytes: beyond what the imports took; seed: of the numbers
 - parent: number of the process that asks, with which this one ends
+- convert: in place of all that, the first file is raised to `opset` by onnx's converter, and written to `target`
 
 Answer: opened (names), error (of the file that can't be opened) or None, sizes (of each input) or None where no input
 could be made that the first file runs on, reason (why not), differences (one a pair: the largest absolute difference of
@@ -52,6 +54,9 @@ def say(line: str) -> None:
 
 def answer(request: dict[str, Any], tell: Any) -> dict[str, Any]:
     """See the module. tell: called with every step."""
+    if "convert" in request:
+        source = next(iter(request["files"].values()))
+        return convert(source, request.get("memory_limit_bytes"), tell, **request["convert"])
     import numpy
     import onnxruntime
 
@@ -83,6 +88,21 @@ def end_with(parent: int | None) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before
         os._exit(1)
+
+
+def convert(source: str, limit_bytes: int | None, tell: Any, opset: int, target: str) -> dict[str, Any]:
+    """Raise the file at `source`. Answer: error, or None."""
+    import onnx
+    from onnx import version_converter
+
+    limit_memory(limit_bytes)
+    tell("opening source")
+    try:
+        converted = version_converter.convert_version(onnx.load(source, load_external_data=False), opset)
+        Path(target).write_bytes(converted.SerializeToString())
+    except Exception as error:  # RuntimeError of its C++ side, ConvertError and others, which share no base
+        return {"error": first_line(error), "failed": "source"}
+    return {"error": None, "failed": None}
 
 
 def limit_memory(limit_bytes: int | None) -> None:

@@ -1,14 +1,19 @@
-"""Old files: raised to the IR version and opset that int8 weights need, by onnx's own converter."""
+"""Old files: raised to the IR version and opset that int8 weights need, by onnx's own converter.
+
+It runs in a process of its own: files that are not as ONNX has them can bring it down.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import onnx
-from onnx import version_converter
 
+from edgekit.artifacts import scratch_folder
 from edgekit.errors import ModelFileError
+from edgekit.quantize.outputs import Run, run_in_child
 from edgekit.quantize.scopes import OWN_DOMAINS
+from edgekit.quantize.settings import QuantizeConfig
 
 #: DequantizeLinear with one scale a row.
 LEAST_OPSET = 13
@@ -34,16 +39,18 @@ def opset_of(model: onnx.ModelProto) -> int:
     return max((item.version for item in model.opset_import if item.domain in OWN_DOMAINS), default=0)
 
 
-def raise_version(model: onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, Raised | None]:
+def raise_version(
+    model: onnx.ModelProto, name: str, config: QuantizeConfig, run: Run = run_in_child
+) -> tuple[onnx.ModelProto, Raised | None]:
     """The model at opset 13 and IR version 4 or newer, and what was changed; None where it is new enough.
 
-    name: for messages. Raises ModelFileError where onnx's converter can't raise it.
+    name: for messages. run: what runs the converter. Raises ModelFileError where onnx's converter can't raise it.
     """
     opset, ir = opset_of(model), model.ir_version
     if (opset >= LEAST_OPSET or not opset) and ir >= _LEAST_IR:
         return model, None
     raised = onnx.ModelProto()
-    raised.CopyFrom(model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name))
+    raised.CopyFrom(model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name, config, run))
     if ir < _LEAST_IR:  # initializers were inputs by rule, not to be fed
         held = {tensor.name for tensor in raised.graph.initializer}
         kept = [item for item in raised.graph.input if item.name not in held]
@@ -53,12 +60,19 @@ def raise_version(model: onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, R
     return raised, Raised((opset, opset_of(raised)), (ir, raised.ir_version))
 
 
-def _convert(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
-    try:
-        converted = version_converter.convert_version(model, LEAST_OPSET)
-    except Exception as error:  # RuntimeError of its C++ side, ConvertError and others, which share no base
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rpartition("failed: ")[2]
-        raise _impossible(opset, name, reason) from error
+def _convert(model: onnx.ModelProto, opset: int, name: str, config: QuantizeConfig, run: Run) -> onnx.ModelProto:
+    with scratch_folder("quantize") as folder:
+        source, target = folder / "source.onnx", folder / "raised.onnx"
+        source.write_bytes(model.SerializeToString())
+        request = {
+            "files": {"source": str(source)},
+            "convert": {"opset": LEAST_OPSET, "target": str(target)},
+            "memory_limit_bytes": config.memory_limit_mb * 10**6,
+        }
+        answer = run(request, config.time_limit_s)
+        if answer["error"] is not None:
+            raise _impossible(opset, name, answer["error"].rpartition("failed: ")[2])
+        converted = onnx.load_from_string(target.read_bytes())
     lost = _lost(model, converted)
     if lost:
         raise _impossible(opset, name, f"it loses {lost}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +71,34 @@ def test_what_the_converter_can_not_raise_is_refused_with_what_works(make_recurr
     assert "convert_version" not in message
 
 
-def test_what_the_converter_loses_is_no_success(make_recurrent: MakeRecurrent, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
-        changed = onnx.ModelProto()
-        changed.CopyFrom(model)
-        del changed.graph.initializer[0]
-        return changed
+def test_what_the_converter_loses_is_no_success(make_recurrent: MakeRecurrent) -> None:
+    def forgetful(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str, Any]:
+        model = onnx.load(request["files"]["source"])
+        del model.graph.initializer[0]
+        onnx.save(model, request["convert"]["target"])
+        return {"error": None}
 
-    monkeypatch.setattr("edgekit.quantize.versions.version_converter.convert_version", forgetful)
     with pytest.raises(ModelFileError, match="it loses tensor 'W'"):
-        raise_version(onnx.load(make_recurrent(opset=11)), "old.onnx")
+        raise_version(onnx.load(make_recurrent(opset=11)), "old.onnx", QuantizeConfig(), forgetful)
+
+
+def test_a_file_that_brings_the_converter_down_is_refused(make_recurrent: MakeRecurrent) -> None:
+    """It is C++, and reads an input that is not there: SIGSEGV."""
+
+    def change(model: onnx.ModelProto) -> None:
+        model.graph.node[0].input[0] = "nosuch"
+        squeeze = next(node for node in model.graph.node if node.op_type == "Squeeze")
+        del squeeze.input[:]
+
+    with pytest.raises(ModelFileError, match="onnx's converter can't raise it"):
+        quantized(make_recurrent(opset=11, change=change))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("opset", [7, 11, 13, 17, 21])
+def test_results_are_valid_onnx(make_recurrent: MakeRecurrent, run_here: RunHere, opset: int, scheme: str) -> None:
+    result = quantized(make_recurrent(opset=opset), scheme, run_here)
+    onnx.checker.check_model(onnx.load(result.target), full_check=scheme == "int8-weights")
 
 
 def test_metadata_and_names_survive(make_recurrent: MakeRecurrent, run_here: RunHere) -> None:
