@@ -117,9 +117,9 @@ def _left_unrolled(scopes: Scopes, min_elements: int) -> Iterator[StayedFloat]:
         for node in scope.nodes:
             if node.op_type in _PRODUCTS and node.domain in OWN_DOMAINS and len(node.input) > 1:
                 for name, other in (node.input[:2], node.input[1::-1]):
-                    for origin in _large(trace(scopes, [(scope, name)]).origins, min_elements):
-                        if origin.held is not None and _MOVING.issuperset(origin.via):
-                            users.setdefault(origin.held.key, []).append((node, other, origin))
+                    for origin in _large(trace(scopes, [(scope, name)], _MOVING).origins, min_elements):
+                        key = origin.held.key if origin.held is not None else ""
+                        users.setdefault(key, []).append((node, other, origin))
         for products in users.values():
             last, other, origin = products[-1]
             earlier = [name for node, _, _ in products if node is not last for name in node.output]
@@ -194,8 +194,7 @@ def _settled(scopes: Scopes) -> set[str]:
                 places += [(scope, name) for name in node.input[8:]]
             elif own and node.op_type == "DequantizeLinear":
                 places += [(scope, name) for name in node.input[1:]]
-    origins = trace(scopes, places).origins
-    return {origin.held.key for origin in origins if origin.held is not None and _MOVING.issuperset(origin.via)}
+    return {origin.held.key for origin in trace(scopes, places, _MOVING).origins if origin.held is not None}
 
 
 def _readers(scopes: Scopes) -> dict[str, tuple[str, ...]]:

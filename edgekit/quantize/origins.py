@@ -4,7 +4,7 @@ holds. Nothing here knows what can be quantised, so it finds what a search for w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 import onnx
@@ -24,7 +24,7 @@ class Origin:
     """One place that numbers come from.
 
     held: a tensor of the file; None for what comes from outside, which `outside` names. scale: whether it only scales
-    int8 numbers (DequantizeLinear). via: types of the operators between, nearest to the reader first.
+    int8 numbers (DequantizeLinear). via: types of the operators between, once each, nearest to the reader first.
     """
 
     held: Held | None
@@ -45,9 +45,10 @@ class Trace:
         return any((id(scope), name) in self.passed for name in names)
 
 
-def trace(scopes: Scopes, places: Iterable[Place]) -> Trace:
+def trace(scopes: Scopes, places: Iterable[Place], through: Container[str] | None = None) -> Trace:
     """Follow places back. A function's inputs are those of all its calls, a loop's state is what enters it, and what a
-    step before left."""
+    step before left. through: types of operators to follow; what others make has no origins then. None: all.
+    """
     found: list[Origin] = []
     waiting: list[tuple[Scope, str, bool, tuple[str, ...]]] = [(scope, name, False, ()) for scope, name in places]
     seen: set[tuple[int, str, bool]] = set()
@@ -62,10 +63,12 @@ def trace(scopes: Scopes, places: Iterable[Place]) -> Trace:
         elif name in owner.producers:
             index = owner.producers[name]
             node = owner.nodes[index]
+            if through is not None and node.op_type not in through:
+                continue
             found += [Origin(held, "", scale, via) for held in _own_numbers(owner, index)]
-            waiting += [
-                (*place, scale or scales, (*via, node.op_type)) for place, scales in _before(scopes, owner, index, name)
-            ]
+            further = via if node.op_type in via else (*via, node.op_type)
+            before = _before(scopes, owner, index, name)
+            waiting += [(*place, scale or scales, further) for place, scales in before]
         elif name in owner.inputs and (owner.calls or owner.owner is not None):
             waiting += [(*place, scale, via) for place in _bound(owner, name)]
         else:
