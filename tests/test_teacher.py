@@ -15,7 +15,8 @@ from torch import nn
 from edgekit.errors import ConfigError, EdgekitError, InputError, ModelFileError, ShapeError
 from edgekit.export import export_onnx
 from edgekit.model import predict_logits
-from edgekit.teacher import is_foreign, load_teacher
+from edgekit.pipeline.options import is_foreign
+from edgekit.teacher import load_teacher
 
 TinyModel = Callable[..., Any]
 NAMES = ("A", "B", "C")
@@ -87,9 +88,9 @@ def test_a_file_teaches_what_it_computes_with_its_classes_in_the_datas_order(
     exported = export_onnx(model, path, class_names=("B", "X", "C", "A"))
     teacher = load_teacher(str(path), X, NAMES)
     assert predict_logits(teacher.module, X) == pytest.approx(predict_logits(model, X)[:, [3, 0, 2]], abs=1e-5)
-    assert (teacher.form, teacher.path, teacher.digest, teacher.named) == ("ONNX", path, exported.sha256, True)
+    assert (teacher.form, teacher.path, teacher.digest, teacher.names) == ("ONNX", path, exported.sha256, "own")
     assert teacher.parameters == model.architecture.parameters
-    assert "classes matched by name" in teacher.describe()
+    assert "classes matched by its own names" in teacher.describe()
 
 
 def test_a_foreign_file_counts_its_weights_and_is_taken_in_the_datas_order(save_onnx: Any) -> None:
@@ -101,7 +102,7 @@ def test_a_foreign_file_counts_its_weights_and_is_taken_in_the_datas_order(save_
     path = save_onnx(nodes, {"landmarks": ["batch", 30, 63]}, {"weight": weight})
     teacher = load_teacher(str(path), X, NAMES)
     assert predict_logits(teacher.module, X) == pytest.approx(X.reshape(5, -1) @ weight, rel=1e-4, abs=1e-4)
-    assert (teacher.parameters, teacher.named) == (weight.size, False)
+    assert (teacher.parameters, teacher.names) == (weight.size, "assumed")
     assert "data's order" in teacher.describe()
 
 

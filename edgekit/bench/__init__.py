@@ -1,6 +1,6 @@
 """Verdicts: a profile's constraints against measurements, whatever their source. Loads neither torch nor onnx."""
 
-from edgekit.bench.accuracy import Accuracy, Flips, LabelledTakes, Parent, score_accuracy
+from edgekit.bench.accuracy import Accuracy, LabelledTakes, Parent, score_accuracy
 from edgekit.bench.baseline import Baseline, hold_against, read_baseline
 from edgekit.bench.compare import compare_onnx
 from edgekit.bench.comparison import CompareResult, Comparison
@@ -8,6 +8,7 @@ from edgekit.bench.result import BenchResult, Measurement, Row
 from edgekit.bench.run import bench_onnx
 from edgekit.bench.settings import EVIDENCE_ORDER, BenchConfig, CompareConfig, Evidence
 from edgekit.bench.verdict import judge
+from edgekit.evaluate import Flips
 
 __all__ = [
     "EVIDENCE_ORDER",

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekit.errors import DataError, ModelFileError, ShapeError
-from edgekit.evaluate import map_labels, predict_batches
+from edgekit.errors import ConfigError, ShapeError
+from edgekit.evaluate import (
+    Flips,
+    Roles,
+    Seen,
+    accuracy_interval,
+    check_order,
+    complaint,
+    doubt,
+    known_takes,
+    predict_batches,
+)
 from edgekit.reading import StrPath
 from edgekit.runtime import Predictor, open_predictor
 
 F32 = NDArray[np.float32]
-I64 = NDArray[np.int64]
 
-#: Of the interval of a drop: either end is on the wrong side of the truth in 2.5 % of all cases.
-CONFIDENCE = 0.95
+NOBODY_KNOWS = Roles(None, "nobody says what it was trained on")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +37,7 @@ class LabelledTakes:
 
     x: float32 (takes, time, features), as long as the model reads. labels: int (takes,), indices into class_names.
     part, source: which takes of what, for people. synthetic: whether a generator made them. takes_cut: those of them
-    that are longer in truth, and lost frames with a hand.
+    that are longer in truth, and lost frames with a hand. roles: what each was to the model.
     """
 
     x: F32
@@ -40,78 +47,7 @@ class LabelledTakes:
     part: str = "all"
     synthetic: bool = False
     takes_cut: int = 0
-
-
-@dataclass(frozen=True)
-class Flips:
-    """McNemar's discordant pairs: how two models' answers to the same takes differ.
-
-    lost: takes that the first model answered right and the second wrong; gained: the other way round.
-    """
-
-    takes: int
-    lost: int
-    gained: int
-
-    @property
-    def drop(self) -> float:
-        """Accuracy of the first model less the second's, a ratio -1..1."""
-        return (self.lost - self.gained) / self.takes
-
-    def score(self, drop: float) -> float:
-        """How many standard errors the observed drop lies above a supposed one, -1..1; falls as `drop` grows.
-
-        Source: Tango 1998, Statistics in Medicine 17, 891-908, equation for z with the constrained estimate of q21.
-        """
-        n, difference = self.takes, self.lost - self.gained
-        b = (2 * n - difference) * drop - self.lost - self.gained
-        c = -self.gained * drop * (1 - drop)
-        smaller = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
-        variance = n * (2 * smaller + drop * (1 - drop))
-        distance = difference - n * drop
-        return distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0
-
-    def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
-        """(low, high) of the drop: those drops whose score is within the normal quantile of `confidence`.
-
-        Takes without a flip narrow it, and no flip at all is no proof of no drop. It speaks of takes like these, drawn
-        independently: other people's takes may do worse. Tango's score interval keeps what it says where flips are
-        rare and accuracies near 1: enumerated for drops of 0.5 to 5 points and 50 to 2000 takes, the high end is too
-        low in 3 % of all cases at most, the low end too high in 4 % (2.5 % is meant); Newcombe's in up to 32 %.
-        """
-        quantile = _quantile(confidence)
-        return self._end(-1.0, quantile), self._end(1.0, -quantile)
-
-    def _end(self, outer: float, quantile: float) -> float:
-        """Where the score is `quantile`, between the observed drop and `outer`, by bisection to 1e-9."""
-        inner = self.drop
-        while abs(outer - inner) > 1e-9:
-            middle = (inner + outer) / 2
-            within = abs(self.score(middle)) <= abs(quantile)
-            inner, outer = (middle, outer) if within else (inner, middle)
-        return inner
-
-    def judge(self, limit: float, confidence: float = CONFIDENCE) -> Literal["pass", "fail", "undecided"]:
-        """Whether the whole interval is at most `limit`, beyond it, or neither."""
-        low, high = self.interval(confidence)
-        return "pass" if high <= limit else "fail" if low > limit else "undecided"
-
-    def takes_needed(self, limit: float, confidence: float = CONFIDENCE) -> int | None:
-        """Takes in all with which `judge` decides if flips stay as frequent as they are; None when no number does.
-
-        The score grows with the root of the number of takes.
-        """
-        score = abs(self.score(limit))
-        return math.ceil(self.takes * (_quantile(confidence) / score) ** 2) if score > 1e-6 else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with the drop and its interval."""
-        low, high = self.interval()
-        return {**vars(self), "drop": self.drop, "low": low, "high": high, "confidence": CONFIDENCE}
-
-
-def _quantile(confidence: float) -> float:
-    return NormalDist().inv_cdf((1 + confidence) / 2)
+    roles: Roles = NOBODY_KNOWS
 
 
 @dataclass(frozen=True)
@@ -141,7 +77,8 @@ class Accuracy:
 
     accuracy: ratio of right answers among `takes`. outcomes: "1" for right and "0" for wrong, one a take, and
     takes_sha256 of what they are answers to; None where only a sum is left. excluded: takes of the
-    excluded_classes, which this model or its parent does not know. takes_cut: see `LabelledTakes`.
+    excluded_classes, which this model or its parent does not know. takes_cut: see `LabelledTakes`. seen: how many of
+    the takes the model has learned from. notes: what keeps the figures from being taken at their word, a sentence each.
     """
 
     accuracy: float
@@ -155,20 +92,37 @@ class Accuracy:
     excluded_classes: tuple[str, ...] = ()
     parent: Parent | None = None
     takes_cut: int = 0
+    seen: Seen | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high) of the accuracy."""
+        return accuracy_interval(round(self.accuracy * self.takes), self.takes)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        about = {"excluded_classes": list(self.excluded_classes)}
-        return {**vars(self), **about, "parent": None if self.parent is None else self.parent.to_dict()}
+        """JSON-ready, with the interval of the accuracy."""
+        low, high = self.interval
+        return {
+            **vars(self),
+            "low": low,
+            "high": high,
+            "excluded_classes": list(self.excluded_classes),
+            "parent": None if self.parent is None else self.parent.to_dict(),
+            "seen": None if self.seen is None else self.seen.to_dict(),
+            "notes": list(self.notes),
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """Of one file to some takes. logits float32 (takes, classes of the model), names: of these classes."""
+    """Of one file to some takes. logits float32 (takes, classes of the model), names: of these classes; named: whether
+    the file or somebody says them."""
 
     predictor: Predictor
     logits: F32
     names: tuple[str, ...]
+    named: bool
 
     @property
     def labels(self) -> NDArray[np.str_]:
@@ -177,26 +131,28 @@ class _Answers:
         return names
 
 
-def score_accuracy(model: StrPath, takes: LabelledTakes, parent: StrPath | None = None) -> Accuracy:
+def score_accuracy(
+    model: StrPath, takes: LabelledTakes, parent: StrPath | None = None, class_names: Sequence[str] | None = None
+) -> Accuracy:
     """Run `model` and, where given, its float32 parent on the same takes and compare by class name.
 
-    Takes of a class that one of the two does not know are left out and counted. A file whose takes change each other's
-    logits is run one take at a time (`Predictor.scoring_batch`). Raises ModelFileError for a file that holds no class
-    names, DataError when no take is left, ShapeError for takes that a file can't take.
+    class_names: of the model's outputs, and of the parent's where it holds none; without them a file that holds none is
+    taken in the order of the takes' classes, which is said, and which its answers have to bear out. Takes of a class
+    that one of the two does not know are left out and counted. A file whose takes change each other's logits is run one
+    take at a time (`Predictor.scoring_batch`). Raises ConfigError for names that are not as many as outputs, or an
+    order that is not the file's; DataError when no take is left, ShapeError for takes that a file can't take.
     """
-    model = Path(model)
-    parent = None if parent is None else Path(parent)
-    opened = [_open(path) for path in (model, parent) if path is not None]
-    common = tuple(name for name in opened[0][1] if all(name in names for _, names in opened))
-    mapped = map_labels(takes.labels, takes.class_names, common)
-    if len(mapped) != len(takes.x):
-        raise ShapeError(f"{len(mapped)} labels for {len(takes.x)} takes; expected as many")
-    kept = mapped >= 0
-    if not kept.any():
-        raise DataError(f"{model}: knows none of the classes of these takes: {', '.join(takes.class_names[:8])}")
+    opened = [_open(Path(model), takes, class_names, own=class_names is None)]
+    opened += [] if parent is None else [_open(Path(parent), takes, class_names)]
+    common = tuple(name for name in opened[0][1] if all(name in names for _, names, _ in opened))
+    if len(np.asarray(takes.labels)) != len(takes.x):
+        raise ShapeError(f"{len(np.asarray(takes.labels))} labels for {len(takes.x)} takes; expected as many")
+    kept, mapped, excluded = known_takes(takes.labels, takes.class_names, common)
     x, true = takes.x[kept], np.array(common)[mapped[kept]]
-    answers = [_Answers(predictor, predict_batches(predictor, x), names) for predictor, names in opened]
-    right = [answer.labels == true for answer in answers]
+    answers = [_Answers(predictor, predict_batches(predictor, x), names, named) for predictor, names, named in opened]
+    right, seen = [answer.labels == true for answer in answers], takes.roles.among(kept)
+    notes = [note for answer in answers for note in _order_notes(answer, true)]
+    notes.append(seen.note(len(x)))
     return Accuracy(
         accuracy=float(right[0].mean()),
         takes=len(x),
@@ -206,17 +162,46 @@ def score_accuracy(model: StrPath, takes: LabelledTakes, parent: StrPath | None 
         outcomes="".join("1" if one else "0" for one in right[0]),
         takes_sha256=_digest(x, true),
         excluded=int((~kept).sum()),
-        excluded_classes=_excluded(takes, common),
+        excluded_classes=excluded,
         parent=_compare(answers, right, common) if parent is not None else None,
         takes_cut=takes.takes_cut,
+        seen=seen,
+        notes=tuple(note for note in notes if note is not None),
     )
 
 
-def _open(path: Path) -> tuple[Predictor, tuple[str, ...]]:
+def _open(
+    path: Path, takes: LabelledTakes, class_names: Sequence[str] | None, own: bool = True
+) -> tuple[Predictor, tuple[str, ...], bool]:
+    """The open file, the names of its outputs, and whether somebody says them. own: whether its own names win."""
     predictor = open_predictor(path)
-    if predictor.info.metadata is None:
-        raise ModelFileError(f"{path}: holds no class names, so its answers can't be compared with labels by name")
-    return predictor, predictor.info.metadata.class_names
+    metadata = predictor.info.metadata
+    if metadata is not None and own:
+        return predictor, metadata.class_names, True
+    names = takes.class_names if class_names is None else tuple(class_names)
+    outputs = predictor.classes or predict_batches(predictor, takes.x[:1]).shape[1]
+    if len(names) != outputs:
+        raise ConfigError(
+            f"{path}: {outputs} outputs for {len(names)} {'classes of the takes' if class_names is None else 'names'};"
+            " say the class of each, first to last, with --class-names NAME,NAME,..."
+        )
+    return predictor, names, class_names is not None
+
+
+def _order_notes(answer: _Answers, true: NDArray[np.str_]) -> list[str | None]:
+    """Of a file that names no classes: that they are assumed. Of any: that another order fits clearly better.
+
+    Raises ConfigError where classes were assumed and the answers speak against it.
+    """
+    index, path = {name: k for k, name in enumerate(answer.names)}, answer.predictor.info.path
+    labels = np.array([index[name] for name in true.tolist()], dtype=np.int64)
+    check = check_order(answer.logits.argmax(axis=1), labels, len(answer.names))
+    wrong = complaint(check, answer.names, answer.named)
+    if wrong is not None and not answer.named:
+        raise ConfigError(f"{path}: {wrong}")
+    if answer.named:
+        return [f"{path}: {wrong}" if check.verdict == "other order" else None]
+    return [f"{path} holds no class names: its outputs are taken in the data's order of classes", doubt(check)]
 
 
 def _compare(answers: list[_Answers], right: list[NDArray[np.bool_]], common: tuple[str, ...]) -> Parent:
@@ -236,11 +221,6 @@ def _compare(answers: list[_Answers], right: list[NDArray[np.bool_]], common: tu
 
 def _columns(answers: _Answers, common: tuple[str, ...]) -> F32:
     return answers.logits[:, [answers.names.index(name) for name in common]]
-
-
-def _excluded(takes: LabelledTakes, common: tuple[str, ...]) -> tuple[str, ...]:
-    present = np.unique(np.asarray(takes.labels))
-    return tuple(name for k, name in enumerate(takes.class_names) if name not in common and k in present)
 
 
 def _digest(x: F32, true: NDArray[np.str_]) -> str:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifacts import parse_json
-from edgekit.bench.accuracy import Flips
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
 from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
+from edgekit.evaluate import Flips
 from edgekit.measure import percentile
 from edgekit.reading import FileKind, StrPath, parsing, read_text
 

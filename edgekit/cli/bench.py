@@ -36,6 +36,7 @@ from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, sh
     ),
     o.COLUMNS,
     o.SPLIT.saying("Whether --part test is other days or other people [session]."),
+    o.CLASS_NAMES,
     o.DRY_RUN,
     o.JSON,
     o.QUIET,
@@ -60,6 +61,7 @@ def bench(
     rate: float | None,
     duration: float | None,
     sweep: bool,
+    class_names: str | None,
     evidence: str | None,
     shapes: tuple[str, ...],
     values: tuple[str, ...],
@@ -79,7 +81,7 @@ def bench(
       edgekit bench model.int8.onnx --data my-signs.npz --part test --parent model.onnx
       edgekit bench model.int8.onnx --baseline main.json --max-regression 10% --junit bench.xml
     """
-    from edgekit.pipeline import bench_model, check_reports, plan_bench, write_reports
+    from edgekit.pipeline import bench_model, check_reports, parse_class_names, plan_bench, write_reports
     from edgekit.report import bench_text
 
     said = {
@@ -94,7 +96,7 @@ def bench(
         "shapes": dict(parse_shape(text) for text in shapes) or None,
         "values": dict(parse_value(text) for text in values) or None,
     }
-    allowed = parse_regression(baseline, max_regression)
+    allowed, names = parse_regression(baseline, max_regression), parse_class_names(class_names)
     check_reports(junit, markdown)
     labelled = any(given is not None for given in (common.data, part, parent))
     with workspace(common, flags(bench=said), read_only=True) as opened:
@@ -120,6 +122,7 @@ def bench(
             labelled=labelled,
             baseline=baseline,
             max_regression=allowed,
+            class_names=names,
         )
     write_reports(result, junit, markdown)
     emit(common.as_json, result.to_dict(), lambda: bench_text(result))

@@ -79,12 +79,13 @@ def workspace(
     said: Mapping[str, Any] | None = None,
     teacher: str | None = None,
     student: str | None = None,
+    class_names: str | None = None,
     read_only: bool = False,
 ) -> Iterator[Any]:
     """The open work directory of a command: an `edgekit.pipeline.Workspace`. read_only: nothing is written there."""
     from edgekit.cli.progress import Console
     from edgekit.config import merge
-    from edgekit.pipeline import Options, naming_source, open_workspace, said_options
+    from edgekit.pipeline import Options, naming_source, open_workspace, parse_class_names, said_options
 
     flags = Options(
         data=recordings_option(common.data),
@@ -95,6 +96,7 @@ def workspace(
         devices=common.devices,
         precision=common.precision,
         teacher=teacher,
+        class_names=parse_class_names(class_names),
         student=student,
     )
     with (
@@ -141,6 +143,7 @@ def show_chain(common: Common, opened: Any, result: Any) -> int:
         return 0
     emit(common.as_json, result.to_dict(), lambda: chain_text(result))
     if result.failure:
+        result.failure.exit_code = result.exit_code  # the bench may have come to something worse
         raise result.failure
     return int(result.exit_code)
 

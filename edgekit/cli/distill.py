@@ -9,6 +9,7 @@ from edgekit.cli.common import Common, flags, shared, show_stage, workspace
 @o.command(
     *o.CHAIN,
     o.TEACHER,
+    o.TEACHER_NAMES,
     o.STUDENT,
     o.TEMPERATURE,
     o.ALPHA,
@@ -20,6 +21,7 @@ from edgekit.cli.common import Common, flags, shared, show_stage, workspace
 def distill(
     common: Common,
     teacher: str | None,
+    class_names: str | None,
     student: str | None,
     temperature: float | None,
     alpha: float | None,
@@ -35,6 +37,6 @@ def distill(
 
     training = {"training": {"epochs": epochs}} if epochs else {}
     said = flags(distill={"temperature": temperature, "alpha": alpha, **training})
-    with workspace(common, said, teacher=teacher, student=student) as opened:
+    with workspace(common, said, teacher, student, class_names) as opened:
         record = run_distill(opened)
     show_stage(common, opened, "distilled", record)

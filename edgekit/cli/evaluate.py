@@ -19,23 +19,26 @@ from edgekit.cli.common import Common, emit, shared, workspace
     o.DATA,
     o.COLUMNS,
     o.SPLIT,
+    o.CLASS_NAMES,
     o.JSON,
     o.PICTURE,
 )
 @click.argument("model", required=False, type=o.PATH)
 @shared
-def evaluate(common: Common, model: Path | None, part: str, picture: Path | None) -> None:
+def evaluate(common: Common, model: Path | None, part: str, picture: Path | None, class_names: str | None) -> None:
     """Accuracy of an ONNX file on labelled takes.
 
-    Compares by class name. Default: the work directory's INT8 file and data.
+    Compares by class name. Default: the work directory's INT8 file and data. A file that names no classes is taken in
+    the data's order of them, and refused where its answers do not bear that out.
 
     \b
     Example:
       edgekit evaluate model.int8.onnx --data my-signs.npz --part all --picture confusion.png
     """
-    from edgekit.pipeline import evaluate_file
+    from edgekit.pipeline import evaluate_file, parse_class_names
     from edgekit.report import evaluation_text
 
+    names = parse_class_names(class_names)
     with workspace(common, read_only=True) as opened:
-        evaluation = evaluate_file(opened, model, part, picture)
+        evaluation = evaluate_file(opened, model, part, picture, names)
     emit(common.as_json, evaluation.to_dict(), lambda: evaluation_text(evaluation.to_dict()))

@@ -129,6 +129,15 @@ PRETRAIN = _job(
     help="Start models from weights trained on synthetic hands [none].",
 )
 TEACHER = _job("--teacher", help="Variant, trained first when missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
+CLASS_NAMES = _job(
+    "--class-names",
+    metavar="NAME,NAME,...|FILE",
+    help="Classes of MODEL's outputs, first to last; a file has one a line, or a JSON list [its own].",
+)
+TEACHER_NAMES = CLASS_NAMES.saying(
+    "Classes of the outputs of a teacher that edgekit did not train, first to last; a file has one a line, or a JSON"
+    " list [its own, else the data's]."
+)
 STUDENT = _job("--student", help="Variant of the student [edge].")
 FORCE = _job("--force", is_flag=True, help="Make again what is up to date, replace what was made otherwise.")
 DRY_RUN = _job("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
@@ -243,7 +252,10 @@ MAX_REGRESSION = _own(
     help="By how much latency, memory, size and accuracy may be worse than the baseline's: 10% or 0.1.",
 )
 MODEL = _own(
-    "--model", "-m", type=PATH, help="ONNX file that edgekit exported [model.int8.onnx in the work directory]."
+    "--model",
+    "-m",
+    type=PATH,
+    help="ONNX file; one that names no classes needs --class-names [model.int8.onnx in the work directory].",
 )
 MIN_FRAMES = _own("--min-frames", type=COUNT, help="Of a stream, before the first label [10].")
 DEFAULT = _own("--default", is_flag=True, help="What holds where nothing is said but the preset, with explanations.")

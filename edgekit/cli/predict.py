@@ -16,12 +16,18 @@ from edgekit.cli.terminal import say
 @o.command(
     o.MODEL,
     o.MIN_FRAMES,
+    o.CLASS_NAMES,
     o.WORKDIR.saying("Where the model is, when none is named."),
     o.JSON.saying("Result as JSON on stdout; of a stream always."),
 )
 @click.argument("recordings", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 def predict(
-    recordings: tuple[Path, ...], model: Path | None, workdir: Path, min_frames: int | None, as_json: bool
+    recordings: tuple[Path, ...],
+    model: Path | None,
+    workdir: Path,
+    min_frames: int | None,
+    class_names: str | None,
+    as_json: bool,
 ) -> None:
     """Labels for takes, or for a stream of frames.
 
@@ -33,27 +39,27 @@ def predict(
       edgekit predict my-take.npy
       camera-program | edgekit predict -m model.int8.onnx
     """
-    from edgekit.pipeline import find_model, predict_takes
+    from edgekit.pipeline import find_model, parse_class_names, predict_takes
     from edgekit.report import predictions_text
 
     if model is not None:
         refuse_given({"workdir"}, "--model names the file")
-    model = find_model(workdir, model)
+    model, names = find_model(workdir, model), parse_class_names(class_names)
     if recordings in ((), (Path("-"),)):
-        _follow(model, min_frames)
+        _follow(model, min_frames, names)
         return
     refuse_given({"min_frames"}, "--min-frames goes with a stream")
-    found = [prediction.to_dict() for path in recordings for prediction in predict_takes(model, path)]
+    found = [prediction.to_dict() for path in recordings for prediction in predict_takes(model, path, names)]
     emit(as_json, {"schema_version": 1, "predictions": found}, lambda: predictions_text(found))
 
 
-def _follow(model: Path, min_frames: int | None) -> None:
+def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None) -> None:
     """A line of JSON a frame, until the frames end or nobody reads the answers."""
     from edgekit.artifacts import json_text
     from edgekit.pipeline import MIN_FRAMES, predict_frames
 
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-    for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES):
+    for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES, names):
         if not say(json_text(answer)):
             return

@@ -12,6 +12,8 @@ from edgekit.cli.common import Common, flags, shared, show_stage, workspace
     o.SCOPE,
     o.RAMP,
     *o.CHAIN,
+    o.TEACHER,
+    o.TEACHER_NAMES,
     o.EPOCHS.saying("Of recovery under the teacher."),
     *o.HARDWARE,
     *o.TOLD,
@@ -24,6 +26,8 @@ def prune(
     scope: str | None,
     ramp: float | None,
     epochs: int | None,
+    teacher: str | None,
+    class_names: str | None,
 ) -> None:
     """Remove half of the student's parameters.
 
@@ -38,6 +42,6 @@ def prune(
 
     recovery = {"recovery": {"training": {"epochs": epochs}}} if epochs else {}
     said = flags(prune={"sparsity": sparsity, "method": method, "scope": scope, "ramp": ramp, **recovery})
-    with workspace(common, said) as opened:
+    with workspace(common, said, teacher, class_names=class_names) as opened:
         record = run_prune(opened)
     show_stage(common, opened, "pruned", record)

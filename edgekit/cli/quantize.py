@@ -13,13 +13,20 @@ from edgekit.cli.common import Common, emit, flags, refuse_given, shared, show_c
 
 #: What has no say where a file is named: it is neither in a work directory, nor trained.
 OF_THE_JOB = {"workdir", "preset", "seed", "data", "split", "pretrain", "force", "threads", "device", "devices",
-              "precision", "verbose"}  # fmt: skip
+              "precision", "verbose", "teacher", "class_names"}  # fmt: skip
 
 
-@o.command(o.SCHEME, *o.CHAIN, *o.HARDWARE, *o.TOLD, o.OUTPUT)
+@o.command(o.SCHEME, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, *o.HARDWARE, *o.TOLD, o.OUTPUT)
 @click.argument("model", required=False, type=o.PATH)
 @shared
-def quantize(common: Common, model: Path | None, output: Path | None, scheme: str | None) -> int:
+def quantize(
+    common: Common,
+    model: Path | None,
+    output: Path | None,
+    scheme: str | None,
+    teacher: str | None,
+    class_names: str | None,
+) -> int:
     """Export the pruned student to ONNX and INT8.
 
     Prunes first when that is missing. Without MODEL the files are model.onnx and model.int8.onnx in the work
@@ -39,7 +46,7 @@ def quantize(common: Common, model: Path | None, output: Path | None, scheme: st
         _quantize_file(common, model, output, said)
         return 0
     refuse_given({"output"}, "--output goes with MODEL; without one the files are in the work directory")
-    with workspace(common, said) as opened:
+    with workspace(common, said, teacher, class_names=class_names) as opened:
         result = run_quantize(opened)
     return show_chain(common, opened, result)
 

@@ -6,9 +6,9 @@ from edgekit.cli import options as o
 from edgekit.cli.common import Common, shared, show_chain, workspace
 
 
-@o.command(o.PROFILE, *o.CHAIN, o.TEACHER, o.STUDENT, *o.HARDWARE, *o.TOLD)
+@o.command(o.PROFILE, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, o.STUDENT, *o.HARDWARE, *o.TOLD)
 @shared
-def run(common: Common, teacher: str | None, student: str | None, profile: str) -> int:
+def run(common: Common, teacher: str | None, class_names: str | None, student: str | None, profile: str) -> int:
     """The whole job: train, distill, prune, quantize, score, bench.
 
     \b
@@ -17,6 +17,6 @@ def run(common: Common, teacher: str | None, student: str | None, profile: str) 
     """
     from edgekit.pipeline import run_chain
 
-    with workspace(common, teacher=teacher, student=student) as opened:
+    with workspace(common, None, teacher, student, class_names) as opened:
         result = run_chain(opened, profile)
     return show_chain(common, opened, result)

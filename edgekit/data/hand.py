@@ -72,7 +72,8 @@ def as_hands(x: NDArray[Any]) -> NDArray[Any]:
     if not hands:
         raise DataError(
             f"{features} features are no landmarks ({HAND_FEATURES}: one hand, {2 * HAND_FEATURES}: two); "
-            "use preprocessing=standard"
+            "use preprocessing=standard (a setting of `data`; from Python kind 'standard', as choose_kind('auto', ...)"
+            " finds)"
         )
     return x.reshape(takes, time, hands, LANDMARKS, 3)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +44,8 @@ def export_onnx(
     standardisation: Standardisation = "explicit",
     parents: tuple[str, ...] = (),
     trained_on: str = "",
+    data_sha256: str = "",
+    split: str = "",
 ) -> ExportResult:
     """Write `model` as ONNX (opset 17, IR 9): `landmarks` float32 (batch, sequence_length, features), as
     recorded, to `logits` float32 (batch, classes).
@@ -52,15 +54,20 @@ def export_onnx(
     the model was trained on. standardisation: "explicit" keeps zero mean and unit
     variance as two nodes, "fold" puts them into the first layer's weights (two nodes less; columns of one
     weight row then differ in size, which costs int8 accuracy). parents: SHA-256 of the files that the model
-    came from. trained_on: the data, for people. Raises InputError for a model of another kind or with NaN in it,
-    ConfigError when class_names do not match, or no length is known.
+    came from. trained_on, data_sha256, split: see `ModelMetadata`. Raises InputError for a model of another kind or
+    with NaN in it, ConfigError when class_names do not match, or no length is known.
     """
     expected = "edgekit's own RecurrentClassifier; torch.onnx.export exports other modules"
     require_kind(model, RecurrentClassifier, "export_onnx: model", expected)
     require_kind(path, (str, os.PathLike, type(None)), "export_onnx: path", "a path, or None")
     require_finite(model, "export_onnx: model")
     frames = _known_length(model, sequence_length)
-    metadata = _describe(model, class_names, frames, parents, trained_on)
+    metadata = replace(
+        _describe(model, class_names, frames, parents),
+        trained_on=trained_on,
+        data_sha256=data_sha256,
+        split=split,
+    )
     graph = GraphBuilder()
     _add_model(graph, model, frames, standardisation)
     proto = graph.model(
@@ -108,7 +115,6 @@ def _describe(
     class_names: Sequence[str],
     sequence_length: int,
     parents: tuple[str, ...],
-    trained_on: str,
 ) -> ModelMetadata:
     shape = model.architecture
     if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
@@ -128,7 +134,6 @@ def _describe(
         version=__version__,
         parameters=shape.parameters,
         macs=shape.macs(sequence_length),
-        trained_on=trained_on,
     )
 
 

@@ -6,6 +6,8 @@ stage needs it, so bench, evaluate and predict work without.
 
 from edgekit.pipeline.bench_plan import plan_bench
 from edgekit.pipeline.benches import bench_model, check_reports, compare_models, write_reports
+from edgekit.pipeline.class_names import parse_class_names
+from edgekit.pipeline.evaluation import evaluate_file
 from edgekit.pipeline.files import find_model
 from edgekit.pipeline.jobs import (
     ChainResult,
@@ -24,7 +26,6 @@ from edgekit.pipeline.tuning import TuneResult, run_tune
 from edgekit.pipeline.use import (
     MIN_FRAMES,
     describe_environment,
-    evaluate_file,
     int8_path,
     predict_frames,
     predict_labels,
@@ -55,6 +56,7 @@ __all__ = [
     "int8_path",
     "naming_source",
     "open_workspace",
+    "parse_class_names",
     "plan_bench",
     "predict_frames",
     "predict_labels",

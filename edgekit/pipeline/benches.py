@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from edgekit.artifacts import sha256_file, write_bytes, write_text
 from edgekit.data import DataConfig, Recordings, fit_length
-from edgekit.errors import DataError, InputError, ModelFileError, ShapeError
+from edgekit.errors import ConfigError, DataError, InputError, ModelFileError, ShapeError
+from edgekit.pipeline.class_names import match_class_names
 from edgekit.pipeline.dataset import data_digest, read_recordings
 from edgekit.pipeline.files import FP32_NAME, check_metadata, find_model, part_of
+from edgekit.pipeline.reading import frames_for, read_as, roles_of
 from edgekit.pipeline.workspace import Workspace
 from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
@@ -35,6 +37,7 @@ def bench_model(
     labelled: bool = False,
     baseline: StrPath | None = None,
     max_regression: float = 0.0,
+    class_names: Sequence[str] | None = None,
 ) -> BenchResult:
     """Measure a file on this host and hold it against a profile.
 
@@ -46,10 +49,12 @@ def bench_model(
     or "all"; the test part is never used unless it is named. parent: default the work directory's fp32 file for its
     INT8 file, else none. Where the data is not here, what `quantize` found on validation takes counts.
 
-    baseline: the JSON of an earlier bench, whose figures may be worse by `max_regression` now, a ratio.
+    baseline: the JSON of an earlier bench, whose figures may be worse by `max_regression` now, a ratio. class_names: of
+    the file's outputs, and of the parent's where it names none; without them a file that names none is taken in the
+    data's order of classes.
 
-    Raises ModelFileError for takes named for a file without class names, ShapeError for takes that don't fit it,
-    InputError for a baseline that can't be compared with.
+    Raises ConfigError where its answers do not bear that out, or class_names don't fit, ShapeError for takes that don't
+    fit the file, InputError for a baseline that can't be compared with.
     """
     model = None if model is None else Path(model)
     parent = None if parent is None else Path(parent)
@@ -59,12 +64,14 @@ def bench_model(
     earlier = None if baseline is None else read_baseline(baseline)
     path = find_model(workspace.path, model)
     config = workspace.settings.section("bench", BenchConfig)
-    found = _named_takes(workspace, path) if labelled else _bench_takes(workspace, path)
+    if class_names is not None and not labelled:
+        raise ConfigError("--class-names: names are for labelled takes; give --data, --part or --parent with them")
+    found = _named_takes(workspace, path, class_names) if labelled else _bench_takes(workspace, path)
     accuracy = None
     if labelled or model is None:
         fp32 = workspace.path / FP32_NAME
         chosen = parent or (fp32 if model is None and fp32.exists() else None)
-        accuracy = _accuracy(workspace, path, found, chosen, part or "validation")
+        accuracy = _accuracy(workspace, path, found, chosen, part or "validation", class_names)
     result = bench_onnx(path, profile, config, takes=_fit(found), accuracy=accuracy)
     return result if earlier is None else hold_against(result, earlier, max_regression)
 
@@ -118,65 +125,76 @@ def _bench_takes(workspace: Workspace, *paths: Path) -> Found | None:
     return (recordings, wanted[0]) if recordings.features == wanted[1] else None
 
 
-def _named_takes(workspace: Workspace, path: Path) -> Found:
+def _named_takes(workspace: Workspace, path: Path, class_names: Sequence[str] | None) -> Found:
     """The recordings that the user named; what does not fit is an error."""
-    wanted = _take_size((path,))
-    if wanted is None:
-        raise ModelFileError(f"{path}: holds no class names; takes can only be used with files that edgekit exported")
+    info = inspect_model(path)
+    if len(info.inputs) != 1:
+        raise ModelFileError(f"{path}: {len(info.inputs)} inputs; labelled takes are for files of one")
+    reading = read_as(path, info.metadata, info.inputs[0].shape or (), None, class_names)
     recordings = read_recordings(workspace.options.recordings, workspace.settings)
-    if recordings.features != wanted[1]:
-        raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {wanted[1]}")
-    return recordings, wanted[0]
+    if reading.features not in (None, recordings.features):
+        raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {reading.features}")
+    if reading.origin == "said":
+        match_class_names(class_names or (), recordings.class_names)
+    return recordings, frames_for(reading, recordings, workspace.settings)
 
 
 def _fit(found: Found | None) -> NDArray[np.float32] | None:
     return None if found is None else fit_length(found[0].sequences, found[0].lengths, found[1])
 
 
-def _accuracy(workspace: Workspace, path: Path, found: Found | None, parent: Path | None, part: str) -> Accuracy | None:
+def _accuracy(
+    workspace: Workspace,
+    path: Path,
+    found: Found | None,
+    parent: Path | None,
+    part: str,
+    class_names: Sequence[str] | None,
+) -> Accuracy | None:
     from edgekit.bench import LabelledTakes, score_accuracy
 
     if found is None:
         return _recorded_accuracy(workspace, path)
     (recordings, frames), settings = found, workspace.settings
     config = settings.section("data", DataConfig)
+    digest = data_digest(workspace.options.recordings, settings)
     try:
-        found_part = part_of(recordings, config, part, data_digest(workspace.options.recordings, settings), frames)
+        chosen = part_of(recordings, config, part, digest, frames)
     except DataError as error:
         raise DataError(f"{error}; to measure on all takes as they are: --part all") from None
     takes = LabelledTakes(
-        x=found_part.x,
-        labels=found_part.labels,
+        x=chosen.x,
+        labels=chosen.labels,
         class_names=recordings.class_names,
         source=recordings.source,
         part=part,
         synthetic=recordings.synthetic,
-        takes_cut=found_part.takes_cut,
+        takes_cut=chosen.takes_cut,
+        roles=roles_of(inspect_model(path).metadata, recordings, digest, chosen.index),
     )
-    return score_accuracy(path, takes, parent)
+    return score_accuracy(path, takes, parent, class_names)
 
 
 def _recorded_accuracy(workspace: Workspace, path: Path) -> Accuracy | None:
-    """What `quantize` found, if it was on this very file. It kept how many labels changed, not which were right before:
-    as many flips as there can have been."""
+    """What `quantize` found, if it was on this very file."""
     from edgekit.bench import Accuracy, Flips, Parent
 
     record = workspace.record("quantize")
     if record is None or record.outputs.get(path.name) != sha256_file(path):
         return None
-    loss = record.metrics["int8"]
-    difference = round(loss["accuracy_drop"] * loss["takes"])
-    flips = loss["changed"] - (loss["changed"] - difference) % 2
+    loss = record.metrics.get("int8", {})
+    if not {"lost", "gained"} <= set(loss):  # made by an older edgekit
+        return None
     return Accuracy(
         accuracy=loss["int8_accuracy"],
         takes=loss["takes"],
         part="validation",
-        source=f"the data of {workspace.path}, which is not here; flips are at most those shown",
+        source=f"the data of {workspace.path}, which is not here",
         parent=Parent(
             path=str(workspace.path / FP32_NAME),
             sha256=record.outputs.get(FP32_NAME),
             accuracy=loss["fp32_accuracy"],
-            flips=Flips(loss["takes"], (flips + difference) // 2, (flips - difference) // 2),
+            flips=Flips(loss["takes"], loss["lost"], loss["gained"]),
             max_abs_difference=loss["max_abs_difference"],
             mean_abs_difference=loss["mean_abs_difference"],
             labels_changed=loss["changed"],

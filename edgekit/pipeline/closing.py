@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.device import Work, model_work
+from edgekit.evaluate import Retention, accuracy_interval
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
 from edgekit.pipeline.gates import logits_of
@@ -29,17 +30,24 @@ TIME_LIMIT_S = 30.0
 class ModelScore:
     """One row.
 
-    accuracy: ratio of right answers on `takes` test takes. accuracy_seen: the same without the takes whose class its
-    signer did not record in training; None where there are no such takes. parameters, zeros, macs: of the model; zeros
-    are parameters that are exactly 0, macs those of batch 1. size_bytes, gzip_bytes: of the ONNX file, as it is and
-    compressed. latency_p50_s: of one take on this host, through ONNX Runtime, one thread, in turn with the other files,
-    in the best of four processes. None: not known, as of a teacher that is no ONNX file.
+    accuracy: ratio of right answers on `takes` test takes, with its 95 % interval. retention: accuracy as a share of
+    the teacher's, with the 95 % interval of the paired answers; None where the teacher has none right. accuracy_seen:
+    accuracy without the takes whose class its signer did not record in training; None where there are no such takes.
+    parameters, zeros, macs: of the model; zeros are parameters that are exactly 0, macs those of batch 1. size_bytes,
+    gzip_bytes: of the ONNX file, as it is and compressed. latency_p50_s: of one take on this host, through ONNX
+    Runtime, one thread, in turn with the other files, in the best of four processes. None: not known, as of a teacher
+    that is no ONNX file.
     """
 
     name: str
     form: str
     accuracy: float
+    accuracy_low: float
+    accuracy_high: float
     takes: int
+    retention: float | None
+    retention_low: float | None
+    retention_high: float | None
     accuracy_seen: float | None
     takes_seen: int
     parameters: int
@@ -78,7 +86,8 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     seen = ~np.isin(data.split.test, data.split.unseen)
     candidates = [_teacher(stages, x), _trained(stages, "student", STUDENT, x), *_device_files(stages, x)]
     latencies_s = median_latencies_s(list(dict.fromkeys(c.file for c in candidates if c.file is not None)), x)
-    return tuple(_score(c, c.logits.argmax(axis=1) == labels, seen, latencies_s) for c in candidates)
+    right = [candidate.logits.argmax(axis=1) == labels for candidate in candidates]
+    return tuple(_score(c, own, right[0], seen, latencies_s) for c, own in zip(candidates, right, strict=True))
 
 
 def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[dict[str, str], ...]:
@@ -134,15 +143,28 @@ def _candidate(
 
 
 def _score(
-    candidate: _Candidate, right: NDArray[np.bool_], seen: NDArray[np.bool_], latencies_s: Mapping[Path, float]
+    candidate: _Candidate,
+    right: NDArray[np.bool_],
+    teachers: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
+    latencies_s: Mapping[Path, float],
 ) -> ModelScore:
+    """right, teachers: which takes it and the teacher answer right."""
     file = candidate.file
     content = file.read_bytes() if file else None
+    low, high = accuracy_interval(int(right.sum()), len(right))
+    kept = retention_of(right, teachers)
+    kept_low, kept_high = kept.interval() or (None, None)
     return ModelScore(
         name=candidate.name,
         form=candidate.form,
         accuracy=float(right.mean()),
+        accuracy_low=low,
+        accuracy_high=high,
         takes=len(right),
+        retention=kept.ratio,
+        retention_low=kept_low,
+        retention_high=kept_high,
         accuracy_seen=float(right[seen].mean()) if 0 < seen.sum() < len(seen) else None,
         takes_seen=int(seen.sum()),
         parameters=candidate.parameters,
@@ -152,6 +174,12 @@ def _score(
         gzip_bytes=None if content is None else len(gzip.compress(content)),
         latency_p50_s=latencies_s[file] if file else None,
     )
+
+
+def retention_of(right: NDArray[np.bool_], teachers: NDArray[np.bool_]) -> Retention:
+    """Of two models' answers to the same takes."""
+    both, lost, gained = right & teachers, teachers & ~right, right & ~teachers
+    return Retention(len(right), int(both.sum()), int(lost.sum()), int(gained.sum()))
 
 
 def median_latencies_s(files: Sequence[Path], x: NDArray[np.float32]) -> dict[Path, float]:

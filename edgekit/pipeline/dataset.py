@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import fingerprint, sha256_file
+from edgekit.artifacts import fingerprint, json_text, sha256_file
 from edgekit.data import (
     DataConfig,
     Normalisation,
@@ -35,7 +35,8 @@ class Dataset:
     """Takes of one length with their split.
 
     x: float32 (takes, time, features), raw landmarks; labels: int64 (takes,). digest: of the recordings, not of the
-    settings that split them. used: frames of each take up to its last one with a hand (takes,).
+    settings that split them. used: frames of each take up to its last one with a hand (takes,). split_settings: what
+    decides the split, as JSON.
     """
 
     x: NDArray[np.float32]
@@ -45,6 +46,7 @@ class Dataset:
     normalisation: Normalisation
     digest: str
     used: NDArray[np.int64]
+    split_settings: str = ""
 
     @property
     def sequence_length(self) -> int:
@@ -127,4 +129,5 @@ def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> 
     kind = choose_kind(config.preprocessing, recordings.features)
     normalisation = fit_normalisation(x[split.train], kind, config.displacement)
     used = used_frames(recordings.sequences, recordings.lengths)
-    return Dataset(x, recordings.labels, recordings, split, normalisation, digest, used)
+    settings = json_text(config.model_dump(mode="json", include={"split", "test_sessions", "test_signers"}))
+    return Dataset(x, recordings.labels, recordings, split, normalisation, digest, used, settings)

@@ -32,13 +32,15 @@ def find_model(workdir: StrPath, given: StrPath | None) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Takes as a model reads them: x float32 (takes, time, features), labels int64 (takes,).
+    """Takes as a model reads them: x float32 (takes, time, features), labels int64 (takes,), index int64 (takes,) in
+    the recordings.
 
     takes_cut: how many of them are longer, and lost frames with a hand.
     """
 
     x: NDArray[np.float32]
     labels: NDArray[np.int64]
+    index: NDArray[np.int64]
     takes_cut: int
 
 
@@ -46,20 +48,20 @@ def part_of(recordings: Recordings, config: DataConfig, part: str, digest: str, 
     """The "train", "validation", "test" or "all" takes, `frames` of each. config: how they are split."""
     cut = used_frames(recordings.sequences, recordings.lengths) > frames
     if part == "all":
-        x = fit_length(recordings.sequences, recordings.lengths, frames)
-        return Part(x, recordings.labels, int(cut.sum()))
-    dataset = prepare_dataset(recordings, config.model_copy(update={"sequence_length": frames}), digest)
-    index = {"train": dataset.split.train, "validation": dataset.split.validation, "test": dataset.split.test}[part]
-    return Part(*dataset.part(index), int(cut[index].sum()))
+        x, index = fit_length(recordings.sequences, recordings.lengths, frames), np.arange(recordings.takes)
+    else:
+        dataset = prepare_dataset(recordings, config.model_copy(update={"sequence_length": frames}), digest)
+        split = dataset.split
+        index = {"train": split.train, "validation": split.validation, "test": split.test}[part]
+        x = dataset.x[index]
+    return Part(x, recordings.labels[index], index, int(cut[index].sum()))
 
 
 def metadata_of(predictor: Predictor) -> ModelMetadata:
     """Of a file that edgekit exported. Raises ModelFileError for another one."""
     metadata = predictor.info.metadata
     if metadata is None:
-        raise ModelFileError(
-            f"{predictor.info.path}: holds no class names; only files that edgekit exported can be used here"
-        )
+        raise ModelFileError(f"{predictor.info.path}: holds no class names; say them with --class-names NAME,NAME,...")
     check_metadata(predictor.info.path, metadata, predictor.input_shape)
     return metadata
 

@@ -159,6 +159,8 @@ def export_model(
         standardisation=standardisation,
         parents=(sha256_file(weights),),
         trained_on=dataset.name_for_people(),
+        data_sha256=dataset.digest,
+        split=dataset.split_settings,
     )
     return target
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifacts import write_json, write_text
 from edgekit.config import Tree
-from edgekit.errors import ConfigError, EdgekitError, GateError, worst
+from edgekit.errors import ConfigError, EdgekitError, GateError, WeakEvidenceError, worst
 from edgekit.pipeline.benches import bench_model
-from edgekit.pipeline.options import Options
+from edgekit.pipeline.evaluation import Evaluation, evaluate_file
+from edgekit.pipeline.options import Options, is_foreign
 from edgekit.pipeline.pretrain_settings import PretrainConfig, refuse_pretraining
 from edgekit.pipeline.settings import Settings, needs_extra
-from edgekit.pipeline.use import Evaluation, describe_environment, evaluate_file
+from edgekit.pipeline.use import describe_environment
 from edgekit.pipeline.workspace import Record, Workspace
 from edgekit.profiles import load_profile
 from edgekit.report import can_draw, chain_markdown
@@ -30,8 +31,9 @@ class ChainResult:
     """What `run` or `quantize` leaves.
 
     stages: the finished ones in order. settings: every resolved one. environment: this machine and its software.
-    evaluation: of the INT8 file on the test takes. failure: of a gate, raised by the caller after everything has been
-    shown. generalisation: findings of models that are good on validation takes and poor on test takes.
+    evaluation: of the INT8 file on the test takes. failure: of a gate, or that it can't tell, raised by the caller
+    after everything has been shown. generalisation: findings of models that are good on validation takes and poor on
+    test takes.
     """
 
     data: dict[str, Any]
@@ -63,11 +65,25 @@ class ChainResult:
         codes = [self.failure.exit_code if self.failure else 0, self.bench.exit_code if self.bench else 0]
         return worst(codes)
 
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """Whether the INT8 file fits, what that was judged by, and how accurate it is, which is no part of fitting."""
+        teacher, int8 = self.scores[0], self.scores[-1]
+        names = ("accuracy", "accuracy_low", "accuracy_high", "takes", "retention", "retention_low", "retention_high")
+        return {
+            "fits": self.bench.verdict if self.bench else None,
+            "judged": list(dict.fromkeys(row.constraint for row in self.bench.rows)) if self.bench else [],
+            **{name: getattr(int8, name) for name in names},
+            "teacher_accuracy": teacher.accuracy,
+            "synthetic": self.data["synthetic"],
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
             "schema_version": 1,
             "exit_code": self.exit_code,
+            "verdict": self.verdict,
             "data": self.data,
             "models": [score.to_dict() for score in self.scores],
             "quantization": self.quantization,
@@ -96,7 +112,6 @@ def run_train(workspace: Workspace, name: str | None = None) -> Record | None:
     with needs_extra("train"):
         from edgekit.model import VARIANTS
         from edgekit.pipeline.stages import train_stage_name
-        from edgekit.teacher import is_foreign
     name = name or workspace.settings.teacher
     if is_foreign(name):
         known = ", ".join(VARIANTS)
@@ -154,7 +169,7 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
     failure = None
     try:
         check_gates(stages.gates, record.metrics)
-    except GateError as error:
+    except (GateError, WeakEvidenceError) as error:
         failure = error
     workspace.watcher.stage("score", "start", "all models on the test takes")
     scores = score_models(stages)

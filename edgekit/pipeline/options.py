@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.config import Tree, check_sections, merge, parse_assignment, read_yaml
 from edgekit.errors import ConfigError, StateError
+from edgekit.pipeline.class_names import check_class_names
 from edgekit.reading import StrPath
 
 #: Sections of a settings file to the config that each fills. Loaded by name, so that bench needs no torch.
@@ -33,7 +34,7 @@ SECTIONS: Mapping[str, str] = {
 }
 
 #: What a settings file may say beside its sections; the student's variant is `student.variant`.
-NAMES: Mapping[str, type] = {"preset": str, "seed": int, "teacher": str}
+NAMES: Mapping[str, type] = {"preset": str, "seed": int, "teacher": str, "class_names": list}
 
 #: The largest seed that every random generator takes.
 MAX_SEED = 2**32 - 1
@@ -48,7 +49,9 @@ class Options:
 
     data: recordings, an absolute path, or "synthetic" for the embedded hands (the default). settings: sections as said
     by --config, --set and flags, over the preset. threads, device, devices and precision: for training, see
-    `edgekit.train.Hardware`; device and precision may be "auto".
+    `edgekit.train.Hardware`; device and precision may be "auto". class_names: of the outputs of a teacher that edgekit
+    did not train. code: a teacher `module:function` that this very command line names, which alone may be run; never
+    stored, and nothing that was stored or stands in a file gets here.
     """
 
     data: str | None = None
@@ -59,12 +62,16 @@ class Options:
     devices: int | None = None
     precision: str | None = None
     teacher: str | None = None
+    class_names: tuple[str, ...] | None = None
     student: str | None = None
     settings: Tree = field(default_factory=dict)
+    code: str | None = None
 
     def to_dict(self) -> Tree:
-        """JSON-ready; `Options.from_dict` is the way back."""
-        return asdict(self)
+        """JSON-ready; `Options.from_dict` is the way back. `code` is not in it."""
+        tree = asdict(self)
+        del tree["code"]
+        return {**tree, "class_names": None if self.class_names is None else list(self.class_names)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: Path) -> Options:
@@ -74,7 +81,10 @@ class Options:
         try:
             options = cls(**values)
             good = all(isinstance(getattr(options, name), (kind, type(None))) for name, kind in kinds.items())
+            good = good and "code" not in values
             check_sections(options.settings, SECTIONS, str(where))
+            if options.class_names is not None:
+                options = replace(options, class_names=check_class_names(options.class_names, str(where)))
         except (TypeError, AttributeError, ConfigError):
             good = False
         if not good:
@@ -89,9 +99,22 @@ class Options:
         return None if self.data == SYNTHETIC else self.data
 
     def updated(self, newer: Options) -> Options:
-        """These options with everything that `newer` says replaced."""
-        said = {k: v for k, v in asdict(newer).items() if v is not None and k != "settings"}
-        return replace(self, **said, settings=merge(self.settings, newer.settings))
+        """These options with everything that `newer` says replaced. Another teacher takes the class names along, and
+        leave to run code is given anew by every command."""
+        said = {k: v for k, v in asdict(newer).items() if v is not None and k not in ("settings", "code")}
+        if newer.teacher not in (None, self.teacher):
+            said.setdefault("class_names", None)
+        return replace(self, **said, settings=merge(self.settings, newer.settings), code=newer.code)
+
+
+def is_foreign(teacher: str) -> bool:
+    """Whether a teacher is a file or a function, `teacher.onnx` or `module:function`, rather than a variant."""
+    return teacher.endswith(".onnx") or ":" in teacher
+
+
+def is_code(teacher: str | None) -> bool:
+    """Whether a teacher is `module:function`, whose code would be run."""
+    return teacher is not None and ":" in teacher and not teacher.endswith(".onnx")
 
 
 def absolute_teacher(teacher: str | None) -> str | None:
@@ -119,7 +142,12 @@ def said_options(
     if "variant" in tree.get("student", {}):
         names["student"] = _name("student.variant", tree["student"]["variant"])
         tree = {**tree, "student": {key: value for key, value in tree["student"].items() if key != "variant"}}
-    own = replace(flags, teacher=absolute_teacher(flags.teacher), settings=merge(tree, sections))
+    own = replace(
+        flags,
+        teacher=absolute_teacher(flags.teacher),
+        settings=merge(tree, sections),
+        code=flags.teacher if is_code(flags.teacher) else None,
+    )
     return Options(**names).updated(own)
 
 
@@ -134,6 +162,10 @@ def _read_file(path: Path) -> tuple[dict[str, Any], Tree]:
 
 def _name(where: str, value: Any) -> Any:
     """A value of NAMES as it is, a teacher's file by its absolute path. Raises ConfigError for one of another kind."""
+    if NAMES.get(where.rpartition(" ")[2], str) is list:
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: expected a list of names, got {value!r}")
+        return check_class_names(value, where)
     if NAMES.get(where.rpartition(" ")[2], str) is int:
         if type(value) is not int or not 0 <= value <= MAX_SEED:
             raise ConfigError(f"{where}: expected a whole number from 0 to {MAX_SEED}, got {value!r}")

@@ -13,7 +13,7 @@ from edgekit.artifacts import MANIFEST, read_manifest
 from edgekit.config import StageConfig, Tree, build, descriptions, merge
 from edgekit.data import AugmentConfig, DataConfig
 from edgekit.errors import ConfigError, EdgekitError, MissingExtraError, did_you_mean, missing_extra
-from edgekit.pipeline.options import SECTIONS, Options, said_options
+from edgekit.pipeline.options import SECTIONS, Options, is_foreign, said_options
 
 if TYPE_CHECKING:
     from edgekit.model import ModelConfig
@@ -62,8 +62,8 @@ WHOLE = ("type", "hidden_size", "num_layers")
 
 
 class Settings:
-    """Every stage's checked config, resolved from options. Raises ConfigError for an unknown preset, and for a dropout
-    that is said twice and differently."""
+    """Every stage's checked config, resolved from options. Raises ConfigError for an unknown preset, for a dropout that
+    is said twice and differently, and for class names of a teacher that edgekit trains."""
 
     def __init__(self, options: Options) -> None:
         self.preset = options.preset or "standard"
@@ -72,6 +72,12 @@ class Settings:
         self.seed = options.seed or 0
         self.student = options.student or "edge"
         self._said_teacher = options.teacher
+        self.class_names = options.class_names
+        if self.class_names is not None and not is_foreign(self._said_teacher or DEFAULT_TEACHER):
+            raise ConfigError(
+                "--class-names: names the outputs of a teacher that edgekit did not train, and the teacher is"
+                f" {self._said_teacher or DEFAULT_TEACHER}; give --teacher FILE.onnx or MODULE:FUNCTION with it"
+            )
         self._said = options.settings
         seeds = {name: {"seed": self.seed} for name in SEEDED}
         self._tree = merge(seeds, PRESETS[self.preset], options.settings)
@@ -85,8 +91,18 @@ class Settings:
     @cached_property
     def teacher(self) -> str:
         """As said; else the variant that the section `model` describes, or `custom`; else the default."""
-        if self._said_teacher or not self.describes_model:
-            return self._said_teacher or DEFAULT_TEACHER
+        return self._said_teacher or self._described or DEFAULT_TEACHER
+
+    @property
+    def own_teacher(self) -> str:
+        """The teacher that edgekit would train: for a foreign one, the one that `model` describes, or the default."""
+        return (self._described or DEFAULT_TEACHER) if is_foreign(self.teacher) else self.teacher
+
+    @cached_property
+    def _described(self) -> str | None:
+        """The variant that the section `model` describes, `custom` for no variant's model, None for a part of one."""
+        if not self.describes_model:
+            return None
         with needs_extra("train"):
             from edgekit.model import VARIANTS, ModelConfig
         said = build(ModelConfig, self._model, "model")  # checked, so that "128" is 128
@@ -104,10 +120,10 @@ class Settings:
         """
         with needs_extra("train"):
             from edgekit.model import ModelConfig, variant
-        if self.describes_model and name != self.teacher:
+        if self.describes_model and name != self.own_teacher:
             told = " ".join(str(self._model[key]) for key in WHOLE)
             raise ConfigError(
-                f"train {name}: the section `model` describes another one, {self.teacher} ({told}); leave out the"
+                f"train {name}: the section `model` describes another one, {self.own_teacher} ({told}); leave out the"
                 " variant, or what model says of type, hidden_size or num_layers"
             )
         base = ModelConfig() if name == CUSTOM else variant(name)
@@ -158,12 +174,12 @@ class Settings:
         MissingExtraError without the training extra."""
         with needs_extra("config"):
             from edgekit.model import variant
-            from edgekit.teacher import is_foreign
 
-        own = DEFAULT_TEACHER if is_foreign(self.teacher) else self.teacher  # a foreign one is not trained here
+        own = self.own_teacher
         if own != CUSTOM:
             variant(own)  # an unknown name is an error here, with a suggestion
         tree: Tree = {"preset": self.preset, "seed": self.seed, "teacher": self.teacher}
+        tree |= {} if self.class_names is None else {"class_names": list(self.class_names)}
         for name in SECTIONS:
             if name in ("model", "student"):
                 config: StageConfig = self.model(own) if name == "model" else self.student_model()

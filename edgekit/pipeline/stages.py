@@ -13,7 +13,7 @@ import torch
 
 from edgekit.data import AugmentConfig, DataConfig, SynthConfig, training_note
 from edgekit.distill import DistillConfig, distill_model
-from edgekit.errors import ShapeError
+from edgekit.evaluate import OrderCheck
 from edgekit.export import Standardisation, verify_parity
 from edgekit.model import (
     VARIANTS,
@@ -33,16 +33,17 @@ from edgekit.pipeline.fitting import (
 )
 from edgekit.pipeline.gates import GatesConfig, int8_loss, least_lossy_standardisation
 from edgekit.pipeline.guess import Guesses
+from edgekit.pipeline.options import is_foreign
 from edgekit.pipeline.preflight import check_hardware, check_sparsity
 from edgekit.pipeline.pretrain import pretrain_model
 from edgekit.pipeline.pretrain_settings import PretrainConfig
 from edgekit.pipeline.settings import CUSTOM
+from edgekit.pipeline.teachers import fit_text, foreign_figures, load_foreign
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import LIMITS, QuantizeConfig, check_cell, quantize_onnx
 from edgekit.report import cut_text
-from edgekit.runtime import inspect_model
-from edgekit.teacher import ForeignTeacher, is_foreign, load_teacher
+from edgekit.teacher import ForeignTeacher, check_teacher
 from edgekit.train import (
     ALONE,
     FitResult,
@@ -60,13 +61,6 @@ STUDENT, PRUNED, QUANTIZED = "distill", "prune", "quantize"
 def train_stage_name(name: str) -> str:
     """Of the stage that trains a variant."""
     return f"train {name}"
-
-
-def _frames_read(file: Path) -> int | None:
-    """The fixed time axis of an ONNX file's only input (batch, time, features); None where it has none."""
-    inputs = inspect_model(file).inputs
-    shape = inputs[0].shape if len(inputs) == 1 else None
-    return shape[1] if shape is not None and len(shape) == 3 and isinstance(shape[1], int) else None
 
 
 def alone(run: Callable[[], Outcome]) -> Callable[[], Outcome]:
@@ -164,14 +158,21 @@ class Stages:
         """The teacher that edgekit did not train, tried on training takes; None for a variant."""
         if self.teacher_stages:
             return None
-        said, x = self.settings.teacher, self.train_takes().x
-        try:
-            return load_teacher(said, x, self.dataset.class_names)
-        except ShapeError as error:
-            reads = _frames_read(Path(said)) if said.endswith(".onnx") else None
-            if reads in (None, x.shape[1]):
-                raise
-            raise ShapeError(f"{error}; --set data.sequence_length={reads} makes takes as long as it reads") from None
+        return load_foreign(self.workspace, self.train_takes().x, self.dataset.class_names)
+
+    @cached_property
+    def teacher_check(self) -> OrderCheck | None:
+        """How the answers of a teacher that edgekit did not train fit the labels of the training takes; None for a
+        variant, and where nobody wants to know. Raises ConfigError where they don't."""
+        teacher = self.foreign_teacher
+        if teacher is None or not self.gates.check_teacher:
+            return None
+        takes = self.train_takes()
+        return check_teacher(teacher, takes.x, takes.labels, self.dataset.class_names)
+
+    def check_teacher(self) -> None:
+        """Raises ConfigError for a teacher whose answers do not fit the labels, before anything learns from it."""
+        _ = self.teacher_check
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -196,6 +197,7 @@ class Stages:
                 self._teacher_inputs,
                 alone(self._distill),
                 self._guess_distill,
+                check=self.check_teacher,
             ),
             PRUNED: Stage(
                 PRUNED,
@@ -205,9 +207,16 @@ class Stages:
                 lambda: {**self._teacher_inputs(), **self._made_by(STUDENT)},
                 alone(self._prune),
                 self._guess_prune,
+                check=self.check_teacher,
             ),
             QUANTIZED: Stage(
-                QUANTIZED, 2, (PRUNED,), self._quantize_config, lambda: self._made_by(PRUNED), alone(self._quantize)
+                QUANTIZED,
+                3,
+                (PRUNED,),
+                self._quantize_config,
+                lambda: self._made_by(PRUNED),
+                alone(self._quantize),
+                trains=False,
             ),
         }
 
@@ -259,6 +268,7 @@ class Stages:
             **self._common_config(),
             **self.pretrain.described(),
             "teacher": self.settings.teacher,
+            **({} if self.settings.class_names is None else {"class_names": list(self.settings.class_names)}),
             "student": self.student_config().model_dump(mode="json"),
             "distill": deciding(self.settings.section("distill", DistillConfig)),
         }
@@ -369,11 +379,13 @@ class Stages:
             )
             return self._leave(stage, model, result, setup)
 
-    def _leave(self, stage: str, model: RecurrentClassifier, result: FitResult, setup: RunSetup) -> Outcome:
+    def _leave(
+        self, stage: str, model: RecurrentClassifier, result: FitResult, setup: RunSetup, **more: Any
+    ) -> Outcome:
         """With an ONNX file of its own, for evaluate and bench; no output of the stage, since it can be written again:
         nothing is trained anew because somebody deleted it."""
         folder = self.folder(stage)
-        outcome = leave_model(self.dataset, folder, model, result, setup)
+        outcome = leave_model(self.dataset, folder, model, result, setup, **more)
         export_model(self.dataset, model, folder / "model.safetensors", folder / "model.onnx")
         return outcome
 
@@ -387,6 +399,8 @@ class Stages:
         if foreign is None:
             return self.load(*self.teacher_stages)
         self.workspace.watcher.stage("teacher", "start", foreign.describe())
+        if self.teacher_check is not None:
+            self.workspace.watcher.stage("teacher", "note", fit_text(self.teacher_check))
         return foreign.module
 
     def folder(self, stage: str) -> Path:
@@ -413,7 +427,8 @@ class Stages:
                 seed=self.settings.seed,
                 setup=setup,
             )
-            return self._leave(STUDENT, student, result, setup)
+            more = foreign_figures(self.foreign_teacher, self.teacher_check) if self.foreign_teacher else {}
+            return self._leave(STUDENT, student, result, setup, **more)
 
     def _prune(self) -> Outcome:
         teacher, student = self.teacher_module(), self.load(STUDENT)
@@ -444,7 +459,7 @@ class Stages:
         config, takes = self.settings.section("quantize", QuantizeConfig), self.validation_takes()
         fp32, int8 = self.workspace.path / "model.onnx", self.workspace.path / "model.int8.onnx"
         chosen, trials = least_lossy_standardisation(
-            lambda path, name: self.export(PRUNED, path, name), config, self.gates, takes
+            lambda path, name: self.export(PRUNED, path, name), config, self.gates, takes, self.dataset.class_names
         )
         model = self.export(PRUNED, fp32, chosen)
         parity = verify_parity(model, fp32, takes.x, self.gates.max_parity_difference)
@@ -458,7 +473,7 @@ class Stages:
                 "tolerance": parity.tolerance,
                 "passed": parity.passed,
             },
-            "int8": int8_loss(fp32, int8, takes).to_dict(),
+            "int8": int8_loss(fp32, int8, takes, self.dataset.class_names).to_dict(),
             "quantized": quantized.to_dict(),
         }
         return Outcome((fp32, int8), metrics)

@@ -13,8 +13,10 @@ import yaml
 from edgekit.artifacts import write_text
 from edgekit.errors import ConfigError, EdgekitError, InterruptedRunError, StateError
 from edgekit.pipeline.commands import next_command
+from edgekit.pipeline.differences import differences
+from edgekit.pipeline.options import is_foreign
 from edgekit.pipeline.settings import needs_extra
-from edgekit.pipeline.workspace import Workspace, differences
+from edgekit.pipeline.workspace import Workspace
 from edgekit.report import duration, trial_line
 
 if TYPE_CHECKING:
@@ -82,7 +84,6 @@ def run_tune(
     """
     with needs_extra("tune"):
         from edgekit.pipeline.stages import Stages, train_stage_name
-        from edgekit.teacher import is_foreign
         from edgekit.train.tuning import TuneConfig
         from edgekit.train.tuning.board import study_key
     name = name or workspace.settings.teacher

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,77 +14,24 @@ from numpy.typing import NDArray
 
 from edgekit.artifacts import parse_json
 from edgekit.config import Tree
-from edgekit.data import DataConfig, OutOfFold, Recordings, fit_length, load_recordings, read_take, used_frames
-from edgekit.errors import ConfigError, DataError, ShapeError
-from edgekit.evaluate import Metrics, evaluate_model, predict_batches
-from edgekit.pipeline.dataset import data_digest, read_recordings
-from edgekit.pipeline.files import find_model, metadata_of, part_of
+from edgekit.data import OutOfFold, Recordings, fit_length, load_recordings, read_take, used_frames
+from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
+from edgekit.evaluate import are_probabilities, predict_batches, softmax
+from edgekit.pipeline.class_names import check_count
 from edgekit.pipeline.options import Options
+from edgekit.pipeline.reading import read_as
 from edgekit.pipeline.settings import Settings, needs_extra
-from edgekit.pipeline.workspace import Workspace, versions
+from edgekit.pipeline.workspace import versions
 from edgekit.reading import StrPath
-from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
 
 if TYPE_CHECKING:
     from edgekit.quantize import QuantizeResult
 
+F32 = NDArray[np.float32]
+
 MIN_FRAMES = 10
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics with what they were measured on. synthetic: the takes are generated, not recorded. takes_cut: those that
-    are longer than the model's sequence_length. picture: the file with the confusion matrix, where one was drawn."""
-
-    model: str
-    data: str
-    part: str
-    synthetic: bool
-    metrics: Metrics
-    sequence_length: int
-    takes_cut: int
-    picture: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; accuracy, takes and per_class at the top level."""
-        about = {"model": self.model, "data": self.data, "part": self.part, "synthetic": self.synthetic}
-        about |= {"sequence_length": self.sequence_length, "takes_cut": self.takes_cut, "picture": self.picture}
-        return {"schema_version": 1, **self.metrics.to_dict(), **about}
-
-
-def evaluate_file(workspace: Workspace, model: StrPath | None, part: str, picture: StrPath | None = None) -> Evaluation:
-    """Metrics of an ONNX file on the work directory's data. part: "test", "validation", "train" or "all". picture:
-    where the confusion matrix is drawn (PNG, SVG or PDF).
-
-    Raises ModelFileError for a file without class names: other models can't be compared by name; ConfigError or
-    MissingExtraError, before anything else, for a picture that can't be drawn.
-    """
-    model = None if model is None else Path(model)
-    picture = None if picture is None else Path(picture)
-    if picture is not None:
-        check_picture(picture)
-    predictor = open_predictor(find_model(workspace.path, model))
-    metadata = metadata_of(predictor)
-    settings, path = workspace.settings, workspace.options.recordings
-    recordings = read_recordings(path, settings)
-    config = settings.section("data", DataConfig)
-    frames = metadata.sequence_length
-    takes = part_of(recordings, config, part, data_digest(path, settings), frames)
-    metrics = evaluate_model(predictor, takes.x, takes.labels, recordings.class_names, metadata.class_names)
-    evaluation = Evaluation(
-        model=str(predictor.info.path),
-        data=recordings.source,
-        part=part,
-        synthetic=recordings.synthetic,
-        metrics=metrics,
-        sequence_length=frames,
-        takes_cut=takes.takes_cut,
-    )
-    if picture is None:
-        return evaluation
-    return replace(evaluation, picture=str(draw_confusion(evaluation.to_dict(), picture)))
 
 
 @dataclass(frozen=True)
@@ -104,26 +51,56 @@ class Prediction:
         return {**answer, "frames_cut": self.frames_cut}
 
 
-def predict_takes(model: StrPath, recordings: StrPath) -> tuple[Prediction, ...]:
-    """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features)."""
-    model = Path(model)
-    recordings = Path(recordings)
-    predictor = open_predictor(model)
-    metadata = metadata_of(predictor)
-    x, cut = _read_takes(recordings, metadata.sequence_length)
-    if x.shape[2] != metadata.features:
-        raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {metadata.features}")
-    probabilities = softmax(predict_batches(predictor, x, predictor.fixed_batch or 1))
-    best = probabilities.argmax(axis=1)
+class _Labels:
+    """An open file that answers with a name and a probability."""
+
+    def __init__(self, model: StrPath, class_names: Sequence[str] | None) -> None:
+        self.path = Path(model)
+        self.predictor = open_predictor(self.path)
+        self.metadata = self.predictor.info.metadata
+        shape, outputs = self.predictor.input_shape, self.predictor.classes
+        reading = read_as(self.path, self.metadata, shape, outputs, class_names)
+        if reading.class_names is None:
+            raise ModelFileError(
+                f"{model}: holds no class names; say them, first output to last, with --class-names NAME,NAME,..."
+            )
+        if reading.frames is None or reading.features is None:
+            raise ModelFileError(
+                f"{model}: its input is {shape}, so how long a take it reads is not known; export it with fixed frames"
+                " and features"
+            )
+        self.names, self.frames, self.features = reading.class_names, reading.frames, reading.features
+
+    def answers(self, x: F32, batch: int | None = None) -> list[tuple[str, float]]:
+        """x float32 (takes, time, features). Outputs of a file from elsewhere may be probabilities already."""
+        outputs = predict_batches(self.predictor, x, batch)
+        check_count(self.names, outputs.shape[1], self.path)
+        ready = self.metadata is None and are_probabilities(outputs)
+        probabilities = outputs if ready else softmax(outputs)
+        best = probabilities.argmax(axis=1)
+        return [(self.names[label], round(float(probabilities[k, label]), 6)) for k, label in enumerate(best)]
+
+
+def predict_takes(
+    model: StrPath, recordings: StrPath, class_names: Sequence[str] | None = None
+) -> tuple[Prediction, ...]:
+    """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features).
+
+    class_names: of the model's outputs, where the file does not name them. Raises ModelFileError for a model whose
+    outputs nobody names or are no numbers, ShapeError for takes that it does not read, ConfigError for names that are
+    not as many as its outputs.
+    """
+    labels = _Labels(model, class_names)
+    x, cut = _read_takes(Path(recordings), labels.frames)
+    if x.shape[2] != labels.features:
+        raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {labels.features}")
     return tuple(
-        Prediction(
-            str(recordings), k, metadata.class_names[label], round(float(probabilities[k, label]), 6), int(cut[k])
-        )
-        for k, label in enumerate(best)
+        Prediction(str(recordings), k, label, probability, int(cut[k]))
+        for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
     )
 
 
-def _read_takes(path: Path, frames: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64]]:
     """x (takes, frames, features), and how many used frames of each take are left out."""
     if path.suffix == ".npy":
         take = read_take(path)
@@ -134,37 +111,35 @@ def _read_takes(path: Path, frames: int) -> tuple[NDArray[np.float32], NDArray[n
     return fit_length(sequences, lengths, frames), np.maximum(used_frames(sequences, lengths) - frames, 0)
 
 
-def predict_frames(model: StrPath, lines: Iterable[str], min_frames: int = MIN_FRAMES) -> Iterator[dict[str, Any]]:
+def predict_frames(
+    model: StrPath, lines: Iterable[str], min_frames: int = MIN_FRAMES, class_names: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
     Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. Raises
-    DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window.
+    DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window; see
+    `predict_takes` for the model's own.
     """
-    model = Path(model)
-    predictor = open_predictor(model)
-    metadata = metadata_of(predictor)
-    if min_frames > metadata.sequence_length:
-        raise ConfigError(f"min_frames {min_frames}: the model's window has {metadata.sequence_length} frames")
-    window: list[NDArray[np.float32]] = []
+    labels = _Labels(model, class_names)
+    if min_frames > labels.frames:
+        raise ConfigError(f"min_frames {min_frames}: the model's window has {labels.frames} frames")
+    window: list[F32] = []
     seen = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        window = [*window, _parse_frame(line, number, metadata.features)][-metadata.sequence_length :]
+        window = [*window, _parse_frame(line, number, labels.features)][-labels.frames :]
         seen += 1
         if len(window) < min_frames:
             continue
         take = np.stack(window)[None]
-        x = fit_length(take, np.array([len(window)]), metadata.sequence_length)
-        probabilities = softmax(predict_batches(predictor, x))[0]
-        best = int(probabilities.argmax())
-        probability = round(float(probabilities[best]), 6)
-        yield {"frame": seen - 1, "label": metadata.class_names[best], "probability": probability}
+        ((label, probability),) = labels.answers(fit_length(take, np.array([len(window)]), labels.frames))
+        yield {"frame": seen - 1, "label": label, "probability": probability}
     if not seen:
-        raise DataError(f"the stream holds no frame; expected a JSON list of {metadata.features} numbers a line")
+        raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers a line")
 
 
-def _parse_frame(line: str, number: int, features: int) -> NDArray[np.float32]:
+def _parse_frame(line: str, number: int, features: int) -> F32:
     try:
         values, why = parse_json(line), ""
     except ValueError as error:
@@ -178,13 +153,6 @@ def _parse_frame(line: str, number: int, features: int) -> NDArray[np.float32]:
     if bad:
         raise DataError(f"line {number}: every number must be finite in float32, got {str(bad[0])[:20]}")
     return np.array(values, dtype=np.float32)
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits (batch, classes) to probabilities, rows adding up to 1."""
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
-    return probabilities
 
 
 def predict_labels(recordings: Recordings) -> OutOfFold:
@@ -203,13 +171,12 @@ def quantize_file(source: StrPath, target: StrPath | None, said: Tree) -> Quanti
     settings = Settings(Options(settings=said))
     settings.check(said)
     config = settings.section("quantize", QuantizeConfig)
-    return quantize_onnx(source, target or int8_path(source), config)
+    return quantize_onnx(Path(source), Path(target or int8_path(source)), config)
 
 
 def int8_path(source: StrPath) -> Path:
     """Where the INT8 form of a file goes unless said otherwise."""
-    source = Path(source)
-    return source.with_suffix(".int8.onnx")
+    return Path(source).with_suffix(".int8.onnx")
 
 
 def describe_environment() -> dict[str, Any]:

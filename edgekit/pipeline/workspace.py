@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256
 from edgekit.data import Recordings
 from edgekit.errors import InputError, MissingExtraError, StateError
 from edgekit.pipeline.dataset import read_recordings
+from edgekit.pipeline.differences import differences
 from edgekit.pipeline.options import Options
 from edgekit.pipeline.settings import Settings
 from edgekit.reading import StrPath
@@ -64,7 +66,8 @@ class Outcome:
 class Stage:
     """One step. config and inputs decide whether it is up to date, with `recipe`, which grows when its code changes
     what it makes. inputs: name to SHA-256 or fingerprint. guess: how long it will take here, in a few words; empty
-    where it is a matter of seconds."""
+    where it is a matter of seconds. trains: whether what it makes took training, and so is never replaced for other
+    settings without being asked. check: raises an InputError before it is made, or would be."""
 
     name: str
     recipe: int
@@ -73,6 +76,8 @@ class Stage:
     inputs: Callable[[], Mapping[str, str]]
     run: Callable[[], Outcome]
     guess: Callable[[], str] = str
+    trains: bool = True
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,7 @@ class Workspace:
         try:
             record = Record(**found)
             good = all(isinstance(getattr(record, tree), dict) for tree in trees)
+            good = good and all(map(_lies_within, record.outputs))
         except TypeError:
             good = False
         if not good:
@@ -143,11 +149,12 @@ class Workspace:
     def ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
         """Bring a stage up to date, its upstream stages first. None only in a dry run.
 
-        An owned stage is made (again) whenever something changed, or with force. Another one is made when it is
-        missing, or when only its inputs changed; when its settings changed that is a StateError, unless force is given.
-        The options are remembered, but not those that lead to an InputError before anything was made.
+        A stage is made when it is missing, or what it was made from has been made again; an owned one with force, too.
+        One that trains and was made with other settings, or from a file from outside that has changed, is a StateError,
+        whoever asks, unless force is given; any other one is made again. The options are remembered, but not those that
+        lead to an InputError before anything was made.
         """
-        self._refuse_mismatch(stages, name, owned)
+        self._refuse_mismatch(stages, name)
         before, self._made = self._manifest["options"], False
         self.remember(options=self.options.to_dict())
         try:
@@ -157,18 +164,36 @@ class Workspace:
                 self.remember(options=before)
             raise
 
-    def _refuse_mismatch(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> None:
+    def _refuse_mismatch(self, stages: Mapping[str, Stage], name: str) -> None:
         for upstream in stages[name].upstream:
-            self._refuse_mismatch(stages, upstream, owned)
-        record = self.record(name)
-        if record is None or name in owned or self.force:
+            self._refuse_mismatch(stages, upstream)
+        record, stage = self.record(name), stages[name]
+        if record is None or self.force or not stage.trains:
             return
-        changes = differences(record.config, dict(stages[name].config()))
+        changes = differences(record.config, dict(stage.config())) or self._moved(stage, record)
         if changes:
             raise StateError(
-                f"{self.path}: the stage '{name}' was made with other settings: {'; '.join(changes[:4])}."
-                " Leave these out to use it as it is, give --force to make it again, or choose another --workdir"
+                f"{self.path}: the stage '{name}' was made with other settings: {'; '.join(changes[:4])}"
+                f"{self._said_now()}. Leave these out, or say them as they were, to use it as it is; give --force to"
+                f" replace it (`edgekit {name} --force` replaces it alone), or choose another --workdir"
             )
+
+    def _moved(self, stage: Stage, record: Record) -> list[str]:
+        """Files from outside that a stage was made from and that have changed; what other stages made is not meant."""
+        made = {path for name in stage.upstream if (found := self.record(name)) for path in found.outputs}
+        now = {key: digest for key, digest in stage.inputs().items() if key not in made}
+        return [f"{key} has changed" for key, digest in now.items() if record.inputs.get(key, digest) != digest]
+
+    def _said_now(self) -> str:
+        """The options that stand for many settings and have changed, in brackets: `--preset`, `--student`."""
+        before = Options.from_dict(self._manifest["options"], self.path)
+        flags = ("preset", "student")
+        said = [
+            f"--{flag} {getattr(self.options, flag)}"
+            for flag in flags
+            if getattr(before, flag) != getattr(self.options, flag)
+        ]
+        return f" (said now: {' '.join(said)})" if said else ""
 
     def _ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
         if name in self._ensured:
@@ -178,6 +203,8 @@ class Workspace:
             self._ensure(stages, upstream, owned)
         record = self.record(name)
         reason = self._stale(stage, record, name in owned)
+        if reason:
+            stage.check()
         if not reason:
             self.watcher.stage(name, "skip", "up to date")
         elif self.dry_run:
@@ -247,6 +274,7 @@ class Workspace:
         path = folder / f"{stage.replace(' ', '-')}-{fingerprint(key)[:16]}.ckpt"
         for other in folder.glob(f"{stage.replace(' ', '-')}-*"):
             if other != path:
+                self.watcher.stage(stage, "note", "its interrupted training had other settings, and is discarded")
                 other.unlink()
         if self.force and path not in self._resume_files:
             path.unlink(missing_ok=True)
@@ -254,44 +282,10 @@ class Workspace:
         return path
 
 
-#: The flag that says a setting, for messages; other settings are said with --set.
-FLAGS: Mapping[str, str] = {
-    "data.sha256": "--data",
-    "data.split": "--split",
-    "seed": "--seed",
-    "teacher": "--teacher",
-    "training.epochs": "--epochs",
-    "tune.epochs": "--epochs",
-    "tune.folds": "--folds",
-    "distill.temperature": "--temperature",
-    "distill.alpha": "--alpha",
-    "distill.training.epochs": "--epochs",
-    "prune.sparsity": "--sparsity",
-    "prune.method": "--method",
-    "prune.scope": "--scope",
-    "prune.ramp": "--ramp",
-    "prune.recovery.training.epochs": "--epochs",
-    "quantize.scheme": "--scheme",
-}
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """`key was old, now new` for every leaf that differs between two JSON-ready trees."""
-    lines: list[str] = []
-    for key in sorted({*old, *new}):
-        before, now = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(now, Mapping):
-            lines += differences(before, now, f"{prefix}{key}.")
-        elif before != now:
-            name = f"{prefix}{key}"
-            flag = f" ({FLAGS[name]})" if name in FLAGS else ""
-            lines.append(f"{name} was {_short(before)}, now {_short(now)}{flag}")
-    return lines
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
+def _lies_within(relative: str) -> bool:
+    """Whether a path, as another may have written it, names something below the folder that it is relative to."""
+    parts = re.split(r"[\\/]", relative)
+    return bool(relative) and ".." not in parts and parts[0] != "" and not re.match("[A-Za-z]:", relative)
 
 
 def versions() -> dict[str, str]:

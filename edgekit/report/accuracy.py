@@ -11,13 +11,15 @@ def accuracy_lines(accuracy: Accuracy | None) -> list[str]:
     if accuracy is None:
         return []
     where = f"{count(accuracy.takes)} takes, part {accuracy.part} of {accuracy.source}"
-    lines = [f"accuracy: {percent(accuracy.accuracy)} on {where}"]
+    low, high = accuracy.interval
+    lines = [f"accuracy: {percent(accuracy.accuracy)} (95 % interval {100 * low:.1f} to {100 * high:.1f}) on {where}"]
     if accuracy.synthetic:
         lines.append("note: these takes are SYNTHETIC: the accuracies say nothing about real hands")
     if accuracy.takes_cut:
         lines.append(f"note: takes longer than the file reads: {count(accuracy.takes_cut)}; their ends were not read")
     if accuracy.excluded:
         lines.append(f"{accuracy.excluded} takes left out: not known to all are {', '.join(accuracy.excluded_classes)}")
+    lines += [f"note: {note}" for note in accuracy.notes]
     return lines if accuracy.parent is None else [*lines, *_parent_lines(accuracy.parent)]
 
 

@@ -27,9 +27,16 @@ _SOURCES = {
     "ones": "whole numbers filled in as ones",
 }
 _VERDICTS = {
-    "pass": "fits {profile}: every constraint holds",
+    "pass": "fits {profile}: {judged}",
     "fail": "does not fit {profile}: {reasons}",
     "undecided": "can't be decided for {profile}: {reasons}",
+}
+_JUDGED = {
+    "max_model_mb": "size",
+    "max_latency_ms": "latency",
+    "max_ram_mb": "memory",
+    "max_accuracy_drop": "accuracy lost",
+    "max_regression": "the change since the baseline",
 }
 
 
@@ -38,6 +45,11 @@ def bench_text(result: BenchResult) -> str:
 
     Plain text without colours; the last line is the verdict. A margin is a share of its limit.
     """
+    return f"{bench_body(result)}\n{verdict_line(result)}"
+
+
+def bench_body(result: BenchResult) -> str:
+    """All of that but the verdict."""
     parts = [
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
         machine_text(result.measurement.machine, result.threads),
@@ -59,14 +71,24 @@ def bench_text(result: BenchResult) -> str:
     if worst is not None:
         margin = "no figure" if worst.margin_ratio is None else f"margin {percent(worst.margin_ratio)}"
         parts.append(f"worst board: {worst.board} ({worst.quantity}, {margin})")
-    return "\n".join([*parts, verdict_line(result)])
+    return "\n".join(parts)
 
 
 def verdict_line(result: BenchResult) -> str:
-    """One sentence: whether the model fits, or which constraints say no or can't say."""
+    """One sentence: whether the model fits and by what, or which constraints say no or can't say."""
     rows = [row for row in result.rows if row.verdict == result.verdict and result.counts(row)]
-    reasons = _titles(rows)
-    return _VERDICTS[result.verdict].format(profile=result.profile.name, reasons=reasons)
+    name = result.profile.name
+    return _VERDICTS[result.verdict].format(profile=name, reasons=_titles(rows), judged=judged_text(result))
+
+
+def judged_text(result: BenchResult) -> str:
+    """What a pass rests on, and that accuracy is no part of it where nobody set it a limit."""
+    *names, last = dict.fromkeys(_JUDGED[row.constraint] for row in result.rows) or [""]
+    if not last:
+        return "it sets no limit"
+    held = f"{', '.join(names)} and {last} are" if names else f"{last} is"
+    accuracy = any("accuracy" in row.quantity for row in result.rows)
+    return f"{held} within its limits" + ("" if accuracy else "; accuracy was not judged")
 
 
 def figure(value: float | None, unit: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from edgekit.data.settings import MOST_FRAMES
-from edgekit.report.bench import bench_text
+from edgekit.report.bench import bench_body, verdict_line
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 from edgekit.runtime import SCHEMES
 
@@ -33,9 +33,28 @@ def chain_text(result: Chain) -> str:
     parts.append(quantization_text(content["quantization"]))
     diagnosis = findings_lines(content.get("diagnosis", ()))
     parts += ["\n".join(diagnosis)] if diagnosis else []
-    if result.bench is not None:
-        parts.append(bench_text(result.bench))
-    return "\n\n".join(parts)
+    parts += [f"gate not passed: {content['failure']}"] if content.get("failure") else []
+    parts += [] if result.bench is None else [bench_body(result.bench)]
+    verdict = [] if result.bench is None else [verdict_line(result.bench)]
+    return "\n\n".join([*parts, "\n".join([accuracy_line(content["verdict"]), *verdict])])
+
+
+def accuracy_line(verdict: Mapping[str, Any]) -> str:
+    """Beside whether the INT8 file fits: how accurate it is, how much of its teacher that is, and how sure both are."""
+    line = (
+        f"accuracy of the INT8 file: {percent(verdict['accuracy'])} on {count(verdict['takes'])} test takes"
+        f" (95 % interval {_ends(verdict, 'accuracy')})"
+    )
+    if verdict["retention"] is not None:
+        line += (
+            f", {percent(verdict['retention'])} of its teacher's {percent(verdict['teacher_accuracy'])}"
+            f" (95 % interval {_ends(verdict, 'retention')})"
+        )
+    return f"{line}; {SYNTHETIC}" if verdict["synthetic"] else line
+
+
+def _ends(verdict: Mapping[str, Any], name: str) -> str:
+    return f"{100 * verdict[f'{name}_low']:.1f} to {100 * verdict[f'{name}_high']:.1f}"
 
 
 def findings_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -81,8 +100,7 @@ def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) ->
 
 
 def scores_table(scores: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Headers, and one row a model. Retention compares with the teacher, which is the first."""
-    teacher = scores[0]["accuracy"]
+    """Headers, and one row a model."""
     seen = scores[0]["accuracy_seen"] is not None
     headers = ["model", "form", "accuracy", *(["seen only"] if seen else []), "of teacher", "parameters", "MACs"]
     rows = [
@@ -91,7 +109,7 @@ def scores_table(scores: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[l
             score["form"],
             percent(score["accuracy"]),
             *([percent(score["accuracy_seen"])] if seen else []),
-            percent(score["accuracy"] / teacher) if teacher else "-",
+            known(score["retention"], percent),
             count(score["parameters"]),
             known(score["macs"], count),
             known(score["size_bytes"], size),
@@ -138,7 +156,8 @@ def quantization_text(figures: Mapping[str, Any]) -> str:
         [
             f"Parity: torch against ONNX fp32 differ by {parity['max_abs_difference']:.1e} at most on"
             f" {parity['takes']} takes (allowed {parity['tolerance']:.0e})",
-            f"INT8: {100 * loss['accuracy_drop']:+.2f} points lost on {loss['takes']} validation takes,"
+            f"INT8: {100 * loss['accuracy_drop']:+.2f} points lost on {loss['takes']} validation takes (95 % interval"
+            f" {100 * loss['accuracy_drop_low']:+.2f} to {100 * loss['accuracy_drop_high']:+.2f}),"
             f" {loss['changed']} labels changed; standardisation {figures['standardisation']}",
             f"Proof: {len(proof['tensors'])} weight tensors are int8"
             f" ({percent(proof['weight_reduction_ratio'])} smaller; the file {percent(proof['file_reduction_ratio'])});"

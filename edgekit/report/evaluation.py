@@ -16,7 +16,9 @@ def evaluation_text(evaluation: Mapping[str, Any]) -> str:
     """Accuracy, one row a class, what was taken for what, and the confusion matrix where it fits the page."""
     lines = [
         f"{evaluation['model']} on {evaluation['data']}, part {evaluation['part']}",
-        f"accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes",
+        f"accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes"
+        f" (95 % interval {100 * evaluation['accuracy_low']:.1f} to {100 * evaluation['accuracy_high']:.1f})",
+        *(f"note: {note}" for note in evaluation["notes"]),
     ]
     if evaluation["synthetic"]:
         lines.append(f"note: {SYNTHETIC}")

@@ -22,7 +22,15 @@ from edgekit.report.bench import (
     memory_line,
     verdict_line,
 )
-from edgekit.report.chain import Chain, data_text, findings_lines, quantization_text, scores_notes, scores_table
+from edgekit.report.chain import (
+    Chain,
+    accuracy_line,
+    data_text,
+    findings_lines,
+    quantization_text,
+    scores_notes,
+    scores_table,
+)
 from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
 from edgekit.report.tables import count, percent
 
@@ -35,7 +43,8 @@ def chain_markdown(result: Chain) -> str:
     parts = [
         "# edgekit report",
         f"**{_escape(verdict)}** (exit code {content['exit_code']})",
-        *([f"**A gate failed:** {_escape(content['failure'])}"] if content["failure"] else []),
+        _escape(accuracy_line(content["verdict"])),
+        *([f"**A gate did not pass:** {_escape(content['failure'])}"] if content["failure"] else []),
         "## Data",
         _lines(data_text(content["data"]).splitlines()),
         f"SHA-256 of the recordings: `{content['data']['sha256']}`",

@@ -60,7 +60,7 @@ def _zeros_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def predictions_text(predictions: Sequence[Mapping[str, Any]]) -> str:
-    """`source take label probability` a line."""
+    """`source take label probability` a line, and whether takes were cut."""
     rows = [[p["source"], str(p["take"]), p["label"], f"{p['probability']:.3f}"] for p in predictions]
     text, cut = (
         table(["recordings", "take", "label", "probability"], rows),

@@ -34,7 +34,8 @@ class ModelMetadata:
     only), "hand" (each frame relative to its wrist, divided by hand size, then standardised) or
     "hand+displacement" (the wrist's slots carry its path, too). scheme: one of `SCHEMES`. parents: SHA-256 of
     the files that this one was made from, nearest first. version: of edgekit. parameters, macs: of the model,
-    at batch 1. trained_on: the data, for people.
+    at batch 1. trained_on: the data, for people. data_sha256, split: of these recordings, and how they were split, as
+    JSON of settings; "" where that is not known.
     """
 
     class_names: tuple[str, ...]
@@ -47,6 +48,8 @@ class ModelMetadata:
     parameters: int = 0
     macs: int = 0
     trained_on: str = ""
+    data_sha256: str = ""
+    split: str = ""
 
     def to_props(self) -> dict[str, str]:
         """Keys `edgekit.<name>`, values JSON."""

@@ -23,6 +23,7 @@ TINY = (
     "--set=student.hidden_size=24", "--set=student.dense=48",
     "--set=training.epochs=1", "--set=distill.training.epochs=2", "--set=distill.copies=1",
     "--set=prune.recovery.training.epochs=1", "--set=bench.repeats=120", "--set=bench.warmup=5",
+    "--set=gates.max_accuracy_drop=0.5",  # few takes: a smaller drop can't be told from none
 )  # fmt: skip
 
 

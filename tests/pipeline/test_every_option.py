@@ -71,27 +71,34 @@ GRID = "--set tune.hidden_size=[8] --set tune.num_layers=[1]"
 TUNE = f"tune edge --workdir {{new}} {SMALL} {GRID}"
 BENCH, COMPARE = "bench {model} --workdir {new}", "compare {model} {model} --workdir {new}"
 EVALUATE = "evaluate {model} --workdir {new} --set synth.people=2 --set synth.takes_per_letter=4"
+FOREIGN = "--workdir {new} --teacher {other} --dry-run --set gates.check_teacher=false --set synth.people=2"
+NAMES = f"--class-names {','.join('ZYXWVUTSRQPONMLKJIHGFEDCBA')}"
 
 PROOFS: Mapping[str, Mapping[str, Proof]] = {
     "run": {
         **of_job("run"),
         **of("run --workdir {done} --dry-run", profile="--profile nosuch", teacher="--teacher base"),
         **of("run --workdir {done} --dry-run", student="--student balanced"),
+        **of(f"run {FOREIGN}", class_names="--class-names A,B"),
     },
     "train": {**of_job("train"), **of("train --workdir {done} --dry-run", epochs="--epochs 7")},
     "distill": {
         **of_job("distill"),
         **of(DISTILL, teacher="--teacher base", student="--student balanced", temperature="--temperature 9"),
         **of(DISTILL, alpha="--alpha 0.1", epochs="--epochs 7"),
+        **of(f"distill {FOREIGN}", class_names="--class-names A,B"),
     },
     "prune": {
         **of_job("prune"),
         **of(PRUNE, sparsity="--sparsity 0.3", method="--method unstructured", epochs="--epochs 7"),
+        **of(PRUNE, teacher="--teacher base"),
+        **of(f"prune {FOREIGN}", class_names="--class-names A,B"),
         **of(f"{PRUNE} --method unstructured", scope="--scope global", ramp="--ramp 0.2"),
     },
     "quantize": {
         **of_job("quantize"),
-        **of("quantize --workdir {done} --dry-run", scheme="--scheme int8-dynamic"),
+        **of("quantize --workdir {done} --dry-run", scheme="--scheme int8-dynamic", teacher="--teacher base"),
+        **of(f"quantize {FOREIGN}", class_names="--class-names A,B"),
         **of("quantize {model} --dry-run", output="--output {new}/q.onnx"),
     },
     "tune": {
@@ -116,6 +123,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
         **of(BENCH, dry_run="--dry-run"),
+        **of(f"{BENCH} --data {{hands}} --part all", class_names=NAMES),
     },
     "compare": {
         **of(COMPARE, repeats="--repeats 7", processes="--processes 2", time_limit="--time-limit 3"),
@@ -128,11 +136,13 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(EVALUATE, set="--set synth.people=3", data="--data {hands}"),
         **of("evaluate {model} --data {hands} --workdir {new}", split="--split signer", config="--config {settings}"),
         **of("evaluate --workdir {new}", workdir="--workdir {done}"),
+        **of("evaluate {model} --data {hands} --part all", class_names=NAMES),
     },
     "predict": {
         **of("predict --model {model}", min_frames="--min-frames 2"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
         **of("predict {take}", workdir="--workdir {done}"),
+        **of("predict {take} --model {model}", class_names=NAMES),
     },
     "config": {
         **of("config --workdir {new}", config="--config {settings}", set="--set training.epochs=3", seed="--seed 3"),

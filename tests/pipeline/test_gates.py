@@ -8,47 +8,84 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.errors import GateError
+from edgekit.errors import EdgekitError, GateError, WeakEvidenceError
+from edgekit.evaluate import Flips
 from edgekit.pipeline.gates import GatesConfig, check_gates, int8_loss, least_lossy_standardisation
 from edgekit.quantize import QuantizeConfig
 from edgekit.train import Takes
 
 
-def figures(difference: float, drop: float) -> dict[str, Any]:
+def figures(difference: float, takes: int, lost: int, gained: int = 0) -> dict[str, Any]:
     """Metrics of the stage `quantize`, as far as the gates read them."""
     return {
         "parity": {"max_abs_difference": difference, "takes": 64},
-        "int8": {"accuracy_drop": drop, "takes": 64},
+        "int8": {"takes": takes, "lost": lost, "gained": gained},
     }
 
 
-@pytest.mark.parametrize(("difference", "drop"), [(0.0, -0.5), (1e-5, 0.02), (1e-7, 0.0)])
-def test_limits_themselves_pass_and_so_does_a_better_int8_file(difference: float, drop: float) -> None:
-    check_gates(GatesConfig(), figures(difference, drop))
+@pytest.mark.parametrize(
+    ("difference", "takes", "lost", "gained"), [(0.0, 275, 0, 40), (1e-5, 275, 2, 0), (1e-7, 125, 0, 0)]
+)
+def test_limits_themselves_pass_and_so_does_a_better_int8_file(
+    difference: float, takes: int, lost: int, gained: int
+) -> None:
+    check_gates(GatesConfig(), figures(difference, takes, lost, gained))
 
 
 @pytest.mark.parametrize(
-    ("difference", "drop", "words"),
-    [(1.1e-5, 0.0, ("1.1e-05", "1.0e-05", "64 takes")), (0.0, 0.021, ("2.1 points", "2.0", "gates.max_accuracy_drop"))],
+    ("difference", "takes", "lost", "words"),
+    [
+        (1.1e-5, 275, 0, ("1.1e-05", "1.0e-05", "64 takes")),
+        (float("nan"), 275, 0, ("nan", "1.0e-05")),
+        (0.0, 275, 20, ("7.3 points on 275", "4.8 to 11.0 with 95 %", "allowed 3.0", "gates.max_accuracy_drop")),
+    ],
 )
 def test_beyond_a_limit_is_exit_5_with_figure_limit_and_advice(
-    difference: float, drop: float, words: tuple[str, ...]
+    difference: float, takes: int, lost: int, words: tuple[str, ...]
 ) -> None:
     with pytest.raises(GateError) as caught:
-        check_gates(GatesConfig(), figures(difference, drop))
+        check_gates(GatesConfig(), figures(difference, takes, lost))
     assert caught.value.exit_code == 5
     for word in words:
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("takes", "lost", "gained", "more"), [(5, 0, 0, "about 120 more"), (124, 0, 0, "about 1 more"), (275, 5, 0, "more")]
+)
+def test_an_interval_that_holds_the_limit_is_exit_4(takes: int, lost: int, gained: int, more: str) -> None:
+    """However few flips were seen: no flip of five takes is no proof of anything."""
+    with pytest.raises(WeakEvidenceError) as caught:
+        check_gates(GatesConfig(), figures(0.0, takes, lost, gained))
+    assert caught.value.exit_code == 4
+    for word in ("3.0 points allowed", f"on {takes} validation takes", more, "gates.max_accuracy_drop"):
+        assert word in str(caught.value)
+
+
+def test_the_gate_decides_as_a_bench_does() -> None:
+    """Of the same flips and the same limit."""
+    answers = {0: "pass", 4: "undecided", 5: "fail"}
+    for takes in (5, 60, 125, 275, 600):
+        for lost in (0, 1, 3, 20):
+            if lost > takes:
+                continue
+            try:
+                check_gates(GatesConfig(), figures(0.0, takes, lost))
+                code = 0
+            except EdgekitError as error:
+                code = error.exit_code
+            assert answers[code] == Flips(takes, lost, 0).judge(GatesConfig().max_accuracy_drop)
+
+
 def test_a_file_loses_nothing_against_itself(chain: Any) -> None:
     x = np.random.default_rng(0).uniform(0.2, 0.8, (8, 30, 63)).astype(np.float32)
     takes = Takes(x, np.arange(8))
-    loss = int8_loss(chain.int8, chain.int8, takes)
-    assert (loss.accuracy_drop, loss.changed, loss.max_abs_difference) == (0.0, 0, 0.0)
-    other = int8_loss(chain.int8.with_name("model.onnx"), chain.int8, takes)
+    names = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    loss = int8_loss(chain.int8, chain.int8, takes, names)
+    assert (loss.flips, loss.changed, loss.max_abs_difference) == (Flips(8, 0, 0), 0, 0.0)
+    other = int8_loss(chain.int8.with_name("model.onnx"), chain.int8, takes, names)
     assert 0 < other.mean_abs_difference <= other.max_abs_difference
-    assert other.fp32_accuracy - other.int8_accuracy == other.accuracy_drop
+    assert other.fp32_accuracy - other.int8_accuracy == pytest.approx(other.to_dict()["accuracy_drop"])
 
 
 def test_the_standardisation_that_costs_least_is_chosen_among_those_with_parity(chain: Any) -> None:
@@ -80,6 +117,6 @@ def test_a_way_without_parity_is_not_chosen_however_small_its_int8_loss(
     def export(path: Path, name: str) -> Any:
         return None
 
-    chosen, trials = least_lossy_standardisation(export, QuantizeConfig(), GatesConfig(), takes)
+    chosen, trials = least_lossy_standardisation(export, QuantizeConfig(), GatesConfig(), takes, ("A",))
     assert chosen == "explicit"
     assert trials["fold"].int8_mean_abs_difference < trials["explicit"].int8_mean_abs_difference

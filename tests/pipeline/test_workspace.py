@@ -15,7 +15,8 @@ import pytest
 from edgekit.artifacts import sha256_file
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.pipeline import Options, Record, Workspace, open_workspace
-from edgekit.pipeline.workspace import Outcome, Stage, differences
+from edgekit.pipeline.differences import differences
+from edgekit.pipeline.workspace import Outcome, Stage
 
 Snapshot = Callable[[Path], Mapping[str, bytes | None]]
 
@@ -49,7 +50,8 @@ class Bakery:
     """Two stages in one work directory. The attributes are what a test changes between two commands.
 
     epochs, sparsity: settings of the first and the second stage. salt: changes what the dough is made into without
-    being a setting of it. fail: raised by the bread's oven.
+    being a setting of it. fail: raised by the bread's oven. trains, outside, refuse: of the bread: whether it takes
+    training, files from elsewhere, and what is raised before it is made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,6 +61,9 @@ class Bakery:
         self.salt = "a pinch"
         self.recipes = {"dough": 1, "bread": 1}
         self.fail: dict[str, Exception] = {}
+        self.trains = True
+        self.outside: dict[str, str] = {}
+        self.refuse: Exception | None = None
 
     def stages(self, workspace: Workspace) -> dict[str, Stage]:
         def dough() -> Outcome:
@@ -69,7 +74,11 @@ class Bakery:
 
         def inputs() -> dict[str, str]:
             record = workspace.record("dough")
-            return {} if record is None else record.outputs
+            return {**({} if record is None else record.outputs), **self.outside}
+
+        def check() -> None:
+            if self.refuse is not None:
+                raise self.refuse
 
         def config_of_dough() -> dict[str, Any]:
             return {"training": {"epochs": self.epochs}}
@@ -79,7 +88,9 @@ class Bakery:
 
         return {
             "dough": Stage("dough", self.recipes["dough"], (), config_of_dough, dict, dough),
-            "bread": Stage("bread", self.recipes["bread"], ("dough",), config_of_bread, inputs, bread),
+            "bread": Stage(
+                "bread", self.recipes["bread"], ("dough",), config_of_bread, inputs, bread, self.trains, check
+            ),
         }
 
     def _bake(self, name: str, text: str) -> Outcome:
@@ -135,12 +146,50 @@ def test_what_is_up_to_date_is_skipped_and_said_so(baked: Bakery) -> None:
     assert witness.events == [("dough", "skip", "up to date"), ("bread", "skip", "up to date")]
 
 
-def test_a_changed_setting_of_the_commands_own_stage_makes_it_again(baked: Bakery) -> None:
+def test_a_stage_that_trains_is_not_replaced_by_its_own_command_either(baked: Bakery, snapshot: Snapshot) -> None:
+    before = snapshot(baked.path)
     baked.sparsity = 0.25
-    witness = baked.command()
+    with pytest.raises(StateError, match=r"'bread' was made with other settings: prune\.sparsity was 0\.5, now 0\.25"):
+        baked.command()
+    assert snapshot(baked.path) == before
+    witness = baked.command(force=True)
     assert witness.made == ["bread"]
     assert witness.of("bread") == ("start", "settings changed: prune.sparsity was 0.5, now 0.25 (--sparsity)")
     assert "0.25" in (baked.path / "bread.txt").read_text()
+
+
+def test_a_stage_that_trains_nothing_is_made_again_for_other_settings(baked: Bakery) -> None:
+    baked.trains = False
+    baked.sparsity = 0.25
+    assert baked.command().made == ["bread"]
+
+
+def test_a_file_from_outside_that_changed_is_a_change_of_settings(baked: Bakery) -> None:
+    """Unlike what another stage made again, which was asked for there."""
+    baked.outside = {"flour.onnx": "1" * 64}
+    baked.command(force=True)
+    assert baked.command().made == []
+    baked.outside = {"flour.onnx": "2" * 64}
+    with pytest.raises(StateError, match=r"flour\.onnx has changed.*--force"):
+        baked.command()
+    assert baked.command(force=True).made == ["bread"]
+
+
+def test_what_refuses_a_stage_does_so_before_it_is_made_and_in_a_dry_run(bakery: Bakery) -> None:
+    bakery.refuse = ConfigError("too much salt")
+    for dry_run in (True, False):
+        with pytest.raises(ConfigError, match="too much salt"):
+            bakery.command(dry_run=dry_run)
+    assert not (bakery.path / "bread.txt").exists()
+
+
+@pytest.mark.parametrize("path", ["../out.txt", "/etc/passwd", "a/../../b", "..\\b", ""])
+def test_a_manifest_that_leads_out_of_the_work_directory_is_refused(baked: Bakery, path: str) -> None:
+    content = baked.manifest
+    content["stages"]["bread"]["outputs"] = {path: "0" * 64}
+    (baked.path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(StateError, match="damaged"):
+        baked.command()
 
 
 def test_nobodys_trained_stage_is_replaced_by_a_later_command(baked: Bakery, snapshot: Snapshot) -> None:
@@ -154,9 +203,9 @@ def test_nobodys_trained_stage_is_replaced_by_a_later_command(baked: Bakery, sna
     assert snapshot(baked.path) == before, "the options that were refused must not be remembered either"
 
 
-def test_its_own_command_may_replace_it(baked: Bakery) -> None:
+def test_its_own_command_may_replace_it_with_force(baked: Bakery) -> None:
     baked.epochs = 9
-    assert baked.command("dough").made == ["dough"]
+    assert baked.command("dough", force=True).made == ["dough"]
 
 
 def test_force_replaces_upstream_stages_that_differ(baked: Bakery) -> None:
@@ -264,7 +313,7 @@ def test_options_that_can_not_work_are_not_remembered(baked: Bakery) -> None:
     baked.fail["bread"] = ConfigError("sparsity can't be reached")
     baked.sparsity = 0.99
     with pytest.raises(ConfigError):
-        baked.command(said=Options(settings={"prune": {"sparsity": 0.99}}))
+        baked.command(said=Options(settings={"prune": {"sparsity": 0.99}}), force=True)
     assert baked.manifest == before
 
 

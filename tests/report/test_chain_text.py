@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edgekit.report import chain_text, quantized_text
-from edgekit.report.chain import quantization_text
+from edgekit.report.chain import accuracy_line, quantization_text
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "chain.txt"
 
@@ -25,7 +25,13 @@ DATA = {
 QUANTIZATION = {
     "standardisation": "explicit",
     "parity": {"max_abs_difference": 3.1e-7, "takes": 275, "tolerance": 1e-5, "passed": True},
-    "int8": {"accuracy_drop": 0.0036, "takes": 275, "changed": 2},
+    "int8": {
+        "accuracy_drop": 0.0036,
+        "accuracy_drop_low": -0.0104,
+        "accuracy_drop_high": 0.0203,
+        "takes": 275,
+        "changed": 2,
+    },
     "quantized": {
         "scheme": "int8-weights",
         "proof": {"tensors": [{}, {}, {}], "weight_reduction_ratio": 0.741, "file_reduction_ratio": 0.703},
@@ -33,29 +39,38 @@ QUANTIZATION = {
 }
 
 
+VERDICT = {
+    "fits": None, "judged": [], "accuracy": 0.9681, "accuracy_low": 0.9574, "accuracy_high": 0.9763, "takes": 1350,
+    "retention": 1.0084, "retention_low": 0.9985, "retention_high": 1.0188, "teacher_accuracy": 0.96,
+}  # fmt: skip
+
+
 def score(name: str, form: str, accuracy: float, size_bytes: int, **more: Any) -> dict[str, Any]:
-    """One model of the closing table."""
+    """One model of the closing table. Its teacher has 96 % right."""
     plain = {
         "name": name, "form": form, "accuracy": accuracy, "takes": 1350, "accuracy_seen": None, "takes_seen": 1350,
         "parameters": 56346, "zeros": 0, "macs": 994816, "size_bytes": size_bytes, "gzip_bytes": size_bytes - 1000,
-        "latency_p50_s": 41e-6,
+        "latency_p50_s": 41e-6, "retention": accuracy / 0.96,
     }  # fmt: skip
     return {**plain, **more}
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A result of `run` without its bench."""
+    """A result of `run`, without a bench unless there is one."""
 
     data: dict[str, Any]
     models: tuple[dict[str, Any], ...]
-    bench: None = None
+    bench: Any = None
     diagnosis: tuple[dict[str, str], ...] = ()
+    failure: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "data": self.data,
             "models": list(self.models),
+            "verdict": {**VERDICT, "synthetic": self.data["synthetic"]},
+            "failure": self.failure,
             "quantization": QUANTIZATION,
             "diagnosis": list(self.diagnosis),
         }
@@ -123,13 +138,36 @@ def test_what_is_not_known_of_a_teacher_is_a_dash() -> None:
 
 
 def test_a_teacher_that_knows_nothing_is_no_division_by_zero() -> None:
-    models = tuple({**model, "accuracy": 0.0} for model in RESULT.models)
+    models = tuple({**model, "accuracy": 0.0, "retention": None} for model in RESULT.models)
     assert "0.0 %" in chain_text(replace(RESULT, models=models))
+    assert accuracy_line({**VERDICT, "retention": None, "synthetic": False}).endswith("(95 % interval 95.7 to 97.6)")
+
+
+def test_a_gate_that_did_not_pass_is_said() -> None:
+    assert "gate" not in chain_text(RESULT)
+    assert "gate not passed: INT8 loses accuracy" in chain_text(replace(RESULT, failure="INT8 loses accuracy"))
+
+
+def test_accuracy_and_retention_stand_beside_the_verdict_each_with_its_interval(bench: Any, row: Any) -> None:
+    """Which says that it was not judged, unless it was."""
+    *_, accuracy, verdict = chain_text(replace(RESULT, bench=bench(row("pass")))).splitlines()
+    assert accuracy == (
+        "accuracy of the INT8 file: 96.8 % on 1,350 test takes (95 % interval 95.7 to 97.6), 100.8 % of its teacher's"
+        " 96.0 % (95 % interval 99.9 to 101.9)"
+    )
+    assert verdict == "fits raspberry-pi: latency is within its limits; accuracy was not judged"
+    drop = row("pass", constraint="max_accuracy_drop", quantity="accuracy drop", unit="ratio")
+    *_, verdict = chain_text(replace(RESULT, bench=bench(row("pass"), drop))).splitlines()
+    assert verdict == "fits raspberry-pi: latency and accuracy lost are within its limits"
+    *_, verdict = chain_text(replace(RESULT, bench=bench(name="none"))).splitlines()
+    assert verdict == "fits none: it sets no limit"
+    *_, verdict = chain_text(replace(RESULT, bench=bench(row("fail")))).splitlines()
+    assert verdict == "does not fit raspberry-pi: latency p95"
 
 
 @pytest.mark.parametrize("ratio", [1.014, 1.0])
 def test_retention_is_accuracy_over_the_teachers(ratio: float) -> None:
-    models = (score("teacher", "PyTorch", 0.5, 1), score("student", "PyTorch", 0.5 * ratio, 1))
+    models = (score("teacher", "PyTorch", 0.96, 1), score("student", "PyTorch", 0.96 * ratio, 1))
     line = next(line for line in chain_text(replace(RESULT, models=models)).splitlines() if "student" in line)
     assert f"{100 * ratio:.1f} %" in line
 

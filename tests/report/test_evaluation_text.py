@@ -18,7 +18,7 @@ def evaluation(names: tuple[str, ...] = ("A", "B", "C"), **more: Any) -> dict[st
     """Of 60 random predictions."""
     rng = np.random.default_rng(0)
     predicted, labels = (rng.integers(0, len(names), 60) for _ in range(2))
-    about = {"model": "m.onnx", "data": "signs.npz", "part": "test", "synthetic": False}
+    about = {"model": "m.onnx", "data": "signs.npz", "part": "test", "synthetic": False, "notes": []}
     about |= {"sequence_length": 30, "takes_cut": 0}
     return {**evaluate_predictions(predicted, labels, names).to_dict(), **about, **more}
 
@@ -26,6 +26,12 @@ def evaluation(names: tuple[str, ...] = ("A", "B", "C"), **more: Any) -> dict[st
 def test_synthetic_takes_are_called_so() -> None:
     assert "synthetic" not in evaluation_text(evaluation()).lower()
     assert "SYNTHETIC" in evaluation_text(evaluation(synthetic=True))
+
+
+def test_every_note_is_a_line_under_the_accuracy_and_its_interval() -> None:
+    lines = evaluation_text(evaluation(accuracy_low=0.313, accuracy_high=0.832, notes=["one", "two"])).splitlines()
+    assert lines[1].endswith("(95 % interval 31.3 to 83.2)")
+    assert lines[2:4] == ["note: one", "note: two"]
 
 
 def test_what_was_left_out_is_named() -> None:

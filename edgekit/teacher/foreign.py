@@ -8,10 +8,7 @@ softmax, become their logarithms: logits but for a constant, which no softmax se
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +22,24 @@ from torch import Tensor, nn
 
 from edgekit.artifacts import fingerprint, sha256_bytes
 from edgekit.errors import ConfigError, EdgekitError, ShapeError, did_you_mean
-from edgekit.evaluate import predict_batches
+from edgekit.evaluate import Origin, are_probabilities, predict_batches
 from edgekit.model import count_parameters, predict_logits
 from edgekit.runtime import Predictor, open_predictor
+from edgekit.teacher.code import make_module, where_raised
 
 #: The smallest probability whose logarithm is taken; float32 softmaxes round what is below to zero.
 LEAST_PROBABILITY = 1e-7
-#: Rows of non-negative outputs that add up to 1 within this are probabilities.
-SUM_TOLERANCE = 1e-3
 #: Takes on which a teacher is tried.
 TRIAL_TAKES = 8
 
 Form = Literal["ONNX", "PyTorch"]
+
+
+_ORIGINS = {
+    "own": "classes matched by its own names",
+    "said": "classes matched by --class-names",
+    "assumed": "no class names: classes taken in the data's order",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ class ForeignTeacher:
 
     said: how the user called it. module: raw landmarks (batch, time, features) to logits (batch, classes) in the data's
     class order, in evaluation mode. digest: SHA-256 of the file, or of the module's weights. path: of the ONNX file;
-    None for a module. parameters: numbers that it holds. named: whether classes were matched by name. probabilities:
+    None for a module. parameters: numbers that it holds. names: where those of its outputs are from. probabilities:
     whether its outputs were probabilities.
     """
 
@@ -55,59 +58,63 @@ class ForeignTeacher:
     digest: str
     path: Path | None
     parameters: int
-    named: bool
+    names: Origin
     probabilities: bool
 
     def describe(self) -> str:
         """What was assumed, in a sentence for people."""
-        classes = "classes matched by name" if self.named else "no class names: classes taken in the data's order"
         outputs = "probabilities, used as their logarithms" if self.probabilities else "logits"
-        return f"{self.said}: {self.parameters:,} parameters, outputs are {outputs}, {classes}"
+        return f"{self.said}: {self.parameters:,} parameters, outputs are {outputs}, {_ORIGINS[self.names]}"
 
 
-def is_foreign(said: str) -> bool:
-    """Whether `said` names a file or a function, `teacher.onnx` or `module:factory`, rather than a variant."""
-    return said.endswith(".onnx") or ":" in said
-
-
-def load_teacher(said: str, x: NDArray[np.float32], class_names: Sequence[str]) -> ForeignTeacher:
+def load_teacher(
+    said: str, x: NDArray[np.float32], class_names: Sequence[str], names: Sequence[str] | None = None
+) -> ForeignTeacher:
     """The teacher that `said` names, tried on some takes x float32 (takes, time, features) of the data.
 
     said: the path of an ONNX file that ends in .onnx, or `module:factory`, a function without arguments in a module
-    that can be imported here, which returns a torch.nn.Module with its weights loaded.
+    that can be imported here, which returns a torch.nn.Module with its weights loaded; the function is run, so take it
+    from nowhere but the command line. class_names: of the data. names: of the teacher's outputs, first to last, where
+    they were said; they win over its own.
     Raises ConfigError when it can't be made or does not know every class of the data, ModelFileError for a file that is
-    no usable model, ShapeError when it can't take the data or answers in another shape.
+    no usable model, ShapeError when it can't take the data or answers in another shape. Whether its answers fit the
+    labels is `check_teacher`'s to tell.
     """
-    trial = x[:TRIAL_TAKES]
-    if said.endswith(".onnx"):
-        path = Path(said)
-        predictor = open_predictor(path)
-        if predictor.fixed_batch not in (None, 1):
-            batch = predictor.fixed_batch
-            raise ConfigError(f"--teacher {said}: has a fixed batch of {batch}; export it with an open batch axis")
-        metadata = predictor.info.metadata
-        names = metadata.class_names if metadata else None
-        raw: nn.Module = _FileModule(predictor)
-        parameters = metadata.parameters if metadata and metadata.parameters else _count_file(path)
-        form, digest = "ONNX", predictor.info.sha256
-    else:
-        path = None
-        raw = _make(said).eval()
-        names = _module_names(said, raw)
-        parameters, form, digest = count_parameters(raw), "PyTorch", _digest(said, raw)
-    outputs = _try(said, raw, trial)
-    order = _class_order(said, names, outputs.shape[1], class_names)
-    probabilities = _are_probabilities(outputs)
+    path = Path(said) if said.endswith(".onnx") else None
+    raw, own, parameters, digest = _open_module(said) if path is None else _open_file(path)
+    outputs = _try(said, raw, x[:TRIAL_TAKES])
+    known = own if names is None else names
+    order = _class_order(said, known, outputs.shape[1], class_names)
+    probabilities = are_probabilities(outputs)
     return ForeignTeacher(
         said=said,
-        form=form,  # type: ignore[arg-type]
+        form="PyTorch" if path is None else "ONNX",
         module=_Mapped(raw, order, probabilities).eval(),
         digest=digest,
         path=path,
         parameters=parameters,
-        named=names is not None,
+        names="assumed" if known is None else "own" if names is None else "said",
         probabilities=probabilities,
     )
+
+
+#: A module, the names of its outputs where it has some, how many numbers it holds, and a digest of them.
+_Opened = tuple[nn.Module, Sequence[str] | None, int, str]
+
+
+def _open_file(path: Path) -> _Opened:
+    predictor = open_predictor(path)
+    if predictor.fixed_batch not in (None, 1):
+        batch = predictor.fixed_batch
+        raise ConfigError(f"--teacher {path}: has a fixed batch of {batch}; export it with an open batch axis")
+    metadata = predictor.info.metadata
+    parameters = metadata.parameters if metadata and metadata.parameters else _count_file(path)
+    return _FileModule(predictor), metadata.class_names if metadata else None, parameters, predictor.info.sha256
+
+
+def _open_module(said: str) -> _Opened:
+    made = make_module(said).eval()
+    return made, _module_names(said, made), count_parameters(made), _digest(said, made)
 
 
 class _FileModule(nn.Module):
@@ -145,45 +152,6 @@ def _count_file(path: Path) -> int:
     return sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in floats)
 
 
-def _make(said: str) -> nn.Module:
-    """What the user's function returns. The working directory can be imported from, as with `python -m`."""
-    module_name, _, name = said.partition(":")
-    if not module_name or not name.isidentifier():
-        raise ConfigError(f"--teacher {said}: expected MODULE:FUNCTION, such as my_models:make_teacher")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"--teacher {said}: no module '{error.name}' in {Path.cwd()} or among the installed packages; run edgekit"
-            " where it can be imported"
-        ) from None
-    except Exception as error:  # the user's own code may raise anything
-        raise ConfigError(f"--teacher {said}: importing {module_name} failed: {_where(error)}") from error
-    if not hasattr(module, name):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise ConfigError(f"--teacher {said}: {module_name} has no '{name}'{did_you_mean(name, known)}")
-    factory = getattr(module, name)
-    if not callable(factory) or isinstance(factory, nn.Module):
-        raise ConfigError(f"--teacher {said}: is {type(factory).__name__}, expected a function that returns the module")
-    try:
-        made = factory()
-    except Exception as error:  # the user's own code may raise anything
-        raise ConfigError(f"--teacher {said}: the function failed: {_where(error)}") from error
-    if not isinstance(made, nn.Module):
-        raise ConfigError(f"--teacher {said}: returned {type(made).__name__}, expected a torch.nn.Module")
-    return made
-
-
-def _where(error: Exception) -> str:
-    """`ValueError: text (models.py, line 12)`: the user's own line, without a traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame for frame in frames if frame.filename != __file__ and "importlib" not in frame.filename]
-    place = f" ({inside[-1].filename}, line {inside[-1].lineno})" if inside else ""
-    return f"{type(error).__name__}: {error}{place}"
-
-
 def _module_names(said: str, module: nn.Module) -> tuple[str, ...] | None:
     names = inspect.getattr_static(module, "class_names", None)
     if names is None:
@@ -212,7 +180,7 @@ def _try(said: str, module: nn.Module, x: NDArray[np.float32]) -> NDArray[np.flo
         raise type(error)(f"--teacher {said}: can't take the data: {error}") from None
     except Exception as error:  # the user's own code may raise anything
         raise ShapeError(
-            f"--teacher {said}: fails on takes of shape {x.shape} (takes, time, features): {_where(error)}"
+            f"--teacher {said}: fails on takes of shape {x.shape} (takes, time, features): {where_raised(error)}"
         ) from error
     if outputs.ndim != 2 or len(outputs) != len(x):
         raise ShapeError(f"--teacher {said}: {x.shape} in, {outputs.shape} out; expected logits (takes, classes)")
@@ -227,11 +195,13 @@ def _class_order(said: str, names: Sequence[str] | None, outputs: int, class_nam
         if outputs != len(class_names):
             raise ConfigError(
                 f"--teacher {said}: {outputs} outputs for {len(class_names)} classes of the data, and it has no class"
-                " names to tell which is which; give it an attribute class_names, or train on the same classes"
+                " names to tell which is which; say them, first output to last, with --class-names NAME,NAME,..."
             )
         return tuple(range(outputs))
     if len(names) != outputs or len(set(names)) != outputs:
-        raise ConfigError(f"--teacher {said}: {len(set(names))} different class names for {outputs} outputs")
+        raise ConfigError(
+            f"--teacher {said}: {len(set(names))} different class names for {outputs} outputs; give one each"
+        )
     unknown = [name for name in class_names if name not in names]
     if unknown:
         raise ConfigError(
@@ -239,7 +209,3 @@ def _class_order(said: str, names: Sequence[str] | None, outputs: int, class_nam
             f" data's classes{did_you_mean(unknown[0], names)}"
         )
     return tuple(names.index(name) for name in class_names)
-
-
-def _are_probabilities(outputs: NDArray[np.float32]) -> bool:
-    return bool((outputs >= 0).all() and (np.abs(outputs.sum(axis=1) - 1.0) < SUM_TOLERANCE).all())

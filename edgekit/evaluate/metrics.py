@@ -1,19 +1,20 @@
-"""Predictions and metrics: numpy only, because a device has no scikit-learn; the predictor is passed in.
+"""Metrics of predictions against labels.
 
-Classes are mapped by name, never by index: recordings and model may know different classes, in different
-orders.
+Classes are mapped by name, never by index: recordings and model may know different classes, in different orders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgekit.errors import DataError, ShapeError
+from edgekit.evaluate.intervals import accuracy_interval
+from edgekit.evaluate.predictions import predict_batches
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
@@ -56,9 +57,12 @@ class Metrics:
         return ClassMetrics(precision, recall, f1, self.takes)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with accuracy, takes and per_class at the top level."""
+        """JSON-ready, with accuracy, its interval, takes and per_class at the top level."""
+        low, high = accuracy_interval(round(self.accuracy * self.takes), self.takes)
         return {
             "accuracy": self.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
             "takes": self.takes,
             "macro": vars(self.macro).copy(),
             "per_class": {name: vars(item).copy() for name, item in self.per_class.items()},
@@ -139,44 +143,33 @@ def evaluate_model(
     predict: float32 (batch, time, features) to logits (batch, classes of the model). x: float32 (takes, time,
     features). labels: int (takes,), indices into data_class_names. batch: see `predict_batches`. Takes of a class
     that is not in model_class_names are excluded and counted. Raises DataError when none is left, ShapeError
-    when shapes do not match, or logits are NaN.
+    when shapes do not match, ModelFileError for logits that are no numbers.
     """
-    mapped = map_labels(labels, data_class_names, model_class_names)
-    if len(x) != len(mapped):
-        raise ShapeError(f"{len(mapped)} labels for {len(x)} takes; expected as many")
-    kept = np.flatnonzero(mapped >= 0)
-    unknown = tuple(
-        name
-        for k, name in enumerate(data_class_names)
-        if name not in model_class_names and np.any(np.asarray(labels) == k)
-    )
-    if not len(kept):
-        raise DataError(
-            f"the model knows none of the classes of these {len(x)} takes ({_some(unknown)});"
-            f" it knows {_some(model_class_names)}"
-        )
+    if len(x) != len(np.asarray(labels)):
+        raise ShapeError(f"{len(np.asarray(labels))} labels for {len(x)} takes; expected as many")
+    kept, mapped, unknown = known_takes(labels, data_class_names, model_class_names)
     logits = predict_batches(predict, x[kept], batch)
     if logits.ndim != 2 or logits.shape[1] != len(model_class_names):
         raise ShapeError(f"logits of shape {logits.shape}; expected (takes, {len(model_class_names)})")
-    if np.isnan(logits).any():
-        raise ShapeError(f"the model gave NaN for {int(np.isnan(logits).any(axis=1).sum())} of {len(logits)} takes")
     metrics = evaluate_predictions(logits.argmax(axis=1), mapped[kept], model_class_names)
-    return Metrics(**{**vars(metrics), "excluded": len(x) - len(kept), "excluded_classes": unknown})
+    return replace(metrics, excluded=int((~kept).sum()), excluded_classes=unknown)
 
 
-def predict_batches(predict: Callable[[F32], F32], x: F32, batch: int | None = None) -> F32:
-    """Logits float32 (takes, classes) of x (takes, time, features), `batch` takes at a time.
-
-    batch: by default what the predictor asks for (`edgekit.runtime.Predictor.scoring_batch`), or 256. The last
-    batch of a predictor with a `fixed_batch` is filled up with copies of its last take. Raises ShapeError for a
-    batch below 1.
-    """
-    size = getattr(predict, "scoring_batch", 256) if batch is None else batch
-    if size < 1:
-        raise ShapeError(f"batch: {size}; expected at least 1")
-    missing = -len(x) % (getattr(predict, "fixed_batch", None) or 1)
-    filled = np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) if missing else x
-    return np.concatenate([predict(filled[k : k + size]) for k in range(0, len(filled), size)])[: len(x)]
+def known_takes(
+    labels: ArrayLike, data_class_names: Sequence[str], model_class_names: Sequence[str]
+) -> tuple[NDArray[np.bool_], I64, tuple[str, ...]]:
+    """Which takes are of a class that the model knows, bool (takes,); all labels as `map_labels` maps them; and the
+    names of the classes of the others. Raises DataError where it knows none."""
+    mapped = map_labels(labels, data_class_names, model_class_names)
+    kept: NDArray[np.bool_] = mapped >= 0
+    present = np.unique(np.asarray(labels)[~kept])
+    unknown = tuple(data_class_names[k] for k in present)
+    if not kept.any():
+        raise DataError(
+            f"the model knows none of the classes of these {len(mapped)} takes ({_some(unknown)});"
+            f" it knows {_some(model_class_names)}"
+        )
+    return kept, mapped, unknown
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,0 +1,40 @@
+"""Predictions, metrics and how sure they are: numpy only, because a device has no scikit-learn."""
+
+from edgekit.evaluate.intervals import CONFIDENCE, Flips, Retention, accuracy_interval
+from edgekit.evaluate.metrics import (
+    ClassMetrics,
+    Metrics,
+    evaluate_model,
+    evaluate_predictions,
+    known_takes,
+    map_labels,
+)
+from edgekit.evaluate.order import OrderCheck, Origin, check_order, complaint, doubt
+from edgekit.evaluate.predictions import are_probabilities, checked_logits, predict_batches, softmax
+from edgekit.evaluate.seen import CHOSE, LEARNED, Roles, Seen
+
+__all__ = [
+    "CHOSE",
+    "CONFIDENCE",
+    "LEARNED",
+    "ClassMetrics",
+    "Flips",
+    "Metrics",
+    "OrderCheck",
+    "Origin",
+    "Retention",
+    "Roles",
+    "Seen",
+    "accuracy_interval",
+    "are_probabilities",
+    "check_order",
+    "checked_logits",
+    "complaint",
+    "doubt",
+    "evaluate_model",
+    "evaluate_predictions",
+    "known_takes",
+    "map_labels",
+    "predict_batches",
+    "softmax",
+]

@@ -1,0 +1,93 @@
+"""What the outputs of a model that says nothing about itself are called: --class-names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import overload
+
+from edgekit.artifacts import parse_json
+from edgekit.errors import ConfigError, did_you_mean
+from edgekit.reading import MB, FileKind, read_text
+
+FORM = "expected the name of each output, first to last: A,B,C, or a file with one name a line or a JSON list"
+NAMES_FILE = FileKind("a file of class names", ConfigError, MB, "write one name a line, or a JSON list")
+
+
+@overload
+def parse_class_names(said: str) -> tuple[str, ...]: ...
+@overload
+def parse_class_names(said: None) -> None: ...
+def parse_class_names(said: str | None) -> tuple[str, ...] | None:
+    """`A,B,C`, or the names in the file that `said` is the path of: one a line, or a JSON list.
+
+    Blanks around a name are no part of it, but in a JSON list. Raises ConfigError for a file that can't be read, and
+    for names that are empty or there twice. None for nothing said.
+    """
+    if said is None:
+        return None
+    path = Path(said)
+    try:
+        is_file = path.is_file()
+        missing = "," not in said and (path.suffix in (".txt", ".json", ".csv") or len(path.parts) > 1)
+    except (OSError, ValueError):  # a long list of names is no path
+        is_file, missing = False, False
+    if missing and not is_file:
+        raise ConfigError(f"--class-names {said}: no such file; {FORM}")
+    names = _read_file(path) if is_file else [name.strip() for name in said.split(",")]
+    return check_class_names(names, f"--class-names {said if len(said) <= 60 else said[:57] + '...'}")
+
+
+def check_class_names(names: Iterable[object], where: str) -> tuple[str, ...]:
+    """The names as a tuple. Raises ConfigError for none at all, for one that is empty, no text, or there twice."""
+    found = list(names)
+    wrong = next((name for name in found if not _is_name(name)), None)
+    if not found or wrong is not None:
+        raise ConfigError(f"{where}: {'no name' if wrong is None else f'{wrong!r} is no name'}; {FORM}")
+    checked = tuple(str(name) for name in found)
+    double = next((name for name in checked if checked.count(name) > 1), None)
+    if double is not None:
+        raise ConfigError(f"{where}: '{double}' is there twice; every output needs a name of its own")
+    return checked
+
+
+def _is_name(value: object) -> bool:
+    """Text that is not blank, and that can be written: JSON allows halves of characters."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def match_class_names(said: Sequence[str], data: Sequence[str], where: str = "--class-names") -> None:
+    """Raises ConfigError where a name that was said is no class of the data, and a class of the data was not said.
+
+    A model may know more classes than the data has, or fewer; both at once are taken for a slip.
+    """
+    unknown = [name for name in said if name not in data]
+    unsaid = [name for name in data if name not in said]
+    if unknown and unsaid:
+        raise ConfigError(
+            f"{where}: '{unknown[0]}' is no class of the data, and its class '{unsaid[0]}' is not among the names"
+            f"{did_you_mean(unknown[0], unsaid)}"
+        )
+
+
+def check_count(said: Sequence[str], outputs: int, name: object) -> None:
+    """Raises ConfigError where there are not as many names as outputs. name: of the model, for the message."""
+    if len(said) != outputs:
+        raise ConfigError(f"--class-names: {len(said)} names for the {outputs} outputs of {name}; give one each")
+
+
+def _read_file(path: Path) -> list[object]:
+    text = read_text(path, NAMES_FILE)
+    if not text.lstrip().startswith("["):
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    try:
+        names = parse_json(text)
+    except ValueError as error:
+        raise ConfigError(f"--class-names {path}: no JSON list: {error}; {FORM}") from None
+    return list(names)
