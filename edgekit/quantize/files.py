@@ -11,13 +11,8 @@ import onnx
 from onnx import helper
 
 from edgekit import __version__
-<<<<<<< HEAD
 from edgekit.artifacts import real_place, sha256_bytes, write_bytes
-from edgekit.errors import GateError, InputError, ModelFileError, require_kind
-=======
-from edgekit.artifacts import StrPath, real_place, sha256_bytes, write_bytes
 from edgekit.errors import InputError, ModelFileError, require_kind
->>>>>>> 32378fa (onnx's converter runs in a process of its own: malformed files bring it down)
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
 from edgekit.quantize.outputs import (
