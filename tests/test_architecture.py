@@ -45,6 +45,7 @@ ORDER = (
     "config",
     "artifacts",
     "reading",
+    "text",
     "errors",
 )
 
@@ -62,6 +63,7 @@ LIGHT = (
     "profiles",
     "artifacts",
     "reading",
+    "text",
     "errors",
 )
 #: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata.

@@ -14,8 +14,9 @@ import pytest
 
 from edgekit.cli import run_cli
 from edgekit.cli.progress import Console
-from edgekit.cli.terminal import complain, plain, say
+from edgekit.cli.terminal import complain, say
 from edgekit.errors import InputError
+from edgekit.text import plain
 
 #: Moves the cursor, changes the title, rings, turns text around, deletes; and the 8-bit form of the first.
 NASTY = "\x1b[31m\x1b]0;title\x07\x08\r\u202e\x7f\x9b31m"

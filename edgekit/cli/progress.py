@@ -12,7 +12,7 @@ from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.text import Text
 
-from edgekit.cli.terminal import plain
+from edgekit.text import plain
 
 #: Nobody waits longer than this for a line while something is being made.
 SILENCE_S = 30.0

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from typing import IO
 
 from edgekit.errors import InputError
-
-#: What a terminal obeys instead of showing it, what turns text around, and halves of characters. Names in files and
-#: folders may hold them.
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def plain(text: str) -> str:
-    r"""`text` with every control character shown as its number, such as \x1b; lines and tabs stay."""
-    return UNSEEN.sub(_shown, text)
-
-
-def _shown(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a path that is no UTF-8
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+from edgekit.text import plain
 
 
 def say(text: str) -> bool:

@@ -33,6 +33,7 @@ from edgekit.report.chain import (
 )
 from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
 from edgekit.report.tables import count, percent
+from edgekit.text import plain
 
 
 def chain_markdown(result: Chain) -> str:
@@ -62,7 +63,7 @@ def chain_markdown(result: Chain) -> str:
         "## Settings",
         f"```yaml\n{yaml.safe_dump(content['settings'], sort_keys=False).rstrip()}\n```",
     ]
-    return "\n\n".join(parts) + "\n"
+    return plain("\n\n".join(parts) + "\n")
 
 
 def _by_class(evaluation: Mapping[str, Any] | None) -> list[str]:
@@ -81,7 +82,7 @@ def _by_class(evaluation: Mapping[str, Any] | None) -> list[str]:
 def bench_markdown(result: BenchResult) -> str:
     """A bench alone, as for a comment on a pull request: the verdict first."""
     verdict = f"**{_escape(verdict_line(result))}** (exit code {result.exit_code})"
-    return "\n\n".join([verdict, *_bench(result)]) + "\n"
+    return plain("\n\n".join([verdict, *_bench(result)]) + "\n")
 
 
 def stages_markdown(stages: Mapping[str, Mapping[str, Any]]) -> str:

@@ -40,3 +40,8 @@ def test_names_can_not_break_the_table(bench: Any, row: Any) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 3
     assert all(line.replace("\\|", "").count("|") == 7 for line in rows)
+
+
+def test_a_report_that_is_shown_on_a_terminal_obeys_nobody(bench: Any, row: Any) -> None:
+    text = bench_markdown(bench(row("pass", "\x1b[31m"), name="\x1b]0;x\x07\u202e"))
+    assert not set("\x1b\x07\u202e") & set(text)
