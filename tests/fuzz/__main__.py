@@ -13,15 +13,13 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def parse() -> argparse.Namespace:
@@ -41,17 +39,23 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_seeds(folder: Path, full: bool) -> Path:
-    """In a process of its own, which needs torch; unless they are there."""
+def ensure_seeds(folder: Path, full: bool) -> Path:
+    """Make the valid inputs in a fork, which has everything imported; unless they are there."""
     if not (folder / "done").exists():
+        from .seeds import make_seeds
+
         shutil.rmtree(folder, ignore_errors=True)
-        command = [
-            sys.executable,
-            "-m",
-            __spec__.parent + ".seeds" if __spec__ else "tests.fuzz.seeds",
-            str(folder.absolute()),
-        ]
-        subprocess.run([*command, *(["--full"] if full else [])], check=True, cwd=ROOT)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                make_seeds(folder.absolute(), full)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        if not (folder / "done").exists():
+            sys.exit("the valid inputs could not be made")
     return folder.absolute()
 
 
@@ -94,8 +98,8 @@ def main() -> int:
     from .runner import Sandbox, preload, run_case, run_kept
 
     try:  # no TemporaryDirectory: a fork's own end would remove it
-        seeds = make_seeds(given.seeds or Path(scratch) / "seeds", given.full)
         preload()
+        seeds = ensure_seeds(given.seeds or Path(scratch) / "seeds", given.full)
         sandbox = Sandbox(Path(scratch) / "case")
         if given.replay is not None:
             outcome = run_case(given.seed, given.replay, seeds, sandbox, given.only)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -43,8 +44,9 @@ LIMITS = {"EDGEKIT_MAX_MODEL_MB": "600", "EDGEKIT_MAX_MODEL_S": "7"}
 PROBE_S = 0.004
 LOOK_S = 0.1
 PRELOADED = (
-    *("edgekit.cli", "edgekit.pipeline", "edgekit.quantize", "edgekit.report", "edgekit.train"),
-    *("onnxruntime", "pyarrow.parquet", "torch_pruning"),
+    *("edgekit.cli", "edgekit.cli.progress", "edgekit.pipeline", "edgekit.quantize", "edgekit.report", "edgekit.train"),
+    *("edgekit.train.tuning", "edgekit.distill", "edgekit.prune", "edgekit.export", "edgekit.teacher"),
+    *("filelock", "onnxruntime", "pyarrow.parquet", "pyarrow.dataset", "torch_pruning"),
 )
 
 
@@ -89,6 +91,8 @@ def preload() -> None:
     """Import what the cases need, once; PyTorch alone takes seconds."""
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # nothing of this is looked at again in each fork
 
 
 def run_case(seed: int, index: int, seeds: Path, sandbox: Sandbox, only: str | None = None) -> Outcome:

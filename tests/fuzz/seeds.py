@@ -1,13 +1,7 @@
-"""The valid inputs that everything starts from, made once by the product itself.
-
-    python -m tests.fuzz.seeds FOLDER [--full]
-
---full: with a finished work directory, an interrupted training and what it ends in, which takes some 20 s longer.
-"""
+"""The valid inputs that everything starts from, made once by the product itself."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import os
@@ -153,7 +147,8 @@ def write_work(folder: Path) -> None:
 
 
 def make_seeds(folder: Path, full: bool) -> None:
-    """All of them, in a folder that does not exist yet."""
+    """All of them, in a folder that does not exist yet. full: with a finished work directory, an interrupted training
+    and what it ends in, which takes some 20 s longer."""
     import edgekit
 
     profiles = Path(edgekit.__file__).parents[1] / "profiles"
@@ -165,11 +160,3 @@ def make_seeds(folder: Path, full: bool) -> None:
     if full:
         write_work(folder)
     (folder / "done").write_text("full" if full else "light")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--full", action="store_true")
-    given = parser.parse_args()
-    make_seeds(given.folder.absolute(), given.full)

@@ -23,7 +23,7 @@ from .runner import MEMORY_BYTES, Outcome, Sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
 ROOT = Path(__file__).resolve().parents[2]
-SEED, COUNT = 20, 100
+SEED, COUNT = 20, 40
 
 
 def fuzz(results: Path, *more: str) -> list[dict[str, Any]]:
