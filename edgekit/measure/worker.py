@@ -288,7 +288,7 @@ def check_inputs(inputs: Any, request: dict[str, Any]) -> None:
 def check_bytes(name: str, shape: tuple[int, ...], each: int) -> None:
     """Raises RequestError for an input that no machine can hold."""
     if math.prod(shape) * each > MAX_INPUT_BYTES:
-        message = "input '%s' of shape %s would take %.3g GB; check the file"
+        message = "input '%s' of shape %s would take %.3g GB; check the file, or what --shape says"
         raise RequestError("shape", message % (name, list(shape), math.prod(shape) * each / 1e9))
 
 
