@@ -26,7 +26,7 @@ from edgekit.data.hand import (
     hands_seen,
 )
 from edgekit.data.layouts.npy import read_take
-from edgekit.data.layouts.raw import BadFrame
+from edgekit.data.layouts.raw import RECORDINGS, BadFrame
 from edgekit.data.length import choose_length, fit_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
 from edgekit.data.preprocess import (
@@ -53,6 +53,7 @@ __all__ = [
     "KINDS",
     "LANDMARKS",
     "MIDDLE_BASE",
+    "RECORDINGS",
     "WRIST",
     "AugmentConfig",
     "BadFrame",

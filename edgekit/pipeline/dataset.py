@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifacts import fingerprint, json_text, sha256_file
 from edgekit.data import (
+    RECORDINGS,
     DataConfig,
     Normalisation,
     Recordings,
@@ -28,6 +29,7 @@ from edgekit.data import (
 )
 from edgekit.errors import ConfigError, DataError
 from edgekit.pipeline.settings import Settings
+from edgekit.reading import open_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +100,9 @@ def data_digest(path: str | None, settings: Settings) -> str:
     """SHA-256 of the recordings at `path`; for None, of the settings that the synthetic hands come from."""
     if path is None:
         return fingerprint({"synthetic hands": settings.section("synth", SynthConfig).model_dump(mode="json")})
-    if not (Path(path).is_file() or Path(path).is_dir()):
-        raise DataError(f"{path}: no such file or folder")
+    if not Path(path).is_dir():
+        with open_file(Path(path), RECORDINGS):
+            pass  # raises for what is no file that can be read
     try:
         return sha256_file(Path(path))
     except OSError as error:
