@@ -215,7 +215,7 @@ MODELS = [
     ),
 ]
 TAKES = [
-    Case("predict missing.npy -m int8.onnx", ("missing.npy", "No such file")),
+    Case("predict missing.npy -m int8.onnx", ("missing.npy", "no such file")),
     Case("predict emptytake.npy -m int8.onnx", ("emptytake.npy", "(0, 63)")),
     Case("predict nantake.npy -m int8.onnx", ("nantake.npy", "frame 4")),
     Case("predict hugetake.npy -m int8.onnx", ("hugetake.npy", "frame 0")),

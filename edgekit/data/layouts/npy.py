@@ -17,7 +17,7 @@ from edgekit.data.layouts.raw import RECORDINGS
 from edgekit.errors import DataError
 from edgekit.reading import StrPath, open_file, parsing, refuse_large
 
-NPY = replace(RECORDINGS, what="a .npy file", advice="damaged or another kind of file: record it again")
+NPY = replace(RECORDINGS, what="an .npy file", advice="damaged or another kind of file: record it again")
 TAKE_SHAPES = "(frames, features) or (frames, landmarks, 3)"
 NOT_FINITE = "NaN or infinite numbers (float32 ends at 3.4e38)"
 PIECE_BYTES = 2**20
