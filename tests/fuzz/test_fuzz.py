@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+if sys.platform != "linux":
+    pytest.skip("watches processes through /proc", allow_module_level=True)
+
 from . import contract, foreign
 from .cases import changed
 from .mutate import arrays, messages, raw, tables, trees
 from .runner import MEMORY_BYTES, Outcome, Sandbox
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
 ROOT = Path(__file__).resolve().parents[2]
 SEED, COUNT = 20, 40
 
