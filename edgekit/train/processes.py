@@ -35,6 +35,7 @@ from edgekit.artifacts import scratch_folder
 from edgekit.errors import ConfigError, EdgekitError
 from edgekit.train.hardware import Hardware
 from edgekit.train.progress import Epoch, Listener
+from edgekit.train.signals import answered_here
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess  # Windows has none
@@ -128,7 +129,8 @@ def _start(rank: int, group: _Group, work: Work) -> tuple[Connection, ForkProces
         # Python 3.12 warns of forking with threads around. The members touch nothing that those may hold: they print
         # nothing, use one thread of the CPU, and leave through os._exit.
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
-        process.start()
+        with answered_here():
+            process.start()
     its.close()
     return mine, process
 
@@ -189,8 +191,6 @@ def _received(connection: Connection, process: ForkProcess) -> tuple[str, Any]:
 def _member(rank: int, group: _Group, work: Work, connection: Connection) -> None:
     os.close(group.lifeline[1])
     threading.Thread(target=_end_with_parent, args=(group.lifeline[0],), daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches all, and so may SIGTERM; the parent answers it
     _be_silent()
 
     def say(epoch: Epoch) -> None:

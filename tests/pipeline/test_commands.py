@@ -29,7 +29,7 @@ def test_what_to_do_first_is_said_for_the_place_that_was_named(tmp_path: Path) -
 
 
 def test_recordings_are_named_as_a_shell_wants_them() -> None:
-    made = synthesise_hands(SynthConfig(people=1, takes_per_letter=2))
+    made = synthesise_hands(SynthConfig(people=1, takes_per_letter=4))
     object.__setattr__(made, "source", "my signs.npz")
     note = training_note(made, split_recordings(made))
     assert note is not None

@@ -146,7 +146,7 @@ def test_a_dry_run_guesses_how_long_each_stage_takes(cli: Cli, tmp_path: Path, t
     assert answer.code == 0
     time = r"\d+ (s|min)|\d+\.\d h"
     train = (
-        rf"\? train accurate: not made yet; about ({time}) here, ({time}) of it pretraining, less if it stops before"
+        rf"\? train accurate: not made yet; about ({time}) here, ({time}) of it pretraining, less if it stops"
     )
     assert re.search(train, answer.err)
     assert re.search(rf"\? distill: not made yet; about ({time}) here, ({time}) of it pretraining\n", answer.err)

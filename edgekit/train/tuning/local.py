@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from edgekit.errors import EdgekitError
+from edgekit.train.signals import answered_here
 from edgekit.train.tuning.settings import Point
 from edgekit.train.tuning.trial import Job, TrialResult, run_trial
 
@@ -62,7 +63,8 @@ def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
                 break
             here, there = context.Pipe()
             process = context.Process(target=_work, args=(there, job), daemon=True)
-            process.start()
+            with answered_here():
+                process.start()
             there.close()
             stack.callback(_end, process)
             here.send(handed[1])
@@ -103,8 +105,8 @@ def _end(process: Any) -> None:
 
 def _work(connection: Connection, job: Job) -> None:
     """A worker's life: a point comes, accuracies go and are answered, the result goes. It ends with its parent."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # Ctrl-C reaches all, and so may SIGTERM; the parent ends the workers
+    if not hasattr(signal, "pthread_sigmask"):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
 
