@@ -15,7 +15,7 @@ from edgekit.data import DataConfig, Recordings, fit_length
 from edgekit.errors import ConfigError, DataError, InputError, ModelFileError, ShapeError
 from edgekit.pipeline.class_names import match_class_names
 from edgekit.pipeline.dataset import data_digest, read_recordings
-from edgekit.pipeline.files import FP32_NAME, check_metadata, find_model, part_of
+from edgekit.pipeline.files import FP32_NAME, check_metadata, find_model, part_of, refuse_changed
 from edgekit.pipeline.reading import frames_for, read_as, roles_of
 from edgekit.pipeline.workspace import Workspace
 from edgekit.reading import StrPath
@@ -70,7 +70,10 @@ def bench_model(
     accuracy = None
     if labelled or model is None:
         fp32 = workspace.path / FP32_NAME
-        chosen = parent or (fp32 if model is None and fp32.exists() else None)
+        own = model is None and parent is None and fp32.exists()
+        if own:
+            refuse_changed(workspace.path, fp32)
+        chosen = fp32 if own else parent
         accuracy = _accuracy(workspace, path, found, chosen, part or "validation", class_names)
     result = bench_onnx(path, profile, config, takes=_fit(found), accuracy=accuracy)
     return result if earlier is None else hold_against(result, earlier, max_regression)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.artifacts import read_manifest, sha256_file
 from edgekit.data import DataConfig, Recordings, fit_length, used_frames
 from edgekit.errors import ModelFileError
 from edgekit.pipeline.commands import next_command
@@ -20,14 +21,32 @@ FP32_NAME = "model.onnx"
 
 
 def find_model(workdir: StrPath, given: StrPath | None) -> Path:
-    """The model named, or the work directory's INT8 file. Raises ModelFileError when there is none."""
+    """The model named, or the work directory's INT8 file, if it is what was made there.
+
+    Raises ModelFileError when there is none, or when the latter was changed since.
+    """
     workdir = Path(workdir)
     given = None if given is None else Path(given)
     path = given or workdir / INT8_NAME
     if not path.exists():
         hint = "" if given else f"; run `{next_command(workdir, 'quantize')}` first, or name a model"
         raise ModelFileError(f"{path}: no such file{hint}")
+    if given is None:
+        refuse_changed(workdir, path)
     return path
+
+
+def refuse_changed(workdir: Path, path: Path) -> None:
+    """Raises ModelFileError for a file of `edgekit quantize` that is not the one that the work directory's manifest
+    knows; one that it knows nothing of is nobody's business here."""
+    record = read_manifest(workdir)["stages"].get("quantize")
+    outputs = record.get("outputs") if isinstance(record, dict) else None
+    known = outputs.get(path.name) if isinstance(outputs, dict) else None
+    if known is not None and known != sha256_file(path):
+        raise ModelFileError(
+            f"{path}: not the file that was made here: its SHA-256 is another one;"
+            f" `{next_command(workdir, 'quantize')}` makes it again, or name the file to use it as it is"
+        )
 
 
 @dataclass(frozen=True, eq=False)

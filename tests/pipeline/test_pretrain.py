@@ -145,9 +145,7 @@ def test_a_dry_run_guesses_how_long_each_stage_takes(cli: Cli, tmp_path: Path, t
     answer = cli("quantize", f"--workdir={tmp_path / 'work'}", *tiny, *options, "--dry-run")
     assert answer.code == 0
     time = r"\d+ (s|min)|\d+\.\d h"
-    train = (
-        rf"\? train accurate: not made yet; about ({time}) here, ({time}) of it pretraining, less if it stops"
-    )
+    train = rf"\? train accurate: not made yet; about ({time}) here, ({time}) of it pretraining, less if it stops"
     assert re.search(train, answer.err)
     assert re.search(rf"\? distill: not made yet; about ({time}) here, ({time}) of it pretraining\n", answer.err)
     assert re.search(rf"\? prune: not made yet; about ({time}) here\n", answer.err)
