@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import sha256_file, write_bytes, write_text
+from edgekit.artifacts import write_bytes, write_text
 from edgekit.data import DataConfig, Recordings, fit_length
 from edgekit.errors import ConfigError, DataError, InputError, ModelFileError, ShapeError
 from edgekit.pipeline.class_names import match_class_names
@@ -183,7 +183,7 @@ def _recorded_accuracy(workspace: Workspace, path: Path) -> Accuracy | None:
     from edgekit.bench import Accuracy, Flips, Parent
 
     record = workspace.record("quantize")
-    if record is None or record.outputs.get(path.name) != sha256_file(path):
+    if record is None or path.name not in record.outputs:
         return None
     loss = record.metrics.get("int8", {})
     if not {"lost", "gained"} <= set(loss):  # made by an older edgekit

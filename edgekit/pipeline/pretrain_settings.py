@@ -8,7 +8,7 @@ from pydantic import Field
 
 from edgekit.config import StageConfig
 from edgekit.data import HAND_FEATURES, Recordings, SynthConfig
-from edgekit.errors import ConfigError
+from edgekit.errors import DataError
 
 
 class PretrainConfig(StageConfig):
@@ -36,18 +36,18 @@ class PretrainConfig(StageConfig):
 
 
 def refuse_pretraining(config: PretrainConfig, recordings: Recordings) -> None:
-    """Raises ConfigError, before anything is trained, for recordings that synthetic letters of one hand can't help."""
+    """Raises DataError, before anything is trained, for recordings that synthetic letters of one hand can't help."""
     if config.source == "none":
         return
     said, advice = "--pretrain synthetic (pretrain.source)", "leave it out, or say --pretrain none"
     if recordings.features != HAND_FEATURES:
-        raise ConfigError(
+        raise DataError(
             f"{said}: synthetic hands have {HAND_FEATURES} numbers a frame, {recordings.source}"
             f" {recordings.features}{' (two hands)' if recordings.features == 2 * HAND_FEATURES else ''}; {advice}"
         )
     if not any(as_letter(name) for name in recordings.class_names):
         some = ", ".join(recordings.class_names[:8]) + (", ..." if recordings.classes > 8 else "")
-        raise ConfigError(
+        raise DataError(
             f"{said}: synthetic hands sign the letters A to Z, and no class of {recordings.source} is called by one"
             f" ({some}); {advice}"
         )

@@ -324,7 +324,8 @@ def observe(
 
 def plain(text: str, new: Path) -> str:
     """Without what differs from run to run: the folder, and guesses and facts about the machine's time and memory."""
-    text = re.sub(r"take about .* or more here", "take some time", text.replace(str(new), "NEW"))
+    guess = r"about [\d.]+ (s|min|h) here(, [\d.]+ (s|min|h) of it pretraining)?"
+    text = re.sub(guess, "some time", text.replace(str(new), "NEW"))
     return re.sub(r'((load|memory)\w*"?:?\s+)[\d.]+', r"\1#", text)
 
 

@@ -280,7 +280,8 @@ def test_any_file_is_scored_on_takes_that_are_named(chain: Any, cli: Cli, tmp_pa
 
 
 def test_what_quantize_found_counts_where_its_takes_are_gone(chain: Any, cli: Cli, tmp_path: Path) -> None:
-    """Flips are bounded by the labels that changed; a file that is another one since has no figure."""
+    """Flips are bounded by the labels that changed; a file that is another one since is not used unless it is named, and
+    has no figure then."""
     workdir = tmp_path / "work"
     shutil.copytree(chain.workdir, workdir)
     manifest = json.loads((workdir / "manifest.json").read_text())
@@ -292,7 +293,10 @@ def test_what_quantize_found_counts_where_its_takes_are_gone(chain: Any, cli: Cl
     assert flips["drop"] == pytest.approx(loss["accuracy_drop"])
     assert loss["changed"] - 1 <= flips["lost"] + flips["gained"] <= loss["changed"]
     shutil.copy(workdir / "model.onnx", workdir / "model.int8.onnx")
-    assert cli(*options).json["accuracy"] is None
+    refused = cli(*options)
+    assert (refused.code, refused.out) == (2, "")
+    assert "model.int8.onnx: not the file that was made here" in refused.err
+    assert cli("bench", workdir / "model.int8.onnx", *options[1:]).json["accuracy"] is None
 
 
 def test_takes_that_can_not_be_used_are_an_error_where_they_were_named(

@@ -21,7 +21,7 @@ from edgekit.data import (
     save_recordings,
     synthesise_hands,
 )
-from edgekit.errors import ConfigError
+from edgekit.errors import DataError
 from edgekit.model import ModelConfig, RecurrentClassifier, build_model
 from edgekit.pipeline import Options, Settings
 from edgekit.pipeline.pretrain import pretrain_model
@@ -87,7 +87,7 @@ def hands(features: int, names: tuple[str, ...]) -> Recordings:
 def test_recordings_that_it_can_not_help_are_refused_by_the_flags_name(
     features: int, names: tuple[str, ...], words: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"^--pretrain synthetic \(pretrain\.source\): .*" + words):
+    with pytest.raises(DataError, match=r"^--pretrain synthetic \(pretrain\.source\): .*" + words):
         refuse_pretraining(SMALL, hands(features, names))
     refuse_pretraining(PretrainConfig(), hands(features, names))
 

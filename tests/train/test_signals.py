@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -35,25 +36,44 @@ TRAIN = (
 )
 
 
-def test_what_is_started_never_sees_the_signals_and_here_they_come_through() -> None:
-    heard: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+@pytest.fixture
+def heard() -> Iterator[list[int]]:
+    """SIGTERMs that this process was told of."""
+    found: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: found.append(number))
+    yield found
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_what_is_started_never_sees_the_signals(heard: list[int]) -> None:
+    with answered_here():
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=-1
+        )
     try:
-        with answered_here():
-            process = subprocess.Popen(
-                [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=-1
-            )
         assert process.stdout is not None
         process.stdout.readline()
-        for name in SENT_TO_ALL:
-            process.send_signal(getattr(signal, name))
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert heard == [signal.SIGTERM]
+        for number in SENT_TO_ALL:
+            process.send_signal(number)
         assert process.poll() is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [signal.SIGTERM], "here they come through again"
     finally:
-        signal.signal(signal.SIGTERM, before)
         process.kill()
         process.communicate()
+
+
+def test_what_comes_while_a_process_starts_is_answered_when_it_has_started(heard: list[int]) -> None:
+    """Whichever thread the system tells."""
+    told = threading.Event()
+    other = threading.Thread(target=told.wait, daemon=True)
+    other.start()  # it does not hold signals back
+    with answered_here():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.05)
+        assert heard == []
+    told.set()
+    assert heard == [signal.SIGTERM]
 
 
 def started(process: subprocess.Popen[str], how_many: int) -> None:
