@@ -280,7 +280,7 @@ def test_any_file_is_scored_on_takes_that_are_named(chain: Any, cli: Cli, tmp_pa
 
 
 def test_what_quantize_found_counts_where_its_takes_are_gone(chain: Any, cli: Cli, tmp_path: Path) -> None:
-    """Flips are bounded by the labels that changed; a file that is another one since is not used unless it is named, and
+    """Flips are bounded by the labels that changed; a file that was replaced is not used unless it is named, and
     has no figure then."""
     workdir = tmp_path / "work"
     shutil.copytree(chain.workdir, workdir)
