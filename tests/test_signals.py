@@ -148,9 +148,9 @@ def test_every_program_that_edgekit_starts_ends_with_it() -> None:
     texts = {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*.py")}
     starting = {name: text for name, text in texts.items() if re.search(r"subprocess\.(run|Popen)\(", text)}
     own = {"runtime/guard.py"}  # its program looks whether its parent is the same, and ends when stdin does
-    assert set(starting) == {"measure/launch.py", "quantize/outputs.py", "device/counting.py"} | own
+    assert set(starting) == {"measure/launch.py", "quantize/versions.py", "device/counting.py"} | own
     assert all('"parent": os.getpid()' in text for name, text in starting.items() if name not in own)
-    programs = {"measure/worker.py", "quantize/trial.py", "device/graph.py", "runtime/child.py"}
+    programs = {"measure/worker.py", "quantize/convert.py", "device/graph.py", "runtime/child.py"}
     assert {name for name, text in texts.items() if re.search(r"^ +.*\bend_with[,(]", text, re.MULTILINE)} == programs
 
 

@@ -12,8 +12,7 @@ PR_SET_PDEATHSIG = 1
 def end_with(parent: int | None) -> None:
     """Let the system kill this process when `parent`, which started it, ends: Linux alone can.
 
-    None: it lives on. Programs that import nothing of edgekit have this function, too: `measure/worker.py` and
-    `quantize/trial.py`.
+    None: it lives on. `measure/worker.py`, which imports nothing of edgekit, has this function, too.
     """
     if parent is None or not sys.platform.startswith("linux"):
         return

@@ -41,7 +41,7 @@ from edgekit.pipeline.settings import CUSTOM
 from edgekit.pipeline.teachers import fit_text, foreign_figures, load_foreign
 from edgekit.pipeline.workspace import Outcome, Record, Stage, Workspace
 from edgekit.prune import PruneConfig, prune_model
-from edgekit.quantize import LIMITS, QuantizeConfig, check_cell, quantize_onnx
+from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.report import cut_text
 from edgekit.teacher import ForeignTeacher, check_teacher
 from edgekit.train import (
@@ -282,7 +282,7 @@ class Stages:
 
     def _quantize_config(self) -> dict[str, Any]:
         return {
-            "quantize": self.settings.section("quantize", QuantizeConfig).model_dump(mode="json", exclude=set(LIMITS)),
+            "quantize": self.settings.section("quantize", QuantizeConfig).model_dump(mode="json"),
             "gates": self.gates.model_dump(mode="json"),
         }
 

@@ -2,11 +2,10 @@
 
 from edgekit.quantize.files import QuantizeResult, quantize_onnx
 from edgekit.quantize.proof import QuantizationProof, QuantizedTensor, prove_quantization
-from edgekit.quantize.settings import LIMITS, QuantizeConfig, check_cell
+from edgekit.quantize.settings import QuantizeConfig, check_cell
 from edgekit.quantize.weights import dequantize_rows, quantize_rows
 
 __all__ = [
-    "LIMITS",
     "QuantizationProof",
     "QuantizeConfig",
     "QuantizeResult",

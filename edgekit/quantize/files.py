@@ -15,17 +15,7 @@ from edgekit.artifacts import real_place, sha256_bytes, write_bytes
 from edgekit.errors import InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
-from edgekit.quantize.outputs import (
-    EXPECTED,
-    RAISED,
-    RESULT,
-    SOURCE,
-    OutputCheck,
-    Run,
-    check_outputs,
-    open_source,
-    run_in_child,
-)
+from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, OutputCheck, check_outputs
 from edgekit.quantize.proof import QuantizationProof, expected_model, prove_quantization, require_int8
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
@@ -35,6 +25,7 @@ from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_
 from edgekit.reading import StrPath
 from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata
 from edgekit.runtime.inspection import inspect_bytes, read_model
+from edgekit.runtime.session import open_session
 
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
 
@@ -75,14 +66,12 @@ class QuantizeResult:
         return {**values, **about, **made, "metadata": metadata, "proof": self.proof.to_dict()}
 
 
-def quantize_onnx(
-    source: StrPath, target: StrPath, config: QuantizeConfig | None = None, *, run: Run = run_in_child
-) -> QuantizeResult:
+def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | None = None) -> QuantizeResult:
     """Write the int8 form of the fp32 ONNX file `source` to `target`, atomically; `source` is untouched.
 
     Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX file with
     LSTM, GRU, Gemm or MatMul weights in its main graph will do. Scheme int8-dynamic: LSTM layers computed in int8 at
-    batch 1 (see `quantize.dynamic`). Files older than opset 13 are raised to it. run: what opens and runs the files.
+    batch 1 (see `quantize.dynamic`). Files older than opset 13 are raised to it.
 
     Nothing is written unless the result is proven: what is int8 (`prove_quantization`), and that ONNX Runtime opens it
     and computes the same as from the floats that the int8 numbers stand for (`check_outputs`). Raises ModelFileError
@@ -101,13 +90,13 @@ def quantize_onnx(
     info = inspect_bytes(content, source)
     _check_source(info)
     try:
-        made = _make(content, info, config, target, run)
+        made = _make(content, info, config, target)
     except ModelFileError:
         raise
     except Exception:  # a graph that is not as ONNX has it, or a refusal whose advice needs a file that can be opened
-        open_source(content, config, source, run)
+        open_session(content, source).close()
         raise
-    outputs = check_outputs(made.files, config, source, target, run)
+    outputs = check_outputs(made.files, source, target)
     result = made.files[RESULT]
     write_bytes(target, result)
     return QuantizeResult(
@@ -135,9 +124,9 @@ class _Made:
     raised: Raised | None
 
 
-def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path, run: Run) -> _Made:
+def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path) -> _Made:
     name = str(info.path)
-    model, raised = raise_version(_load(content, info.path), name, config, run)
+    model, raised = raise_version(_load(content, info.path), name)
     check_sound(model, name)
     before = content if raised is None else model.SerializeToString(deterministic=True)
     quantized = _quantize(model, config, name)

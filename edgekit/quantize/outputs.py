@@ -1,33 +1,37 @@
-"""Whether ONNX Runtime opens what was made, and whether it computes what it should: in a process with limits."""
+"""Whether ONNX Runtime opens what was made, and whether it computes what it should: in processes of their own."""
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifacts import json_text, parse_json, scratch_folder
+import numpy as np
+from numpy.typing import NDArray
+
 from edgekit.errors import GateError, ModelFileError
-from edgekit.quantize import trial
-from edgekit.quantize.settings import QuantizeConfig
+from edgekit.runtime.session import open_session
+
+Arrays = Sequence[NDArray[Any]]
 
 #: Of the largest output: the int8 file against the same floats in the source's place. Both compute in float32, so only
 #: the order of sums differs; a wrong weight, axis or scale makes differences of the outputs' own size.
 TOLERANCE_RATIO = 1e-3
-
-_OUT_OF_MEMORY = re.compile("bad_alloc|MemoryError|[Ff]ailed to allocate memory")
-_TOO_MUCH = "it takes more memory than the limit; raise quantize.memory_limit_mb"
+#: Numbers of an input that are made up at most, and of all outputs that are compared.
+MOST = 2**24
 
 SOURCE, RAISED, EXPECTED, RESULT = "source", "raised", "expected", "result"
 
-#: A trial's request to its answer.
-Run = Callable[[Mapping[str, Any], float], Mapping[str, Any]]
+#: Sizes tried for open axes: the first of an input, and the others; and what fills whole numbers and flags.
+_TRIED = tuple((sizes, whole) for sizes in ((4, 4), (1, 4), (1, 1)) for whole in (1, 0))
+_KINDS = {
+    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32, "tensor(int16)": np.int16, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
+    "tensor(bool)": np.bool_,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,145 +42,130 @@ class OutputCheck:
     where nothing was compared.
     """
 
-    onnxruntime: str
-    sizes: Mapping[str, Sequence[int]] | None
+    sizes: Mapping[str, tuple[int, ...]] | None
     max_abs_difference: float | None
     largest_output: float | None
     reason: str
 
 
-def run_in_child(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str, Any]:
-    """The trial's answer; a death or the time limit is an `error` of the file that was tried last."""
-    command = [sys.executable, "-P", trial.__file__]
-    folder = str(Path(next(iter(request["files"].values()))).parent)
-    try:
-        done = subprocess.run(
-            command,
-            input=json_text({**request, "parent": os.getpid()}),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            cwd=folder,
-            timeout=time_limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        said = error.stdout or b""
-        steps = said.decode(errors="replace") if isinstance(said, bytes) else said
-        return _ended(steps.splitlines(), f"it takes more than {time_limit_s:g} s; raise quantize.time_limit_s")
-    lines = done.stdout.splitlines()
-    if done.returncode == 0 and lines:
-        answer: Mapping[str, Any] = parse_json(lines[-1])
-        return answer
-    return _ended(lines, _death(done))
-
-
-def _death(done: subprocess.CompletedProcess[str]) -> str:
-    said = (done.stderr.strip().splitlines() or [""])[-1][:200]
-    if _OUT_OF_MEMORY.search(done.stderr):
-        return _TOO_MUCH
-    name = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
-    return f"it ends the process with {name}{f' ({said})' if said else ''}"
-
-
-def _ended(lines: Sequence[str], reason: str) -> Mapping[str, Any]:
-    """The answer of a process that could not give one."""
-    steps = [line for line in lines if line.startswith(("opening ", "running "))]
-    step, _, name = (steps or ["opening source"])[-1].partition(" ")
-    opened = [line.removeprefix("opening ") for line in steps if line.startswith("opening ")]
-    result = {"version": "", "opened": opened, "sizes": None, "differences": [], "error": None, "reason": None}
-    if step == "opening":
-        return {**result, "opened": opened[:-1], "failed": name, "error": reason}
-    first = opened[0] == name
-    return {**result, "failed": None if first else name, "reason": reason}
-
-
-def check_outputs(
-    files: Mapping[str, bytes], config: QuantizeConfig, source: Path, target: Path, run: Run = run_in_child
-) -> OutputCheck:
+def check_outputs(files: Mapping[str, bytes], source: Path, target: Path) -> OutputCheck:
     """Open all files and compare what they compute.
 
     files: SOURCE; RAISED, where the source was too old; EXPECTED, the model with the floats that the int8 numbers stand
-    for, where there is one; RESULT. Raises ModelFileError when ONNX Runtime can't open the source, or what it was
-    raised to; GateError when it can't open or run the result, or its outputs are not what they should be.
+    for, where there is one; RESULT. Raises ModelFileError when ONNX Runtime can't open the source, and for an old one
+    not what it was raised to either; GateError when it can't open or run the result, or its outputs are not what they
+    should be.
     """
-    pairs = [pair for pair in ((SOURCE, RAISED), (EXPECTED, RESULT), (SOURCE, RESULT)) if set(pair) <= set(files)]
-    answer = _try(files, pairs, config, run)
-    note = ""
-    if answer["failed"] == SOURCE and RAISED in files:
-        note = f"ONNX Runtime can't open the source itself ({answer['error']})"
-        files = {name: content for name, content in files.items() if name != SOURCE}
-        pairs = [pair for pair in ((EXPECTED, RESULT), (RAISED, RESULT)) if set(pair) <= set(files)]
-        answer = _try(files, pairs, config, run)
-    _require_open(answer, source, target)
-    if answer["sizes"] is None:
-        return OutputCheck(answer["version"], None, None, None, note or answer["reason"])
-    found = dict(zip(pairs, answer["differences"], strict=True))
-    for pair in ((SOURCE, RAISED), (EXPECTED, RESULT)):
-        if pair in found:
-            _require_same(found[pair], pair, target)
-    whole = found[pairs[-1]]
-    if whole["max"] is None:
+    base, feeds, outputs, reason = _run_source(files, source)
+    found = {base: outputs}
+    for name in (RAISED, EXPECTED, RESULT):
+        if name in files and name != base:
+            found[name] = _run_as_well(files[name], feeds, target)
+    if feeds is None:
+        return OutputCheck(None, None, None, reason)
+    for one, other in ((base, RAISED), (EXPECTED, RESULT)):
+        if one in found and other in found and one != other:
+            _require_same(found[one], found[other], other, target)
+    difference, largest = _difference(found[base], found[RESULT])
+    if not math.isfinite(difference):
         raise GateError(f"{target}: outputs are not finite where the source's are, or the reverse; nothing was written")
-    return OutputCheck(answer["version"], answer["sizes"], whole["max"], whole["largest"], note)
+    return OutputCheck({name: array.shape for name, array in feeds.items()}, difference, largest, reason)
 
 
-def open_source(content: bytes, config: QuantizeConfig, source: Path, run: Run = run_in_child) -> None:
-    """Raises ModelFileError when ONNX Runtime can't open the file."""
-    _require_open(_try({SOURCE: content}, [], config, run), source, source)
+Feeds = Mapping[str, NDArray[Any]]
 
 
-def _try(
-    files: Mapping[str, bytes], pairs: Sequence[tuple[str, str]], config: QuantizeConfig, run: Run
-) -> Mapping[str, Any]:
-    with scratch_folder("quantize") as folder:
-        paths = {name: folder / f"{name}.onnx" for name in files}
-        for name, content in files.items():
-            paths[name].write_bytes(content)
-        request = {
-            "files": {name: str(path) for name, path in paths.items()},
-            "pairs": pairs,
-            "memory_limit_bytes": config.memory_limit_mb * 10**6,
-        }
-        answer = run(request, config.time_limit_s)
-        return {
-            key: _without(value, str(folder)) if key in ("error", "reason") else value for key, value in answer.items()
-        }
+def _run_source(files: Mapping[str, bytes], source: Path) -> tuple[str, Feeds | None, Arrays, str]:
+    """(the file that the others are compared with, feeds that it runs on or None, its outputs, the reason for None)."""
+    base, note = SOURCE, ""
+    try:
+        session = open_session(files[SOURCE], source)
+    except ModelFileError as error:
+        if RAISED not in files:
+            raise
+        base, note = RAISED, f"{error}, so the newer opset's outputs were compared"
+        session = open_session(files[RAISED], source)
+    with closing(session):
+        feeds, outputs, reason = _find_feeds(session)
+    return base, feeds, outputs, reason or note
 
 
-def _without(text: str | None, folder: str) -> str | None:
-    """What ONNX Runtime said, without the place of our copies and its own codes."""
-    if text is None:
-        return None
-    if _OUT_OF_MEMORY.search(text):
-        return _TOO_MUCH
-    text = re.sub(re.escape(folder) + r"[/\\\\](\w+)\.onnx", r"the \1", text)
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+def _find_feeds(session: Any) -> tuple[Feeds | None, Arrays, str]:
+    """The first made-up feeds that a model runs on, and what it gives; or None and why not."""
+    reason = ""
+    for feeds in _made_up(session.inputs):
+        if isinstance(feeds, str):
+            return None, (), feeds
+        try:
+            outputs, again = (session.run(None, feeds) for _ in range(2))
+        except ModelFileError as error:
+            reason = reason or str(error)
+            continue
+        if sum(array.size for array in outputs) > MOST:
+            return None, (), "its outputs are too large"
+        if _difference(outputs, again)[0] != 0.0:
+            return None, (), "its outputs are random: they differ from run to run"
+        return feeds, outputs, ""
+    return None, (), reason
 
 
-def _require_open(answer: Mapping[str, Any], source: Path, target: Path) -> None:
-    failed, error = answer["failed"], answer["error"] or answer["reason"]
-    if failed is None:
-        return
-    runtime = f"ONNX Runtime {answer['version']}".strip()
-    if failed == SOURCE:
-        raise ModelFileError(f"{source}: {runtime} can't load it: {error}; nothing was written")
-    if failed == RAISED:
-        raise ModelFileError(
-            f"{source}: {runtime} can't load what onnx's converter makes of it: {error}; nothing was written; export it"
-            " again with opset 13 or newer"
-        )
-    does = "load" if answer["error"] else "run"
-    raise GateError(
-        f"{target}: {runtime} can't {does} the int8 file, and the source it can: {error}; nothing was written"
-    )
+def _made_up(inputs: Sequence[Any]) -> Iterator[Feeds | str]:
+    """Inputs to try one by one, or the reason why there are none. Floats are normal; whole numbers 1, then 0."""
+    for item in inputs:
+        if item.type not in _KINDS:
+            yield f"input '{item.name}' is {item.type}"
+            return
+    for sizes, whole in _TRIED:
+        shapes = {item.name: _sizes(item.shape, sizes) for item in inputs}
+        large = next((name for name, shape in shapes.items() if math.prod(shape) > MOST), None)
+        if large is not None:
+            yield f"input '{large}' is too large to be made up"
+            return
+        rng = np.random.default_rng(0)
+        yield {item.name: _filled(_KINDS[item.type], shapes[item.name], whole, rng) for item in inputs}
 
 
-def _require_same(found: Mapping[str, Any], pair: tuple[str, str], target: Path) -> None:
-    limit = TOLERANCE_RATIO * max(found["largest"], 1e-6)
-    if found["max"] is None or not found["max"] <= limit:
-        what = "the model of the newer opset" if RAISED in pair else "the int8 file"
+def _sizes(shape: Sequence[int | str | None], tried: tuple[int, int]) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) and size > 0 else tried[axis > 0] for axis, size in enumerate(shape))
+
+
+def _filled(kind: type[Any], shape: tuple[int, ...], whole: int, rng: np.random.Generator) -> NDArray[Any]:
+    if issubclass(kind, np.floating):
+        return np.asarray(rng.standard_normal(shape), dtype=kind)
+    return np.full(shape, whole, kind)
+
+
+def _run_as_well(content: bytes, feeds: Feeds | None, target: Path) -> Arrays:
+    """Outputs of another file on the same input. Raises GateError where it can't be opened or run."""
+    try:
+        with closing(open_session(content, target)) as session:
+            outputs: Arrays = () if feeds is None else session.run(None, feeds)
+            return outputs
+    except ModelFileError as error:
+        raise GateError(f"{error}; with the source it is no trouble, so nothing was written") from error
+
+
+def _difference(one: Arrays, other: Arrays) -> tuple[float, float]:
+    """(largest absolute difference of float outputs, infinite where only one of them is finite; largest of `one`)."""
+    worst = largest = 0.0
+    for left, right in zip(one, other, strict=True):
+        if left.dtype.kind != "f" or not left.size:
+            continue
+        left, right = left.astype(np.float64), right.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            same = (left == right) | (np.isnan(left) & np.isnan(right))
+            apart = np.where(same, 0.0, np.abs(left - right))
+        worst = max(worst, float(apart.max()) if np.isfinite(apart).all() else math.inf)
+        largest = max(largest, float(np.abs(left[np.isfinite(left)]).max(initial=0.0)))
+    return worst, largest
+
+
+def _require_same(one: Arrays, other: Arrays, name: str, target: Path) -> None:
+    difference, largest = _difference(one, other)
+    limit = TOLERANCE_RATIO * max(largest, 1e-6)
+    if not difference <= limit:
+        what = "the model of the newer opset" if name == RAISED else "the int8 file"
         raise GateError(
-            f"{target}: {what} computes something else than the source: outputs differ by {found['max']}, allowed"
+            f"{target}: {what} computes something else than the source: outputs differ by {difference:.2g}, allowed"
             f" {limit:.1e}; nothing was written"
         )

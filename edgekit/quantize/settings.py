@@ -12,21 +12,14 @@ from edgekit.errors import ConfigError
 Scheme = Literal["int8-weights", "int8-dynamic"]
 
 
-#: Settings that limit the proof, and change nothing in the file.
-LIMITS = frozenset({"memory_limit_mb", "time_limit_s"})
-
-
 class QuantizeConfig(StageConfig):
     """scheme "int8-weights": int8 storage, fp32 arithmetic, for LSTM and GRU. "int8-dynamic": int8 arithmetic inside
     LSTM layers, int8 storage of the dense ones. Weights of dense layers with fewer elements than min_elements stay as
-    they are; those of recurrent layers become int8 whatever their size. memory_limit_mb, time_limit_s: what the proof
-    may take to open and run the files, in a process of its own; they change nothing in the file.
+    they are; those of recurrent layers become int8 whatever their size.
     """
 
     scheme: Scheme = Field(default="int8-weights", description="how numbers are stored and computed")
     min_elements: int = Field(default=1024, ge=1, description="elements of the smallest dense weight to quantise")
-    memory_limit_mb: int = Field(default=4096, ge=64, description="memory to open and run the files for the proof")
-    time_limit_s: float = Field(default=120.0, gt=0.0, le=86_400.0, description="time to open and run them")
 
 
 def check_cell(scheme: Scheme, cell: str, name: str) -> None:

@@ -5,15 +5,25 @@ It runs in a process of its own: files that are not as ONNX has them can bring i
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx
 
-from edgekit.artifacts import scratch_folder
+from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import ModelFileError
-from edgekit.quantize.outputs import Run, run_in_child
 from edgekit.quantize.scopes import OWN_DOMAINS
-from edgekit.quantize.settings import QuantizeConfig
+from edgekit.runtime.guard import hunger, signal_name
+from edgekit.runtime.limits import TIME_VARIABLE, model_memory_bytes, model_time_s
+
+#: Seconds that converting may take unless EDGEKIT_MAX_MODEL_S says otherwise.
+_CONVERT_S = 60
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from edgekit.quantize.convert import answer; answer()"
+#: Where this very edgekit is.
+_ROOT = Path(__file__).resolve().parents[2]
 
 #: DequantizeLinear with one scale a row.
 LEAST_OPSET = 13
@@ -39,18 +49,16 @@ def opset_of(model: onnx.ModelProto) -> int:
     return max((item.version for item in model.opset_import if item.domain in OWN_DOMAINS), default=0)
 
 
-def raise_version(
-    model: onnx.ModelProto, name: str, config: QuantizeConfig, run: Run = run_in_child
-) -> tuple[onnx.ModelProto, Raised | None]:
+def raise_version(model: onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, Raised | None]:
     """The model at opset 13 and IR version 4 or newer, and what was changed; None where it is new enough.
 
-    name: for messages. run: what runs the converter. Raises ModelFileError where onnx's converter can't raise it.
+    name: for messages. Raises ModelFileError where onnx's converter can't raise it.
     """
     opset, ir = opset_of(model), model.ir_version
     if (opset >= LEAST_OPSET or not opset) and ir >= _LEAST_IR:
         return model, None
     raised = onnx.ModelProto()
-    raised.CopyFrom(model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name, config, run))
+    raised.CopyFrom(model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name))
     if ir < _LEAST_IR:  # initializers were inputs by rule, not to be fed
         held = {tensor.name for tensor in raised.graph.initializer}
         kept = [item for item in raised.graph.input if item.name not in held]
@@ -60,23 +68,42 @@ def raise_version(
     return raised, Raised((opset, opset_of(raised)), (ir, raised.ir_version))
 
 
-def _convert(model: onnx.ModelProto, opset: int, name: str, config: QuantizeConfig, run: Run) -> onnx.ModelProto:
+def _convert(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
     with scratch_folder("quantize") as folder:
         source, target = folder / "source.onnx", folder / "raised.onnx"
         source.write_bytes(model.SerializeToString())
-        request = {
-            "files": {"source": str(source)},
-            "convert": {"opset": LEAST_OPSET, "target": str(target)},
-            "memory_limit_bytes": config.memory_limit_mb * 10**6,
-        }
-        answer = run(request, config.time_limit_s)
-        if answer["error"] is not None:
-            raise _impossible(opset, name, answer["error"].rpartition("failed: ")[2])
+        error = convert_apart(source, target, LEAST_OPSET)
+        if error:
+            raise _impossible(opset, name, error.rpartition("failed: ")[2])
         converted = onnx.load_from_string(target.read_bytes())
     lost = _lost(model, converted)
     if lost:
         raise _impossible(opset, name, f"it loses {lost}")
     return converted
+
+
+def convert_apart(source: Path, target: Path, opset: int) -> str:
+    """Convert a file within the limits of `edgekit.runtime.limits`. Returns what went wrong, or nothing."""
+    limit_bytes, limit_s = model_memory_bytes(), model_time_s(_CONVERT_S)
+    request = {
+        "parent": os.getpid(),
+        "source": str(source),
+        "target": str(target),
+        "opset": opset,
+        "limit_bytes": limit_bytes,
+    }
+    command = [sys.executable, "-P", "-c", _PROGRAM, str(_ROOT)]
+    try:
+        done = subprocess.run(
+            command, input=json_text(request), capture_output=True, text=True, errors="replace", timeout=limit_s
+        )
+    except subprocess.TimeoutExpired:
+        return f"it takes more than {limit_s} s; {TIME_VARIABLE} allows more"
+    if "MemoryError" in done.stderr or "bad_alloc" in done.stderr:
+        return hunger(limit_bytes, "onnx's converter")
+    if done.returncode:
+        return f"its process was ended by {signal_name(-done.returncode)}"
+    return parse_json(done.stdout)["error"] or ""
 
 
 def _lost(before: onnx.ModelProto, after: onnx.ModelProto) -> str:

@@ -219,12 +219,11 @@ def _raised_lines(raised: Mapping[str, Any] | None) -> list[str]:
 
 def _outputs_line(outputs: Mapping[str, Any]) -> str:
     """What came of opening and running both files."""
-    runtime = f"ONNX Runtime {outputs['onnxruntime']}"
     if outputs["max_abs_difference"] is None:
-        return f"Opened by {runtime}; outputs were not compared: {outputs['reason']}"
+        return f"Opened by ONNX Runtime; outputs were not compared: {outputs['reason']}"
     sizes = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in outputs["sizes"].items())
     note = f"; {outputs['reason']}" if outputs["reason"] else ""
     return (
-        f"Opened and run by {runtime} on made-up input ({sizes}): outputs differ from fp32's by"
+        f"Opened and run by ONNX Runtime on made-up input ({sizes}): outputs differ from fp32's by"
         f" {outputs['max_abs_difference']:.2g} at most, of {outputs['largest_output']:.2g}{note}"
     )

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.quantize.trial import answer
+from edgekit.errors import ModelFileError
+from edgekit.runtime.child import session_options
+from edgekit.runtime.guard import Port
 
 HIDDEN, INPUTS, OUTPUTS = 24, 40, 50
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -217,14 +220,41 @@ def initializers(path: Path) -> Mapping[str, NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
 
 
+class SessionHere:
+    """What is used of a guarded session, in this process."""
+
+    def __init__(self, content: bytes, path: Path, threads: int) -> None:
+        self.path = path
+        options = session_options(onnxruntime, threads)
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelFileError(f"{path}: ONNX Runtime can't load it: {error}") from None
+        sides = self._session.get_inputs(), self._session.get_outputs()
+        self.inputs, self.outputs = ([Port(i.name, i.type, tuple(i.shape)) for i in side] for side in sides)
+
+    def run(self, names: Sequence[str] | None, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        try:
+            outputs: list[NDArray[Any]] = self._session.run(names, feeds)
+        except Exception as error:
+            raise ModelFileError(f"{self.path}: fails while it runs: {str(error).splitlines()[0]}") from None
+        return outputs
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
-def run_here() -> Callable[..., Mapping[str, Any]]:
-    """The trial in this process: quicker, where what is opened is known to be harmless."""
+def apart() -> None:
+    """Asked for by tests whose models run in processes of their own, as outside of tests."""
 
-    def run(request: Mapping[str, Any], time_limit_s: float) -> Mapping[str, Any]:
-        return answer({**request, "memory_limit_bytes": None}, lambda step: None)
 
-    return run
+@pytest.fixture(autouse=True)
+def models_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quicker, where what is opened is known to be harmless."""
+    if "apart" not in request.fixturenames:
+        monkeypatch.setattr("edgekit.runtime.session.GuardedSession", SessionHere)
 
 
 @pytest.fixture

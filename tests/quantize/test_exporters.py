@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from torch import Tensor, nn
 
 from edgekit.errors import GateError
 from edgekit.quantize import quantize_onnx
-
-RunHere = Callable[..., Any]
 
 #: What torch.onnx.export is told, and whether its recurrent weights are plain initializers.
 WAYS: dict[str, tuple[dict[str, Any], bool]] = {
@@ -66,17 +63,17 @@ SLOW = [pytest.param(way, marks=pytest.mark.slow if "external_data" in said else
 @pytest.mark.parametrize("way", SLOW)
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_an_exported_file_is_int8_or_its_float_weights_are_named(
-    tmp_path: Path, run_here: RunHere, capfd: pytest.CaptureFixture[str], way: str, cell: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], way: str, cell: str
 ) -> None:
     _needs(way)
     source, target = export(way, tmp_path / "model.onnx", cell, 2, True), tmp_path / "int8.onnx"
     if not WAYS[way][1]:
         with pytest.raises(GateError) as caught:
-            quantize_onnx(source, target, run=run_here)
+            quantize_onnx(source, target)
         assert "4 weights of recurrent layers would stay float" in str(caught.value)
         assert not target.exists()
         source = follow(str(caught.value), source)
-    proof = quantize_onnx(source, target, run=run_here).proof
+    proof = quantize_onnx(source, target).proof
     assert proof.left_float == ()
     assert sum(tensor.op_type == cell.upper() for tensor in proof.tensors) == 4
     assert proof.file_reduction_ratio > 0.6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,7 +18,6 @@ from edgekit.quantize.coverage import left_float, recurrent_left_float
 from edgekit.quantize.scopes import Scopes
 
 MakeRecurrent = Callable[..., Path]
-RunHere = Callable[..., Any]
 
 #: Hiding places of `make_recurrent`: what is said of them, and whether folding constants is advised.
 PLACES = {
@@ -58,13 +56,13 @@ def fold(source: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_recurrent_weight_that_would_stay_float_is_named_and_nothing_is_written(
-    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere, place: str
+    tmp_path: Path, make_recurrent: MakeRecurrent, place: str
 ) -> None:
     """With every scheme: int8-dynamic does not advise int8-weights, which would refuse. The advice given helps."""
     source, (reason, folds) = make_recurrent(place), PLACES[place]
     for scheme in ("int8-weights", "int8-dynamic"):
         with pytest.raises(GateError) as caught:
-            quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(scheme=scheme), run=run_here)  # type: ignore[arg-type]
+            quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(scheme=scheme))  # type: ignore[arg-type]
         lines = str(caught.value).splitlines()
         assert caught.value.exit_code == 5
         assert lines[0].startswith(f"{source}: ")
@@ -77,7 +75,7 @@ def test_a_recurrent_weight_that_would_stay_float_is_named_and_nothing_is_writte
         assert ("fold what is constant" in str(caught.value)) == folds
         assert not (tmp_path / "int8.onnx").exists()
     if folds:
-        quantize_onnx(fold(source, tmp_path / "folded.onnx"), tmp_path / "int8.onnx", run=run_here)
+        quantize_onnx(fold(source, tmp_path / "folded.onnx"), tmp_path / "int8.onnx")
         assert recurrent_left_float(Scopes(onnx.load(tmp_path / "int8.onnx")), 1024) == []
 
 
@@ -86,18 +84,16 @@ def test_every_hiding_place_has_a_law(make_recurrent: MakeRecurrent, hiding_plac
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
-def test_every_cell_counts(tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere, cell: str) -> None:
+def test_every_cell_counts(tmp_path: Path, make_recurrent: MakeRecurrent, cell: str) -> None:
     with pytest.raises(GateError, match=rf"R of {cell} 'layer'"):
-        quantize_onnx(make_recurrent("unsqueeze", cell), tmp_path / "int8.onnx", run=run_here)
-    result = quantize_onnx(make_recurrent("initializer", cell), tmp_path / "int8.onnx", run=run_here)
+        quantize_onnx(make_recurrent("unsqueeze", cell), tmp_path / "int8.onnx")
+    result = quantize_onnx(make_recurrent("initializer", cell), tmp_path / "int8.onnx")
     assert [tensor.name for tensor in result.proof.tensors] == ["W", "R", "dense"]
 
 
-def test_small_recurrent_weights_become_int8_with_the_others(
-    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
-) -> None:
+def test_small_recurrent_weights_become_int8_with_the_others(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     """R of the RNN has 576 numbers, W 960 and the dense layer 1,200."""
-    result = quantize_onnx(make_recurrent("initializer", "RNN"), tmp_path / "int8.onnx", run=run_here)
+    result = quantize_onnx(make_recurrent("initializer", "RNN"), tmp_path / "int8.onnx")
     assert {tensor.name: tensor.bytes_before for tensor in result.proof.tensors} == {
         "W": 3840,
         "R": 2304,
@@ -105,9 +101,7 @@ def test_small_recurrent_weights_become_int8_with_the_others(
     }
 
 
-def test_one_float_weight_among_int8_ones_is_enough(
-    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
-) -> None:
+def test_one_float_weight_among_int8_ones_is_enough(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     """R alone is computed."""
 
     def change(model: onnx.ModelProto) -> None:
@@ -116,14 +110,12 @@ def test_one_float_weight_among_int8_ones_is_enough(
         model.graph.node.insert(0, helper.make_node("Identity", ["R"], ["R_again"]))
 
     with pytest.raises(GateError) as caught:
-        quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", run=run_here)
+        quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx")
     assert "\n  R of LSTM 'layer' (R): " in str(caught.value)
     assert "W of LSTM" not in str(caught.value)
 
 
-def test_biases_states_and_peepholes_stay_float_by_design(
-    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
-) -> None:
+def test_biases_states_and_peepholes_stay_float_by_design(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     """Also where they are large, computed or constants: they are no weights."""
 
     def change(model: onnx.ModelProto) -> None:
@@ -136,7 +128,7 @@ def test_biases_states_and_peepholes_stay_float_by_design(
         node.input.extend(["B", "", "h"])
         model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 64
 
-    result = quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", run=run_here)
+    result = quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx")
     assert result.proof.left_float == ()
     assert result.proof.covered_ratio == 1.0
 
@@ -197,11 +189,11 @@ def _by_hand(way: str) -> onnx.ModelProto:
         ("unrolled", "4 products, each with what the one before gave, as recurrent layers do"),
     ],
 )
-def test_a_recurrent_layer_written_by_hand_is_one(tmp_path: Path, run_here: RunHere, way: str, words: str) -> None:
+def test_a_recurrent_layer_written_by_hand_is_one(tmp_path: Path, way: str, words: str) -> None:
     source = tmp_path / "model.onnx"
     onnx.save(_by_hand(way), source)
     with pytest.raises(GateError) as caught:
-        quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+        quantize_onnx(source, tmp_path / "int8.onnx")
     assert words in str(caught.value)
     assert "(R): " in str(caught.value)
     assert not (tmp_path / "int8.onnx").exists()
@@ -254,11 +246,11 @@ def _convolution(kind: str) -> onnx.ModelProto:
     ],
 )
 def test_every_other_large_tensor_that_stays_float_is_named(
-    tmp_path: Path, run_here: RunHere, kind: str, expected: tuple[object, ...]
+    tmp_path: Path, kind: str, expected: tuple[object, ...]
 ) -> None:
     source = tmp_path / "model.onnx"
     onnx.save(_convolution(kind), source)
-    result = quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+    result = quantize_onnx(source, tmp_path / "int8.onnx")
     left = {each.name: (each.name, each.of, each.dtype, each.bytes, each.reason) for each in result.proof.left_float}
     assert left == {"kernel": ("kernel", ("Conv",), "float32", 4608, ""), expected[0]: expected}
     assert result.proof.left_large == tuple(left)
@@ -274,7 +266,7 @@ def test_every_other_large_tensor_that_stays_float_is_named(
         ("half", "'kept' float16 12x100 of Cast (it is float16)"),
     ],
 )
-def test_nothing_to_quantise_says_what_there_is(tmp_path: Path, run_here: RunHere, kind: str, words: str) -> None:
+def test_nothing_to_quantise_says_what_there_is(tmp_path: Path, kind: str, words: str) -> None:
     model, source = _convolution(kind), tmp_path / "model.onnx"
     model.graph.node[-1].CopyFrom(helper.make_node("Identity", ["h"], ["y"]))
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 100
@@ -282,18 +274,16 @@ def test_nothing_to_quantise_says_what_there_is(tmp_path: Path, run_here: RunHer
     with pytest.raises(
         InputError, match="nothing to quantise: of its 3 float tensors of 1024 elements or more none is"
     ) as caught:
-        quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+        quantize_onnx(source, tmp_path / "int8.onnx")
     assert words in str(caught.value)
     assert "'kernel' float32 16x8x9 of Conv" in str(caught.value)
 
 
-def test_too_small_to_quantise_says_how_small_and_that_helps(
-    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
-) -> None:
+def test_too_small_to_quantise_says_how_small_and_that_helps(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     source = make_recurrent()
     with pytest.raises(InputError, match=r"'W' with 3840 elements.* 5000; .*--set quantize.min_elements=3840"):
-        quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(min_elements=5000), run=run_here)
-    result = quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(min_elements=3840), run=run_here)
+        quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(min_elements=5000))
+    result = quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(min_elements=3840))
     assert [tensor.name for tensor in result.proof.tensors] == ["W", "R"]
     assert result.proof.left_float == ()
 

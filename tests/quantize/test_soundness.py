@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -15,7 +14,6 @@ from edgekit.errors import GateError, InputError, ModelFileError
 from edgekit.quantize import QuantizeConfig, prove_quantization, quantize_onnx, quantize_rows
 
 MakeRecurrent = Callable[..., Path]
-RunHere = Callable[..., Any]
 Change = Callable[[onnx.ModelProto], None]
 
 
@@ -37,7 +35,6 @@ def spoil(name: str, value: float, count: int = 1) -> Change:
 def test_a_weight_that_is_not_finite_is_refused_by_name_and_count(
     tmp_path: Path,
     make_recurrent: MakeRecurrent,
-    run_here: RunHere,
     name: str,
     elements: str,
     value: float,
@@ -48,23 +45,21 @@ def test_a_weight_that_is_not_finite_is_refused_by_name_and_count(
         with pytest.raises(
             ModelFileError, match=f"{count} of the {elements} numbers of '{name}' are NaN or inf"
         ) as caught:
-            quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(scheme=scheme), run=run_here)  # type: ignore[arg-type]
+            quantize_onnx(source, tmp_path / "int8.onnx", QuantizeConfig(scheme=scheme))  # type: ignore[arg-type]
         assert caught.value.exit_code == 2
         assert not (tmp_path / "int8.onnx").exists()
 
 
-def test_nan_is_found_wherever_it_is(tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere) -> None:
+def test_nan_is_found_wherever_it_is(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     def change(model: onnx.ModelProto) -> None:
         spoiled = numpy_helper.from_array(np.array([1.0, np.nan], np.float16))
         model.graph.node.append(helper.make_node("Constant", [], ["extra"], value=spoiled))
 
     with pytest.raises(ModelFileError, match="1 of the 2 numbers of 'extra' are NaN or infinite"):
-        quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", run=run_here)
+        quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx")
 
 
-def test_infinity_that_nothing_multiplies_by_is_a_mask(
-    tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere
-) -> None:
+def test_infinity_that_nothing_multiplies_by_is_a_mask(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     """As in attention: added to what a softmax reads."""
 
     def change(model: onnx.ModelProto) -> None:
@@ -75,7 +70,7 @@ def test_infinity_that_nothing_multiplies_by_is_a_mask(
         model.graph.node.append(helper.make_node("Add", ["logits", "mask"], ["masked"]))
         model.graph.node.append(helper.make_node("Softmax", ["masked"], ["y"]))
 
-    result = quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", run=run_here)
+    result = quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx")
     assert result.outputs.max_abs_difference is not None
 
 
@@ -88,10 +83,10 @@ def test_rows_that_are_not_finite_have_no_scale(value: float) -> None:
 
 
 @pytest.mark.parametrize("part", ["W_scale", "dense_scale"])
-def test_the_proof_fails_on_nan(tmp_path: Path, make_recurrent: MakeRecurrent, run_here: RunHere, part: str) -> None:
+def test_the_proof_fails_on_nan(tmp_path: Path, make_recurrent: MakeRecurrent, part: str) -> None:
     """A comparison with NaN is false, so the limit is what has to hold."""
     source = make_recurrent()
-    quantize_onnx(source, tmp_path / "int8.onnx", run=run_here)
+    quantize_onnx(source, tmp_path / "int8.onnx")
     model = onnx.load(tmp_path / "int8.onnx")
     spoil(part, np.nan)(model)
     with pytest.raises(GateError, match="off by nan scales; allowed int8 and "):
