@@ -51,7 +51,8 @@ def test_beyond_a_limit_is_exit_5_with_figure_limit_and_advice(
 
 
 @pytest.mark.parametrize(
-    ("takes", "lost", "gained", "more"), [(5, 0, 0, "about 120 more"), (124, 0, 0, "about 1 more"), (275, 5, 0, "more"), (5000, 101, 0, "more")]
+    ("takes", "lost", "gained", "more"),
+    [(5, 0, 0, "about 120 more"), (124, 0, 0, "about 1 more"), (275, 5, 0, "more"), (5000, 101, 0, "more")],
 )
 def test_an_interval_that_holds_the_limit_is_exit_4(takes: int, lost: int, gained: int, more: str) -> None:
     """However few flips were seen: no flip of five takes is no proof of anything."""
