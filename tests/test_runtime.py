@@ -317,6 +317,18 @@ def test_a_model_that_onnx_runtime_refuses_is_named(tmp_path: Path) -> None:
         open_predictor(_write(tmp_path, model))
 
 
+def test_an_output_without_a_shape_is_known_when_it_has_run(tmp_path: Path) -> None:
+    model = _flat_model()
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    predictor = open_predictor(_write(tmp_path, model))
+    assert predictor(np.ones((2, 4, 2))).shape == (2, 3)
+    model.graph.node[1].output[0] = "flat logits"
+    model.graph.node.append(helper.make_node("ReduceSum", ["flat logits"], ["logits"], keepdims=0))
+    predictor = open_predictor(_write(tmp_path, model))
+    with pytest.raises(ModelFileError, match=r"gave shape \([01]?,?\) for a batch of 2; expected \(batch, classes\)"):
+        predictor(np.ones((2, 4, 2)))
+
+
 def test_a_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
     model = _flat_model()
     model.graph.input.append(helper.make_tensor_value_info("state", TensorProto.FLOAT, [1]))

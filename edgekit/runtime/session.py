@@ -157,8 +157,8 @@ def _single_input(session: GuardedSession, path: Path) -> tuple[str, Shape]:
 def _single_output(session: GuardedSession, path: Path) -> tuple[str, Shape]:
     outputs = session.outputs
     item = next((output for output in outputs if output.name == "logits"), outputs[0])
-    if item.type != "tensor(float)" or len(item.shape) != 2:
+    if item.type != "tensor(float)" or len(item.shape) not in (0, 2):  # 0: a shape that is not stated
         raise ModelFileError(
             f"{path}: output '{item.name}' is {item.type} {item.shape}; expected float32 (batch, classes)"
         )
-    return item.name, tuple(item.shape)
+    return item.name, tuple(item.shape) or (None, None)
