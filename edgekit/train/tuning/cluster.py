@@ -10,9 +10,11 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import socket
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 #: Ray reads these when it is imported, or when its processes start: nothing is sent home, nothing is logged to files
@@ -42,6 +44,8 @@ from edgekit.train.tuning.trial import Job, TrialResult, parameters, run_trial  
 #: Of one trial: so often its worker may die.
 RETRIES = 3
 LOCAL = "local"
+#: Ray's sockets lie some 65 characters deeper, and a socket's name has 107 at most.
+LONGEST_FOLDER = 40
 
 
 def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int = 2) -> None:
@@ -54,7 +58,7 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
         handed.append(one)
     if not handed:
         return
-    with _connected(address, workers), scratch_folder("ray") as folder:
+    with scratch_folder("ray") as folder, _connected(address, workers, folder):
         scheduler = _Judge(ledger, job)
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(_trainable(ray.put(job)), {"cpu": 1}),
@@ -158,8 +162,20 @@ def check_address(address: str) -> None:
 
 
 @contextlib.contextmanager
-def _connected(address: str, workers: int) -> Iterator[None]:
+def _own_signals() -> Iterator[None]:
+    """Ray answers SIGTERM by aborting the process: afterwards it is as before."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        if handler is not None:
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _connected(address: str, workers: int, folder: Path) -> Iterator[None]:
+    """folder: of this run; a Ray of its own keeps its logs and sockets there, if their names are not too long."""
     local = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    local |= {"_temp_dir": str(folder)} if len(str(folder)) <= LONGEST_FOLDER else {}
     where: dict[str, Any] = local if address == LOCAL else {"address": address}
     with warnings.catch_warnings():
         # Ray's own use of names that it, or Python, has deprecated.
@@ -168,7 +184,8 @@ def _connected(address: str, workers: int) -> Iterator[None]:
         # Sockets and pipes to Ray's own processes, which end with them.
         warnings.filterwarnings("ignore", category=ResourceWarning)
         try:
-            ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **where)
+            with _own_signals():
+                ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=True, **where)
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"--cluster {address}: no Ray cluster there ({reason}); `ray start --head`") from None
