@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -56,6 +56,7 @@ def _reporter(ledger: Ledger, number: int) -> Callable[[tuple[float, ...]], bool
 def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_safe_path())
         running: dict[Connection, int] = {}
         for _ in range(jobs):
             handed = ledger.next()
@@ -72,6 +73,19 @@ def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
         while running:
             for connection in wait(list(running)):
                 _listen(connection, running, ledger)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Python started meanwhile looks for no modules in the current folder: a worker would import whatever lies there
+    under the name of a standard one, before it is told its parent's own path."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONSAFEPATH")
+        os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
 
 
 def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledger) -> None:
