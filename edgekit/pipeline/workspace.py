@@ -17,6 +17,7 @@ from edgekit import __version__
 from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest, write_text
 from edgekit.data import Recordings
 from edgekit.errors import InputError, MissingExtraError, StateError
+from edgekit.pipeline.commands import next_command
 from edgekit.pipeline.dataset import read_recordings
 from edgekit.pipeline.differences import differences
 from edgekit.pipeline.options import Options
@@ -172,10 +173,11 @@ class Workspace:
             return
         changes = differences(record.config, dict(stage.config())) or self._moved(stage, record)
         if changes:
+            alone = next_command(self.path, *name.split(), "--force")
             raise StateError(
                 f"{self.path}: the stage '{name}' was made with other settings: {'; '.join(changes[:4])}"
                 f"{self._said_now()}. Leave these out, or say them as they were, to use it as it is; give --force to"
-                f" replace it (`edgekit {name} --force` replaces it alone), or choose another --workdir"
+                f" replace it (`{alone}` replaces it alone), or choose another --workdir"
             )
 
     def _moved(self, stage: Stage, record: Record) -> list[str]:

@@ -68,8 +68,7 @@ def in_processes(hardware: Hardware, work: Work, listener: Listener | None) -> b
         members: dict[Connection, ForkProcess] = {}
         try:
             for rank in range(hardware.devices):
-                connection, process = _start(rank, group, work)
-                members[connection] = process
+                _start(rank, group, work, members)
             return _listen(members, listener)
         finally:
             for process in members.values():
@@ -120,7 +119,8 @@ def _lifeline() -> Iterator[tuple[int, int]]:
             os.close(end)
 
 
-def _start(rank: int, group: _Group, work: Work) -> tuple[Connection, ForkProcess]:
+def _start(rank: int, group: _Group, work: Work, members: dict[Connection, ForkProcess]) -> None:
+    """One more of the members."""
     mine, its = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(
         target=_member, args=(rank, group, work, its), name=f"edgekit-{rank}", daemon=True
@@ -131,8 +131,8 @@ def _start(rank: int, group: _Group, work: Work) -> tuple[Connection, ForkProces
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
         with answered_here():
             process.start()
+            members[mine] = process
     its.close()
-    return mine, process
 
 
 def _listen(members: dict[Connection, ForkProcess], listener: Listener | None) -> bytes:

@@ -7,7 +7,12 @@ import multiprocessing
 import os
 import signal
 import threading
+<<<<<<< HEAD
 from collections.abc import Callable, Iterator
+=======
+from collections.abc import Callable
+from multiprocessing import resource_tracker
+>>>>>>> 52c4486 (Workers hear of their job when they have started: a start that is interrupted can't wait for ever)
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -55,26 +60,34 @@ def _reporter(ledger: Ledger, number: int) -> Callable[[tuple[float, ...]], bool
 
 def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    resource_tracker.ensure_running()  # Python's own helper; to start it would let the signals through again
     with contextlib.ExitStack() as stack:
+<<<<<<< HEAD
         stack.enter_context(_safe_path())
         running: dict[Connection, int] = {}
+=======
+        first: dict[Connection, tuple[int, Point]] = {}
+>>>>>>> 52c4486 (Workers hear of their job when they have started: a start that is interrupted can't wait for ever)
         for _ in range(jobs):
             handed = ledger.next()
             if handed is None:
                 break
             here, there = context.Pipe()
-            process = context.Process(target=_work, args=(there, job), daemon=True)
+            process = context.Process(target=_work, args=(there,), daemon=True)
             with answered_here():
                 process.start()
+                stack.callback(_end, process)
             there.close()
-            stack.callback(_end, process)
-            here.send(handed[1])
-            running[here] = handed[0]
+            first[here] = handed
+        for worker, (number, point) in first.items():  # when all are on their way
+            _tell(worker, number, job, point)
+        running = {worker: number for worker, (number, _) in first.items()}
         while running:
             for connection in wait(list(running)):
                 _listen(connection, running, ledger)  # type: ignore[arg-type]
 
 
+<<<<<<< HEAD
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
     """Python started meanwhile looks for no modules in the current folder: a worker would import whatever lies there
@@ -86,6 +99,22 @@ def _safe_path() -> Iterator[None]:
     finally:
         os.environ.pop("PYTHONSAFEPATH")
         os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
+=======
+def _tell(connection: Connection, number: int, *messages: Any) -> None:
+    """To a worker. What starts it holds next to nothing, since Python waits for ever for one that dies meanwhile."""
+    try:
+        for message in messages:
+            connection.send(message)
+    except ConnectionError:
+        raise _died(number) from None
+
+
+def _died(number: int) -> EdgekitError:
+    return EdgekitError(
+        f"a worker process died in trial {number + 1} (out of memory?); finished trials are kept, the same command"
+        " goes on there; give fewer --jobs"
+    )
+>>>>>>> 52c4486 (Workers hear of their job when they have started: a start that is interrupted can't wait for ever)
 
 
 def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledger) -> None:
@@ -93,14 +122,11 @@ def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledg
     try:
         said = connection.recv()
     except (EOFError, ConnectionError):
-        raise EdgekitError(
-            f"a worker process died in trial {number + 1} (out of memory?); finished trials are kept, the same command"
-            " goes on there; give fewer --jobs"
-        ) from None
+        raise _died(number) from None
     if isinstance(said, Exception):
         raise said
     if not isinstance(said, TrialResult):
-        connection.send(ledger.folds(number, said))
+        _tell(connection, number, ledger.folds(number, said))
         return
     ledger.finish(number, said)
     handed = ledger.next()
@@ -109,7 +135,7 @@ def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledg
         connection.close()
     else:
         running[connection] = handed[0]
-        connection.send(handed[1])
+        _tell(connection, handed[0], handed[1])
 
 
 def _end(process: Any) -> None:
@@ -117,12 +143,14 @@ def _end(process: Any) -> None:
     process.join()
 
 
-def _work(connection: Connection, job: Job) -> None:
-    """A worker's life: a point comes, accuracies go and are answered, the result goes. It ends with its parent."""
+def _work(connection: Connection) -> None:
+    """A worker's life: the job comes, then a point, accuracies go and are answered, the result goes, the next point
+    comes. It ends with its parent."""
     if not hasattr(signal, "pthread_sigmask"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+    job: Job = connection.recv()
 
     def report(accuracies: tuple[float, ...]) -> bool:
         connection.send(accuracies)
