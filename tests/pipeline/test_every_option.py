@@ -34,6 +34,7 @@ SMALL = (
 )
 #: (the command without the option, the option); or (without, with) as whole lines, where they differ in more.
 Proof = tuple[str, str]
+COLUMNS = "--columns label,features,skip"
 
 
 def of_job(command: str) -> dict[str, Proof]:
@@ -48,6 +49,7 @@ def of_job(command: str) -> dict[str, Proof]:
         "--seed": (plan, "--seed 3"),
         "--data": (plan, "--data {hands}"),
         "--split": (plan, "--split signer"),
+        "--columns": (f"{command} --workdir {{new}} --data {{table}} --dry-run", COLUMNS),
         "--pretrain": (plan, "--pretrain synthetic"),
         "--force": (plan, "--force"),
         "--dry-run": (f"{fresh} --threads 1", "--dry-run"),
@@ -104,6 +106,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
     "tune": {
         **of(TUNE, folds="--folds 4 --set tune.by=run", epochs="--epochs 2", trials="--trials 2", jobs="--jobs 2"),
         **of(TUNE, cluster="--cluster 127.0.0.1:1", config="--config {settings}", set="--set model.dense=5"),
+        **of("tune edge --workdir {new} --data {table} --dry-run", columns=COLUMNS),
         **of(TUNE, seed="--seed 3", data="--data {hands}", split="--split signer", dry_run="--dry-run"),
         **of("tune edge --workdir {new} --data {hands}", preset="--preset quick"),
         **of(f"{TUNE} --dry-run", json="--json", quiet="--quiet"),
@@ -123,6 +126,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
         **of(BENCH, dry_run="--dry-run"),
+        **of(f"{BENCH} --data {{table}} --part all", columns=COLUMNS),
         **of(f"{BENCH} --data {{hands}} --part all", class_names=NAMES),
     },
     "compare": {
@@ -136,6 +140,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(EVALUATE, set="--set synth.people=3", data="--data {hands}"),
         **of("evaluate {model} --data {hands} --workdir {new}", split="--split signer", config="--config {settings}"),
         **of("evaluate --workdir {new}", workdir="--workdir {done}"),
+        **of(f"{EVALUATE} --data {{table}} --part all", columns=COLUMNS),
         **of("evaluate {model} --data {hands} --part all", class_names=NAMES),
     },
     "predict": {
@@ -150,15 +155,20 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("config --workdir {new}", pretrain="--pretrain synthetic", workdir="--workdir {done}"),
         **of("config", default="--default"),
     },
-    "data check": of("data check {few}", json="--json", out_of_fold="--out-of-fold"),
+    "data check": {
+        **of("data check {few}", json="--json", out_of_fold="--out-of-fold"),
+        **of("data check {table}", columns=COLUMNS),
+    },
     "data convert": {
         **of("data convert {few} {new}/made", layout="--layout frames", json="--json"),
         **of("data convert {few} {exists}", force="--force"),
+        **of("data convert {table} {new}/made", columns=COLUMNS),
     },
     "data clean": {
         **of("data clean {doubtful} {new}/made", layout="--layout frames", json="--json", drop="--drop frozen"),
         **of("data clean {doubtful} {new}/made --drop mislabelled", out_of_fold="--out-of-fold"),
         **of("data clean {doubtful} {exists}", force="--force"),
+        **of("data clean {table} {new}/made", columns=COLUMNS),
     },
     "data synth": {
         **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", people="--people 2", seed="--seed 3"),
@@ -273,6 +283,10 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     frozen[0] = frozen[0, 5]
     save_recordings(here / "doubtful.npz", replace(few, sequences=frozen))
     np.save(here / "take.npy", hands.sequences[0, : hands.lengths[0]])
+    heads, names = hands.sequences[:, 0].tolist(), [hands.class_names[label] for label in hands.labels]
+    rows = [[name, *map(str, head), "5"] for name, head in zip(names, heads, strict=True)]
+    titles = ["what", *(f"p{k}" for k in range(hands.features)), "more"]  # say nothing to anybody
+    (here / "table.csv").write_text("\n".join(",".join(row) for row in (titles, *rows)) + "\n")
     sections = "training: {epochs: 3}\nbench: {warmup: 4}\ncompare: {warmup: 4}\nsynth: {people: 3}\n"
     sections += "data: {split: signer}\n"
     (here / "settings.yaml").write_text(sections + "student: {dense: 7}\nmodel: {dense: 7}\n")
@@ -283,7 +297,7 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     manifest["options"]["data"] = str(here / "left-at-home.npz")
     (here / "moved" / "manifest.json").write_text(json.dumps(manifest))
     _tune_once(here / "tuned")
-    files = {name: here / file for name, file in (("hands", "hands.npz"), ("take", "take.npy"))}
+    files = {name: here / file for name, file in (("hands", "hands.npz"), ("take", "take.npy"), ("table", "table.csv"))}
     files |= {"few": here / "few.npz", "doubtful": here / "doubtful.npz", "settings": here / "settings.yaml"}
     files |= {"baseline": here / "baseline.json", "moved": here / "moved", "tuned": here / "tuned"}
     return {**files, "done": chain.workdir, "model": chain.int8, "other": chain.workdir / "student" / "model.onnx"}

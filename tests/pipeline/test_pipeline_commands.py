@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
@@ -109,10 +110,12 @@ def test_the_readme_has_lines_to_run() -> None:
 def test_the_readmes_lines_run_after_the_chain(
     chain: Any, cli: Cli, take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    """All but those that train; `take.npy` and `my-signs.npz` are there, as a reader would have them."""
+    """All but those that train; `take.npy`, `my-signs.npz` and `theirs.csv` are there, as a reader would have them."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(chain.workdir, "edgekit-work")
     save_recordings(Path("my-signs.npz"), synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    numbers = [",".join(map(str, np.random.default_rng(k).uniform(0.2, 0.8, 63))) for k in range(2)]
+    Path("theirs.csv").write_text("".join(f"{k},{row},{'AB'[k]}\n" for k, row in enumerate(numbers)))
     answer = cli(*shlex.split(line, comments=True)[1:])
     assert answer.code == 0, answer.err
     assert answer.out.strip()

@@ -47,6 +47,9 @@ def test_a_gru_student_is_refused_before_anything_is_trained(
     assert not (workdir / "manifest.json").exists()
 
 
+NAMES = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
 def test_a_refused_scheme_leaves_a_finished_work_directory_as_it_was(
     cli: Cli, workdir: Path, snapshot: Callable[[Path], dict[str, bytes | None]]
 ) -> None:
@@ -103,6 +106,6 @@ def test_the_gates_score_one_take_at_a_time(chain: Any, tmp_path: Path, cli: Cli
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         logits = logits_of(target, x)
-        loss = int8_loss(chain.workdir / "model.onnx", target, Takes(x, np.arange(4)))
+        loss = int8_loss(chain.workdir / "model.onnx", target, Takes(x, np.arange(4)), NAMES)
     np.testing.assert_array_equal(logits, np.concatenate([logits_of(target, take[None]) for take in x]))
     assert loss.max_abs_difference > 0

@@ -28,7 +28,7 @@ def zeros_in(file: Path) -> int:
 
 def test_prune_quantize_and_run_go_through_to_int8(workdir: Path, cli: Cli, quick_table: None) -> None:
     options = ("--method", "unstructured", "--scope", "layer", "--sparsity", "0.4", "--ramp", "0.25")
-    pruned = cli("prune", f"--workdir={workdir}", *options, "--json")
+    pruned = cli("prune", f"--workdir={workdir}", *options, "--force", "--json")
     assert pruned.code == 0, pruned.err
     assert "prune.method was structured, now unstructured (--method)" in pruned.err
     metrics = pruned.json["metrics"]
@@ -39,15 +39,15 @@ def test_prune_quantize_and_run_go_through_to_int8(workdir: Path, cli: Cli, quic
     text = cli("prune", f"--workdir={workdir}")
     assert "= prune: up to date" in text.err, "the options are remembered"
     assert "(40.0 %, scope layer)" in text.out
-    assert cli("quantize", f"--workdir={workdir}").code in (0, 5)  # so short a recovery may fail the gate
+    assert cli("quantize", f"--workdir={workdir}").code in (0, 4, 5)  # so short a recovery may fail the gate
     again = cli("run", f"--workdir={workdir}", "--json")
     assert "= quantize: up to date" in again.err
     assert [m["parameters"] for m in again.json["models"][1:]] == [student["parameters"]] * 4
 
 
 def test_run_takes_the_method_from_set(workdir: Path, cli: Cli, quick_table: None) -> None:
-    answer = cli("run", f"--workdir={workdir}", "--set=prune.method=unstructured", "--json")
-    assert answer.code in (0, 5), answer.err
+    answer = cli("run", f"--workdir={workdir}", "--set=prune.method=unstructured", "--force", "--json")
+    assert answer.code in (0, 4, 5), answer.err
     parameters = [model["parameters"] for model in answer.json["models"]]
     assert parameters[1:] == [parameters[1]] * 4
     assert zeros_in(workdir / "pruned" / "model.safetensors") == round(0.5 * parameters[1])
@@ -65,10 +65,10 @@ def test_the_way_back_to_whole_units_is_said_and_leads_to_the_same_bytes(
     workdir: Path, cli: Cli, quick_table: None
 ) -> None:
     before = (workdir / "pruned" / "model.safetensors").read_bytes()
-    assert cli("prune", f"--workdir={workdir}", "--method=unstructured", "--ramp=0").code == 0
+    assert cli("prune", f"--workdir={workdir}", "--method=unstructured", "--ramp=0", "--force").code == 0
     assert (workdir / "pruned" / "model.safetensors").read_bytes() != before
     refused = cli("prune", f"--workdir={workdir}", "--method=structured")
     assert refused.code == 2
     assert "--set prune.ramp=null" in refused.err
-    assert cli("prune", f"--workdir={workdir}", "--method=structured", "--set=prune.ramp=null").code == 0
+    assert cli("prune", f"--workdir={workdir}", "--method=structured", "--set=prune.ramp=null", "--force").code == 0
     assert (workdir / "pruned" / "model.safetensors").read_bytes() == before

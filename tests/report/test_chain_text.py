@@ -34,7 +34,12 @@ QUANTIZATION = {
     },
     "quantized": {
         "scheme": "int8-weights",
-        "proof": {"tensors": [{}, {}, {}], "weight_reduction_ratio": 0.741, "file_reduction_ratio": 0.703},
+        "proof": {
+            "tensors": [{}, {}, {}],
+            "left_float": [],
+            "weight_reduction_ratio": 0.741,
+            "file_reduction_ratio": 0.703,
+        },
     },
 }
 
@@ -182,7 +187,8 @@ def test_retention_is_accuracy_over_the_teachers(ratio: float) -> None:
 def test_int8_storage_is_not_called_int8_arithmetic(scheme: str, arithmetic: str, batch: bool) -> None:
     """Both texts say what is computed in int8, and whether a batch changes its takes' logits."""
     quantized: dict[str, Any] = {**QUANTIZATION["quantized"], "scheme": scheme}  # type: ignore[dict-item]
-    file = {"target": "m.onnx", "source_size_bytes": 4000, "size_bytes": 1000, "scheme": scheme}
+    file = {"target": "m.onnx", "source_size_bytes": 4000, "size_bytes": 1000, "scheme": scheme,
+            "raised": None, "outputs": {"max_abs_difference": None, "reason": "none given"}}  # fmt: skip
     alone = quantized_text({**file, "proof": {**quantized["proof"], "tensors": []}})
     for text in (quantization_text({**QUANTIZATION, "quantized": quantized}), alone):
         assert arithmetic in text

@@ -7,12 +7,8 @@ import multiprocessing
 import os
 import signal
 import threading
-<<<<<<< HEAD
 from collections.abc import Callable, Iterator
-=======
-from collections.abc import Callable
 from multiprocessing import resource_tracker
->>>>>>> 52c4486 (Workers hear of their job when they have started: a start that is interrupted can't wait for ever)
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -62,12 +58,8 @@ def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     resource_tracker.ensure_running()  # Python's own helper; to start it would let the signals through again
     with contextlib.ExitStack() as stack:
-<<<<<<< HEAD
         stack.enter_context(_safe_path())
-        running: dict[Connection, int] = {}
-=======
         first: dict[Connection, tuple[int, Point]] = {}
->>>>>>> 52c4486 (Workers hear of their job when they have started: a start that is interrupted can't wait for ever)
         for _ in range(jobs):
             handed = ledger.next()
             if handed is None:
@@ -87,7 +79,6 @@ def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
                 _listen(connection, running, ledger)  # type: ignore[arg-type]
 
 
-<<<<<<< HEAD
 @contextlib.contextmanager
 def _safe_path() -> Iterator[None]:
     """Python started meanwhile looks for no modules in the current folder: a worker would import whatever lies there
@@ -99,7 +90,8 @@ def _safe_path() -> Iterator[None]:
     finally:
         os.environ.pop("PYTHONSAFEPATH")
         os.environ.update({} if before is None else {"PYTHONSAFEPATH": before})
-=======
+
+
 def _tell(connection: Connection, number: int, *messages: Any) -> None:
     """To a worker. What starts it holds next to nothing, since Python waits for ever for one that dies meanwhile."""
     try:
@@ -114,7 +106,6 @@ def _died(number: int) -> EdgekitError:
         f"a worker process died in trial {number + 1} (out of memory?); finished trials are kept, the same command"
         " goes on there; give fewer --jobs"
     )
->>>>>>> 52c4486 (Workers hear of their job when they have started: a start that is interrupted can't wait for ever)
 
 
 def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledger) -> None:
