@@ -114,7 +114,7 @@ def _wide(model: onnx.ModelProto) -> None:
 
 
 def _long(model: onnx.ModelProto) -> None:
-    model.graph.initializer.append(numpy_helper.from_array(np.array([2**21, 4]), "size"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2**19, 4]), "size"))
     model.graph.node[0].output[0] = "p"
     model.graph.node.append(helper.make_node("Tile", ["p", "size"], ["y"]))
 
