@@ -182,7 +182,7 @@ def kill_once(kill: Kill, reference: dict[str, Any], things: Path, scratch: Path
     about = {"number": kill.number, "job": kill.job, "by": kill.by, "change": kill.change, "after_s": round(after_s, 3)}
     faults = [*ending(kill, code, hit, place), *half_written_faults(place)]
     resumed = go_on(kill, job, place, reference, faults)
-    return {**about, "hit": hit and code != 0, "code": code, "resumed": resumed, "faults": faults}
+    return {**about, "hit": hit and code not in FINISHED, "code": code, "resumed": resumed, "faults": faults}
 
 
 def ending(kill: Kill, code: int, hit: bool, place: Place) -> Iterator[str]:
@@ -277,6 +277,7 @@ def earlier(path: Path | None) -> list[dict[str, Any]]:
 
 def main() -> int:
     given = parse()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell's & has it ignored, commands would, too
     entries = earlier(given.results)
     jobs = [name for name in JOBS if given.only is None or given.only in name]
     references: dict[str, dict[str, Any]] = {}
