@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: DESIGN.md, "Exit codes".
 EXIT_CODES = {
     "EdgekitError": 1,
+    "NotFiniteError": 1,
     "InputError": 2,
     "DataError": 2,
     "ModelFileError": 2,

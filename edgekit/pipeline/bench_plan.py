@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgekit.errors import DataError
 from edgekit.pipeline.files import find_model
 from edgekit.pipeline.workspace import Workspace
+from edgekit.reading import StrPath
 from edgekit.runtime import inspect_model
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 def plan_bench(
     workspace: Workspace,
-    model: Path | None,
+    model: StrPath | None,
     profile: str,
     *,
-    parent: Path | None = None,
+    parent: StrPath | None = None,
     part: str | None = None,
     labelled: bool = False,
-    baseline: Path | None = None,
-    reports: Sequence[Path | None] = (),
+    baseline: StrPath | None = None,
+    reports: Sequence[StrPath | None] = (),
 ) -> None:
     """Tell the watcher what `bench_model`, with the same arguments, would measure, and which reports would be written.
 
@@ -38,7 +39,7 @@ def plan_bench(
     checked = load_profile(profile)
     for file in (path, parent):
         if file is not None:
-            inspect_model(file)
+            inspect_model(Path(file))
     if baseline is not None:
         read_baseline(baseline)
     data = workspace.options.recordings

@@ -14,6 +14,7 @@ from edgekit.config import StageConfig, Tree, build, descriptions, merge
 from edgekit.data import AugmentConfig, DataConfig
 from edgekit.errors import ConfigError, EdgekitError, MissingExtraError, did_you_mean, missing_extra
 from edgekit.pipeline.options import SECTIONS, Options, is_foreign, said_options
+from edgekit.reading import StrPath
 
 if TYPE_CHECKING:
     from edgekit.model import ModelConfig
@@ -223,7 +224,7 @@ def _kind(name: str) -> type[StageConfig]:
 
 
 @contextmanager
-def naming_source(file: Path | None, workdir: Path | None = None) -> Iterator[None]:
+def naming_source(file: StrPath | None, workdir: StrPath | None = None) -> Iterator[None]:
     """Names the settings file, or the manifest, in the error of a setting that is wrong there by itself."""
     try:
         yield
@@ -234,14 +235,14 @@ def naming_source(file: Path | None, workdir: Path | None = None) -> Iterator[No
         raise
 
 
-def _sources(file: Path | None, workdir: Path | None) -> dict[str, Callable[[], Options]]:
+def _sources(file: StrPath | None, workdir: StrPath | None) -> dict[str, Callable[[], Options]]:
     """Where settings come from: the place, and what reads it."""
     found: dict[str, Callable[[], Options]] = {}
     if file is not None:
-        found[str(file)] = lambda: said_options(Options(), file)
+        found[str(file)] = lambda: said_options(Options(), Path(file))
     if workdir is not None:
-        place = workdir / MANIFEST
-        found[str(place)] = lambda: Options.from_dict(read_manifest(workdir)["options"], place)
+        place = Path(workdir) / MANIFEST
+        found[str(place)] = lambda: Options.from_dict(read_manifest(place.parent)["options"], place)
     return found
 
 

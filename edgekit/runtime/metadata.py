@@ -52,8 +52,10 @@ class ModelMetadata:
     split: str = ""
 
     def to_props(self) -> dict[str, str]:
-        """Keys `edgekit.<name>`, values JSON."""
-        return {PREFIX + name: json_text(value, ascii_only=False) for name, value in asdict(self).items()}
+        """Keys `edgekit.<name>`, values JSON. Digests that are not known are left out: a file cut short behind its last
+        key would be taken for whole."""
+        known = {name: value for name, value in asdict(self).items() if value or name not in ("data_sha256", "split")}
+        return {PREFIX + name: json_text(value, ascii_only=False) for name, value in known.items()}
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> ModelMetadata | None:

@@ -110,7 +110,7 @@ def test_a_work_directory_of_thirty_frames_stays_one_until_it_is_made_again(
     assert record(workdir, "train base")["config"]["data"]["sequence_length"] == 30, "one length in one place"
     assert cli(*train, "--force").code == 0
     assert record(workdir, "train edge")["config"]["data"]["sequence_length"] == 30, "there is another model yet"
-    assert cli(*train, "--set=data.sequence_length=auto", "--set=data.split=signer").code == 0
+    assert cli(*train, "--set=data.sequence_length=auto", "--set=data.split=signer", "--force").code == 0
     assert record(workdir, "train edge")["config"]["data"]["sequence_length"] == 50, "other takes train"
 
 

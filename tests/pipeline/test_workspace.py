@@ -89,7 +89,14 @@ class Bakery:
         return {
             "dough": Stage("dough", self.recipes["dough"], (), config_of_dough, dict, dough),
             "bread": Stage(
-                "bread", self.recipes["bread"], ("dough",), config_of_bread, inputs, bread, self.trains, check
+                "bread",
+                self.recipes["bread"],
+                ("dough",),
+                config_of_bread,
+                inputs,
+                bread,
+                trains=self.trains,
+                check=check,
             ),
         }
 
