@@ -5,10 +5,12 @@ Follows the axis through operators that keep it or move it; where another one ta
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgekit.runtime.deciding import STEADY
-from edgekit.runtime.graph import Node, read_graph
+from edgekit.runtime.graph import Graph, Key, Node, read_graph
 
 _RECURRENT = ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM")
 #: Operators that give their first input's axes in other places, or that mix several inputs' axes.
@@ -33,21 +35,65 @@ class TimeAxis:
 _Place = tuple[str, frozenset[int]]
 
 
+#: How deep branches and functions inside each other are followed.
+_MAX_DEPTH = 30
+#: Calls of functions that are followed, all in all.
+_MOST_CALLS = 1000
+
+
 def time_axes(content: bytes) -> dict[str, TimeAxis]:
-    """Each input of the main graph whose first axis a recurrent layer steps through.
+    """Each input of the main graph whose first axis a recurrent layer steps through, there, in branches or functions.
 
     content: of a file that `inspect_bytes` accepted. Raises WireError for another.
     """
-    graph, _ = read_graph(content)
-    where: dict[str, _Place] = {name: (name, frozenset({0})) for name in graph.inputs}
-    found: dict[str, TimeAxis] = {}
-    for node in graph.nodes:
-        for position, tensor in enumerate(node.inputs):
-            name, axes = where.get(tensor, ("", frozenset[int]()))
-            if _stepped(node, position) in axes and (name not in found or not found[name].certain):
-                found[name] = TimeAxis(node.title, len(axes) == 1)
-        _follow(node, where)
-    return found
+    graph, functions = read_graph(content)
+    walk = _Walk(functions)
+    walk.graph(graph, ChainMap({name: (name, frozenset({0})) for name in graph.inputs}))
+    return walk.found
+
+
+class _Walk:
+    """Follows axes through graphs. found: what it has come to, by the main graph's inputs."""
+
+    def __init__(self, functions: Mapping[Key, Graph]) -> None:
+        self.functions = functions
+        self.found: dict[str, TimeAxis] = {}
+        self.calls = 0
+
+    def graph(self, graph: Graph, where: ChainMap[str, _Place], depth: int = 0) -> list[_Place | None]:
+        """The places of a graph's outputs. where: of all names that it sees; those of its own are added."""
+        for node in graph.nodes:
+            for position, tensor in enumerate(node.inputs):
+                self._look(node, position, where.get(tensor))
+            if node.key in self.functions:
+                self._call(node, where, depth)
+            elif node.key[1] == "If" and depth < _MAX_DEPTH:
+                self._branch(node, where, depth)
+            else:
+                _follow(node, where)
+        return [where.get(name) for name in graph.outputs]
+
+    def _look(self, node: Node, position: int, place: _Place | None) -> None:
+        name, axes = place or ("", frozenset[int]())
+        if _stepped(node, position) in axes and (name not in self.found or not self.found[name].certain):
+            self.found[name] = TimeAxis(node.title, len(axes) == 1)
+
+    def _branch(self, node: Node, where: ChainMap[str, _Place], depth: int) -> None:
+        for _, graph in node.graphs:
+            _put(where, node.outputs, self.graph(graph, where.new_child(), depth + 1))
+
+    def _call(self, node: Node, where: ChainMap[str, _Place], depth: int) -> None:
+        self.calls += 1
+        if self.calls > _MOST_CALLS or depth >= _MAX_DEPTH:
+            return
+        body = self.functions[node.key]
+        inner: ChainMap[str, _Place] = ChainMap()
+        _put(inner, body.inputs, [where.get(tensor) for tensor in node.inputs])
+        _put(where, node.outputs, self.graph(body, inner, depth + 1))
+
+
+def _put(where: ChainMap[str, _Place], names: Sequence[str], places: Sequence[_Place | None]) -> None:
+    where.update((name, place) for name, place in zip(names, places, strict=False) if name and place is not None)
 
 
 def _stepped(node: Node, position: int) -> int | None:
@@ -62,7 +108,7 @@ def _stepped(node: Node, position: int) -> int | None:
     return None
 
 
-def _follow(node: Node, where: dict[str, _Place]) -> None:
+def _follow(node: Node, where: ChainMap[str, _Place]) -> None:
     for position, tensor in enumerate(node.inputs):
         if tensor in where:
             name, axes = where[tensor]

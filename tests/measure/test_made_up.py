@@ -317,6 +317,36 @@ TIMED = {
     "without a batch": ([node("Unsqueeze", ["x", "one"], ["k"]), lstm("k")], ["n", 4], TimeAxis("LSTM 'lstm'", False)),
     "normalised before": ([node("Sub", ["x", "x"], ["k"]), lstm("k")], [None, 1, 4], TimeAxis("LSTM 'lstm'", True)),
 }
+AXIS_PLACES = {
+    "in a branch": ([node("If", ["true"], ["y"], then_branch=arm("then", "LSTM"), else_branch=arm("else", ""))], []),
+    "in a function": (
+        [node("Steps", ["x", "W", "R"], ["y"], domain="own")],
+        [
+            helper.make_function(
+                "own", "Steps", ["a", "w", "r"], ["h"],
+                [node("LSTM", ["a", "w", "r"], ["", "h"], hidden_size=HIDDEN, name="lstm")],
+                [helper.make_opsetid("", 17)],
+            )
+        ],
+    ),
+    "behind a function": (
+        [node("Same", ["x"], ["k"], domain="own"), lstm("k")],
+        [
+            helper.make_function(
+                "own", "Same", ["a"], ["b"], [node("Relu", ["a"], ["b"])], [helper.make_opsetid("", 17)]
+            )
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AXIS_PLACES)
+def test_time_is_found_in_branches_and_functions(save: Save, name: str) -> None:
+    nodes, functions = AXIS_PLACES[name]
+    path = save(nodes, [("x", FLOAT, ["steps", 1, 4]), LEN64], functions)
+    assert time_axes(path.read_bytes()) == {"x": TimeAxis("LSTM 'lstm'", True)}
+
+
 BATCHED = {
     "batch first": [node("Transpose", ["x"], ["k"], perm=[1, 0, 2]), lstm("k")],
     "layout 1": [node("LSTM", ["x", "W", "R"], ["", "y"], hidden_size=HIDDEN, layout=1)],
