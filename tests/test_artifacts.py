@@ -407,11 +407,7 @@ def test_only_two_modules_and_programs_of_their_own_know_how_json_is_written() -
         for path in root.rglob("*.py")
         if re.search(r"^\s*(import json|from json)\b", path.read_text(), re.MULTILINE)
     }
-    programs = {
-        "measure/worker.py",
-        "quantize/trial.py",
-        "runtime/child.py",
-    }  # started as files, they import nothing of edgekit
+    programs = {"measure/worker.py", "runtime/child.py"}  # started as files, they import nothing of edgekit
     assert knowing == {"artifacts/strict_json.py", "artifacts/digests.py"} | programs
     for name in knowing:
         calls = re.findall(r"json\.dumps?\((?:[^()]|\([^()]*\))*\)", (root / name).read_text())
