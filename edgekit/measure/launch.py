@@ -147,7 +147,7 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
             )
         except subprocess.TimeoutExpired as error:
             raise WeakEvidenceError(
-                f"{_named(request.models)}: no result within {error.timeout:g} s; a run of it may never end, or needs"
+                f"{_named(request.models)}: no result within {error.timeout:.0f} s; a run of it may never end, or needs"
                 " a longer time limit"
             ) from None
         if request.memory_limit_bytes is not None and finished.returncode < 0 and "bad_alloc" in finished.stderr:

@@ -532,12 +532,16 @@ def filled_input(numpy: Any, item: Any, shape: tuple[int, ...], value: Any) -> A
         raise RequestError("shape", message % (item.name, said, len(value), item.name, list(shape), math.prod(shape)))
     try:
         wanted = numpy.reshape(value, shape) if isinstance(value, list) else value
-        array = numpy.full(shape, wanted, _DTYPES[item.type])
-        exact = item.type == "tensor(float16)" or item.type == "tensor(float)" or bool((array == wanted).all())
+        with numpy.errstate(over="ignore"):
+            array = numpy.full(shape, wanted, _DTYPES[item.type])
+        rounds = item.type in ("tensor(float16)", "tensor(float)")
+        exact = bool(numpy.isfinite(array).all() if rounds else (array == wanted).all())
     except (OverflowError, TypeError, ValueError):
         exact = False
     if not exact:
-        raise RequestError("shape", "--value %s=%s: input '%s' is %s" % (item.name, said, item.name, item.type))
+        raise RequestError(
+            "shape", "--value %s=%s: input '%s' is %s, which can't hold that" % (item.name, said, item.name, item.type)
+        )
     return array
 
 
