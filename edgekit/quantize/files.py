@@ -19,7 +19,7 @@ from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, OutputChe
 from edgekit.quantize.proof import QuantizationProof, expected_model, prove_quantization, require_int8
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.soundness import check_sound, nothing_to_quantise
+from edgekit.quantize.soundness import check_readable, check_sound, nothing_to_quantise
 from edgekit.quantize.versions import Raised, raise_version
 from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
 from edgekit.reading import StrPath
@@ -126,7 +126,9 @@ class _Made:
 
 def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path) -> _Made:
     name = str(info.path)
-    model, raised = raise_version(_load(content, info.path), name)
+    source = _load(content, info.path)
+    check_readable(source, name)
+    model, raised = raise_version(source, name)
     check_sound(model, name)
     before = content if raised is None else model.SerializeToString(deterministic=True)
     quantized = _quantize(model, config, name)

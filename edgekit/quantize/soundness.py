@@ -10,7 +10,7 @@ import onnx
 from edgekit.errors import InputError, ModelFileError
 from edgekit.quantize.coverage import LeftFloat, left_float, recurrent_nodes
 from edgekit.quantize.origins import trace
-from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Held, Scopes, node_title
+from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Scopes, node_title
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.weights import SUPPORTED, find_weights
 
@@ -19,6 +19,18 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _INPUTS = {"LSTM": (3, 8), "GRU": (3, 6), "RNN": (3, 6), "Gemm": (2, 3), "MatMul": (2, 2)}
 #: Operators whose float tensors have to be finite.
 _WEIGHTED = {*SUPPORTED, "Conv", "ConvTranspose"}
+
+
+def check_readable(model: onnx.ModelProto, name: str) -> None:
+    """Raises ModelFileError for a tensor, wherever it is, that onnx can't read, as in segments. name: of the file."""
+    for held in Scopes(model).held.values():
+        try:
+            held.values()
+        except Exception as failure:  # ValueError, TypeError, KeyError and numpy's own, by what is wrong with it
+            reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0].rstrip(".")
+            raise ModelFileError(
+                f"{name}: tensor '{held.name}' can't be read ({reason}); export the model again"
+            ) from None
 
 
 def check_sound(model: onnx.ModelProto, name: str) -> None:
@@ -121,4 +133,4 @@ def _described(left: LeftFloat) -> str:
     return f"'{left.name}' {left.dtype} {size}{reader}" + (f" ({left.reason})" if left.reason else "")
 
 
-__all__ = ["Held", "check_sound", "nothing_to_quantise"]
+__all__ = ["check_readable", "check_sound", "nothing_to_quantise"]

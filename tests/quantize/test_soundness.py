@@ -59,6 +59,24 @@ def test_nan_is_found_wherever_it_is(tmp_path: Path, make_recurrent: MakeRecurre
         quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx")
 
 
+@pytest.mark.parametrize("where", ["weight", "attribute"])
+def test_a_tensor_in_segments_is_named(tmp_path: Path, make_recurrent: MakeRecurrent, where: str) -> None:
+    """ONNX Runtime ignores segments; onnx can't read them, whatever the tensor is for."""
+
+    def change(model: onnx.ModelProto) -> None:
+        if where == "attribute":
+            part = numpy_helper.from_array(np.array([1, 2], np.int64))
+            model.graph.node.append(helper.make_node("Constant", [], ["extra"], value=part))
+            model.graph.node[-1].attribute[0].t.segment.begin = 1
+        else:
+            model.graph.initializer[0].segment.begin = 1
+
+    source = make_recurrent(change=change)
+    with pytest.raises(ModelFileError, match=r"tensor '.+' can't be read .*segments.*; export the model again"):
+        quantize_onnx(source, tmp_path / "int8.onnx")
+    assert not (tmp_path / "int8.onnx").exists()
+
+
 def test_infinity_that_nothing_multiplies_by_is_a_mask(tmp_path: Path, make_recurrent: MakeRecurrent) -> None:
     """As in attention: added to what a softmax reads."""
 
