@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from edgekit.data import SynthConfig, fit_length, fit_normalisation, load_recordings, split_recordings, synthesise_hands
 from edgekit.export import export_onnx
 from edgekit.model import build_model, variant
-from edgekit.pipeline.gates import int8_loss
 from edgekit.quantize import QuantizeConfig, quantize_onnx
+from edgekit.quantize.gates import int8_loss
 from edgekit.runtime.child import session_options
 from edgekit.train import SchedulerConfig, Takes, TrainingConfig, train_model
 

@@ -18,8 +18,8 @@ import torch
 
 from edgekit.data import AugmentConfig, DataConfig, SynthConfig, load_recordings, synthesise_hands
 from edgekit.model import RecurrentClassifier, build_model, variant
-from edgekit.pipeline.dataset import Dataset, prepare_dataset
 from edgekit.train import Takes, TrainingConfig, train_model
+from edgekit.workdir.dataset import Dataset, prepare_dataset
 
 
 def read(path: Path | None, frames: int = 30) -> Dataset:

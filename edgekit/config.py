@@ -7,7 +7,7 @@ check them. A settings tree is a mapping of section name to a mapping of key to 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -198,3 +198,21 @@ def check_sections(tree: Mapping[str, Any], known: Iterable[str], where: str) ->
             raise ConfigError(f"{where}: unknown section '{name}'{did_you_mean(str(name), known)}")
         if section is not None and not isinstance(section, Mapping):
             raise ConfigError(f"{where}: section '{name}' must be a mapping, got {shown(section)}")
+
+
+def settings_text(tree: Mapping[str, Any], descriptions: Mapping[str, str] | None = None) -> str:
+    """YAML that --config accepts. descriptions: by full name (`training.epochs`), put behind what they describe."""
+    return "\n".join(_yaml_lines(tree, descriptions or {}))
+
+
+def _yaml_lines(tree: Mapping[str, Any], descriptions: Mapping[str, str], prefix: str = "") -> Iterator[str]:
+    indent = "  " * prefix.count(".")
+    for key, value in tree.items():
+        name = prefix + key
+        about = f"  # {descriptions[name]}" if name in descriptions else ""
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{key}:{about}"
+            yield from _yaml_lines(value, descriptions, f"{name}.")
+        else:
+            shown = yaml.safe_dump(value, default_flow_style=True, width=100_000).removesuffix("...\n").rstrip()
+            yield f"{indent}{key}: {shown}{about}"

@@ -97,7 +97,7 @@ def test_make_targets_named_in_the_text_exist() -> None:
 
 def test_settings_named_in_the_text_exist() -> None:
     from edgekit.config import parse_assignment
-    from edgekit.pipeline import Options, Settings
+    from edgekit.workdir import Options, Settings
 
     named = re.findall(r"--set ([a-z_.]+=[^\s`]+)", TEXT)
     assert named
@@ -108,7 +108,7 @@ def test_settings_named_in_the_text_exist() -> None:
 
 @pytest.mark.parametrize("text", SETTINGS)
 def test_settings_files_shown_are_accepted(text: str, tmp_path: Path) -> None:
-    from edgekit.pipeline import Options, Settings, said_options
+    from edgekit.workdir import Options, Settings, said_options
 
     file = tmp_path / "shown.yaml"
     file.write_text(text, encoding="utf-8")

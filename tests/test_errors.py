@@ -11,7 +11,7 @@ import pytest
 
 from edgekit import errors
 from edgekit.errors import EdgekitError, did_you_mean, missing_extra, worst
-from edgekit.pipeline.settings import needs_extra
+from edgekit.workdir.extras import needs_extra
 
 ROOT = Path(__file__).resolve().parents[1]
 

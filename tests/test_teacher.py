@@ -15,8 +15,8 @@ from torch import nn
 from edgekit.errors import ConfigError, EdgekitError, InputError, ModelFileError, ShapeError
 from edgekit.export import export_onnx
 from edgekit.model import predict_logits
-from edgekit.pipeline.options import is_foreign
 from edgekit.teacher import load_teacher
+from edgekit.workdir.options import is_foreign
 
 TinyModel = Callable[..., Any]
 NAMES = ("A", "B", "C")

@@ -1,6 +1,5 @@
 """Verdicts: a profile's constraints against measurements, whatever their source. Loads neither torch nor onnx."""
 
-from edgekit.bench.accuracy import Accuracy, LabelledTakes, Parent, score_accuracy
 from edgekit.bench.baseline import Baseline, hold_against, read_baseline
 from edgekit.bench.compare import compare_onnx
 from edgekit.bench.comparison import CompareResult, Comparison
@@ -9,6 +8,7 @@ from edgekit.bench.run import bench_onnx
 from edgekit.bench.settings import EVIDENCE_ORDER, BenchConfig, CompareConfig, Evidence
 from edgekit.bench.verdict import judge
 from edgekit.evaluate import Flips
+from edgekit.evaluate.accuracy import Accuracy, LabelledTakes, Parent, score_accuracy
 
 __all__ = [
     "EVIDENCE_ORDER",

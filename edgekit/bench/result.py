@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
 from edgekit.errors import ConstraintError, WeakEvidenceError
+from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import Disturbance, LatencySummary, PercentileInterval, WorkerResult, find_disturbances, summarise
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.result import BenchResult, Measurement
 from edgekit.bench.settings import BenchConfig
 from edgekit.bench.sustained import Sustained
@@ -18,6 +17,7 @@ from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
 from edgekit.device import estimate_latency, model_work
 from edgekit.errors import ModelFileError, ShapeError, require_kind
+from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
 from edgekit.profiles import Profile, load_profile
 from edgekit.reading import StrPath

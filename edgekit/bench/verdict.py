@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.latency import latency_row
 from edgekit.bench.result import Measurement, Row, Verdict
 from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, accepts
 from edgekit.device import Estimate
 from edgekit.evaluate import CONFIDENCE, Flips
+from edgekit.evaluate.accuracy import Accuracy
 from edgekit.profiles import Board, Profile
 
 #: A guess, not a measurement: what a peak may grow by on another architecture, libraries and page size (16 kB on

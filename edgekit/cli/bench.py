@@ -81,7 +81,8 @@ def bench(
       edgekit bench model.int8.onnx --data my-signs.npz --part test --parent model.onnx
       edgekit bench model.int8.onnx --baseline main.json --max-regression 10% --junit bench.xml
     """
-    from edgekit.pipeline import bench_model, check_reports, parse_class_names, plan_bench, write_reports
+    from edgekit.evaluate import parse_class_names
+    from edgekit.jobs import bench_model, check_reports, plan_bench, write_reports
     from edgekit.report import bench_text
 
     said = {

@@ -82,10 +82,11 @@ def workspace(
     class_names: str | None = None,
     read_only: bool = False,
 ) -> Iterator[Any]:
-    """The open work directory of a command: an `edgekit.pipeline.Workspace`. read_only: nothing is written there."""
+    """The open work directory of a command: an `edgekit.workdir.Workspace`. read_only: nothing is written there."""
     from edgekit.cli.progress import Console
     from edgekit.config import merge
-    from edgekit.pipeline import Options, naming_source, open_workspace, parse_class_names, said_options
+    from edgekit.evaluate import parse_class_names
+    from edgekit.workdir import Options, naming_source, open_workspace, said_options
 
     flags = Options(
         data=recordings_option(common.data),

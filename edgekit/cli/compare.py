@@ -47,7 +47,7 @@ def compare(
       edgekit compare edgekit-work/model.onnx edgekit-work/model.int8.onnx
       edgekit compare mine.onnx theirs.onnx --shape x=1,30,63 --json
     """
-    from edgekit.pipeline import compare_models
+    from edgekit.jobs import compare_models
     from edgekit.report import compare_text
 
     said = {

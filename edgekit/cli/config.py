@@ -18,8 +18,8 @@ def config(common: Common, default: bool) -> None:
       edgekit config --preset quick --set training.epochs=5
       edgekit config --default
     """
-    from edgekit.pipeline import default_settings, show_settings
-    from edgekit.report import settings_text
+    from edgekit.config import settings_text
+    from edgekit.jobs import default_settings, show_settings
 
     if default:
         refuse_given(

@@ -45,7 +45,7 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
     """
     from edgekit.data import check_recordings, load_leniently
     from edgekit.errors import DataError
-    from edgekit.pipeline import predict_labels
+    from edgekit.jobs import predict_labels
     from edgekit.report import quality_text
 
     found, bad = load_leniently(recordings, columns)
@@ -100,7 +100,7 @@ def clean(
       edgekit data clean my-signs.npz clean.npz --drop empty --drop mislabelled --out-of-fold
     """
     from edgekit.data import BROKEN, clean_recordings
-    from edgekit.pipeline import predict_labels
+    from edgekit.jobs import predict_labels
     from edgekit.report import cleaning_text
 
     if out_of_fold and "mislabelled" not in drop:

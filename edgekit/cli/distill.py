@@ -33,7 +33,7 @@ def distill(
     Example:
       edgekit distill --data my-signs.npz --temperature 4
     """
-    from edgekit.pipeline import run_distill
+    from edgekit.jobs import run_distill
 
     training = {"training": {"epochs": epochs}} if epochs else {}
     said = flags(distill={"temperature": temperature, "alpha": alpha, **training})

@@ -14,8 +14,8 @@ def env(as_json: bool) -> None:
     Example:
       edgekit env --json
     """
-    from edgekit.pipeline import describe_environment
     from edgekit.report import pairs_text
+    from edgekit.workdir import describe_environment
 
     found = describe_environment()
     emit(as_json, found, lambda: pairs_text(found))

@@ -35,7 +35,8 @@ def evaluate(common: Common, model: Path | None, part: str, picture: Path | None
     Example:
       edgekit evaluate model.int8.onnx --data my-signs.npz --part all --picture confusion.png
     """
-    from edgekit.pipeline import evaluate_file, parse_class_names
+    from edgekit.evaluate import parse_class_names
+    from edgekit.jobs import evaluate_file
     from edgekit.report import evaluation_text
 
     names = parse_class_names(class_names)

@@ -39,7 +39,9 @@ def predict(
       edgekit predict my-take.npy
       camera-program | edgekit predict -m model.int8.onnx
     """
-    from edgekit.pipeline import find_model, parse_class_names, predict_takes
+    from edgekit.evaluate import parse_class_names
+    from edgekit.jobs import find_model
+    from edgekit.predict import predict_takes
     from edgekit.report import predictions_text
 
     if model is not None:
@@ -56,7 +58,7 @@ def predict(
 def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None) -> None:
     """A line of JSON a frame, until the frames end or nobody reads the answers."""
     from edgekit.artifacts import json_text
-    from edgekit.pipeline import MIN_FRAMES, predict_frames
+    from edgekit.predict import MIN_FRAMES, predict_frames
 
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")

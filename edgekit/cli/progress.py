@@ -65,7 +65,7 @@ class Console:
             self.live = None
 
     def stage(self, name: str, event: str, detail: str = "") -> None:
-        """See `edgekit.pipeline.Watcher`."""
+        """See `edgekit.workdir.Watcher`."""
         with self._lock:
             self._end_live()
             if event in ("plan", "skip"):

@@ -38,7 +38,7 @@ def prune(
     Example:
       edgekit prune --sparsity 0.5
     """
-    from edgekit.pipeline import run_prune
+    from edgekit.jobs import run_prune
 
     recovery = {"recovery": {"training": {"epochs": epochs}}} if epochs else {}
     said = flags(prune={"sparsity": sparsity, "method": method, "scope": scope, "ramp": ramp, **recovery})

@@ -38,7 +38,7 @@ def quantize(
       edgekit quantize my-model.onnx -o my-model.int8.onnx
       edgekit quantize my-lstm.onnx --scheme int8-dynamic
     """
-    from edgekit.pipeline import run_quantize
+    from edgekit.jobs import run_quantize
 
     said = flags(quantize={"scheme": scheme})
     if model is not None:
@@ -53,8 +53,9 @@ def quantize(
 
 def _quantize_file(common: Common, model: Path, output: Path | None, said: Mapping[str, Any]) -> None:
     from edgekit.cli.progress import Console
-    from edgekit.pipeline import Options, int8_path, naming_source, quantize_file, said_options
+    from edgekit.jobs import int8_path, quantize_file
     from edgekit.report import quantized_text
+    from edgekit.workdir import Options, naming_source, said_options
 
     target = output or int8_path(model)
     options = said_options(Options(), common.config, common.assignments, said)

@@ -15,7 +15,7 @@ def run(common: Common, teacher: str | None, class_names: str | None, student: s
     Example:
       edgekit run --data my-signs.npz --split session --preset standard
     """
-    from edgekit.pipeline import run_chain
+    from edgekit.jobs import run_chain
 
     with workspace(common, None, teacher, student, class_names) as opened:
         result = run_chain(opened, profile)

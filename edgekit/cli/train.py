@@ -20,7 +20,7 @@ def train(common: Common, variant: str | None, epochs: int | None) -> None:
     Example:
       edgekit train accurate --data my-signs.npz
     """
-    from edgekit.pipeline import run_train
+    from edgekit.jobs import run_train
 
     with workspace(common, flags(training={"epochs": epochs})) as opened:
         record = run_train(opened, variant)

@@ -37,7 +37,7 @@ def tune(
     Example:
       edgekit tune base --data my-signs.npz --jobs 2
     """
-    from edgekit.pipeline import run_tune
+    from edgekit.jobs import run_tune
     from edgekit.report import tuning_text
 
     said = flags(tune={"folds": folds, "epochs": epochs, "trials": trials})

@@ -14,7 +14,7 @@ def variants(measure: bool, as_json: bool) -> None:
     Example:
       edgekit variants --measure
     """
-    from edgekit.pipeline import show_variants
+    from edgekit.jobs import show_variants
     from edgekit.report import variants_text
 
     rows = [row.to_dict() for row in show_variants(measure)]

@@ -1,5 +1,7 @@
 """Predictions, metrics and how sure they are: numpy only, because a device has no scikit-learn."""
 
+from edgekit.evaluate.accuracy import Accuracy, LabelledTakes, Parent, score_accuracy
+from edgekit.evaluate.class_names import check_class_names, check_count, match_class_names, parse_class_names
 from edgekit.evaluate.intervals import CONFIDENCE, Flips, Retention, accuracy_interval
 from edgekit.evaluate.metrics import (
     ClassMetrics,
@@ -17,16 +19,21 @@ __all__ = [
     "CHOSE",
     "CONFIDENCE",
     "LEARNED",
+    "Accuracy",
     "ClassMetrics",
     "Flips",
+    "LabelledTakes",
     "Metrics",
     "OrderCheck",
     "Origin",
+    "Parent",
     "Retention",
     "Roles",
     "Seen",
     "accuracy_interval",
     "are_probabilities",
+    "check_class_names",
+    "check_count",
     "check_order",
     "checked_logits",
     "complaint",
@@ -35,6 +42,9 @@ __all__ = [
     "evaluate_predictions",
     "known_takes",
     "map_labels",
+    "match_class_names",
+    "parse_class_names",
     "predict_batches",
+    "score_accuracy",
     "softmax",
 ]

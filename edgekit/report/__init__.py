@@ -13,7 +13,6 @@ from edgekit.report.texts import (
     predictions_text,
     profile_text,
     profiles_text,
-    settings_text,
     stage_text,
 )
 from edgekit.report.tuning import duration, trial_line, tuning_text
@@ -40,7 +39,6 @@ __all__ = [
     "profiles_text",
     "quality_text",
     "quantized_text",
-    "settings_text",
     "stage_text",
     "trial_line",
     "tuning_text",

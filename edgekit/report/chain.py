@@ -16,7 +16,7 @@ SYNTHETIC = "SYNTHETIC hands: these accuracies say nothing about real hands"
 
 
 class Chain(Protocol):
-    """What is shown: `edgekit.pipeline.ChainResult`."""
+    """What is shown: `edgekit.jobs.ChainResult`."""
 
     @property
     def bench(self) -> Any:
@@ -78,7 +78,7 @@ def data_text(data: Mapping[str, Any]) -> str:
 
 
 def length_text(data: Mapping[str, Any]) -> str:
-    """`50 frames of each take`, and what is cut. data: as `edgekit.pipeline` describes it."""
+    """`50 frames of each take`, and what is cut. data: as `edgekit.workdir` describes it."""
     frames = f"{data['sequence_length']} frames of each take"
     return f"{frames}; {cut_text(data)}" if data["takes_cut"] else frames
 

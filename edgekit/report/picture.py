@@ -38,7 +38,7 @@ def check_picture(path: StrPath) -> None:
 
 
 def draw_confusion(evaluation: Mapping[str, Any], path: StrPath) -> Path:
-    """Write the confusion matrix of an evaluation (`edgekit.pipeline.Evaluation.to_dict`) to `path`; returns that.
+    """Write the confusion matrix of an evaluation (`edgekit.jobs.Evaluation.to_dict`) to `path`; returns that.
 
     Rows are true classes, columns predicted ones. Colours are parts of a row, so that rare classes show as well; the
     numbers are takes. Raises as `check_picture` does.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import yaml
 
 from edgekit.profiles import Profile
 from edgekit.report.chain import SYNTHETIC, findings_lines, length_text
@@ -73,24 +71,6 @@ def predictions_text(predictions: Sequence[Mapping[str, Any]]) -> str:
 def pairs_text(values: Mapping[str, Any]) -> str:
     """One `name value` a line."""
     return pairs((name, "unknown" if value is None else str(value)) for name, value in values.items())
-
-
-def settings_text(tree: Mapping[str, Any], descriptions: Mapping[str, str] | None = None) -> str:
-    """YAML that --config accepts. descriptions: by full name (`training.epochs`), put behind what they describe."""
-    return "\n".join(_yaml_lines(tree, descriptions or {}))
-
-
-def _yaml_lines(tree: Mapping[str, Any], descriptions: Mapping[str, str], prefix: str = "") -> Iterator[str]:
-    indent = "  " * prefix.count(".")
-    for key, value in tree.items():
-        name = prefix + key
-        about = f"  # {descriptions[name]}" if name in descriptions else ""
-        if isinstance(value, Mapping) and value:
-            yield f"{indent}{key}:{about}"
-            yield from _yaml_lines(value, descriptions, f"{name}.")
-        else:
-            shown = yaml.safe_dump(value, default_flow_style=True, width=100_000).removesuffix("...\n").rstrip()
-            yield f"{indent}{key}: {shown}{about}"
 
 
 def profiles_text(profiles: Sequence[Profile]) -> str:

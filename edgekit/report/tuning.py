@@ -13,7 +13,7 @@ SHOWN = 15
 
 
 class Tuned(Protocol):
-    """What is shown: `edgekit.pipeline.TuneResult`."""
+    """What is shown: `edgekit.jobs.TuneResult`."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from edgekit.bench import BenchConfig, BenchResult, Measurement, hold_against, read_baseline
-from edgekit.bench.accuracy import Accuracy
 from edgekit.bench.baseline import Baseline, compare_baseline
 from edgekit.bench.result import SCHEMA_VERSION
 from edgekit.errors import InputError
+from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import WorkerResult
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo

@@ -44,8 +44,8 @@ LIMITS = {"EDGEKIT_MAX_MODEL_MB": "600", "EDGEKIT_MAX_MODEL_S": "7"}
 PROBE_S = 0.004
 LOOK_S = 0.1
 PRELOADED = (
-    *("edgekit.cli", "edgekit.cli.progress", "edgekit.pipeline", "edgekit.quantize", "edgekit.report", "edgekit.train"),
-    *("edgekit.train.tuning", "edgekit.distill", "edgekit.prune", "edgekit.export", "edgekit.teacher"),
+    *("edgekit.cli", "edgekit.cli.progress", "edgekit.jobs", "edgekit.quantize", "edgekit.report", "edgekit.train"),
+    *("edgekit.tune", "edgekit.distill", "edgekit.prune", "edgekit.export", "edgekit.teacher"),
     *("filelock", "onnxruntime", "pyarrow.parquet", "pyarrow.dataset", "torch_pruning"),
 )
 

@@ -1,0 +1,49 @@
+"""One use case a command: the only place that knows how the stages follow each other.
+
+A function takes an open `Workspace`, or paths, and returns a frozen result; nothing is printed here. torch is imported
+when a stage needs it, so bench, evaluate and predict work without.
+"""
+
+from edgekit.jobs.bench import bench_model, check_reports, compare_models, write_reports
+from edgekit.jobs.bench_plan import plan_bench
+from edgekit.jobs.chain import (
+    ChainResult,
+    default_settings,
+    run_chain,
+    run_distill,
+    run_prune,
+    run_quantize,
+    run_train,
+    show_settings,
+    show_variants,
+)
+from edgekit.jobs.evaluate import Evaluation, evaluate_file
+from edgekit.jobs.labels import predict_labels
+from edgekit.jobs.model_files import find_model
+from edgekit.jobs.quantize_file import int8_path, quantize_file
+from edgekit.jobs.tune import TuneResult, run_tune
+
+__all__ = [
+    "ChainResult",
+    "Evaluation",
+    "TuneResult",
+    "bench_model",
+    "check_reports",
+    "compare_models",
+    "default_settings",
+    "evaluate_file",
+    "find_model",
+    "int8_path",
+    "plan_bench",
+    "predict_labels",
+    "quantize_file",
+    "run_chain",
+    "run_distill",
+    "run_prune",
+    "run_quantize",
+    "run_train",
+    "run_tune",
+    "show_settings",
+    "show_variants",
+    "write_reports",
+]

@@ -1,0 +1,65 @@
+"""What a bench would do: said after everything that can be checked without measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import DataError
+from edgekit.jobs.model_files import find_model
+from edgekit.reading import StrPath
+from edgekit.runtime import inspect_model
+from edgekit.workdir.workspace import Workspace
+
+if TYPE_CHECKING:
+    from edgekit.bench import BenchConfig
+
+
+def plan_bench(
+    workspace: Workspace,
+    model: StrPath | None,
+    profile: str,
+    *,
+    parent: StrPath | None = None,
+    part: str | None = None,
+    labelled: bool = False,
+    baseline: StrPath | None = None,
+    reports: Sequence[StrPath | None] = (),
+) -> None:
+    """Tell the watcher what `bench_model`, with the same arguments, would measure, and which reports would be written.
+
+    Nothing is measured, no recordings are read. Raises what `bench_model` raises of files, profile and settings.
+    """
+    from edgekit.bench import BenchConfig, read_baseline
+    from edgekit.profiles import load_profile
+
+    path = find_model(workspace.path, model)
+    config = workspace.settings.section("bench", BenchConfig)
+    checked = load_profile(profile)
+    for file in (path, parent):
+        if file is not None:
+            inspect_model(Path(file))
+    if baseline is not None:
+        read_baseline(baseline)
+    data = workspace.options.recordings
+    if labelled and data is not None and not Path(data).exists():
+        raise DataError(f"{data}: no such file or folder; give recordings with --data")
+    against = [f"profile {checked.name}", *([] if baseline is None else [str(baseline)])]
+    parts = [f"{path} against {' and '.join(against)}: {_measuring(config)}"]
+    if labelled or model is None:
+        parts.append(f"accuracy on the {part or 'validation'} takes" + (f" beside {parent}" if parent else ""))
+    written = [str(report) for report in reports if report is not None]
+    parts += [f"writes {', '.join(written)}"] if written else []
+    workspace.watcher.stage("bench", "plan", "; ".join(parts))
+
+
+def _measuring(config: BenchConfig) -> str:
+    """Processes, and seconds at most: as long for memory as for latency, though that takes far less."""
+    from edgekit.bench.run import PACED_S
+
+    fresh = "a fresh process" if config.processes == 1 else f"{config.processes} fresh processes"
+    parts = [f"{fresh} each for memory and latency, {2 * config.time_limit_s:g} s at most"]
+    if config.rate_hz is not None or config.duration_s is not None:
+        parts.append(f"a run of {config.duration_s or PACED_S:g} s")
+    return ", ".join([*parts, *(["a survey of threads and batches"] if config.sweep else [])])

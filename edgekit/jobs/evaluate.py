@@ -1,0 +1,141 @@
+"""What `evaluate` does: a finished file against labelled takes. Works without torch and onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgekit.data import DataConfig
+from edgekit.errors import ConfigError, ShapeError
+from edgekit.evaluate import (
+    Metrics,
+    OrderCheck,
+    Origin,
+    Seen,
+    check_order,
+    complaint,
+    doubt,
+    evaluate_predictions,
+    known_takes,
+    predict_batches,
+)
+from edgekit.evaluate.class_names import match_class_names
+from edgekit.evaluate.reading import names_for, read_as
+from edgekit.jobs.model_files import find_model, frames_for, part_of, roles_of
+from edgekit.reading import StrPath
+from edgekit.report import check_picture, draw_confusion
+from edgekit.runtime import open_predictor
+from edgekit.workdir.dataset import data_digest, read_recordings
+from edgekit.workdir.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics with what they were measured on.
+
+    synthetic: the takes are generated, not recorded. names: where those of the model's outputs are from. order: how its
+    answers fit them. seen: how many of the takes it has learned from. takes_cut: those that are longer than the
+    model's sequence_length. picture: the file with the confusion matrix, where one was drawn.
+    """
+
+    model: str
+    data: str
+    part: str
+    synthetic: bool
+    metrics: Metrics
+    names: Origin
+    order: OrderCheck
+    seen: Seen
+    sequence_length: int
+    takes_cut: int
+    picture: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What keeps the accuracy from being taken at its word, a sentence each."""
+        found: list[str | None] = []
+        if self.names == "assumed":
+            found.append(
+                "the file holds no class names: its outputs are taken in the data's order of classes; --class-names"
+                " says another"
+            )
+        wrong = complaint(self.order, self.metrics.class_names, self.names != "assumed")
+        found.append(wrong if self.order.verdict == "other order" else doubt(self.order))
+        found.append(self.seen.note(self.metrics.takes))
+        return tuple(note for note in found if note)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; accuracy, takes and per_class at the top level."""
+        return {
+            "schema_version": 1,
+            **self.metrics.to_dict(),
+            "model": self.model,
+            "data": self.data,
+            "part": self.part,
+            "synthetic": self.synthetic,
+            "class_names_from": self.names,
+            "order": self.order.to_dict(),
+            "seen": self.seen.to_dict(),
+            "sequence_length": self.sequence_length,
+            "takes_cut": self.takes_cut,
+            "notes": list(self.notes),
+            "picture": self.picture,
+        }
+
+
+def evaluate_file(
+    workspace: Workspace,
+    model: StrPath | None,
+    part: str,
+    picture: StrPath | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Evaluation:
+    """Metrics of an ONNX file on the work directory's data.
+
+    part: "test", "validation", "train" or "all". picture: where the confusion matrix is drawn (PNG, SVG or PDF).
+    class_names: of the file's outputs, first to last; else its own; else the data's in their order, which its answers
+    then have to bear out.
+
+    Raises ConfigError where they don't, for names that do not fit file or data, and, before anything else, for a
+    picture that can't be drawn (or MissingExtraError); ModelFileError for answers that are no numbers.
+    """
+    picture = None if picture is None else Path(picture)
+    if picture is not None:
+        check_picture(picture)
+    predictor = open_predictor(find_model(workspace.path, model))
+    path, metadata = predictor.info.path, predictor.info.metadata
+    reading = read_as(path, metadata, predictor.input_shape, predictor.classes, class_names)
+    source = workspace.options.recordings
+    recordings, digest = read_recordings(source, workspace.settings), data_digest(source, workspace.settings)
+    if reading.origin == "said" and reading.class_names is not None:
+        match_class_names(reading.class_names, recordings.class_names)
+    if reading.features not in (None, recordings.features):
+        raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {reading.features}")
+    config = workspace.settings.section("data", DataConfig)
+    takes = part_of(recordings, config, part, digest, frames_for(reading, recordings, workspace.settings))
+    outputs = predict_batches(predictor, takes.x[:1]).shape[1]
+    names = names_for(path, reading, outputs, recordings.class_names)
+    kept, mapped, unknown = known_takes(takes.labels, recordings.class_names, names)
+    answers = predict_batches(predictor, takes.x[kept]).argmax(axis=1)
+    order = check_order(answers, mapped[kept], len(names))
+    wrong = complaint(order, names, named=False) if reading.origin == "assumed" else None
+    if wrong is not None:
+        raise ConfigError(f"{path}: {wrong}")
+    metrics = evaluate_predictions(answers, mapped[kept], names)
+    evaluation = Evaluation(
+        model=str(path),
+        data=recordings.source,
+        part=part,
+        synthetic=recordings.synthetic,
+        metrics=replace(metrics, excluded=int((~kept).sum()), excluded_classes=unknown),
+        names=reading.origin,
+        order=order,
+        seen=roles_of(metadata, recordings, digest, takes.index).among(kept),
+        sequence_length=takes.x.shape[1],
+        takes_cut=takes.takes_cut,
+    )
+    if picture is None:
+        return evaluation
+    return replace(evaluation, picture=str(draw_confusion(evaluation.to_dict(), picture)))

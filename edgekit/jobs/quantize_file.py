@@ -1,0 +1,30 @@
+"""INT8 form of one file, without a work directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.config import Tree
+from edgekit.reading import StrPath
+from edgekit.workdir import Options, Settings, needs_extra
+
+if TYPE_CHECKING:
+    from edgekit.quantize import QuantizeResult
+
+
+def quantize_file(source: StrPath, target: StrPath | None, said: Tree) -> QuantizeResult:
+    """INT8 form of any fp32 ONNX file; target defaults to `NAME.int8.onnx` beside it. said: a settings tree."""
+    source = Path(source)
+    target = None if target is None else Path(target)
+    with needs_extra("quantize"):
+        from edgekit.quantize import QuantizeConfig, quantize_onnx
+    settings = Settings(Options(settings=said))
+    settings.check(said)
+    config = settings.section("quantize", QuantizeConfig)
+    return quantize_onnx(Path(source), Path(target or int8_path(source)), config)
+
+
+def int8_path(source: StrPath) -> Path:
+    """Where the INT8 form of a file goes unless said otherwise."""
+    return Path(source).with_suffix(".int8.onnx")

@@ -1,0 +1,204 @@
+"""The closing table: every model of the chain on the same test takes."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.device import Work, model_work
+from edgekit.evaluate import Retention, accuracy_interval
+from edgekit.measure import WorkerRequest, run_worker
+from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
+from edgekit.quantize.gates import logits_of
+from edgekit.runtime import inspect_model
+from edgekit.stages.table import PRUNED, STUDENT, Stages
+from edgekit.train import ALONE, poor_generalisation
+
+LATENCY_TAKES = 64
+LATENCY_REPEATS = 400
+LATENCY_PROCESSES = 4
+TIME_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """One row.
+
+    accuracy: ratio of right answers on `takes` test takes, with its 95 % interval. retention: accuracy as a share of
+    the teacher's, with the 95 % interval of the paired answers; None where the teacher has none right. accuracy_seen:
+    accuracy without the takes whose class its signer did not record in training; None where there are no such takes.
+    parameters, zeros, macs: of the model; zeros are parameters that are exactly 0, macs those of batch 1. size_bytes,
+    gzip_bytes: of the ONNX file, as it is and compressed. latency_p50_s: of one take on this host, through ONNX
+    Runtime, one thread, in turn with the other files, in the best of four processes. None: not known, as of a teacher
+    that is no ONNX file.
+    """
+
+    name: str
+    form: str
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    takes: int
+    retention: float | None
+    retention_low: float | None
+    retention_high: float | None
+    accuracy_seen: float | None
+    takes_seen: int
+    parameters: int
+    zeros: int | None
+    macs: int | None
+    size_bytes: int | None
+    gzip_bytes: int | None
+    latency_p50_s: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A model to score: its logits (takes, classes) on the test takes, and its ONNX file where it has one."""
+
+    name: str
+    form: str
+    logits: NDArray[np.float32]
+    parameters: int
+    zeros: int | None
+    macs: int | None
+    file: Path | None
+
+
+@ALONE.applied()
+def score_models(stages: Stages) -> tuple[ModelScore, ...]:
+    """Teacher, student, pruned, fp32 ONNX and INT8 on the test takes, which nothing before has looked at.
+
+    The ONNX files of teacher and student are written again beside their weights: size and latency on equal terms.
+    """
+    data = stages.dataset
+    x, labels = data.part(data.split.test)
+    seen = ~np.isin(data.split.test, data.split.unseen)
+    candidates = [_teacher(stages, x), _trained(stages, "student", STUDENT, x), *_device_files(stages, x)]
+    latencies_s = median_latencies_s(list(dict.fromkeys(c.file for c in candidates if c.file is not None)), x)
+    right = [candidate.logits.argmax(axis=1) == labels for candidate in candidates]
+    return tuple(_score(c, own, right[0], seen, latencies_s) for c, own in zip(candidates, right, strict=True))
+
+
+def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[dict[str, str], ...]:
+    """Findings of the trained models, each with its stage: good on validation takes and poor on test takes."""
+    accuracy = {score.name: score.accuracy for score in scores if score.form == "PyTorch"}
+    names = {**dict.fromkeys(stages.teacher_stages, "teacher"), STUDENT: "student", PRUNED: "pruned"}
+    found: list[dict[str, str]] = []
+    for stage, name in names.items():
+        record = stages.workspace.record(stage)
+        finding = poor_generalisation(record.metrics["val_accuracy"], accuracy[name]) if record else None
+        found += [{"stage": stage, **finding.to_dict()}] if finding else []
+    return tuple(found)
+
+
+def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
+    foreign = stages.foreign_teacher
+    if foreign is None:
+        return _trained(stages, "teacher", stages.teacher_stages[0], x)
+    work = model_work(inspect_model(foreign.path)) if foreign.path else None
+    return _Candidate(
+        name="teacher",
+        form=foreign.form,
+        logits=predict_logits(foreign.module, x),
+        parameters=foreign.parameters,
+        zeros=None,
+        macs=work.macs if isinstance(work, Work) else None,
+        file=foreign.path,
+    )
+
+
+def _trained(stages: Stages, name: str, stage: str, x: NDArray[np.float32]) -> _Candidate:
+    file = stages.folder(stage) / "model.onnx"
+    model = stages.export(stage, file)
+    return _candidate(name, "PyTorch", model, file, predict_logits(model, x), x.shape[1])
+
+
+def _device_files(stages: Stages, x: NDArray[np.float32]) -> list[_Candidate]:
+    """The pruned model in PyTorch and as the two files that `quantize` made."""
+    workdir, pruned = stages.workspace.path, stages.load(PRUNED)
+    fp32, int8 = workdir / "model.onnx", workdir / "model.int8.onnx"
+    return [
+        _candidate("pruned", "PyTorch", pruned, fp32, predict_logits(pruned, x), x.shape[1]),
+        _candidate("pruned", "ONNX fp32", pruned, fp32, logits_of(fp32, x), x.shape[1]),
+        _candidate("pruned", "ONNX int8", pruned, int8, logits_of(int8, x), x.shape[1]),
+    ]
+
+
+def _candidate(
+    name: str, form: str, model: RecurrentClassifier, file: Path, logits: NDArray[np.float32], frames: int
+) -> _Candidate:
+    shape = model.architecture
+    return _Candidate(name, form, logits, shape.parameters, count_zeros(model), shape.macs(frames), file)
+
+
+def _score(
+    candidate: _Candidate,
+    right: NDArray[np.bool_],
+    teachers: NDArray[np.bool_],
+    seen: NDArray[np.bool_],
+    latencies_s: Mapping[Path, float],
+) -> ModelScore:
+    """right, teachers: which takes it and the teacher answer right."""
+    file = candidate.file
+    content = file.read_bytes() if file else None
+    low, high = accuracy_interval(int(right.sum()), len(right))
+    kept = retention_of(right, teachers)
+    kept_low, kept_high = kept.interval() or (None, None)
+    return ModelScore(
+        name=candidate.name,
+        form=candidate.form,
+        accuracy=float(right.mean()),
+        accuracy_low=low,
+        accuracy_high=high,
+        takes=len(right),
+        retention=kept.ratio,
+        retention_low=kept_low,
+        retention_high=kept_high,
+        accuracy_seen=float(right[seen].mean()) if 0 < seen.sum() < len(seen) else None,
+        takes_seen=int(seen.sum()),
+        parameters=candidate.parameters,
+        zeros=candidate.zeros,
+        macs=candidate.macs,
+        size_bytes=None if content is None else len(content),
+        gzip_bytes=None if content is None else len(gzip.compress(content)),
+        latency_p50_s=latencies_s[file] if file else None,
+    )
+
+
+def retention_of(right: NDArray[np.bool_], teachers: NDArray[np.bool_]) -> Retention:
+    """Of two models' answers to the same takes."""
+    both, lost, gained = right & teachers, teachers & ~right, right & ~teachers
+    return Retention(len(right), int(both.sum()), int(lost.sum()), int(gained.sum()))
+
+
+def median_latencies_s(files: Sequence[Path], x: NDArray[np.float32]) -> dict[Path, float]:
+    """Median latency of each file on this host, in seconds, in the process where it was least.
+
+    files: two or more. In each process all of them take turns on the same takes, so a slow spell of the machine slows
+    all alike; which one is opened first changes. The best process is the one least disturbed, and luckiest in memory.
+    """
+    first, *others = files
+    request = WorkerRequest(
+        first,
+        "compare",
+        others=tuple(others),
+        takes=x[:LATENCY_TAKES],
+        repeats=LATENCY_REPEATS,
+        max_time_s=TIME_LIMIT_S,
+    )
+    medians = []
+    for process in range(LATENCY_PROCESSES):
+        result = run_worker(replace(request, opened_first=process % len(files)))
+        medians.append([float(np.median(samples)) / 1e9 for samples in (result.samples_ns, *result.others_ns)])
+    return dict(zip(files, np.min(medians, axis=0).tolist(), strict=True))

@@ -1,0 +1,146 @@
+"""Labels for takes and for streams of frames, from a finished model file. Works without torch and onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifacts import parse_json
+from edgekit.data import fit_length, load_recordings, read_take, used_frames
+from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
+from edgekit.evaluate import are_probabilities, predict_batches, softmax
+from edgekit.evaluate.class_names import check_count
+from edgekit.evaluate.reading import read_as
+from edgekit.reading import StrPath
+from edgekit.runtime import open_predictor
+
+F32 = NDArray[np.float32]
+
+MIN_FRAMES = 10
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """probability: softmax of the logits, 0 to 1. index: the take's place in its file. frames_cut: those of the take
+    that the model does not read, up to its last one with a hand."""
+
+    source: str
+    index: int
+    label: str
+    probability: float
+    frames_cut: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        answer = {"source": self.source, "take": self.index, "label": self.label, "probability": self.probability}
+        return {**answer, "frames_cut": self.frames_cut}
+
+
+class _Labels:
+    """An open file that answers with a name and a probability."""
+
+    def __init__(self, model: StrPath, class_names: Sequence[str] | None) -> None:
+        self.path = Path(model)
+        self.predictor = open_predictor(self.path)
+        self.metadata = self.predictor.info.metadata
+        shape, outputs = self.predictor.input_shape, self.predictor.classes
+        reading = read_as(self.path, self.metadata, shape, outputs, class_names)
+        if reading.class_names is None:
+            raise ModelFileError(
+                f"{model}: holds no class names; say them, first output to last, with --class-names NAME,NAME,..."
+            )
+        if reading.frames is None or reading.features is None:
+            raise ModelFileError(
+                f"{model}: its input is {shape}, so how long a take it reads is not known; export it with fixed frames"
+                " and features"
+            )
+        self.names, self.frames, self.features = reading.class_names, reading.frames, reading.features
+
+    def answers(self, x: F32, batch: int | None = None) -> list[tuple[str, float]]:
+        """x float32 (takes, time, features). Outputs of a file from elsewhere may be probabilities already."""
+        outputs = predict_batches(self.predictor, x, batch)
+        check_count(self.names, outputs.shape[1], self.path)
+        ready = self.metadata is None and are_probabilities(outputs)
+        probabilities = outputs if ready else softmax(outputs)
+        best = probabilities.argmax(axis=1)
+        return [(self.names[label], round(float(probabilities[k, label]), 6)) for k, label in enumerate(best)]
+
+
+def predict_takes(
+    model: StrPath, recordings: StrPath, class_names: Sequence[str] | None = None
+) -> tuple[Prediction, ...]:
+    """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features).
+
+    class_names: of the model's outputs, where the file does not name them. Raises ModelFileError for a model whose
+    outputs nobody names or are no numbers, ShapeError for takes that it does not read, ConfigError for names that are
+    not as many as its outputs.
+    """
+    labels = _Labels(model, class_names)
+    x, cut = _read_takes(Path(recordings), labels.frames)
+    if x.shape[2] != labels.features:
+        raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {labels.features}")
+    return tuple(
+        Prediction(str(recordings), k, label, probability, int(cut[k]))
+        for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
+    )
+
+
+def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64]]:
+    """x (takes, frames, features), and how many used frames of each take are left out."""
+    if path.suffix == ".npy":
+        take = read_take(path)
+        sequences, lengths = take[None], np.array([len(take)])
+    else:
+        recordings = load_recordings(path)
+        sequences, lengths = recordings.sequences, recordings.lengths
+    return fit_length(sequences, lengths, frames), np.maximum(used_frames(sequences, lengths) - frames, 0)
+
+
+def predict_frames(
+    model: StrPath, lines: Iterable[str], min_frames: int = MIN_FRAMES, class_names: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
+
+    Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. Raises
+    DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window; see
+    `predict_takes` for the model's own.
+    """
+    labels = _Labels(model, class_names)
+    if min_frames > labels.frames:
+        raise ConfigError(f"min_frames {min_frames}: the model's window has {labels.frames} frames")
+    window: list[F32] = []
+    seen = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        window = [*window, _parse_frame(line, number, labels.features)][-labels.frames :]
+        seen += 1
+        if len(window) < min_frames:
+            continue
+        take = np.stack(window)[None]
+        ((label, probability),) = labels.answers(fit_length(take, np.array([len(window)]), labels.frames))
+        yield {"frame": seen - 1, "label": label, "probability": probability}
+    if not seen:
+        raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers a line")
+
+
+def _parse_frame(line: str, number: int, features: int) -> F32:
+    try:
+        values, why = parse_json(line), ""
+    except ValueError as error:
+        values, why = None, f" ({error})"
+    if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
+        got = line.strip()[:60]
+        raise DataError(f"line {number}: expected a JSON list of {features} numbers, all finite, got {got!r}{why}")
+    if len(values) != features:
+        raise DataError(f"line {number}: expected {features} numbers, got {len(values)}")
+    bad = [value for value in values if not -FLOAT32_MAX <= value <= FLOAT32_MAX]
+    if bad:
+        raise DataError(f"line {number}: every number must be finite in float32, got {str(bad[0])[:20]}")
+    return np.array(values, dtype=np.float32)

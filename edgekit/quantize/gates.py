@@ -1,0 +1,175 @@
+"""What the ONNX files have to pass before they count: parity with torch, and INT8's accuracy against fp32."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import nn
+
+from edgekit.artifacts import scratch_folder
+from edgekit.config import StageConfig
+from edgekit.errors import GateError, WeakEvidenceError
+from edgekit.evaluate import CONFIDENCE, Flips, LabelledTakes, predict_batches, score_accuracy
+from edgekit.export import Standardisation, verify_parity
+from edgekit.quantize.files import quantize_onnx
+from edgekit.quantize.settings import QuantizeConfig
+from edgekit.runtime import open_predictor
+from edgekit.train import Takes
+
+STANDARDISATIONS: tuple[Standardisation, ...] = ("fold", "explicit")
+
+
+class GatesConfig(StageConfig):
+    """Limits on what export and quantisation may change, checked on validation takes."""
+
+    max_parity_difference: float = Field(1e-5, gt=0.0, description="torch against fp32 ONNX, in logits")
+    max_accuracy_drop: float = Field(
+        0.02, ge=0.0, le=1.0, description="accuracy lost from fp32 ONNX to INT8, as a ratio"
+    )
+    accuracy_drop_margin: float = Field(
+        0.01, ge=0.0, le=1.0, description="how far beyond max_accuracy_drop the loss's 95 % interval may reach"
+    )
+    check_teacher: bool = Field(
+        True, description="whether a teacher edgekit did not train is refused when its answers do not fit the labels"
+    )
+
+
+@dataclass(frozen=True)
+class Int8Loss:
+    """INT8 against its fp32 parent on the same takes. Accuracies are ratios, differences are in logits.
+
+    changed: takes whose predicted class differs; flips: those of them where one of the two is right.
+    """
+
+    flips: Flips
+    fp32_accuracy: float
+    int8_accuracy: float
+    mean_abs_difference: float
+    max_abs_difference: float
+    changed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with the drop (fp32 - int8, negative when INT8 is better) and its interval."""
+        flips = self.flips.to_dict()
+        return {
+            "takes": self.flips.takes,
+            "fp32_accuracy": self.fp32_accuracy,
+            "int8_accuracy": self.int8_accuracy,
+            "mean_abs_difference": self.mean_abs_difference,
+            "max_abs_difference": self.max_abs_difference,
+            "changed": self.changed,
+            "lost": self.flips.lost,
+            "gained": self.flips.gained,
+            "accuracy_drop": flips["drop"],
+            "accuracy_drop_low": flips["low"],
+            "accuracy_drop_high": flips["high"],
+            "confidence": flips["confidence"],
+        }
+
+
+def logits_of(path: Path, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """x (takes, time, features) to logits (takes, classes), through ONNX Runtime."""
+    return predict_batches(open_predictor(path), x)
+
+
+def int8_loss(fp32: Path, int8: Path, takes: Takes, class_names: tuple[str, ...]) -> Int8Loss:
+    """Compare two files on labelled takes. class_names: what the takes' labels are indices into."""
+    found = score_accuracy(int8, LabelledTakes(takes.x, takes.labels, class_names), fp32)
+    parent = found.parent
+    if parent is None:  # it was given
+        raise GateError(f"{int8}: was not compared with {fp32}; please report this as a bug")
+    return Int8Loss(
+        flips=parent.flips,
+        fp32_accuracy=parent.accuracy,
+        int8_accuracy=found.accuracy,
+        mean_abs_difference=parent.mean_abs_difference,
+        max_abs_difference=parent.max_abs_difference,
+        changed=parent.labels_changed,
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way to standardise: fp32 parity with torch and the INT8 file's mean difference, both in logits."""
+
+    parity: float
+    int8_mean_abs_difference: float
+
+
+def least_lossy_standardisation(
+    export: Callable[[Path, Standardisation], nn.Module],
+    config: QuantizeConfig,
+    gates: GatesConfig,
+    takes: Takes,
+    class_names: tuple[str, ...],
+) -> tuple[Standardisation, dict[str, Trial]]:
+    """Where zero mean and unit variance cost least in INT8: folded into the first layer, or as nodes of their own.
+
+    export: writes the fp32 file and returns the torch model. Returns the choice and each way's trial on `takes`
+    (validation). One that fails the parity gate is not chosen, unless both do.
+    """
+    trials: dict[str, Trial] = {}
+    with scratch_folder("trial") as folder:
+        for name in STANDARDISATIONS:
+            fp32, int8 = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
+            parity = verify_parity(export(fp32, name), fp32, takes.x).max_abs_difference
+            quantize_onnx(fp32, int8, config)
+            trials[name] = Trial(parity, int8_loss(fp32, int8, takes, class_names).mean_abs_difference)
+
+    def cost(name: Standardisation) -> tuple[bool, float]:
+        trial = trials[name]
+        difference = trial.int8_mean_abs_difference
+        fails = not trial.parity <= gates.max_parity_difference  # NaN passes nothing
+        return fails or math.isnan(difference), difference
+
+    return min(STANDARDISATIONS, key=cost), trials
+
+
+def check_gates(gates: GatesConfig, metrics: Mapping[str, Any]) -> None:
+    """metrics: of the stage `quantize`, with `parity` and `int8`. The files stay where they are.
+
+    Raises GateError when parity is beyond its limit, or the accuracy that INT8 loses is for certain: the interval of
+    the takes that flipped lies beyond. WeakEvidenceError when the loss or its interval reaches further than allowed,
+    but not for certain: `max_accuracy_drop` for the loss, `accuracy_drop_margin` more for its interval.
+    """
+    difference, loss = metrics["parity"]["max_abs_difference"], metrics["int8"]
+    if not difference <= gates.max_parity_difference:  # NaN passes nothing
+        raise GateError(
+            f"model.onnx: logits differ from torch's by {difference:.1e} on {metrics['parity']['takes']} takes, allowed"
+            f" {gates.max_parity_difference:.1e}; please report this as a bug"
+        )
+    _check_loss(Flips(loss["takes"], loss["lost"], loss["gained"]), gates)
+
+
+def _check_loss(flips: Flips, gates: GatesConfig) -> None:
+    limit, furthest = gates.max_accuracy_drop, gates.max_accuracy_drop + gates.accuracy_drop_margin
+    if flips.judge(limit) == "fail":
+        raise GateError(
+            f"INT8 loses accuracy: {_drop(flips)}, allowed {100 * limit:.1f}: train longer, or raise"
+            " gates.max_accuracy_drop"
+        )
+    within = flips.drop <= limit
+    if within and flips.judge(furthest) == "pass":
+        return
+    needed = flips.takes_needed(furthest if within else limit)
+    more = "" if needed is None else f" (about {needed - flips.takes:,} more if flips stay as frequent)"
+    raise WeakEvidenceError(
+        f"INT8 may lose more accuracy than the {100 * limit:.1f} points allowed: {_drop(flips)}, where at most"
+        f" {100 * furthest:.1f} may be. To tell, give more validation takes{more}, or allow more with"
+        " gates.max_accuracy_drop or gates.accuracy_drop_margin"
+    )
+
+
+def _drop(flips: Flips) -> str:
+    low, high = (100 * end for end in flips.interval())
+    return (
+        f"{100 * flips.drop:.1f} points on {flips.takes} validation takes, {low:.1f} to {high:.1f} with"
+        f" {100 * CONFIDENCE:g} % confidence"
+    )

@@ -1,0 +1,76 @@
+"""How long stages will take, guessed for dry runs from a few batches of each model. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from edgekit.data import AugmentConfig
+from edgekit.data.pretraining import PretrainConfig
+from edgekit.errors import ConfigError
+from edgekit.model import ModelConfig
+from edgekit.report import duration
+from edgekit.stages.accelerator import choose_hardware
+from edgekit.train import Pace, RunSetup, Takes, TrainingConfig, measure_pace
+from edgekit.workdir.dataset import Dataset
+from edgekit.workdir.options import Options
+
+UNKNOWN = "how long can't be told beforehand"
+
+
+class Guesses:
+    """Each model is measured once, with the batches that it is trained with first."""
+
+    def __init__(
+        self,
+        options: Options,
+        dataset: Dataset,
+        build: Callable[[ModelConfig], nn.Module],
+        augmentation: AugmentConfig | None,
+    ) -> None:
+        self.options = options
+        self.dataset = dataset
+        self.build = build
+        self.augmentation = augmentation
+        self._known: dict[str, Pace | None] = {}
+
+    def training(
+        self, model: ModelConfig, config: TrainingConfig, pretrain: PretrainConfig, before_s: float = 0.0
+    ) -> str:
+        """A run, for people. before_s: what else its stage has to do."""
+        pace, split = self._pace(model, config), self.dataset.split
+        if pace is None:
+            return UNKNOWN
+        own_s = before_s + pace.training_s(len(split.train), len(split.validation), config.epochs)
+        pretraining_s = 0.0
+        if pretrain.source != "none":
+            pretraining_s = pace.training_s(pretrain.takes, pretrain.takes // 20, pretrain.epochs)
+        return (
+            f"about {duration(max(own_s + pretraining_s, 1.0))} here"
+            + (f", {duration(pretraining_s)} of it pretraining" if pretraining_s else "")
+            + ("" if config.early_stopping is None else f", less if it stops before epoch {config.epochs}")
+        )
+
+    def labelling_s(self, teacher: ModelConfig, config: TrainingConfig, copies: int) -> float:
+        """Seconds in which a teacher answers so many copies of the training takes."""
+        pace = self._pace(teacher, config)
+        return 0.0 if pace is None else pace.reading_s(copies * len(self.dataset.split.train))
+
+    def _pace(self, model: ModelConfig, config: TrainingConfig) -> Pace | None:
+        key = model.model_dump_json()
+        if key not in self._known:
+            self._known[key] = self._measure(self.build(model), config)
+        return self._known[key]
+
+    def _measure(self, module: nn.Module, config: TrainingConfig) -> Pace | None:
+        """None where a few batches on the CPU of this process tell nothing: on GPUs, in several processes, and where
+        the loss is not finite."""
+        hardware = choose_hardware(self.options, module, (config.batch_size, *self.dataset.x.shape[1:]))
+        if hardware.cuda or hardware.devices > 1:
+            return None
+        takes = Takes(*self.dataset.part(self.dataset.split.train))
+        try:
+            return measure_pace(module, takes, config, self.augmentation, RunSetup(hardware=hardware))
+        except ConfigError:
+            return None

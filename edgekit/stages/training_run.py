@@ -1,0 +1,173 @@
+"""What every stage that trains a model shares: what surrounds the run, who watches it, what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgekit.artifacts import sha256_file, write_text
+from edgekit.config import StageConfig
+from edgekit.errors import StateError
+from edgekit.export import Standardisation, export_onnx
+from edgekit.model import RecurrentClassifier, predict_logits, save_model
+from edgekit.stages.accelerator import stage_hardware
+from edgekit.train import (
+    CSV_NAME,
+    Epoch,
+    FitResult,
+    Fitted,
+    Listener,
+    LogConfig,
+    RunLogs,
+    RunSetup,
+    Takes,
+    class_accuracies,
+    csv_text,
+    diagnose,
+    live_findings,
+    unseal,
+)
+from edgekit.workdir.dataset import Dataset
+from edgekit.workdir.workspace import Outcome, Watcher, Workspace
+
+
+def deciding(config: StageConfig) -> dict[str, Any]:
+    """A stage's config, JSON-ready, without what changes how fast it is made and not what is made."""
+
+    def kept(tree: dict[str, Any]) -> dict[str, Any]:
+        return {key: kept(v) if isinstance(v, dict) else v for key, v in tree.items() if key != "prefetch"}
+
+    return kept(config.model_dump(mode="json"))
+
+
+def run_setup(
+    workspace: Workspace, dataset: Dataset, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module
+) -> RunSetup:
+    """key: what decides the outcome; a run interrupted under another one is not gone on with. section: of the settings,
+    where the stage's TrainingConfig stands. All that the stage computes belongs into `setup.hardware.applied()`."""
+    resume_file = sound_resume_file(workspace, stage, key)
+    shape = (_batch_size(key, section), *dataset.x.shape[1:])
+    going_on = resume_file.exists() or sound_resume_file(workspace, pretraining_of(stage), key).exists()
+    hardware = stage_hardware(workspace, stage, model, shape, going_on=going_on)
+    return RunSetup(
+        resume_file,
+        watch(workspace.watcher, stage),
+        section,
+        hardware,
+        _logs(workspace, stage, dataset.class_names),
+        keep_resume_file=True,
+    )
+
+
+def pretraining_setup(
+    workspace: Workspace, stage: str, key: Mapping[str, Any], setup: RunSetup, class_names: tuple[str, ...]
+) -> RunSetup:
+    """Of the run before the stage's own, which is `setup`'s: with a name, a resume file and logs of its own."""
+    name = pretraining_of(stage)
+    return replace(
+        setup,
+        resume_file=sound_resume_file(workspace, name, key),
+        listener=watch(workspace.watcher, name),
+        section="pretrain",
+        logs=_logs(workspace, name, class_names),
+    )
+
+
+def pretraining_of(stage: str) -> str:
+    """How people know the run on synthetic hands before a stage's own: `pretrain accurate`, `pretrain student`."""
+    return f"pretrain {'student' if stage == 'distill' else stage.removeprefix('train ')}"
+
+
+def sound_resume_file(workspace: Workspace, stage: str, key: Mapping[str, Any]) -> Path:
+    """Where a run goes on. One that is damaged is told and deleted: going on from it would end elsewhere."""
+    path = workspace.resume_file(stage, key)
+    try:
+        if path.exists():
+            unseal(path)
+    except StateError as error:
+        workspace.watcher.stage(stage, "note", f"{error}; it starts anew")
+        path.unlink()
+    return path
+
+
+def _logs(workspace: Workspace, stage: str, class_names: tuple[str, ...]) -> RunLogs:
+    folder = workspace.path / "logs" / stage.replace(" ", "-")
+    return RunLogs(folder, workspace.settings.section("logging", LogConfig), class_names)
+
+
+def _batch_size(key: Mapping[str, Any], section: str) -> int:
+    found: Any = key
+    for name in section.split("."):
+        found = found[name]
+    return int(found["batch_size"])
+
+
+def watch(watcher: Watcher, stage: str) -> Listener:
+    """Shows every epoch, and what is wrong with the run as soon as it is clear, once."""
+    history: list[Epoch] = []
+    noted: set[str] = set()
+
+    def listener(epoch: Epoch) -> None:
+        history.append(epoch)
+        watcher.epoch(stage, epoch)
+        for finding in live_findings(history):
+            if finding.name not in noted:
+                watcher.note(f"{stage}: {finding.name}: {finding.fact}; {finding.advice}")
+            noted.add(finding.name)
+
+    return listener
+
+
+def leave_model(
+    dataset: Dataset, folder: Path, model: RecurrentClassifier, result: FitResult, setup: RunSetup, **more: Any
+) -> Outcome:
+    """Weights, description and log of a fitted model in `folder`, and its figures."""
+    files = save_model(model, folder, dataset.class_names)
+    log = write_text(folder / CSV_NAME, csv_text(result.history))
+    fitted = fitted_figures(model, Takes(*dataset.part(dataset.split.train)), result)
+    metrics = {
+        "parameters": model.architecture.parameters,
+        "data": dataset.describe(),
+        **result.to_dict(),
+        "val_per_class": class_accuracies(torch.tensor(result.val_confusion), dataset.class_names),
+        "train_accuracy": fitted.train_accuracy,
+        "train_loss": fitted.train_loss,
+        "diagnosis": [finding.to_dict() for finding in diagnose(result.history, fitted)],
+        "hardware": setup.hardware.to_dict(),
+        **more,
+    }
+    return Outcome((*files, log), metrics)
+
+
+def export_model(
+    dataset: Dataset,
+    model: RecurrentClassifier,
+    weights: Path,
+    target: Path,
+    standardisation: Standardisation = "explicit",
+) -> Path:
+    """Write the fp32 ONNX file of a model, whose weights are in the file `weights`, to `target`; returns that."""
+    export_onnx(
+        model,
+        target,
+        class_names=dataset.class_names,
+        sequence_length=dataset.x.shape[1],
+        standardisation=standardisation,
+        parents=(sha256_file(weights),),
+        trained_on=dataset.name_for_people(),
+        data_sha256=dataset.digest,
+        split=dataset.split_settings,
+    )
+    return target
+
+
+def fitted_figures(model: torch.nn.Module, train: Takes, result: FitResult) -> Fitted:
+    """The kept weights' figures on the training takes as they are, beside those on validation takes."""
+    logits, labels = torch.from_numpy(predict_logits(model, train.x)), torch.from_numpy(train.labels)
+    accuracy = float((logits.argmax(dim=1) == labels).float().mean())
+    loss = float(torch.nn.functional.cross_entropy(logits, labels))
+    return Fitted(accuracy, loss, result.val_accuracy, result.val_loss)

@@ -1,0 +1,12 @@
+"""Which hidden size, layers, dropout and learning rate: a grid, scored by cross-validation.
+
+Loads without Optuna and Ray; `edgekit.tune.board` needs the first, `edgekit.tune.cluster` both.
+"""
+
+from __future__ import annotations
+
+from edgekit.tune.local import run_here
+from edgekit.tune.settings import Point, PruningConfig, TuneConfig
+from edgekit.tune.trial import Job, TrialResult, hopeless, run_trial
+
+__all__ = ["Job", "Point", "PruningConfig", "TrialResult", "TuneConfig", "hopeless", "run_here", "run_trial"]

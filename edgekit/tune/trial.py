@@ -1,0 +1,142 @@
+"""One trial: a point of the grid trained on every fold. The same function here, in worker processes and under Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.data import AugmentConfig, fit_normalisation
+from edgekit.errors import ConfigError
+from edgekit.model import Architecture, ModelConfig, RecurrentClassifier, build_model
+from edgekit.train import LossConfig, RegularizationConfig, Takes, TrainingConfig, train_model
+from edgekit.tune.settings import Point, PruningConfig
+
+State = Literal["finished", "pruned", "failed"]
+#: Accuracies of the folds so far, first to last; answers whether to go on.
+Report = Callable[[tuple[float, ...]], bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What all trials share; can be pickled.
+
+    x float32 (takes, time, features), raw landmarks; labels int64 (takes,). folds: (train, validation) of int64 indices
+    into both. kind and displacement: see `edgekit.data.fit_normalisation`.
+    """
+
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    folds: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+    classes: int
+    kind: Literal["hand", "standard"]
+    displacement: bool
+    model: ModelConfig
+    training: TrainingConfig
+    loss: LossConfig
+    regularization: RegularizationConfig
+    augmentation: AugmentConfig | None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """accuracies: of the folds that were trained, each after its last epoch. error: why a trial failed."""
+
+    point: Point
+    state: State
+    accuracies: tuple[float, ...]
+    parameters: int
+    elapsed_s: float
+    error: str | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Mean over the folds; None when there is none."""
+        return float(np.mean(self.accuracies)) if self.accuracies else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `TrialResult.from_dict` is the way back."""
+        return {**asdict(self), "accuracies": list(self.accuracies), "accuracy": self.accuracy}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrialResult:
+        """Of what `to_dict` made."""
+        kept = {key: value for key, value in values.items() if key != "accuracy"}
+        return cls(**{**kept, "point": Point(**kept["point"]), "accuracies": tuple(kept["accuracies"])})
+
+
+def run_trial(point: Point, job: Job, report: Report) -> TrialResult:
+    """Train `point` on one fold after another, until `report` says that it is hopeless.
+
+    A fold is scored by its last epoch: its best epoch, chosen on the very takes that score, would be optimistic.
+    Normalisation comes from the fold's training takes alone. A loss that is no longer finite fails the trial.
+    """
+    started_s = time.monotonic()
+    state: State = "finished"
+    error: str | None = None
+    accuracies: tuple[float, ...] = ()
+    for fold in range(len(job.folds)):
+        try:
+            accuracies += (_fold_accuracy(point, job, fold),)
+        except ConfigError as failure:  # the loss is not finite
+            state, error = "failed", str(failure).partition(";")[0]
+            break
+        if not report(accuracies) and fold + 1 < len(job.folds):
+            state = "pruned"
+            break
+    return TrialResult(point, state, accuracies, parameters(point, job), time.monotonic() - started_s, error)
+
+
+def model_config(point: Point, job: Job) -> ModelConfig:
+    """The job's model with the point's size, layers and dropout."""
+    values = {key: value for key, value in point.to_dict().items() if key != "learning_rate"}
+    return job.model.model_copy(update=values)
+
+
+def parameters(point: Point, job: Job) -> int:
+    """Trainable parameters of the point's model."""
+    config = model_config(point, job)
+    return Architecture(
+        cell=config.type,
+        features=job.x.shape[2],
+        hidden_sizes=(config.hidden_size,) * config.num_layers,
+        bidirectional_first=config.bidirectional,
+        dense=config.dense,
+        classes=job.classes,
+    ).parameters
+
+
+def _model(point: Point, job: Job, train: NDArray[np.int64]) -> RecurrentClassifier:
+    normalisation = fit_normalisation(job.x[train], job.kind, job.displacement)
+    return build_model(model_config(point, job), normalisation, job.classes, job.seed)
+
+
+def _fold_accuracy(point: Point, job: Job, fold: int) -> float:
+    train, validation = job.folds[fold]
+    result = train_model(
+        _model(point, job, train),
+        Takes(job.x[train], job.labels[train]),
+        Takes(job.x[validation], job.labels[validation]),
+        job.training.model_copy(update={"learning_rate": point.learning_rate}),
+        augmentation=job.augmentation,
+        loss=job.loss,
+        regularization=job.regularization,
+        seed=job.seed,
+    )
+    return result.history[-1].val_accuracy
+
+
+def hopeless(accuracies: Sequence[float], finished: Sequence[Sequence[float]], config: PruningConfig | None) -> bool:
+    """Whether the mean over the folds so far is more than the margin below the best trial's mean over the same folds.
+
+    finished: accuracies of the trials that trained every fold; the best is the one with the best mean over all.
+    """
+    if config is None or len(finished) < config.least_trials:
+        return False
+    best = max(finished, key=lambda trial: float(np.mean(trial)))
+    return float(np.mean(accuracies)) < float(np.mean(best[: len(accuracies)])) - config.margin

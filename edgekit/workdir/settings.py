@@ -1,0 +1,257 @@
+"""From options to the checked config of every stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgekit.artifacts import MANIFEST, read_manifest
+from edgekit.config import StageConfig, Tree, build, descriptions, merge
+from edgekit.data import AugmentConfig, DataConfig
+from edgekit.errors import ConfigError, EdgekitError, MissingExtraError, did_you_mean
+from edgekit.reading import StrPath
+from edgekit.workdir.extras import needs_extra
+from edgekit.workdir.options import SECTIONS, Options, is_foreign, said_options
+
+if TYPE_CHECKING:
+    from edgekit.model import ModelConfig
+
+C = TypeVar("C", bound=StageConfig)
+
+#: Augmentation whose probability stays what it is in all epochs.
+CONSTANT: Tree = {"milestones": [], "milestone_probabilities": []}
+#: What a preset changes against the configs' own defaults, which are the specification's.
+#: specification: nothing, so its learning rate falls on a plateau and early stopping waits for no epoch; its phases are
+#: literal with training.lr_scheduler.type=phases.
+#: standard: up to the specification's 100 epochs, its phases taken literally. Its early stopping waits for epoch 60:
+#: validation takes are recorded back to back with training takes and saturate after some 20 epochs. Where they have,
+#: training ends with the second phase.
+#: Standard and quick vary every take throughout, where the specification varies half: on people left out of training,
+#: one seed, that was 0.5 to 4 points better, while seeds alone differ by up to 7. A choice, not a proof.
+PRESETS: Mapping[str, Tree] = {
+    "specification": {},
+    "standard": {
+        "data": {"augmentation_probability": 1.0},
+        "augmentation": CONSTANT,
+        "logging": {"histogram_every": 10},
+        "training": {"min_epochs": 60, "lr_scheduler": {"type": "phases"}},
+    },
+    "quick": {
+        "data": {"augmentation_probability": 1.0},
+        "augmentation": CONSTANT,
+        "logging": {"tensorboard": False},
+        "synth": {"people": 24, "takes_per_letter": 4},
+        "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
+        "distill": {"copies": 4, "training": {"epochs": 24}},
+        "prune": {"recovery": {"training": {"epochs": 16}}},
+        "pretrain": {"people": 24, "epochs": 4, "batch_size": 32, "learning_rate": 2e-3},
+        "tune": {"epochs": 6},
+    },
+}
+
+
+#: Sections with a seed of their own, which is --seed unless they say otherwise.
+SEEDED = ("synth", "bench", "compare")
+DEFAULT_TEACHER = "accurate"
+#: A model that is no named variant's.
+CUSTOM = "custom"
+#: What a section `model` says where it describes a whole model, and not what is changed in a variant.
+WHOLE = ("type", "hidden_size", "num_layers")
+
+
+class Settings:
+    """Every stage's checked config, resolved from options. Raises ConfigError for an unknown preset, for a dropout that
+    is said twice and differently, and for class names of a teacher that edgekit trains."""
+
+    def __init__(self, options: Options) -> None:
+        self.preset = options.preset or "standard"
+        if self.preset not in PRESETS:
+            raise ConfigError(f"preset '{self.preset}': unknown{did_you_mean(self.preset, PRESETS)}")
+        self.seed = options.seed or 0
+        self.student = options.student or "edge"
+        self._said_teacher = options.teacher
+        self.class_names = options.class_names
+        if self.class_names is not None and not is_foreign(self._said_teacher or DEFAULT_TEACHER):
+            raise ConfigError(
+                "--class-names: names the outputs of a teacher that edgekit did not train, and the teacher is"
+                f" {self._said_teacher or DEFAULT_TEACHER}; give --teacher FILE.onnx or MODULE:FUNCTION with it"
+            )
+        self._said = options.settings
+        seeds = {name: {"seed": self.seed} for name in SEEDED}
+        self._tree = merge(seeds, PRESETS[self.preset], options.settings)
+        self._model = _model_section(self._tree)
+
+    @cached_property
+    def describes_model(self) -> bool:
+        """Whether the section `model` says type, hidden_size and num_layers: a whole model."""
+        return all(key in self._model for key in WHOLE)
+
+    @cached_property
+    def teacher(self) -> str:
+        """As said; else the variant that the section `model` describes, or `custom`; else the default."""
+        return self._said_teacher or self._described or DEFAULT_TEACHER
+
+    @property
+    def own_teacher(self) -> str:
+        """The teacher that edgekit would train: for a foreign one, the one that `model` describes, or the default."""
+        return (self._described or DEFAULT_TEACHER) if is_foreign(self.teacher) else self.teacher
+
+    @cached_property
+    def _described(self) -> str | None:
+        """The variant that the section `model` describes, `custom` for no variant's model, None for a part of one."""
+        if not self.describes_model:
+            return None
+        with needs_extra("train"):
+            from edgekit.model import VARIANTS, ModelConfig
+        said = build(ModelConfig, self._model, "model")  # checked, so that "128" is 128
+        same = [
+            name
+            for name, config in VARIANTS.items()
+            if all(getattr(config, key) == getattr(said, key) for key in WHOLE)
+        ]
+        return same[0] if same else CUSTOM
+
+    def model(self, name: str) -> ModelConfig:
+        """Of a variant, or `custom`, with the section `model` on top. Raises ConfigError.
+
+        A section that describes a whole model is the teacher's: another variant than the teacher contradicts it.
+        """
+        with needs_extra("train"):
+            from edgekit.model import ModelConfig, variant
+        if self.describes_model and name != self.own_teacher:
+            told = " ".join(str(self._model[key]) for key in WHOLE)
+            raise ConfigError(
+                f"train {name}: the section `model` describes another one, {self.own_teacher} ({told}); leave out the"
+                " variant, or what model says of type, hidden_size or num_layers"
+            )
+        base = ModelConfig() if name == CUSTOM else variant(name)
+        return build(ModelConfig, merge(base.model_dump(), self._model), "model")
+
+    def student_model(self) -> ModelConfig:
+        """Of the student's variant with the section `student` on top. Raises ConfigError."""
+        with needs_extra("distill"):
+            from edgekit.model import ModelConfig, variant
+        return self.section("student", ModelConfig, variant(self.student).model_dump())
+
+    @staticmethod
+    def descriptions() -> dict[str, str]:
+        """What each setting is for, by its full name. Raises MissingExtraError without the training extra."""
+        return {key: text for name in SECTIONS for key, text in descriptions(_kind(name), name).items()}
+
+    def section(self, name: str, kind: type[C], base: Mapping[str, Any] | None = None) -> C:
+        """One section's config: what was said, over the preset, over `base` or the defaults. Raises ConfigError."""
+        defaults = kind().model_dump() if base is None else base
+        return build(kind, merge(defaults, self._tree.get(name, {})), name)
+
+    def augmentation(self) -> AugmentConfig:
+        """The section `augmentation`; its probability is `data.augmentation_probability` unless said otherwise."""
+        probability = self._augmentation_probability()
+        return self.section("augmentation", AugmentConfig, {**AugmentConfig().model_dump(), "probability": probability})
+
+    def _augmentation_probability(self) -> float:
+        said = self._said.get("data", {}).get("augmentation_probability")
+        own = self._said.get("augmentation", {}).get("probability")
+        if None not in (said, own) and _number(said) != _number(own):
+            raise ConfigError(
+                f"data.augmentation_probability is {said}, augmentation.probability {own}: they are one setting;"
+                " say one of them, or both alike"
+            )
+        return self.section("data", DataConfig).augmentation_probability
+
+    def check(self, names: Iterable[str]) -> None:
+        """Check these sections where their code can be loaded here. Raises ConfigError for the first that is wrong."""
+        self._augmentation_probability()
+        for name in names:
+            try:
+                self.section(name, _kind(name))
+            except MissingExtraError:
+                continue
+
+    def resolved(self) -> Tree:
+        """All settings as a JSON-ready tree. Raises ConfigError, also for a teacher that is no variant, and
+        MissingExtraError without the training extra."""
+        with needs_extra("config"):
+            from edgekit.model import variant
+
+        own = self.own_teacher
+        if own != CUSTOM:
+            variant(own)  # an unknown name is an error here, with a suggestion
+        tree: Tree = {"preset": self.preset, "seed": self.seed, "teacher": self.teacher}
+        tree |= {} if self.class_names is None else {"class_names": list(self.class_names)}
+        for name in SECTIONS:
+            if name in ("model", "student"):
+                config: StageConfig = self.model(own) if name == "model" else self.student_model()
+            else:
+                config = self.augmentation() if name == "augmentation" else self.section(name, _kind(name))
+            tree[name] = config.model_dump(mode="json")
+        tree["student"] = {"variant": self.student, **tree["student"]}
+        tree["regularization"]["dropout"] = None  # it is in `model`
+        if tree["augmentation"]["probability"] == tree["data"]["augmentation_probability"]:
+            del tree["augmentation"]["probability"]  # it is in `data`
+        return tree
+
+
+def _model_section(tree: Mapping[str, Any]) -> Tree:
+    """The section `model` with regularization.dropout, which is the same setting, in it. Raises ConfigError."""
+    section, dropout = dict(tree.get("model", {})), tree.get("regularization", {}).get("dropout")
+    if dropout is None:
+        return section
+    said = section.setdefault("dropout", dropout)
+    if _number(said) != _number(dropout):
+        raise ConfigError(
+            f"model.dropout is {said}, regularization.dropout {dropout}: they are one setting; say one of them, or both"
+            " alike"
+        )
+    return section
+
+
+def _number(value: Any) -> Any:
+    """As a config reads it where it wants a number: "0.3" is 0.3. Anything else as it is."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _kind(name: str) -> type[StageConfig]:
+    module, _, attribute = SECTIONS[name].partition(":")
+    with needs_extra("config"):
+        kind: type[StageConfig] = getattr(import_module(module), attribute)
+    return kind
+
+
+@contextmanager
+def naming_source(file: StrPath | None, workdir: StrPath | None = None) -> Iterator[None]:
+    """Names the settings file, or the manifest, in the error of a setting that is wrong there by itself."""
+    try:
+        yield
+    except ConfigError as error:
+        for place, read in _sources(file, workdir).items():
+            if place not in str(error) and str(error) in _wrong_in(read):
+                raise ConfigError(f"{place}: {error}") from None
+        raise
+
+
+def _sources(file: StrPath | None, workdir: StrPath | None) -> dict[str, Callable[[], Options]]:
+    """Where settings come from: the place, and what reads it."""
+    found: dict[str, Callable[[], Options]] = {}
+    if file is not None:
+        found[str(file)] = lambda: said_options(Options(), Path(file))
+    if workdir is not None:
+        place = Path(workdir) / MANIFEST
+        found[str(place)] = lambda: Options.from_dict(read_manifest(place.parent)["options"], place)
+    return found
+
+
+def _wrong_in(read: Callable[[], Options]) -> Iterator[str]:
+    """What is wrong with settings, as messages say it."""
+    looks: tuple[Callable[[Settings], object], ...] = (lambda made: made.check(SECTIONS), Settings.resolved)
+    for look in looks:
+        try:
+            look(Settings(read()))
+        except EdgekitError as error:
+            yield str(error)

@@ -1,0 +1,353 @@
+"""Every option of every command changes something.
+
+The table is held against click's own tree of commands: an option without a proof fails, and so does a proof without an
+option. A proof is two command lines that differ in the option alone; what they do has to differ. They run as they are,
+up to what takes long: training, measuring and tuning are replaced by functions that tell what they were given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+
+from edgekit.cli import cli as group
+from edgekit.data import SynthConfig, save_recordings, synthesise_hands
+from edgekit.errors import EdgekitError
+
+Cli = Callable[..., Any]
+Seen = tuple[Any, ...]
+
+SMALL = (
+    "--preset quick --set synth.people=2 --set synth.takes_per_letter=4 --set model.hidden_size=8"
+    " --set model.num_layers=1 --set pretrain.people=1 --set pretrain.takes_per_letter=2"
+)
+#: (the command without the option, the option); or (without, with) as whole lines, where they differ in more.
+Proof = tuple[str, str]
+COLUMNS = "--columns label,features,skip"
+
+
+def of_job(command: str) -> dict[str, Proof]:
+    """Options of the commands that make models. A plan in a finished work directory shows what would be made again; a
+    fresh one begins to train, on what the training function then tells."""
+    plan, fresh = f"{command} --workdir {{done}} --dry-run", f"{command} --workdir {{new}} {SMALL}"
+    return {
+        "--workdir": (f"{plan}", f"{command} --workdir {{new}} --dry-run"),
+        "--config": (plan, "--config {settings}"),
+        "--set": (plan, "--set training.epochs=3"),
+        "--preset": (plan, "--preset specification"),
+        "--seed": (plan, "--seed 3"),
+        "--data": (plan, "--data {hands}"),
+        "--split": (plan, "--split signer"),
+        "--columns": (f"{command} --workdir {{new}} --data {{table}} --dry-run", COLUMNS),
+        "--pretrain": (plan, "--pretrain synthetic"),
+        "--force": (plan, "--force"),
+        "--dry-run": (f"{fresh} --threads 1", "--dry-run"),
+        "--threads": (f"{fresh} --threads 1", f"{fresh} --threads 2"),
+        "--device": (f"{fresh} --threads 1", "--device cuda"),
+        "--devices": (f"{fresh} --threads 1", "--devices 2"),
+        "--precision": (f"{fresh} --threads 1", "--precision bf16"),
+        "--json": (plan, "--json"),
+        "--quiet": (plan, "--quiet"),
+        "--verbose": (f"{fresh} --threads 1", "--verbose"),
+    }
+
+
+def of(base: str, **options: str) -> dict[str, Proof]:
+    """Options of one base line."""
+    return {f"--{name.replace('_', '-')}": (base, option) for name, option in options.items()}
+
+
+DISTILL, PRUNE = "distill --workdir {done} --dry-run", "prune --workdir {done} --dry-run"
+GRID = "--set tune.hidden_size=[8] --set tune.num_layers=[1]"
+TUNE = f"tune edge --workdir {{new}} {SMALL} {GRID}"
+BENCH, COMPARE = "bench {model} --workdir {new}", "compare {model} {model} --workdir {new}"
+EVALUATE = "evaluate {model} --workdir {new} --set synth.people=2 --set synth.takes_per_letter=4"
+FOREIGN = "--workdir {new} --teacher {other} --dry-run --set gates.check_teacher=false --set synth.people=2"
+NAMES = f"--class-names {','.join('ZYXWVUTSRQPONMLKJIHGFEDCBA')}"
+
+PROOFS: Mapping[str, Mapping[str, Proof]] = {
+    "run": {
+        **of_job("run"),
+        **of("run --workdir {done} --dry-run", profile="--profile nosuch", teacher="--teacher base"),
+        **of("run --workdir {done} --dry-run", student="--student balanced"),
+        **of(f"run {FOREIGN}", class_names="--class-names A,B"),
+    },
+    "train": {**of_job("train"), **of("train --workdir {done} --dry-run", epochs="--epochs 7")},
+    "distill": {
+        **of_job("distill"),
+        **of(DISTILL, teacher="--teacher base", student="--student balanced", temperature="--temperature 9"),
+        **of(DISTILL, alpha="--alpha 0.1", epochs="--epochs 7"),
+        **of(f"distill {FOREIGN}", class_names="--class-names A,B"),
+    },
+    "prune": {
+        **of_job("prune"),
+        **of(PRUNE, sparsity="--sparsity 0.3", method="--method unstructured", epochs="--epochs 7"),
+        **of(PRUNE, teacher="--teacher base"),
+        **of(f"prune {FOREIGN}", class_names="--class-names A,B"),
+        **of(f"{PRUNE} --method unstructured", scope="--scope global", ramp="--ramp 0.2"),
+    },
+    "quantize": {
+        **of_job("quantize"),
+        **of("quantize --workdir {done} --dry-run", scheme="--scheme int8-dynamic", teacher="--teacher base"),
+        **of(f"quantize {FOREIGN}", class_names="--class-names A,B"),
+        **of("quantize {model} --dry-run", output="--output {new}/q.onnx"),
+    },
+    "tune": {
+        **of(TUNE, folds="--folds 4 --set tune.by=run", epochs="--epochs 2", trials="--trials 2", jobs="--jobs 2"),
+        **of(TUNE, cluster="--cluster 127.0.0.1:1", config="--config {settings}", set="--set model.dense=5"),
+        **of("tune edge --workdir {new} --data {table} --dry-run", columns=COLUMNS),
+        **of(TUNE, seed="--seed 3", data="--data {hands}", split="--split signer", dry_run="--dry-run"),
+        **of("tune edge --workdir {new} --data {hands}", preset="--preset quick"),
+        **of(f"{TUNE} --dry-run", json="--json", quiet="--quiet"),
+        "--workdir": (TUNE, TUNE.replace("{new}", "{copy}")),
+        "--force": ("tune edge --workdir {tuned} --epochs 3", "--force"),
+    },
+    "bench": {
+        **of(BENCH, profile="--profile raspberry-pi-5", repeats="--repeats 7", processes="--processes 2"),
+        **of(BENCH, time_limit="--time-limit 3", rate="--rate 30", duration="--duration 2", sweep="--sweep"),
+        **of(BENCH, evidence="--evidence estimated --evidence emulated", shape="--shape landmarks=2,30,63"),
+        **of(BENCH, value="--value landmarks=1", threads="--threads 2", config="--config {settings}"),
+        **of(BENCH, set="--set bench.warmup=3", seed="--seed 3", data="--data {hands}", json="--json"),
+        **of(f"{BENCH} --data {{hands}}", part="--part all", parent="--parent {other}"),
+        **of(f"{BENCH} --data {{hands}} --part test", split="--split signer"),
+        **of(BENCH, junit="--junit {new}/b.xml", markdown="--markdown {new}/b.md"),
+        **of(BENCH, baseline="--baseline {baseline} --max-regression 10%"),
+        **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
+        **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
+        **of(BENCH, dry_run="--dry-run"),
+        **of(f"{BENCH} --data {{table}} --part all", columns=COLUMNS),
+        **of(f"{BENCH} --data {{hands}} --part all", class_names=NAMES),
+    },
+    "compare": {
+        **of(COMPARE, repeats="--repeats 7", processes="--processes 2", time_limit="--time-limit 3"),
+        **of(COMPARE, shape="--shape landmarks=2,30,63", value="--value landmarks=1", threads="--threads 2"),
+        **of(COMPARE, config="--config {settings}", set="--set compare.warmup=3", seed="--seed 3", json="--json"),
+        **of("compare {model} {model} --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
+    },
+    "evaluate": {
+        **of(EVALUATE, part="--part all", seed="--seed 3", json="--json", picture="--picture {new}/p.png"),
+        **of(EVALUATE, set="--set synth.people=3", data="--data {hands}"),
+        **of("evaluate {model} --data {hands} --workdir {new}", split="--split signer", config="--config {settings}"),
+        **of("evaluate --workdir {new}", workdir="--workdir {done}"),
+        **of(f"{EVALUATE} --data {{table}} --part all", columns=COLUMNS),
+        **of("evaluate {model} --data {hands} --part all", class_names=NAMES),
+    },
+    "predict": {
+        **of("predict --model {model}", min_frames="--min-frames 2"),
+        **of("predict {take} --model {model}", json="--json", model="--model {other}"),
+        **of("predict {take}", workdir="--workdir {done}"),
+        **of("predict {take} --model {model}", class_names=NAMES),
+    },
+    "config": {
+        **of("config --workdir {new}", config="--config {settings}", set="--set training.epochs=3", seed="--seed 3"),
+        **of("config --workdir {new}", preset="--preset quick", split="--split signer", json="--json"),
+        **of("config --workdir {new}", pretrain="--pretrain synthetic", workdir="--workdir {done}"),
+        **of("config", default="--default"),
+    },
+    "data check": {
+        **of("data check {few}", json="--json", out_of_fold="--out-of-fold"),
+        **of("data check {table}", columns=COLUMNS),
+    },
+    "data convert": {
+        **of("data convert {few} {new}/made", layout="--layout frames", json="--json"),
+        **of("data convert {few} {exists}", force="--force"),
+        **of("data convert {table} {new}/made", columns=COLUMNS),
+    },
+    "data clean": {
+        **of("data clean {doubtful} {new}/made", layout="--layout frames", json="--json", drop="--drop frozen"),
+        **of("data clean {doubtful} {new}/made --drop mislabelled", out_of_fold="--out-of-fold"),
+        **of("data clean {doubtful} {exists}", force="--force"),
+        **of("data clean {table} {new}/made", columns=COLUMNS),
+    },
+    "data synth": {
+        **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", people="--people 2", seed="--seed 3"),
+        **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", takes_per_letter="--takes-per-letter 3"),
+        **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", no_sign="--no-sign", json="--json"),
+        **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", preview="--preview {new}/p.png"),
+        **of("data synth {exists} --people 1 --takes-per-letter 2", force="--force"),
+    },
+    "variants": of("variants", measure="--measure", json="--json"),
+    "profiles": of("profiles", json="--json"),
+    "env": of("env", json="--json"),
+}
+
+
+def commands(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by the words that call it."""
+    for name, child in command.commands.items() if isinstance(command, click.Group) else ():
+        words = f"{path} {name}".strip()
+        yield from commands(child, words) if isinstance(child, click.Group) else [(words, child)]
+
+
+OPTIONS = [
+    (words, option.opts[0])
+    for words, command in commands(group)
+    for option in command.params
+    if isinstance(option, click.Option)
+]
+
+
+def test_the_table_has_a_proof_for_every_option_and_no_other() -> None:
+    assert {(words, name) for words, proofs in PROOFS.items() for name in proofs} == set(OPTIONS)
+
+
+@pytest.mark.parametrize(("words", "name"), OPTIONS, ids=[f"{words} {name}" for words, name in OPTIONS])
+def test_an_option_changes_something(observe: Callable[[str], Seen], words: str, name: str) -> None:
+    base, option = PROOFS[words][name]
+    without, with_it = base, option if option.startswith(words) else f"{base} {option}"
+    assert name in with_it.split()
+    before = observe(without)
+    assert observe(without) == before, "what changes by itself proves nothing"
+    after = observe(with_it)
+    assert after != before
+    assert "No such option" not in str(after)
+
+
+def digest(value: Any) -> str:
+    """Of arrays, shortly."""
+    return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:8]
+
+
+def told(*given: Any, **named: Any) -> str:
+    """What a function was given, arrays by their digests, tensors and modules not at all."""
+    parts = [*given, *(f"{name}={told(value)}" for name, value in named.items() if name not in ("listener", "measure"))]
+    return " ".join(digest(part) if isinstance(part, np.ndarray) else _one(part) for part in parts)
+
+
+def _one(part: Any) -> str:
+    if hasattr(part, "x") and hasattr(part, "labels"):
+        kept = {key: digest(value) if isinstance(value, np.ndarray) else value for key, value in vars(part).items()}
+        return str({**kept, "folds": len(kept.get("folds", ()))})
+    if hasattr(part, "hardware"):
+        return str(part.hardware)
+    return type(part).__name__ if hasattr(part, "parameters") else str(part)
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any]) -> None:
+    """What takes long tells what it was given, and ends, or gives what was measured once."""
+
+    def ends(name: str, tell: Callable[..., str] = told) -> Callable[..., Any]:
+        def stand_in(*given: Any, **named: Any) -> Any:
+            raise EdgekitError(f"{name} was given {tell(*given, **named)}")
+
+        return stand_in
+
+    def gives(result: Any) -> Callable[..., Any]:
+        def stand_in(*given: Any, **named: Any) -> Any:
+            click.echo(f"was given {told(*given, **named)}", err=True)
+            return result
+
+        return stand_in
+
+    for name in ("train_model", "distill_model", "prune_model", "pretrain_model"):
+        monkeypatch.setattr(f"edgekit.stages.table.{name}", ends(name))
+    board = lambda board, job, jobs: f"{board.config} {told(job)} {jobs}"  # noqa: E731
+    monkeypatch.setattr("edgekit.tune.run_here", ends("run_here", board))
+    monkeypatch.setattr("edgekit.train.predict_out_of_fold", ends("predict_out_of_fold", lambda found: "takes"))
+    monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
+    monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
+    monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
+
+
+@pytest.fixture(scope="session")
+def canned(chain: Any) -> tuple[Any, Any]:
+    """A bench and a comparison of the chain's file, once."""
+    from edgekit.bench import BenchConfig, CompareConfig, bench_onnx, compare_onnx
+
+    few = {"repeats": 20, "processes": 1, "warmup": 1}
+    bench = bench_onnx(chain.int8, "raspberry-pi", BenchConfig(**few, min_time_s=0))
+    return bench, compare_onnx([chain.int8, chain.int8], CompareConfig(**few))
+
+
+@pytest.fixture(scope="session")
+def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What command lines name: they read these."""
+    here = tmp_path_factory.mktemp("options")
+    hands = synthesise_hands(SynthConfig(people=3, takes_per_letter=4, seed=5))
+    save_recordings(here / "hands.npz", hands)
+    few = hands.take(np.flatnonzero(hands.labels < 3))
+    save_recordings(here / "few.npz", few)
+    frozen = few.sequences.copy()
+    frozen[0] = frozen[0, 5]
+    save_recordings(here / "doubtful.npz", replace(few, sequences=frozen))
+    np.save(here / "take.npy", hands.sequences[0, : hands.lengths[0]])
+    heads, names = hands.sequences[:, 0].tolist(), [hands.class_names[label] for label in hands.labels]
+    rows = [[name, *map(str, head), "5"] for name, head in zip(names, heads, strict=True)]
+    titles = ["what", *(f"p{k}" for k in range(hands.features)), "more"]  # say nothing to anybody
+    (here / "table.csv").write_text("\n".join(",".join(row) for row in (titles, *rows)) + "\n")
+    sections = "training: {epochs: 3}\nbench: {warmup: 4}\ncompare: {warmup: 4}\nsynth: {people: 3}\n"
+    sections += "data: {split: signer}\n"
+    (here / "settings.yaml").write_text(sections + "student: {dense: 7}\nmodel: {dense: 7}\n")
+    (here / "baseline.json").write_text(json.dumps(canned[0].to_dict()))
+    for name in ("moved", "tuned"):
+        shutil.copytree(chain.workdir, here / name)
+    manifest = json.loads((here / "moved" / "manifest.json").read_text())
+    manifest["options"]["data"] = str(here / "left-at-home.npz")
+    (here / "moved" / "manifest.json").write_text(json.dumps(manifest))
+    _tune_once(here / "tuned")
+    files = {name: here / file for name, file in (("hands", "hands.npz"), ("take", "take.npy"), ("table", "table.csv"))}
+    files |= {"few": here / "few.npz", "doubtful": here / "doubtful.npz", "settings": here / "settings.yaml"}
+    files |= {"baseline": here / "baseline.json", "moved": here / "moved", "tuned": here / "tuned"}
+    return {**files, "done": chain.workdir, "model": chain.int8, "other": chain.workdir / "student" / "model.onnx"}
+
+
+def _tune_once(workdir: Path) -> None:
+    from edgekit.cli import run_cli
+
+    line = f"tune edge --workdir {workdir} {SMALL} --trials 1 --epochs 1 --folds 2 --quiet"
+    assert run_cli(line.split()) == 0
+
+
+@pytest.fixture
+def observe(
+    cli: Cli, stand_ins: None, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Seen]:
+    """(line): what a command answers and leaves; each call in a folder of its own, which is gone from the answer."""
+    frame = json.dumps([0.5] * 63)
+
+    turns = itertools.count()
+
+    def run(line: str) -> Seen:
+        new = tmp_path / f"turn{next(turns)}"
+        new.mkdir()
+        exists = new / "exists.npz"
+        if "{exists}" in line:
+            exists.write_bytes(b"")
+        if "{copy}" in line:
+            shutil.copytree(places["done"], new / "copy")
+        monkeypatch.chdir(new)
+        monkeypatch.setattr("sys.stdin", iter([frame] * 12))
+        known = {**places, "new": new, "exists": exists, "copy": new / "copy"}
+        answer = cli(*line.format(**known).split())
+        return answer.code, plain(answer.out, new), plain(answer.err, new), left(new)
+
+    return run
+
+
+def plain(text: str, new: Path) -> str:
+    """Without what differs from run to run: the folder, and guesses and facts about the machine's time and memory."""
+    guess = r"about [\d.]+ (s|min|h) here(, [\d.]+ (s|min|h) of it pretraining)?"
+    text = re.sub(guess, "some time", text.replace(str(new), "NEW"))
+    return re.sub(r'((load|memory)\w*"?:?\s+)[\d.]+', r"\1#", text)
+
+
+def left(new: Path) -> dict[str, str]:
+    """Files and their digests, but for what a work directory remembers of the command line itself."""
+    own = ("manifest.json", "config.yaml", ".lock", "study.db")
+    return {
+        str(path.relative_to(new)): digest(np.frombuffer(path.read_bytes(), np.uint8))
+        for path in sorted(new.rglob("*"))
+        if path.is_file() and path.name not in own
+    }
