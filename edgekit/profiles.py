@@ -108,7 +108,7 @@ class Profile(StageConfig):
     latency_percentile: Annotated[float, pydantic.Field(gt=0, lt=100)] = 95
     max_ram_mb: Positive | None = None
     max_accuracy_drop: Annotated[float, pydantic.Field(ge=0, le=1)] | None = None
-    threads: Annotated[int, pydantic.Field(ge=1)] = 1
+    threads: Annotated[int, pydantic.Field(ge=1, le=256)] = 1
     boards: tuple[Board, ...] = ()
 
     @property

@@ -128,7 +128,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {"import_ns": time.perf_counter_ns() - started, "stages": stages}
     gc.collect()  # what importing left behind is not the model's
     stages.append(memory_now("imports"))
-    result["memory_limit_bytes"] = limit_memory(request.get("memory_limit_bytes"))
+    result["memory_limit_bytes"] = limit_memory(request.get("memory_limit_bytes"), request["threads"])
     try:
         measure(numpy, onnxruntime, request, result)
     except RequestError as error:
@@ -786,14 +786,17 @@ def busy_cpu_s() -> float | None:
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def limit_memory(beyond_bytes: int | None) -> int | None:
+def limit_memory(beyond_bytes: int | None, threads: int) -> int | None:
     """Let this process allocate `beyond_bytes` more than it has; the limit set, None where none is.
 
-    RLIMIT_DATA: an allocation beyond fails, and the process goes on to say so.
+    RLIMIT_DATA: an allocation beyond fails, and the process goes on to say so. It counts the stacks of threads, which
+    are hardly touched: those of ONNX Runtime's threads come on top, for it waits for ever for one that can't start.
     """
     now = proc_bytes("/proc/self/status").get("VmData")
     if beyond_bytes is None or resource is None or now is None:
         return None
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    now += threads * (8 << 20 if stack == resource.RLIM_INFINITY else stack)
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = now + beyond_bytes if hard == resource.RLIM_INFINITY else min(now + beyond_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

@@ -126,7 +126,7 @@ class Model:
         import onnxruntime
 
         self.numpy, self.version = numpy, onnxruntime.__version__
-        limit_memory(self.message["limit_bytes"])
+        limit_memory(self.message["limit_bytes"], self.message["threads"])
         self.session = onnxruntime.InferenceSession(
             content, session_options(onnxruntime, self.message["threads"]), providers=["CPUExecutionProvider"]
         )
@@ -171,10 +171,11 @@ def session_options(onnxruntime: Any, threads: int) -> Any:
     return options
 
 
-def limit_memory(beyond_bytes: int) -> None:
+def limit_memory(beyond_bytes: int, threads: int = 1) -> None:
     """Let this process allocate `beyond_bytes` more than it has, where the system can tell: on Linux.
 
-    RLIMIT_DATA: an allocation beyond fails, and the process goes on to say so.
+    RLIMIT_DATA: an allocation beyond fails, and the process goes on to say so. It counts the stacks of threads, which
+    are hardly touched: those of ONNX Runtime's threads come on top, for it waits for ever for one that can't start.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -186,6 +187,8 @@ def limit_memory(beyond_bytes: int) -> None:
         return
     with file:
         now = next((int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:")), 0)
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    now += threads * (8 << 20 if stack == resource.RLIM_INFINITY else stack)
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = now + beyond_bytes if hard == resource.RLIM_INFINITY else min(now + beyond_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,12 @@ class Dataset:
         return self.x[index], self.labels[index]
 
     def name_for_people(self) -> str:
-        """For those who only have the model: no paths of this machine, and synthetic is called so."""
+        """For those who only have the model: no paths of this machine, and synthetic is called so. Bytes of a file's
+        name that are no UTF-8 are written as `\\xff`, because ONNX can't hold them."""
         source = self.recordings.source
-        if not Path(source).exists():
-            return source
-        return Path(source).name + (" (synthetic)" if self.recordings.synthetic else "")
+        if Path(source).exists():
+            source = Path(source).name + (" (synthetic)" if self.recordings.synthetic else "")
+        return os.fsencode(source).decode("utf-8", "backslashreplace")
 
     def describe(self) -> dict[str, Any]:
         """JSON-ready, for reports and the manifest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +15,7 @@ from edgekit.data import AugmentConfig, DataConfig
 from edgekit.errors import ConfigError, EdgekitError, MissingExtraError, did_you_mean
 from edgekit.reading import StrPath
 from edgekit.workdir.extras import needs_extra
-from edgekit.workdir.options import SECTIONS, Options, is_foreign, said_options
+from edgekit.workdir.options import NAMES, SECTIONS, Options, is_foreign, said_options
 
 if TYPE_CHECKING:
     from edgekit.model import ModelConfig
@@ -248,10 +248,18 @@ def _sources(file: StrPath | None, workdir: StrPath | None) -> dict[str, Callabl
 
 
 def _wrong_in(read: Callable[[], Options]) -> Iterator[str]:
-    """What is wrong with settings, as messages say it."""
-    looks: tuple[Callable[[Settings], object], ...] = (lambda made: made.check(SECTIONS), Settings.resolved)
-    for look in looks:
+    """What is wrong with settings, as messages say it: of each section by itself, then of them all."""
+    try:
+        options = read()
+        made = Settings(options) if options.settings or any(getattr(options, name) for name in NAMES) else None
+    except EdgekitError as error:
+        yield str(error)
+        return
+    if made is None:  # nothing is said there: no need to load what checks it
+        return
+    looks: list[Callable[[], object]] = [partial(made.check, [name]) for name in options.settings]
+    for look in (*looks, made.resolved):
         try:
-            look(Settings(read()))
+            look()
         except EdgekitError as error:
             yield str(error)

@@ -109,6 +109,12 @@ def test_the_latency_processes_are_limited_too(save_onnx: SaveOnnx, tmp_path: Pa
     assert result.exit_code == 3
 
 
+def test_the_limit_leaves_room_for_the_stacks_of_threads(lstm_file) -> None:
+    """ONNX Runtime waits for ever for a thread that can't start."""
+    result = run_worker(WorkerRequest(lstm_file(), "latency", threads=200, repeats=1, memory_limit_bytes=10**8))
+    assert len(result.samples_ns) == 1
+
+
 def test_a_process_that_dies_of_its_limit_is_stopped_and_not_broken(lstm_file, tmp_path: Path) -> None:
     """An allocation that fails in a thread of ONNX Runtime ends the process; without a limit that is another matter."""
     fake = tmp_path / "fake.py"

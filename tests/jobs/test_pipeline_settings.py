@@ -347,6 +347,8 @@ def test_a_whole_model_contradicts_another_variant_and_a_part_of_one_does_not() 
     [
         ("training: {epochs: many}\n", "{file}: training: epochs: Input should be a valid integer"),
         ("model: {dropout: 0.1}\nregularization: {dropout: 0.2}\n", "{file}: model.dropout is 0.1, regularization"),
+        ("training: {epochs: many}\ndistill: {temperature: 0}\n", "{file}: training: epochs: Input should be"),
+        ("distill: {temperature: 0}\nloss: {label_smoothing: 2}\n", "{file}: distill: temperature: Input should"),
         ("student: {variant: true}\n", "{file}: student.variant: expected a name, got True"),
     ],
 )

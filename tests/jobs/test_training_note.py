@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,13 @@ def test_impossible_numbers_and_a_single_class_are_refused_without_a_numpy_warni
     options = Options(data=str(tmp_path / "s.npz"))
     with open_workspace(tmp_path / "work", options) as workspace, pytest.raises(DataError, match=words):
         _ = Stages(workspace).dataset
+
+
+def test_the_name_for_people_can_be_written_into_a_model(tmp_path: Any) -> None:
+    data, file = recordings((50, 60)), tmp_path / os.fsdecode(b"caf\xe9.npz")
+    np.savez(file, sequences=data.sequences, labels=data.labels, class_names=list(data.class_names))
+    with open_workspace(tmp_path / "work", Options(data=str(file))) as workspace:
+        assert Stages(workspace).dataset.name_for_people() == r"caf\xe9.npz"
 
 
 def test_the_note_reaches_the_user_once(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
