@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifacts import write_bytes, write_text
-from edgekit.data import DataConfig, Recordings, fit_length
+from edgekit.data import Recordings, fit_length
 from edgekit.errors import ConfigError, DataError, InputError, ModelFileError, ShapeError
 from edgekit.evaluate.class_names import match_class_names
 from edgekit.evaluate.reading import check_metadata, read_as
@@ -19,7 +19,6 @@ from edgekit.jobs.model_files import FP32_NAME, find_model, frames_for, part_of,
 from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
 from edgekit.runtime import inspect_model
-from edgekit.workdir.dataset import data_digest, read_recordings
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _bench_takes(workspace: Workspace, *paths: Path) -> Found | None:
     if data is not None and not Path(data).exists():
         workspace.watcher.stage("data", "note", f"{data} is not here: random input")
         return None
-    recordings = read_recordings(data, workspace.settings)
+    recordings = workspace.recordings
     return (recordings, wanted[0]) if recordings.features == wanted[1] else None
 
 
@@ -134,7 +133,7 @@ def _named_takes(workspace: Workspace, path: Path, class_names: Sequence[str] | 
     if len(info.inputs) != 1:
         raise ModelFileError(f"{path}: {len(info.inputs)} inputs; labelled takes are for files of one")
     reading = read_as(path, info.metadata, info.inputs[0].shape or (), None, class_names)
-    recordings = read_recordings(workspace.options.recordings, workspace.settings)
+    recordings = workspace.recordings
     if reading.features not in (None, recordings.features):
         raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {reading.features}")
     if reading.origin == "said":
@@ -158,11 +157,9 @@ def _accuracy(
 
     if found is None:
         return _recorded_accuracy(workspace, path)
-    (recordings, frames), settings = found, workspace.settings
-    config = settings.section("data", DataConfig)
-    digest = data_digest(workspace.options.recordings, settings)
+    recordings, frames = found
     try:
-        chosen = part_of(recordings, config, part, digest, frames)
+        chosen = part_of(workspace, part, frames)
     except DataError as error:
         raise DataError(f"{error}; to measure on all takes as they are: --part all") from None
     takes = LabelledTakes(
@@ -173,7 +170,7 @@ def _accuracy(
         part=part,
         synthetic=recordings.synthetic,
         takes_cut=chosen.takes_cut,
-        roles=roles_of(inspect_model(path).metadata, recordings, digest, chosen.index),
+        roles=roles_of(inspect_model(path).metadata, recordings, workspace.digest, chosen.index),
     )
     return score_accuracy(path, takes, parent, class_names)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.data import DataConfig
 from edgekit.errors import ConfigError, ShapeError
 from edgekit.evaluate import (
     Metrics,
@@ -27,7 +26,6 @@ from edgekit.jobs.model_files import find_model, frames_for, part_of, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
-from edgekit.workdir.dataset import data_digest, read_recordings
 from edgekit.workdir.workspace import Workspace
 
 
@@ -107,14 +105,12 @@ def evaluate_file(
     predictor = open_predictor(find_model(workspace.path, model))
     path, metadata = predictor.info.path, predictor.info.metadata
     reading = read_as(path, metadata, predictor.input_shape, predictor.classes, class_names)
-    source = workspace.options.recordings
-    recordings, digest = read_recordings(source, workspace.settings), data_digest(source, workspace.settings)
+    recordings = workspace.recordings
     if reading.origin == "said" and reading.class_names is not None:
         match_class_names(reading.class_names, recordings.class_names)
     if reading.features not in (None, recordings.features):
         raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {reading.features}")
-    config = workspace.settings.section("data", DataConfig)
-    takes = part_of(recordings, config, part, digest, frames_for(reading, recordings, workspace.settings))
+    takes = part_of(workspace, part, frames_for(reading, recordings, workspace.settings))
     outputs = predict_batches(predictor, takes.x[:1]).shape[1]
     names = names_for(path, reading, outputs, recordings.class_names)
     kept, mapped, unknown = known_takes(takes.labels, recordings.class_names, names)
@@ -132,7 +128,7 @@ def evaluate_file(
         metrics=replace(metrics, excluded=int((~kept).sum()), excluded_classes=unknown),
         names=reading.origin,
         order=order,
-        seen=roles_of(metadata, recordings, digest, takes.index).among(kept),
+        seen=roles_of(metadata, recordings, workspace.digest, takes.index).among(kept),
         sequence_length=takes.x.shape[1],
         takes_cut=takes.takes_cut,
     )

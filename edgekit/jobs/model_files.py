@@ -16,8 +16,8 @@ from edgekit.evaluate.reading import Reading
 from edgekit.reading import StrPath
 from edgekit.runtime import ModelMetadata
 from edgekit.workdir.commands import next_command
-from edgekit.workdir.dataset import prepare_dataset
 from edgekit.workdir.settings import Settings
+from edgekit.workdir.workspace import Workspace
 
 INT8_NAME = "model.int8.onnx"
 FP32_NAME = "model.onnx"
@@ -66,13 +66,14 @@ class Part:
     takes_cut: int
 
 
-def part_of(recordings: Recordings, config: DataConfig, part: str, digest: str, frames: int) -> Part:
-    """The "train", "validation", "test" or "all" takes, `frames` of each. config: how they are split."""
+def part_of(workspace: Workspace, part: str, frames: int) -> Part:
+    """The "train", "validation", "test" or "all" takes of the work directory's recordings, `frames` of each."""
+    recordings = workspace.recordings
     cut = used_frames(recordings.sequences, recordings.lengths) > frames
     if part == "all":
         x, index = fit_length(recordings.sequences, recordings.lengths, frames), np.arange(recordings.takes)
     else:
-        dataset = prepare_dataset(recordings, config.model_copy(update={"sequence_length": frames}), digest)
+        dataset = workspace.dataset(frames)
         split = dataset.split
         index = {"train": split.train, "validation": split.validation, "test": split.test}[part]
         x = dataset.x[index]

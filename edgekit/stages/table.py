@@ -50,7 +50,7 @@ from edgekit.train import (
     train_model,
 )
 from edgekit.train.pretraining import pretrain_model
-from edgekit.workdir.dataset import Dataset, data_digest, prepare_dataset
+from edgekit.workdir.dataset import Dataset
 from edgekit.workdir.options import is_foreign
 from edgekit.workdir.settings import CUSTOM
 from edgekit.workdir.workspace import Outcome, Record, Stage, Workspace
@@ -87,16 +87,15 @@ class Stages:
     @cached_property
     def digest(self) -> str:
         """Of the recordings."""
-        return data_digest(self.workspace.options.recordings, self.settings)
+        return self.workspace.digest
 
     @cached_property
     def dataset(self) -> Dataset:
         """Read once a command, and only when a stage needs it."""
-        recordings = self.workspace.recordings
-        length = self._kept_length() or self.data_config.sequence_length
-        config = self.data_config.model_copy(update={"sequence_length": length})
-        dataset = prepare_dataset(recordings, config, self.digest)
-        note = training_note(recordings, dataset.split, config.columns)  # raises for what can't be trained
+        dataset = self.workspace.dataset(self._kept_length() or self.data_config.sequence_length)
+        note = training_note(
+            dataset.recordings, dataset.split, self.data_config.columns
+        )  # raises for what can't be trained
         notes = [note, cut_text(dataset.describe()) if dataset.takes_cut else None]
         for text in notes if self.workspace.options.recordings is not None else ():
             if text:

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest, write_text
 from edgekit.config import settings_text
-from edgekit.data import Recordings
+from edgekit.data import DataConfig, Recordings
 from edgekit.errors import InputError, MissingExtraError, StateError
 from edgekit.reading import StrPath
 from edgekit.workdir.commands import next_command
-from edgekit.workdir.dataset import read_recordings
+from edgekit.workdir.dataset import Dataset, data_digest, prepare_dataset, read_recordings
 from edgekit.workdir.differences import differences
 from edgekit.workdir.environment import versions
 from edgekit.workdir.options import Options
@@ -113,11 +113,26 @@ class Workspace:
         self._ensured: dict[str, Record | None] = {}
         self._made = False
         self._resume_files: set[Path] = set()
+        self._datasets: dict[int | Literal["auto"], Dataset] = {}
 
     @cached_property
     def recordings(self) -> Recordings:
         """What `options.recordings` names, read once a command. Raises DataError."""
         return read_recordings(self.options.recordings, self.settings)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the recordings, without reading their takes. Raises DataError."""
+        return data_digest(self.options.recordings, self.settings)
+
+    def dataset(self, sequence_length: int | Literal["auto"]) -> Dataset:
+        """The recordings at one length, split and with statistics; made once a command. "auto": the length that fits
+        the takes to train on. Raises DataError."""
+        if sequence_length not in self._datasets:
+            config = self.settings.section("data", DataConfig).model_copy(update={"sequence_length": sequence_length})
+            made = prepare_dataset(self.recordings, config, self.digest)
+            self._datasets[made.sequence_length] = self._datasets[sequence_length] = made
+        return self._datasets[sequence_length]
 
     def record(self, name: str) -> Record | None:
         """What the manifest says of a stage; None when it never finished."""
