@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelFileError
-from edgekit.runtime import ModelMetadata, inspect_model
+from edgekit.measure import WorkerRequest, run_worker
+from edgekit.runtime import ModelMetadata, inspect_model, open_predictor
 from edgekit.runtime.inspection import MAX_DECLARED
 from edgekit.runtime.metadata import MAX_FRAMES, MAX_TAKE
 from edgekit.runtime.tensors import DTYPES, check_tensor
@@ -47,6 +48,34 @@ def _refused(folder: Path, model: onnx.ModelProto, message: str) -> None:
     with pytest.raises(ModelFileError, match=message) as caught:
         inspect_model(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+# NaN.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("raw", [False, True])
+def test_nan_among_the_numbers_is_refused_by_all_that_run_a_file(tmp_path: Path, dtype: type, raw: bool) -> None:
+    """Gates of a recurrent layer turn it into finite answers, so that no answer tells."""
+    values = np.array([[1, np.nan], [np.inf, 1]], dtype)
+    model = _model()
+    tensor = numpy_helper.from_array(values, "weight")
+    if not raw and dtype != np.float16:  # whose numbers stand in int32_data, as bits
+        tensor = helper.make_tensor("weight", tensor.data_type, values.shape, values.ravel())
+    model.graph.initializer[0].CopyFrom(tensor)
+    _refused(tmp_path, model, "1 of the 4 numbers of 'weight' are NaN; it is damaged")
+    for run in (open_predictor, lambda path: run_worker(WorkerRequest(path, "latency"))):
+        with pytest.raises(ModelFileError, match="1 of the 4 numbers of 'weight' are NaN"):
+            run(tmp_path / "model.onnx")
+
+
+def test_one_number_may_be_nan_and_masks_are_infinite(tmp_path: Path) -> None:
+    model = _model()
+    for name, values in (("missing", np.float32(np.nan)), ("mask", np.full(4, -np.inf, np.float32))):
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert inspect_model(path).spoiled == ()
 
 
 # Tensors.

@@ -24,7 +24,7 @@ from edgekit.reading import StrPath
 from edgekit.runtime.axes import time_axes
 from edgekit.runtime.deciding import decided_by
 from edgekit.runtime.guard import death, last_line
-from edgekit.runtime.inspection import inspect_bytes, read_model
+from edgekit.runtime.inspection import inspect_bytes, read_model, require_numbers
 
 WORKER = Path(__file__).with_name("worker.py")
 SCHEMA_VERSION = 1
@@ -158,7 +158,7 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
 def _checked(model: Path) -> bytes:
     """Its bytes. Raises ModelFileError for a file that is refused."""
     content = read_model(model)
-    inspect_bytes(content, model)
+    require_numbers(inspect_bytes(content, model))
     return content
 
 

@@ -30,7 +30,7 @@ class ModelInfo:
     """What a model file's bytes say.
 
     opsets: domain ("" is ONNX's own) to version. op_types: nodes a type, in all graphs and functions.
-    metadata: None when edgekit did not write the file.
+    metadata: None when edgekit did not write the file. spoiled: tensors with NaN, in words.
     """
 
     path: Path
@@ -43,6 +43,7 @@ class ModelInfo:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     op_types: Mapping[str, int]
+    spoiled: tuple[str, ...] = ()
 
     @property
     def batch_dependent(self) -> tuple[str, ...]:
@@ -55,10 +56,12 @@ def inspect_model(path: StrPath) -> ModelInfo:
 
     Raises ModelFileError when it is missing, unreadable, empty, truncated, no ONNX model, keeps tensors in other files
     (in initializers, attributes, subgraphs, functions or sparse tensors), holds a tensor whose dimensions are not those
-    of its numbers, declares an input or output beyond `MAX_DECLARED`, or has metadata that is damaged or is not what
-    its input is.
+    of its numbers, declares an input or output beyond `MAX_DECLARED`, has metadata that is damaged or is not what
+    its input is, or holds NaN.
     """
-    return inspect_bytes(read_model(path), Path(path))
+    info = inspect_bytes(read_model(path), Path(path))
+    require_numbers(info)
+    return info
 
 
 def read_model(path: StrPath) -> bytes:
@@ -71,7 +74,7 @@ def read_model(path: StrPath) -> bytes:
 
 
 def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
-    """`inspect_model` for bytes that were read from `path` already."""
+    """`inspect_model` for bytes that were read from `path` already; NaN is found and not refused."""
     try:
         summary = summarise(content)
     except WireError as error:
@@ -97,7 +100,17 @@ def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
         inputs=tuple(summary.inputs),
         outputs=tuple(summary.outputs),
         op_types=dict(summary.op_types),
+        spoiled=tuple(summary.spoiled),
     )
+
+
+def require_numbers(info: ModelInfo) -> None:
+    """Raises ModelFileError for a file with NaN among its weights: recurrent layers turn it into finite answers."""
+    if info.spoiled:
+        listed = "; ".join(info.spoiled[:3]) + ("; ..." if len(info.spoiled) > 3 else "")
+        raise ModelFileError(
+            f"{info.path}: {listed}; it is damaged: train the model again, or export it from a good checkpoint"
+        )
 
 
 def _check(summary: ModelSummary, path: Path) -> None:

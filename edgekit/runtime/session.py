@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
 from edgekit.runtime.guard import GuardedSession
-from edgekit.runtime.inspection import ModelInfo, inspect_bytes, read_model
+from edgekit.runtime.inspection import ModelInfo, inspect_bytes, read_model, require_numbers
 
 F32 = NDArray[np.float32]
 Shape = tuple[int | str | None, ...]
@@ -129,6 +129,7 @@ def open_predictor(path: StrPath, threads: int = 1) -> Predictor:
     content = read_model(path)
     path = Path(path)
     info = inspect_bytes(content, path)
+    require_numbers(info)
     return Predictor(open_session(content, path, threads), info)
 
 

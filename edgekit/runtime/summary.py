@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from edgekit.runtime.tensors import DTYPES, check_tensor
+from edgekit.runtime.tensors import DTYPES, check_tensor, spoiled_numbers
 from edgekit.runtime.wire import WireError, integer, read_fields, text
 
 _MAX_DEPTH = 100  # protobuf's own limit on nested messages
@@ -42,7 +42,8 @@ class TensorInfo:
 
 @dataclass
 class ModelSummary:
-    """What a walk over an ONNX file's bytes found. op_types counts nodes of all graphs and functions."""
+    """What a walk over an ONNX file's bytes found. op_types counts nodes of all graphs and functions;
+    spoiled: tensors with NaN, in words."""
 
     ir_version: int = 0
     producer: str = ""
@@ -53,6 +54,7 @@ class ModelSummary:
     outputs: list[TensorInfo] = field(default_factory=list)
     op_types: Counter[str] = field(default_factory=Counter)
     external: list[str] = field(default_factory=list)
+    spoiled: list[str] = field(default_factory=list)
 
 
 def summarise(content: bytes) -> ModelSummary:
@@ -88,6 +90,8 @@ def _walk(kind: str, message: memoryview, where: tuple[str, ...], summary: Model
             summary.external.append(_name(kind, message) or "/".join(where))
         else:
             check_tensor(message)
+            found = spoiled_numbers(message)
+            summary.spoiled += [found] if found else []
         return
     nested = _NESTED[kind]
     path = (*where, _name(kind, message) or kind)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from edgekit.runtime.wire import WireError, integer, read_fields, text
 
 DTYPES = {
@@ -27,6 +29,9 @@ _FLOATS, _INT32S, _STRINGS, _INT64S, _DOUBLES, _UINT64S = 4, 5, 6, 7, 10, 11
 #: The field that holds numbers of a type where raw_data does not; all others are int32_data.
 _FIELDS = {1: _FLOATS, 14: _FLOATS, 8: _STRINGS, 7: _INT64S, 11: _DOUBLES, 15: _DOUBLES, 12: _UINT64S, 13: _UINT64S}
 _FIXED = {_FLOATS: 4, _DOUBLES: 8}
+
+#: Floats that are looked through, by how numpy reads them; bfloat16 is the upper half of a float32.
+_READ = {1: "<f4", 10: "<f2", 11: "<f8", 16: "<u2"}
 
 _MOST_DIMS = 64  # numpy's
 _CONTINUED = bytes(range(128, 256))  # bytes of a varint but its last
@@ -52,6 +57,28 @@ def check_tensor(message: memoryview) -> None:
     if len(dims) > _MOST_DIMS or any(size >= 1 << 63 for size in dims):
         raise WireError(f"tensor '{name}' has {len(dims)} dimensions, or a negative one")
     _compare(name, kind, dims, raw, held[_FIELDS.get(kind, _INT32S)])
+
+
+def spoiled_numbers(message: memoryview) -> str | None:
+    """How many numbers of a float tensor that `check_tensor` accepted are NaN, in words; None where none is.
+
+    A single number is no weight and may be NaN on purpose, and masks are made of infinity.
+    """
+    name, kind = "", 0
+    parts: list[memoryview] = []
+    for number, value in read_fields(message):
+        if number == _NAME:
+            name = text(value)
+        elif number == _TYPE:
+            kind = integer(value)
+        elif number in (_RAW, _FLOATS, _DOUBLES) and not isinstance(value, int):
+            parts.append(value)
+    if kind not in _READ:
+        return None
+    values = np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), _READ[kind])
+    spoiled = (values & 0x7FFF) > 0x7F80 if kind == 16 else np.isnan(values)
+    count = int(np.count_nonzero(spoiled))
+    return f"{count:,} of the {len(values):,} numbers of '{name}' are NaN" if count and len(values) > 1 else None
 
 
 def _compare(name: str, kind: int, dims: list[int], raw: int | None, held: int) -> None:
