@@ -18,9 +18,12 @@ ON_HOST: Evidence = "measured on this host"
 EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, "emulated", ESTIMATED, ON_HOST)
 
 Count = Annotated[int, Field(ge=1)]
+#: A process keeps as many at most.
+Samples = Annotated[int, Field(ge=1, le=1_000_000)]
 Natural = Annotated[int, Field(ge=0)]
 Threads = Annotated[int, Field(ge=1, le=256)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: A month at most: systems can't wait for any number.
+Seconds = Annotated[float, Field(gt=0, le=2_678_400, allow_inf_nan=False)]
 Shapes = dict[str, tuple[Count, ...]]
 Number = int | Annotated[float, Field(allow_inf_nan=False)]
 Values = dict[str, Number | tuple[Number, ...]]
@@ -40,13 +43,13 @@ class BenchConfig(StageConfig):
     seed: of random input.
     """
 
-    repeats: Count = Field(1000, description="samples wanted of each process")
+    repeats: Samples = Field(1000, description="samples wanted of each process")
     min_time_s: float = Field(
         ge=0, allow_inf_nan=False, default=0.5, description="seconds that each process samples at least"
     )
     warmup: Natural = Field(50, description="runs before the first sample")
     processes: Count = Field(3, description="fresh processes, each with its own luck in memory")
-    rate_hz: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = Field(
+    rate_hz: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] | None = Field(
         None, description="of one more run, paced as an application would"
     )
     duration_s: Seconds | None = Field(None, description="seconds of one more run, back to back or paced")
@@ -72,7 +75,7 @@ class CompareConfig(StageConfig):
     where it leaves them open. values: what fills an input of the first file. seed: of random input.
     """
 
-    repeats: Count = Field(1000, description="samples wanted of each process")
+    repeats: Samples = Field(1000, description="samples wanted of each process")
     warmup: Natural = Field(50, description="runs before the first sample")
     processes: Count = Field(5, description="fresh processes, each with its own luck in memory")
     threads: Threads = Field(1, description="of inference")
