@@ -306,9 +306,10 @@ def check_made_up(inputs: list[dict[str, Any]], names: dict[str, str], request: 
         if item is None or item["source"] in ("value", "takes"):
             continue
         if _DTYPES[item["type"]].startswith("float"):
-            if item["source"] != "random":
+            several = len(item["shape"]) > 1 and math.prod(item["shape"]) > 1
+            if several and item["source"] != "random":
                 continue
-            if len(item["shape"]) > 1 and math.prod(item["shape"]) > 1:
+            if several:
                 item.setdefault("decides", place)
                 continue
         wanted.append((item, place))

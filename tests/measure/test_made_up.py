@@ -275,6 +275,20 @@ def test_a_fed_back_count_is_asked_for(save: Save) -> None:
         run_worker(WorkerRequest(path, "memory", repeats=1))
 
 
+def test_a_state_of_one_real_number_that_decides_has_to_be_given(save: Save) -> None:
+    """It would start at zero, and so would the work."""
+    nodes = [
+        node("Cast", ["state"], ["whole"], to=INT64), node("Slice", ["x", "zero", "whole", "zero"], ["k"]),
+        node("ReduceSum", ["k"], ["y"]), node("Identity", ["state"], ["stateN"]),
+    ]  # fmt: skip
+    path = save(nodes, [X, ("state", FLOAT, [1])])
+    model = onnx.load(path)
+    model.graph.output.append(info("stateN", FLOAT, [1]))
+    onnx.save(model, path)
+    with pytest.raises(ShapeError, match=r"input 'state' .* reaches the ends of Slice"):
+        bench_onnx(path, "raspberry-pi", FEW)
+
+
 def test_an_operator_that_nobody_knows_may_decide(save: Save) -> None:
     path = save([node("Guess", ["n"], ["k"], domain="own"), lstm("x")], [X, LEN64])
     assert "operator own.Guess, of which edgekit does not know" in decided_by(path.read_bytes())["n"]
