@@ -60,7 +60,7 @@ class Evaluation:
                 " says another"
             )
         wrong = complaint(self.order, self.metrics.class_names, self.names != "assumed")
-        found.append(wrong if self.order.verdict == "other order" else doubt(self.order))
+        found.append(wrong or doubt(self.order))
         found.append(self.seen.note(self.metrics.takes))
         return tuple(note for note in found if note)
 

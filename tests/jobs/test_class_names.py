@@ -48,11 +48,12 @@ def foreign(hands: Recordings, save_onnx: Any) -> Foreign:
     def make(names: Sequence[str] = LETTERS, softmax: bool = False, scale: float = 1.0, time: int | str = 30) -> Path:
         x = fit_length(hands.sequences, hands.lengths, 30).reshape(hands.takes, -1)
         means = np.stack([x[hands.labels == LETTERS.index(name)].mean(axis=0) for name in names])
-        arrays = {"w": (2 * scale * means.T), "b": -scale * np.square(means).sum(axis=1)}
+        arrays = {"w": 2 * means.T, "b": -np.square(means).sum(axis=1), "scale": np.array(scale)}
         nodes = [
             helper.make_node("Flatten", ["landmarks"], ["flat"], axis=1),
             helper.make_node("MatMul", ["flat", "w"], ["product"]),
-            helper.make_node("Add", ["product", "b"], ["sum" if softmax else "logits"]),
+            helper.make_node("Add", ["product", "b"], ["distance"]),
+            helper.make_node("Mul", ["distance", "scale"], ["sum" if softmax else "logits"]),
         ]
         nodes += [helper.make_node("Softmax", ["sum"], ["logits"])] if softmax else []
         return save_onnx(
@@ -182,6 +183,8 @@ def test_names_win_over_a_files_own(chain: Any, cli: Cli, data: Path, tmp_path: 
     other = cli("evaluate", *said, f"--class-names={','.join(TURNED)}").json
     assert other["class_names_from"] == "said"
     assert other["per_class"] != own["per_class"]
+    assert other["order"]["verdict"] != "fits"
+    assert any("its answers by its class names are right on" in note for note in other["notes"])
 
 
 def test_predict_answers_with_the_names_that_were_said(
