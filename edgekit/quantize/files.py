@@ -14,7 +14,7 @@ from edgekit import __version__
 from edgekit.artifacts import real_place, sha256_bytes, write_bytes
 from edgekit.errors import InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
-from edgekit.quantize.dynamic import check_recurrent, quantize_lstms
+from edgekit.quantize.dynamic import check_recurrent, lstm_nodes, quantize_lstms
 from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, OutputCheck, check_outputs
 from edgekit.quantize.proof import QuantizationProof, expected_model, prove_quantization, require_int8
 from edgekit.quantize.scopes import Scopes
@@ -148,6 +148,7 @@ def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> onnx
     require_int8(recurrent_left_float(Scopes(every), config.min_elements), name)
     dynamic = config.scheme == "int8-dynamic"
     if dynamic:
+        _require_other_scheme(model, config, name)
         check_recurrent(model, name)
     weights = weights_of_scheme(model, config)
     if not weights:
@@ -157,6 +158,14 @@ def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> onnx
     if dynamic:
         quantize_lstms(quantized)
     return quantized
+
+
+def _require_other_scheme(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> None:
+    """Raises InputError where int8-weights, which the refusals of int8-dynamic advise, has nothing to quantise either;
+    an LSTM that int8-dynamic covers is never that, however small."""
+    other = config.model_copy(update={"scheme": "int8-weights"})
+    if not lstm_nodes(model) and not weights_of_scheme(model, other):
+        raise nothing_to_quantise(model, other, name)
 
 
 def _check_source(info: ModelInfo) -> None:

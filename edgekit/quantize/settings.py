@@ -27,7 +27,8 @@ def check_cell(scheme: Scheme, cell: str, name: str) -> None:
     the scheme. name: of the model, for the message.
     """
     if scheme == "int8-dynamic" and cell.lower() != "lstm":
+        article = "an" if cell.lower() == "rnn" else "a"
         raise ConfigError(
-            f"{name}: a {cell.upper()} can't have scheme int8-dynamic: ONNX Runtime has int8 arithmetic for LSTM layers"
-            " only; use scheme int8-weights, or an LSTM"
+            f"{name}: {article} {cell.upper()} can't have scheme int8-dynamic: ONNX Runtime has int8 arithmetic for"
+            " LSTM layers only; use scheme int8-weights, or an LSTM"
         )
