@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.errors import DataError
+from edgekit.errors import DataError, ShapeError
 from edgekit.jobs.model_files import find_model
 from edgekit.reading import StrPath
 from edgekit.runtime import inspect_model
+from edgekit.runtime.deciding import decided_by
+from edgekit.runtime.inspection import read_model
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def plan_bench(
             inspect_model(Path(file))
     if baseline is not None:
         read_baseline(baseline)
+    _refuse_missing_values(path, config)
     data = workspace.options.recordings
     if labelled and data is not None and not Path(data).exists():
         raise DataError(f"{data}: no such file or folder; give recordings with --data")
@@ -52,6 +55,19 @@ def plan_bench(
     written = [str(report) for report in reports if report is not None]
     parts += [f"writes {', '.join(written)}"] if written else []
     workspace.watcher.stage("bench", "plan", "; ".join(parts))
+
+
+def _refuse_missing_values(path: Path, config: BenchConfig) -> None:
+    """Raises ShapeError for inputs that decide how much work a run is and that nobody gives, as a bench does: whole
+    numbers, true or false, and real numbers that stand alone."""
+    decides = decided_by(read_model(path))
+    for item in inspect_model(path).inputs:
+        several = item.dtype.startswith(("float", "double")) and len(item.shape or ()) > 1
+        if item.name in decides and item.name not in config.values and not several:
+            raise ShapeError(
+                f"{path}: input '{item.name}' ({item.dtype}) reaches {decides[item.name]}: how much work a run is"
+                f" depends on it, and it is never made up; give --value {item.name}=..."
+            )
 
 
 def _measuring(config: BenchConfig) -> str:

@@ -103,6 +103,9 @@ def _find_feeds(session: Any) -> tuple[Feeds | None, Arrays, str]:
             continue
         if sum(array.size for array in outputs) > MOST:
             return None, (), "its outputs are too large"
+        if not any(np.isfinite(array).any() for array in outputs if array.dtype.kind == "f" and array.size):
+            reason = reason or "none of its float outputs is a finite number"
+            continue
         if _difference(outputs, again)[0] != 0.0:
             return None, (), "its outputs are random: they differ from run to run"
         return feeds, outputs, ""

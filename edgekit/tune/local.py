@@ -141,7 +141,10 @@ def _work(connection: Connection) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    job: Job = connection.recv()
+    try:
+        job: Job = connection.recv()
+    except EOFError:  # the parent ended while this process was starting
+        return
 
     def report(accuracies: tuple[float, ...]) -> bool:
         connection.send(accuracies)

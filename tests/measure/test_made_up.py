@@ -393,3 +393,15 @@ def test_an_open_batch_is_one_take(save: Save, name: str) -> None:
 def test_embedded_numbers_one_a_step_are_time(save: Save) -> None:
     path = save([node("Gather", ["table", "n"], ["k"]), lstm("k")], [("n", INT64, ["steps", 1])])
     assert time_axes(path.read_bytes()) == {"n": TimeAxis("LSTM 'lstm'", True)}
+
+
+@pytest.mark.parametrize("kind", ["as it is", "cast"])
+def test_a_dry_run_refuses_what_the_bench_would(save: Save, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from edgekit.cli import run_cli
+
+    nodes, inputs, functions, place = DECIDING[kind]
+    model = str(save(nodes, inputs, functions))
+    assert run_cli(["bench", model, "--dry-run"]) == 2
+    assert place in (said := capsys.readouterr().err)
+    assert "give --value n=..." in said
+    assert run_cli(["bench", model, "--dry-run", "--value", "n=30"]) == 0

@@ -177,3 +177,16 @@ def test_what_came_of_it_is_in_the_result(apart: None, tmp_path: Path, make_recu
     assert result.outputs.largest_output is not None
     assert 0 < result.outputs.max_abs_difference < 0.05 * result.outputs.largest_output
     assert result.to_dict()["outputs"]["sizes"] == {"x": (4, 4, 40)}
+
+
+def test_outputs_that_are_never_numbers_compare_with_nothing() -> None:
+    """NaN equals NaN no more than anything else."""
+
+    def change(model: onnx.ModelProto) -> None:
+        model.graph.node[0].output[0] = "z"
+        model.graph.node.append(helper.make_node("Sub", ["z", "z"], ["none"]))
+        model.graph.node.append(helper.make_node("Div", ["none", "none"], ["y"]))
+
+    spoiled = product(change=change)
+    found = check({SOURCE: spoiled, EXPECTED: spoiled, RESULT: spoiled})
+    assert (found.max_abs_difference, found.reason) == (None, "none of its float outputs is a finite number")
