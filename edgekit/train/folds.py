@@ -36,19 +36,20 @@ def grouped_folds(
     """`part` (int64 indices of takes) in `folds` folds over whole groups, classes as even as groups allow.
 
     by: the coarsest grouping to use. Where signers are unknown, or `part` has one only, sessions are used; where those
-    are unknown or one only, runs, which is optimistic. With fewer groups than folds, each group is a fold. Takes of
-    classes that a fold does not train are left out of its validation. The same seed gives the same folds. Raises
-    DataError when nothing can be validated.
+    are unknown or one only, runs, which is optimistic. With fewer groups than folds, each group is a fold; there are
+    no more folds than takes of the largest class. Takes of classes that a fold does not train are left out of its
+    validation. The same seed gives the same folds. Raises DataError when nothing can be validated.
     """
     part = np.sort(np.asarray(part, dtype=np.int64))
     grouping, groups = _groups(recordings, part, by)
     labels = recordings.labels[part]
-    count = min(folds, len(np.unique(groups)))
+    count, largest = min(folds, len(np.unique(groups))), int(np.bincount(labels, minlength=1).max())
     if count < 2:
         raise DataError(f"{recordings.source}: {len(part)} takes of one run can't be cross-validated; record more")
-    if count == len(np.unique(groups)):
+    if count == len(np.unique(groups)) or largest < 2:
         divided = LeaveOneGroupOut().split(labels, labels, groups)
     else:
+        count = min(count, largest)
         divided = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(labels, labels, groups)
     pairs = []
     for train, validation in divided:

@@ -81,6 +81,24 @@ def test_the_same_seed_gives_the_same_folds() -> None:
     assert not all(np.array_equal(a[1], b[1]) for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.parametrize(("takes_per_class", "folds"), [(4, 4), (3, 3), (2, 2)])
+def test_there_are_no_more_folds_than_takes_of_the_largest_class(takes_per_class: int, folds: int) -> None:
+    data = recordings(takes_per_class, None, takes_per_class, classes=7)
+    labels = np.arange(data.takes) % 7
+    grouped = Recordings(**{**vars(data), "labels": labels, "signer": np.arange(data.takes).astype(str)})
+    made = grouped_folds(grouped, np.arange(data.takes), 5, "signer")
+    assert len(made.pairs) == folds
+    assert np.array_equal(np.sort(np.concatenate([held for _, held in made.pairs])), np.arange(data.takes))
+
+
+def test_one_take_of_each_class_can_not_be_validated() -> None:
+    data = recordings(None, None, 1, classes=7)
+    alone = Recordings(**{**vars(data), "signer": np.arange(7).astype(str)})
+    with pytest.raises(DataError, match="each signer holds classes that no other one holds"):
+        grouped_folds(alone, np.arange(7), 5, "signer")
+
+
 def test_takes_of_one_run_can_not_be_validated() -> None:
     data = recordings(None, None, takes_per_class=20, classes=1)
     with pytest.raises(DataError, match=r"takes\.npz: 20 takes of one run can't be cross-validated; record more"):
