@@ -1,0 +1,117 @@
+"""The examples do what they say: from a module to a verdict, a gate that opens and shuts, letters from frames."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+LETTERS = ("A", "B")
+
+
+def run(*command: object, cwd: Path, **how: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False, **how)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.fixture
+def model(tiny_model: Callable[..., object], tmp_path: Path) -> Path:
+    """A classifier of two letters, untrained."""
+    from edgekit.export import export_onnx
+
+    path = tmp_path / "model.onnx"
+    export_onnx(tiny_model(classes=2), path, class_names=LETTERS)  # type: ignore[arg-type]
+    return path
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """gate.sh in an empty folder, with this checkout's edgekit as the command of that name."""
+    command = tmp_path / "bin" / "edgekit"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edgekit "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    variables = {
+        **os.environ,
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "GATE_OPTIONS": "--processes 1 --repeats 100 --seed 1",
+    }
+    return lambda *words: run("bash", EXAMPLES / "ci_gate" / "gate.sh", *words, cwd=tmp_path, env=variables)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_gate_opens_for_a_model_that_fits(
+    gate: Callable[..., subprocess.CompletedProcess[str]], model: Path, tmp_path: Path
+) -> None:
+    done = gate(model)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith(f"gate: {model} fits raspberry-pi")
+    assert 'failures="0"' in (tmp_path / "bench.xml").read_text(encoding="utf-8")
+    assert "fits raspberry-pi" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_gate_shuts_for_one_that_does_not(
+    gate: Callable[..., subprocess.CompletedProcess[str]], model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny.yaml").write_text("max_model_mb: 0.001\n", encoding="utf-8")
+    done = gate(model, "./tiny.yaml")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "gate: " in done.stdout
+    assert "does not fit ./tiny.yaml" in done.stdout
+    assert 'failures="1"' in (tmp_path / "bench.xml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_gate_says_when_there_is_no_model(
+    gate: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    done = gate("missing.onnx")
+    assert done.returncode == 2
+    assert "gate: the bench did not run (exit code 2)" in done.stdout
+    assert not (tmp_path / "bench.xml").exists()
+    assert gate().returncode == 1, "a model has to be named"
+
+
+def test_a_stream_becomes_letters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The model's answers are made up: what is held for ten frames is written once, doubt and flicker are not."""
+    import edgekit.pipeline
+
+    answers = [("A", 0.9)] * 30 + [("B", 0.9)] * 9 + [("A", 0.9)] * 5 + [("B", 0.7)] * 20 + [("A", 0.8)] * 10
+    monkeypatch.setattr(
+        edgekit.pipeline,
+        "predict_frames",
+        lambda model, lines: ({"frame": k, "label": n, "probability": p} for k, (n, p) in enumerate(answers)),
+    )
+    monkeypatch.setattr(sys, "argv", ["letters.py", "model.onnx"])
+    source = EXAMPLES / "stream" / "letters.py"
+    exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), {})
+    assert capsys.readouterr().out == "AA\n", "the pause of doubt between them makes it two"
+
+
+def test_the_stream_runs_on_a_real_file_and_has_twenty_lines(model: Path, tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).random((12, 63)).tolist()
+    lines = "".join(json.dumps(frame) + "\n" for frame in frames)
+    source = EXAMPLES / "stream" / "letters.py"
+    done = run(sys.executable, source, model, cwd=tmp_path, input=lines)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(done.stdout.strip()) <= set(LETTERS)
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= 20
+
+
+@pytest.mark.slow
+def test_a_model_of_ones_own_becomes_a_file_with_a_verdict(tmp_path: Path) -> None:
+    source = EXAMPLES / "own_model" / "own_model.py"
+    done = run(sys.executable, source, "--epochs", 2, "--people", 2, "--folder", tmp_path, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("verdict: pass")
+    assert "synthetic takes of another day" in done.stdout
+    assert (tmp_path / "own.int8.onnx").stat().st_size < 40_000
