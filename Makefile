@@ -1,6 +1,8 @@
 # make run    the whole job on the embedded synthetic hands, small, to the verdict for a Raspberry Pi
 # make test   the fast tests; make nightly adds the slow ones
 # make fuzz   changed inputs through the command line: make fuzz SEED=3 COUNT=20000
+# make docs   the documentation as a site in site/; make coverage lists the lines that no test runs
+# make test-all   the fast tests with every Python of PYTHONS that is here
 VENV ?= .venv
 PYTHON ?= python3
 WORKDIR ?= edgekit-work
@@ -8,9 +10,10 @@ SEED ?= 0
 COUNT ?= 10000
 # An index that holds PyTorch's CPU build, where pip's own choice would be the CUDA one; see the README.
 TORCH_INDEX ?=
+PYTHONS ?= 3.11 3.12 3.13
 BIN := $(VENV)/bin
 
-.PHONY: run test nightly fuzz format clean
+.PHONY: run test test-all nightly fuzz coverage docs format hooks clean
 
 run: $(VENV)/.installed
 	$(BIN)/edgekit run --preset quick --workdir $(WORKDIR)
@@ -18,11 +21,33 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
+test-all:
+	@for version in $(PYTHONS); do \
+	    if python$$version -c "" 2>/dev/null; then \
+	        $(MAKE) test VENV=$(VENV)-$$version PYTHON=python$$version || exit 1; \
+	    else \
+	        echo "python$$version: SKIPPED, no such interpreter on the PATH"; \
+	    fi; \
+	done
+
 nightly: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m tests.fuzz --full --kept --seed $(SEED) --count $(COUNT) --results fuzz-$(SEED).jsonl
+
+coverage: $(VENV)/.installed
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+docs: $(VENV)/.installed
+	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python -m zensical build --strict --clean
+
+hooks: $(VENV)/.installed
+	$(BIN)/pre-commit install
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -34,4 +59,4 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(WORKDIR)
+	rm -rf $(VENV) $(addprefix $(VENV)-,$(PYTHONS)) $(WORKDIR) site .cache

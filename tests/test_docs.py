@@ -1,27 +1,39 @@
-"""README and docs name only what exists, and the README everything that exists."""
+"""README, pages and examples name only what exists, and the pages everything that exists."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 import yaml
 
+import edgekit
+from edgekit import errors
 from edgekit.cli import cli as group
-from edgekit.profiles import list_profiles
+from edgekit.profiles import list_profiles, load_profile
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", "\n".join(PAGES.values()), re.DOTALL | re.MULTILINE)
-SHELL_LINES = [line.strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
-COMMANDS = [line for line in SHELL_LINES if re.match(r"(\S*/)?edgekit\b", line)]
-WORKFLOWS = [block for language, block in BLOCKS if language == "yaml" and "jobs:" in block]
-SETTINGS = [block for language, block in BLOCKS if language == "yaml" and "jobs:" not in block]
+FILES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")), *ROOT.glob("examples/**/*.md"))
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in FILES}
+README = PAGES["README.md"]
 TEXT = "\n".join(PAGES.values())
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+SHELL_LINES = [line.strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
+COMMANDS = sorted({line for line in SHELL_LINES if re.match(r"(\S*/)?edgekit\b", line)})
+YAML = [block for language, block in BLOCKS if language == "yaml"]
+WORKFLOWS = [
+    *(block for block in YAML if "jobs:" in block),
+    *(path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("examples/**/*.yml"))),
+]
+PROFILES = [block for block in YAML if "max_latency_ms:" in block]
+SETTINGS = [block for block in YAML if "jobs:" not in block and block not in PROFILES]
+PYTHON = [block for language, block in BLOCKS if language == "python"]
 
 
 def workflow_commands(text: str) -> list[str]:
@@ -46,16 +58,70 @@ def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
     return command, words
 
 
+def blocks_of(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGES[page], re.DOTALL | re.MULTILINE)
+
+
+def anchors_of(page: str) -> set[str]:
+    """Of its headings, as the site and GitHub make them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def pages_in(nav: Any) -> list[str]:
+    """Every page of a site's navigation, in its order."""
+    if isinstance(nav, str):
+        return [nav]
+    return [page for part in (nav.values() if isinstance(nav, dict) else nav) for page in pages_in(part)]
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.encode()) <= 8000
+
+
 def test_the_readme_leads_with_the_two_commands_then_the_three() -> None:
-    assert [line for line in SHELL_LINES if line.startswith("make")][:2] == ["make run", "make test"]
+    lines = [line.strip() for block in blocks_of("README.md", "sh") for line in block.splitlines()]
+    assert [line for line in lines if line.startswith("make")][:2] == ["make run", "make test"]
     three = ["edgekit distill", "edgekit quantize", "edgekit bench --profile raspberry-pi"]
-    assert COMMANDS[:3] == three
-    assert SHELL_LINES.index("make run") < SHELL_LINES.index(three[0])
+    commands = [line for line in lines if line.startswith("edgekit")]
+    assert commands[0].startswith("edgekit run --data")
+    assert commands[1:4] == three
+    assert lines.index("make run") < lines.index(commands[0])
 
 
-@pytest.mark.parametrize("line", [*COMMANDS, *(line for text in WORKFLOWS for line in workflow_commands(text))])
+def test_the_readmes_table_is_a_bench_as_it_prints() -> None:
+    from edgekit.report.bench import BENCH_HEADERS
+
+    (shown,) = blocks_of("README.md", "text")
+    header, *rows = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines() if re.match(r" \w", line)]
+    assert tuple(header) == BENCH_HEADERS
+    assert {row[0].partition(": ")[0] for row in rows if ":" in row[0]} <= {
+        board.name for board in load_profile("raspberry-pi").boards
+    }
+    assert {tuple(row[-2:]) for row in rows} == {("pass", "measured on this host"), ("pass", "estimated")}
+    assert shown.rstrip().endswith(
+        "fits raspberry-pi: size, latency and memory are within its limits; accuracy was not judged"
+    )
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_headline_is_what_was_measured(page: str) -> None:
+    figures = json.loads((ROOT / "bench" / "results" / "headline-session.json").read_text(encoding="utf-8"))["figures"]
+    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) % \| ([\d.]+) to ([\d.]+) % \|", PAGES[page], re.MULTILINE)
+    told = {name: tuple(float(value) for value in values) for name, *values in rows}
+    names = {
+        "teacher, LSTM 256x3": "teacher_accuracy",
+        "student, LSTM 64": "student_accuracy",
+        "pruned student, fp32": "pruned_accuracy",
+        "pruned student, INT8 weights": "int8_accuracy",
+    }
+    parts = ("mean", "min", "max")
+    assert told == {name: tuple(round(100 * figures[key][part], 1) for part in parts) for name, key in names.items()}
+
+
+@pytest.mark.parametrize("line", sorted({*COMMANDS, *(line for text in WORKFLOWS for line in workflow_commands(text))}))
 def test_every_command_line_is_one(line: str) -> None:
-    command, words = find_command(shlex.split(line, comments=True)[1:])
+    command, words = find_command(shlex.split(line.partition(" > ")[0], comments=True)[1:])
     assert not isinstance(command, click.Group), "a group alone does nothing"
     for word in words:
         if word.startswith("-"):
@@ -65,16 +131,31 @@ def test_every_command_line_is_one(line: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(name for name in group.commands))
-def test_every_command_is_in_the_readme(path: str) -> None:
-    assert f"`edgekit {path}" in README
+def test_every_command_is_in_the_guide(path: str) -> None:
+    assert f"\n| `edgekit {path}` |" in PAGES["docs/job.md"]
     child = group.commands[path]
     for name in child.commands if isinstance(child, click.Group) else ():
-        assert f"`{name}`" in README
+        assert f"`{name}`" in PAGES["docs/job.md"]
 
 
-@pytest.mark.parametrize("name", [profile.name for profile in list_profiles()])
-def test_every_profile_is_in_the_readme(name: str) -> None:
-    assert f"`{name}`" in README
+def test_every_profile_is_listed_with_its_boards() -> None:
+    rows = dict(re.findall(r"^\| `(raspberry-pi[\w-]*)` \| (.*) \|$", PAGES["docs/profiles.md"], re.MULTILINE))
+    family, *boards = list_profiles()
+    assert rows == {family.name: "the family: all four below"} | {each.name: each.boards[0].name for each in boards}
+    assert len(family.boards) == 4
+
+
+def test_every_exit_code_and_error_is_listed() -> None:
+    page = PAGES["docs/errors.md"]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == {*errors.PRECEDENCE, 143}
+    told = {name: int(code) for name, code in re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.MULTILINE)}
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
+    assert told == {kind.__name__: kind.exit_code for kind in classes if issubclass(kind, errors.EdgekitError)}
+
+
+def test_every_public_function_is_listed() -> None:
+    told = re.findall(r"^\| `edgekit\.(\w+)` \|", PAGES["docs/python.md"], re.MULTILINE)
+    assert set(told) == set(edgekit.__all__) - {"__version__"}
 
 
 def test_options_named_in_the_text_exist() -> None:
@@ -92,7 +173,7 @@ def test_options_named_in_the_text_exist() -> None:
 def test_make_targets_named_in_the_text_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)\b", "\n".join([*SHELL_LINES, *re.findall(r"`([^`\n]+)`", TEXT)])))
-    assert {"run", "test"} <= named <= targets
+    assert {"run", "test", "docs"} <= named <= targets
 
 
 def test_settings_named_in_the_text_exist() -> None:
@@ -120,23 +201,61 @@ def test_settings_files_shown_are_accepted(text: str, tmp_path: Path) -> None:
         assert {key for key in said if key != "dropout"} <= set(resolved), section
 
 
-@pytest.mark.parametrize("page", [name for name in PAGES if name != "README.md"])
-def test_every_page_is_reached_from_the_readme(page: str) -> None:
-    assert f"(docs/{page})" in README
+@pytest.mark.parametrize("text", PROFILES)
+def test_profiles_shown_are_accepted(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "ours.yaml"
+    file.write_text(text, encoding="utf-8")
+    profile = load_profile(file)
+    assert [board.name for board in profile.boards] == ["Raspberry Pi 4 Model B"]
+    assert profile.max_accuracy_drop == 0.01
+    keys = {key for cell in re.findall(r"^\| (`[^|]+) \|", PAGES["docs/profiles.md"], re.MULTILINE)
+            for key in re.findall(r"`(\w+)`", cell)}  # fmt: skip
+    assert set(yaml.safe_load(text)) - {"description"} <= keys <= set(type(profile).model_fields)
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    assert sorted(pages_in(site["nav"])) == sorted(path.name for path in ROOT.glob("docs/*.md"))
+
+
+@pytest.mark.parametrize("page", [name for name in PAGES if name.startswith("docs/") and name != "docs/index.md"])
+def test_every_page_is_reached_from_readme_and_index(page: str) -> None:
+    assert f"({page.removeprefix('docs/')})" in PAGES["docs/index.md"]
+    reading = {"docs/install.md": "docs/install.md#"}.get(page, f"{page})")
+    assert f"({reading}" in README
 
 
 def test_links_between_pages_lead_somewhere() -> None:
     for name, page in PAGES.items():
-        folder = ROOT if name == "README.md" else ROOT / "docs"
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page):
+        folder = (ROOT / name).parent
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page):
             assert (folder / target).exists(), f"{name}: {target}"
+            if anchor:
+                linked = PAGES[(folder / target).resolve().relative_to(ROOT).as_posix()] if target else page
+                assert anchor in anchors_of(linked), f"{name}: {target}#{anchor}"
+
+
+def test_links_of_the_site_stay_in_it() -> None:
+    """What is outside docs/ is named as code, because the site does not hold it."""
+    for path in ROOT.glob("docs/*.md"):
+        assert "](../" not in path.read_text(encoding="utf-8"), path.name
+
+
+def test_files_named_in_the_text_exist() -> None:
+    named = set(re.findall(r"`((?:bench|tests|examples|profiles|tools|edgekit|docs)/[\w./-]*)[` ]", TEXT))
+    named |= {line.split()[1] for line in SHELL_LINES if re.match(r"python \S+\.py", line)}
+    named |= set(re.findall(r"`python (\S+\.py)\b", TEXT))
+    assert {"bench/headline.py", "tests/test_privacy.py"} <= named
+    assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
 def test_the_table_of_variants_is_what_the_models_are() -> None:
     from edgekit.model import VARIANTS, Architecture
 
     rows = re.findall(
-        r"^\| (`\w+`)? ?\| ?([A-Z0-9 x]*)\| (both|one direction) \| ([\d,]+) \| ([\d,]+) \|", README, re.MULTILINE
+        r"^\| (`\w+`)? ?\| ?([A-Z0-9 x]*)\| (both|one direction) \| ([\d,]+) \| ([\d,]+) \|",
+        PAGES["docs/compression.md"],
+        re.MULTILINE,
     )
     told, name = {}, ""
     for variant, _, first, parameters, macs in rows:
@@ -162,7 +281,12 @@ def test_nothing_is_left_to_fill_in() -> None:
 
 def test_fences_are_closed_and_say_their_language() -> None:
     assert TEXT.count("```") == 2 * len(BLOCKS)
-    assert all(language for language, _ in BLOCKS)
+    assert {language for language, _ in BLOCKS} <= {"sh", "text", "yaml", "python", "json"}
+
+
+def test_python_shown_is_the_example_that_is_run() -> None:
+    """By tests/test_python_example.py, and by those of the examples' own files."""
+    assert blocks_of("docs/python.md", "python") == PYTHON
 
 
 def test_commands_are_found_in_workflows() -> None:
@@ -183,9 +307,13 @@ def test_commands_are_found_in_workflows() -> None:
     assert found == ["edgekit bench m.onnx --junit bench.xml", "edgekit bench --json"]
 
 
-@pytest.mark.parametrize("text", WORKFLOWS)
-def test_workflows_of_the_readme_bench_and_upload(text: str) -> None:
+@pytest.mark.parametrize("text", [text for text in WORKFLOWS if "git+https" in text])
+def test_workflows_of_the_pages_bench_and_upload(text: str) -> None:
     assert any(line.startswith("edgekit bench") for line in workflow_commands(text))
+
+
+@pytest.mark.parametrize("text", WORKFLOWS)
+def test_workflows_can_run(text: str) -> None:
     assert re.search(r'pip install (\.|"edgekit @ git\+https://)', text), (
         "no index has edgekit: a place that the user has"
     )

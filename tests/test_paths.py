@@ -101,8 +101,8 @@ def test_the_job_from_python_with_other_paths(
     assert RunSetup(places["m.onnx"], logs=RunLogs(places["model"])).resume_file == tmp_path / "m.onnx"
 
 
-README = Path(__file__).parents[1] / "README.md"
-#: What the README's example leaves to the user, and how a user checks types.
+ROOT = Path(__file__).resolve().parents[1]
+#: What the documentation's example leaves to the user, and how a user checks types.
 PRELUDE = """from torch import nn
 
 my_teacher: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(30 * 63, 26))
@@ -110,11 +110,13 @@ my_teacher: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(30 * 63, 26))
 
 
 def test_the_python_example_passes_strict_mypy_as_a_users_own_file(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     (tmp_path / "mine.py").write_text(PRELUDE + example, encoding="utf-8")
     (tmp_path / "wrong.py").write_text("from edgekit.data import load_recordings\nload_recordings(3)\n")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(README.parent / ".mypy_cache" / "user")]
-    environment = {**os.environ, "MYPYPATH": str(README.parent)}
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache" / "user")]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
     finished = subprocess.run(
         [*command, "mine.py", "wrong.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The README's Python example runs as it stands, on small recordings and with a module of the user's own as teacher."""
+"""The documentation's Python example runs as it stands, with small recordings and a module of one's own as teacher."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 from edgekit.errors import InputError
 from edgekit.runtime import inspect_model
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "python.md"
 
 
 def example() -> str:
     """The one that there is."""
-    (block,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     return str(block)
 
 
 def run_example(teacher: nn.Module, code: str | None = None) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    exec(compile(code or example(), str(README), "exec"), {"my_teacher": teacher})
+    exec(compile(code or example(), str(PAGE), "exec"), {"my_teacher": teacher})
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
     Example:
       edgekit data check my-signs.npz
       edgekit data check my-signs.npz --out-of-fold
-      edgekit data check theirs.csv --columns label,features
+      edgekit data check theirs.csv --columns skip,features,label
     """
     from edgekit.data import check_recordings, load_leniently
     from edgekit.errors import DataError
@@ -66,7 +66,7 @@ def convert(source: Path, target: Path, layout: Any, columns: str | None, force:
 
     \b
     Example:
-      edgekit data convert my-recordings my-signs.npz
+      edgekit data convert my-recordings signs.npz
       edgekit data convert theirs.csv mine.npz --columns skip,features,label
     """
     from edgekit.data import convert_recordings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,7 +17,7 @@ LEAST_FRAMES, MOST_FRAMES = 2, 10_000
 class DataConfig(StageConfig):
     """How recordings become training, validation and test sequences."""
 
-    sequence_length: int | Literal["auto"] = Field(
+    sequence_length: Annotated[int, Field(ge=LEAST_FRAMES, le=MOST_FRAMES)] | Literal["auto"] = Field(
         "auto", description="frames per sequence; auto: 30, or what fits the training takes; longer takes are cut"
     )
     augmentation: bool = Field(default=True, description="whether training varies the takes")
