@@ -102,7 +102,7 @@ class _StrictLoader(yaml.SafeLoader):
         for key, _ in node.value:
             name = str(key.value)
             if name in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"key '{name}' is there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key '{name}' appears twice", key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep=deep)
 

@@ -35,7 +35,7 @@ class DistillConfig(StageConfig):
 
     temperature: float = Field(2.0, gt=0.0, description="softens both distributions")
     alpha: float = Field(0.5, ge=0.0, le=1.0, description="weight of the teacher; the labels get the rest")
-    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="of the labels' part")
+    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="label smoothing of the labels' part")
     copies: int = Field(16, ge=1, description="augmented copies of the training takes that the teacher labels once")
     training: TrainingConfig = TrainingConfig(
         epochs=100, lr_scheduler=SchedulerConfig(type="cosine"), early_stopping=None

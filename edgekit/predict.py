@@ -53,7 +53,7 @@ class _Labels:
         reading = read_as(self.path, self.metadata, shape, outputs, class_names)
         if reading.class_names is None:
             raise ModelFileError(
-                f"{model}: holds no class names; say them, first output to last, with --class-names NAME,NAME,..."
+                f"{model}: holds no class names; name them, first output to last, with --class-names NAME,NAME,..."
             )
         if reading.frames is None or reading.features is None:
             raise ModelFileError(
@@ -84,7 +84,7 @@ def predict_takes(
     labels = _Labels(model, class_names)
     x, cut = _read_takes(Path(recordings), labels.frames)
     if x.shape[2] != labels.features:
-        raise ShapeError(f"{recordings}: {x.shape[2]} numbers a frame; {model} reads {labels.features}")
+        raise ShapeError(f"{recordings}: {x.shape[2]} numbers per frame; {model} reads {labels.features}")
     return tuple(
         Prediction(str(recordings), k, label, probability, int(cut[k]))
         for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
@@ -127,7 +127,7 @@ def predict_frames(
         ((label, probability),) = labels.answers(fit_length(take, np.array([len(window)]), labels.frames))
         yield {"frame": seen - 1, "label": label, "probability": probability}
     if not seen:
-        raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers a line")
+        raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers per line")
 
 
 def _parse_frame(line: str, number: int, features: int) -> F32:

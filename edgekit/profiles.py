@@ -179,5 +179,5 @@ def _boards(entry: Any, path: Path) -> tuple[Board, ...]:
         return (build(Board, values, f"{path}: board {values['name']}"),)
     known = shipped_profiles()
     if not isinstance(entry, str) or entry not in known:
-        raise ConfigError(f"{path}: boards: {shown(entry)} is no shipped profile{did_you_mean(str(entry), known)}")
+        raise ConfigError(f"{path}: boards: {shown(entry)} is not a shipped profile{did_you_mean(str(entry), known)}")
     return _read(known[entry]).boards

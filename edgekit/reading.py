@@ -113,7 +113,7 @@ def read_text(path: StrPath, kind: FileKind) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        fault = f"no UTF-8 ({error.reason} at byte {error.start})"
+        fault = f"not UTF-8 ({error.reason} at byte {error.start})"
         raise kind.error(f"{path}: can't be read as {kind.what}: {fault}; {kind.advice}") from None
 
 

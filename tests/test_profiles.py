@@ -124,7 +124,7 @@ def test_an_unknown_profile_is_refused_with_a_way_out(name: str, message: str) -
         ("boards: raspberry-pi", "expected a list"),
         ("boards: [raspberry-pi-6]", "did you mean 'raspberry-pi"),
         ("boards: [raspberry-pi, raspberry-pi-5]", "the same board twice"),
-        ("boards: [5]", "is no shipped profile"),
+        ("boards: [5]", "is not a shipped profile"),
         ("- a list", "expected a mapping"),
         ("max_model_mb: [", "not valid YAML"),
     ],

@@ -32,7 +32,7 @@ def run_example(teacher: nn.Module, code: str | None = None) -> None:
 
 @pytest.fixture
 def six(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The current folder, with recordings of three classes and six numbers a frame."""
+    """The current folder, with recordings of three classes and six numbers per frame."""
     monkeypatch.chdir(tmp_path)
     labels = np.arange(36) % 3
     x = np.random.default_rng(0).normal(labels[:, None, None], 1.0, (36, 20, 6)).astype(np.float32)
@@ -59,7 +59,7 @@ def test_it_does_so_for_numbers_that_are_no_hands(six: None) -> None:
 @pytest.mark.parametrize(
     ("change", "teacher", "words"),
     [
-        (('choose_kind("auto", recordings.features)', '"hand"'), 3, ("6 features are no landmarks", "choose_kind")),
+        (('choose_kind("auto", recordings.features)', '"hand"'), 3, ("6 features are not landmarks", "choose_kind")),
         (("", ""), 4, ("student logits", "teacher logits", "both need the same classes")),
         (("prune_model(student", "prune_model(my_teacher"), 3, ("prune_model", "Sequential", "RecurrentClassifier")),
     ],

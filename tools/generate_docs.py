@@ -103,7 +103,7 @@ def _meaning(option: click.Option) -> str:
 
 def _prose(text: str) -> str:
     """Text in which words that Markdown would read otherwise, or that are typed, stand as code."""
-    code = r"(?<![`\w])(--[a-z][a-z-]+|[A-Z]{2,}(?:\.[a-z0-9.]+)+|[\w*]*\.(?:npz|csv|parquet|npy|png|svg|pdf|onnx)\b)"
+    code = r"(?<![`\w])(--[a-z][a-z-]+|[A-Z]{2,}(?:\.[a-z0-9.]+)+|[\w*/]*\.(?:npz|csv|parquet|npy|png|svg|pdf|onnx)\b)"
     return re.sub(code, r"`\1`", text)
 
 

@@ -14,7 +14,7 @@ from edgekit.reading import FileKind, StrPath, parsing, read_text
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 #: That of a whole job has some 100 KB.
-KIND = FileKind("a manifest of edgekit", StateError, 64_000_000, "it is damaged: move it away to start anew")
+KIND = FileKind("a manifest of edgekit", StateError, 64_000_000, "it is damaged: move it away to start over")
 
 
 def read_manifest(workdir: StrPath) -> dict[str, Any]:

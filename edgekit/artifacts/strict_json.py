@@ -24,7 +24,7 @@ def json_text(content: Any, *, indent: int | None = None, ascii_only: bool = Tru
         place, value = next(_not_finite(content, ""), ("", ""))
         if not place:
             raise
-        raise NotFiniteError(f"{place} is {value}, which no JSON can hold: the figure could not be computed") from None
+        raise NotFiniteError(f"{place} is {value}, which JSON can't hold: the figure could not be computed") from None
 
 
 def parse_json(text: str) -> Any:
@@ -62,12 +62,12 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {json.dumps(twice)} is there twice")
+        raise ValueError(f"the key {json.dumps(twice)} appears twice")
     return found
 
 
 def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(digits: str) -> float:

@@ -107,7 +107,7 @@ class CompareResult:
 
     @property
     def board(self) -> str | None:
-        """The known board that the machine is; None for a host, whose times are no device's."""
+        """The known board that the machine is; None for a host, whose times are not a device's."""
         board = this_board([board for profile in list_profiles() for board in profile.boards], self.machine)
         return None if board is None else board.name
 

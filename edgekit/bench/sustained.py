@@ -23,7 +23,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Sustained:
-    """Runs of one process for `duration_s`: back to back, or `rate_hz` takes a second.
+    """Runs of one process for `duration_s`: back to back, or `rate_hz` takes per second.
 
     Information, no part of the verdict. due: takes whose time came; missed: those that were not done when the
     next one was due; both None without a rate.

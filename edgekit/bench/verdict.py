@@ -136,8 +136,8 @@ def _drop_note(flips: Flips, limit: float) -> str:
         return note
     needed = flips.takes_needed(limit)
     if needed is None:
-        return f"{note}; the drop is at the limit itself: no number of takes decides"
-    return f"{note} holds the limit; about {needed - flips.takes} more takes like these would decide"
+        return f"{note}; the drop is at the limit itself: no number of takes can decide"
+    return f"{note} contains the limit; about {needed - flips.takes} more takes like these would decide"
 
 
 def _board_latency(profile: Profile, board: Board, estimate: Estimate) -> Row | None:

@@ -22,20 +22,20 @@ from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, sh
     o.SHAPE,
     o.VALUE,
     o.INFERENCE_THREADS,
-    o.PART.saying("Which of the labelled takes accuracy is measured on [validation].", default=None),
+    o.PART.saying("Which labelled takes to measure accuracy on [validation].", default=None),
     o.PARENT,
     o.BASELINE,
     o.MAX_REGRESSION,
     o.WORKDIR,
     o.CONFIG,
     o.SET,
-    o.SEED.saying("Of random input, and of the synthetic hands [0]."),
+    o.SEED.saying("Seed of random input, and of the synthetic hands [0]."),
     o.DATA.saying(
         "Labelled recordings, for accuracy and as input: .npz, .csv, .parquet, or a folder of classes"
         " [the work directory's]."
     ),
     o.COLUMNS,
-    o.SPLIT.saying("Whether --part test is other days or other people [session]."),
+    o.SPLIT.saying("Whether --part test means other days or other people [session]."),
     o.CLASS_NAMES,
     o.DRY_RUN,
     o.JSON,
@@ -66,13 +66,13 @@ def bench(
     shapes: tuple[str, ...],
     values: tuple[str, ...],
 ) -> int:
-    """Measure an ONNX file, enforce a device profile.
+    """Measure an ONNX file and enforce a device profile.
 
-    Size, latency and memory against the profile's limits, and accuracy where labelled takes are given. MODEL is any
+    Compares size, latency and memory with the profile's limits, and accuracy if labelled takes are given. MODEL is any
     ONNX file; default: the work directory's INT8 file and data.
 
-    Exit code 0: within budget, 3: a constraint is violated, 4: the evidence is too weak to decide. With 2, wrong usage
-    or input, no file is written.
+    Exit code 0: within budget; 3: a constraint is violated; 4: the evidence is too weak to decide; 2: wrong usage or
+    input, and no file is written.
 
     \b
     Example:

@@ -11,16 +11,16 @@ from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, sh
 
 
 @o.command(
-    o.REPEATS.saying("Rounds wanted of each process [1000]."),
-    o.PROCESSES.saying("Fresh processes to measure in [5]."),
-    o.TIME_LIMIT.saying("Seconds of measuring [60]."),
-    o.SHAPE.saying("Sizes of an input of A that has none."),
+    o.REPEATS.saying("Minimum number of rounds per process [1000]."),
+    o.PROCESSES.saying("Number of fresh processes to measure in [5]."),
+    o.TIME_LIMIT.saying("Seconds to spend on measuring [60]."),
+    o.SHAPE.saying("Sizes of an input that A leaves open."),
     o.VALUE,
     o.INFERENCE_THREADS,
     o.WORKDIR,
     o.CONFIG,
     o.SET,
-    o.SEED.saying("Of random input [0]."),
+    o.SEED.saying("Seed of random input [0]."),
     o.JSON,
     o.QUIET,
 )

@@ -9,7 +9,7 @@ from edgekit.cli.common import Common, emit, refuse_given, shared, workspace
 @o.command(o.DEFAULT, o.WORKDIR, o.CONFIG, o.SET, o.PRESET, o.SEED, o.SPLIT, o.PRETRAIN, o.JSON)
 @shared
 def config(common: Common, default: bool) -> None:
-    """All settings as they would be used.
+    """Show all settings as they would be used.
 
     Printed as YAML that --config accepts: an empty work directory made with it has the same settings.
 

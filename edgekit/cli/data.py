@@ -31,11 +31,11 @@ def of_data(*options: o.Declared) -> Callable[[o.Function], click.Command]:
 @of_data(o.OUT_OF_FOLD, o.COLUMNS, o.JSON)
 @click.argument("recordings", type=o.PATH)
 def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: bool) -> None:
-    """What recordings hold and what is wrong with them.
+    """Show what recordings hold and what is wrong with them.
 
-    Small classes, lost or frozen hands, NaN, duplicates, takes that look like another class: each with its place.
+    Finds small classes, lost or frozen hands, NaN, duplicates and takes that look like another class, and says where.
 
-    Exit code 2 where training would refuse them.
+    Exit code 2 if training would refuse them.
 
     \b
     Example:
@@ -61,8 +61,8 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
 def convert(source: Path, target: Path, layout: Any, columns: str | None, force: bool, as_json: bool) -> None:
     """Write recordings in another layout.
 
-    SOURCE and TARGET may be .npz, .csv, .parquet or a folder. Numbers become float32; where that changes any, and what
-    TARGET can't hold, is said.
+    SOURCE and TARGET may be .npz, .csv, .parquet or a folder. Numbers become float32. The output says where that
+    changes any, and what TARGET can't hold.
 
     \b
     Example:
@@ -113,7 +113,7 @@ def clean(
 @of_data(
     o.PEOPLE,
     o.TAKES_PER_LETTER,
-    o.SEED.saying("Same seed, same hands [0]."),
+    o.SEED.saying("Seed of the hands [0]."),
     o.NO_SIGN,
     o.PREVIEW,
     o.REPLACE,

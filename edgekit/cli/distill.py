@@ -13,7 +13,7 @@ from edgekit.cli.common import Common, flags, shared, show_stage, workspace
     o.STUDENT,
     o.TEMPERATURE,
     o.ALPHA,
-    o.EPOCHS.saying("Of the student."),
+    o.EPOCHS.saying("Maximum number of epochs of the student."),
     *o.HARDWARE,
     *o.TOLD,
 )

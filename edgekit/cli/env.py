@@ -8,7 +8,7 @@ from edgekit.cli.common import emit
 
 @o.command(o.JSON)
 def env(as_json: bool) -> None:
-    """This machine and what is installed, for bug reports.
+    """Describe this machine and what is installed, for bug reports.
 
     \b
     Example:

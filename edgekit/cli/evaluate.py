@@ -15,7 +15,7 @@ from edgekit.cli.common import Common, emit, shared, workspace
     o.WORKDIR,
     o.CONFIG,
     o.SET,
-    o.SEED.saying("Of the synthetic hands [0]."),
+    o.SEED.saying("Seed of the synthetic hands [0]."),
     o.DATA,
     o.COLUMNS,
     o.SPLIT,
@@ -26,10 +26,10 @@ from edgekit.cli.common import Common, emit, shared, workspace
 @click.argument("model", required=False, type=o.PATH)
 @shared
 def evaluate(common: Common, model: Path | None, part: str, picture: Path | None, class_names: str | None) -> None:
-    """Accuracy of an ONNX file on labelled takes.
+    """Measure the accuracy of an ONNX file on labelled takes.
 
-    Compares by class name. Default: the work directory's INT8 file and data. A file that names no classes is taken in
-    the data's order of them, and refused where its answers do not bear that out.
+    Compares by class name. Default: the work directory's INT8 file and data. A file without class names is assumed to
+    have the data's order of classes, and refused if its answers contradict that.
 
     \b
     Example:

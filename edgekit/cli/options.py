@@ -95,7 +95,7 @@ WORKDIR = _job(
     type=PATH,
     default=Path("edgekit-work"),
     show_default=True,
-    help="Where everything is kept; later commands find it there.",
+    help="Where everything is kept; later commands continue from it.",
 )
 CONFIG = _job("--config", type=PATH, metavar="FILE.yaml", help="Settings file.")
 SET = _job("--set", "assignments", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting; repeatable.")
@@ -107,18 +107,19 @@ PRESET = _job(
 SEED = _job(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    help="Of everything random, the synthetic hands included unless synth.seed is set [0].",
+    help="Seed of everything random, including the synthetic hands unless synth.seed is set [0].",
 )
 DATA = _job(
     "--data",
     type=PATH,
-    help="Recordings: .npz, .csv, .parquet, or a folder of classes. Default: synthetic, the embedded hands.",
+    help="Recordings: .npz, .csv, .parquet, or a folder of classes [the embedded synthetic hands].",
 )
 COLUMNS = _job(
     "--columns",
     metavar="KINDS",
-    help="What a table's columns are, where their names don't tell, from left to right: take, frame, label, signer,"
-    " session, features, skip, with commas; features are all that are left. Without take each row is one.",
+    help="Kinds of a table's columns where their names don't say, from left to right, separated by commas:"
+    " take, frame, label, signer, session, features, skip. features stands for all remaining columns."
+    " Without take, each row is a take.",
 )
 SPLIT = _job(
     "--split", type=click.Choice(["session", "signer"]), help="Test on other days, or on other people [session]."
@@ -128,36 +129,40 @@ PRETRAIN = _job(
     type=click.Choice(["none", "synthetic"]),
     help="Start models from weights trained on synthetic hands [none].",
 )
-TEACHER = _job("--teacher", help="Variant, trained first when missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
+TEACHER = _job("--teacher", help="A variant, trained first if missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
 CLASS_NAMES = _job(
     "--class-names",
     metavar="NAME,NAME,...|FILE",
-    help="Classes of MODEL's outputs, first to last; a file has one a line, or a JSON list [its own].",
+    help="Classes of MODEL's outputs, first to last; a file holds one per line, or a JSON list [its own].",
 )
 TEACHER_NAMES = CLASS_NAMES.saying(
-    "Classes of the outputs of a teacher that edgekit did not train, first to last; a file has one a line, or a JSON"
-    " list [its own, else the data's]."
+    "Classes of the outputs of a teacher that edgekit did not train, first to last; a file holds one per line, or a"
+    " JSON list [its own, else the data's]."
 )
 STUDENT = _job("--student", help="Variant of the student [edge].")
-FORCE = _job("--force", is_flag=True, help="Make again what is up to date, replace what was made otherwise.")
-DRY_RUN = _job("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+FORCE = _job(
+    "--force", is_flag=True, help="Make up-to-date stages again, and replace what was made with other settings."
+)
+DRY_RUN = _job("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 # How models learn.
 
-EPOCHS = _training("--epochs", type=COUNT, help="At most this many.")
-THREADS = _training("--threads", type=click.IntRange(1, 256), help="Of the CPU [chosen by a short trial].")
+EPOCHS = _training("--epochs", type=COUNT, help="Maximum number of epochs.")
+THREADS = _training(
+    "--threads", type=click.IntRange(1, 256), help="CPU threads for training [chosen by a short trial]."
+)
 DEVICE = _training(
-    "--device", metavar="auto|cpu|cuda|cuda:N", callback=_device, help="Where to train [auto: CUDA when present]."
+    "--device", metavar="auto|cpu|cuda|cuda:N", callback=_device, help="Where to train [auto: CUDA if present]."
 )
 DEVICES = _training(
     "--devices",
     type=click.IntRange(1, 64),
-    help="Train in so many processes that share each batch, one a GPU; models of this size rarely gain from it [1].",
+    help="Number of processes that share each batch, one per GPU; rarely worth it for models this small [1].",
 )
 PRECISION = _training(
     "--precision",
     type=click.Choice(["fp32", "bf16", "auto"]),
-    help="auto: bf16 where a short trial on the CPU shows that it pays [fp32].",
+    help="auto uses bf16 if a short trial on the CPU shows that it pays [fp32].",
 )
 TEMPERATURE = _training("--temperature", type=POSITIVE, help="Softens both distributions.")
 ALPHA = _training("--alpha", type=click.FloatRange(0, 1), help="Weight of the teacher against the labels.")
@@ -165,19 +170,23 @@ ALPHA = _training("--alpha", type=click.FloatRange(0, 1), help="Weight of the te
 # What is told, and where.
 
 JSON = _output("--json", "as_json", is_flag=True, help="Result as JSON on stdout.")
-QUIET = _output("--quiet", "-q", is_flag=True, help="Nothing on stderr but errors.")
-VERBOSE = _output("--verbose", "-v", is_flag=True, help="Every epoch, also where stderr is no terminal.")
+QUIET = _output("--quiet", "-q", is_flag=True, help="Print only errors to stderr.")
+VERBOSE = _output("--verbose", "-v", is_flag=True, help="Print every epoch, even if stderr is not a terminal.")
 JUNIT = _output(
     "--junit",
     type=PATH,
     metavar="FILE.xml",
-    help="Write the verdicts as JUnit XML, a case a row: a failure where violated, an error where undecided.",
+    help="Write the verdicts as JUnit XML, one case per row: a violated constraint is a failure, an undecided"
+    " one an error.",
 )
 MARKDOWN = _output(
-    "--markdown", type=PATH, metavar="FILE.md", help="Write the report as Markdown, as for a comment on a pull request."
+    "--markdown",
+    type=PATH,
+    metavar="FILE.md",
+    help="Write the report as Markdown, for example for a comment on a pull request.",
 )
 PICTURE = _output("--picture", type=PATH, metavar="FILE.png", help="Draw the confusion matrix: .png, .svg or .pdf.")
-OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to [MODEL.int8.onnx].")
+OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to write the INT8 file [MODEL.int8.onnx].")
 
 #: Of the commands that make models.
 CHAIN = (WORKDIR, CONFIG, SET, PRESET, SEED, DATA, COLUMNS, SPLIT, PRETRAIN, FORCE, DRY_RUN)
@@ -186,7 +195,7 @@ TOLD = (JSON, QUIET, VERBOSE)
 
 # Of single commands.
 
-SPARSITY = _own("--sparsity", type=SHARE, help="Part of the parameters to remove [0.5].")
+SPARSITY = _own("--sparsity", type=SHARE, help="Share of the parameters to remove [0.5].")
 METHOD = _own(
     "--method",
     type=click.Choice(["structured", "unstructured"]),
@@ -195,12 +204,12 @@ METHOD = _own(
 SCOPE = _own(
     "--scope",
     type=click.Choice(["global", "layer"]),
-    help="Unstructured: weights compete in the whole model, or within each matrix [layer].",
+    help="Unstructured: rank weights across the whole model, or within each matrix [layer].",
 )
 RAMP = _own(
     "--ramp",
     type=SHARE,
-    help="Unstructured: part of the epochs in which sparsity rises; 0: all at once [0.5].",
+    help="Unstructured: share of the epochs in which sparsity rises; 0 prunes everything at once [0.5].",
 )
 SCHEME = _own(
     "--scheme",
@@ -208,29 +217,35 @@ SCHEME = _own(
     help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
     " for batch 1 [int8-weights].",
 )
-FOLDS = _own("--folds", type=click.IntRange(2, 100), help="Of cross-validation [5].")
-TRIALS = _own("--trials", type=COUNT, help="At most this many points [all 81].")
-JOBS = _own("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials at a time.")
+FOLDS = _own("--folds", type=click.IntRange(2, 100), help="Folds of cross-validation [5].")
+TRIALS = _own("--trials", type=COUNT, help="Maximum number of points to try [all 81].")
+JOBS = _own("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials to run at the same time.")
 CLUSTER = _own(
-    "--cluster", metavar="ADDRESS", help="Run the trials on a Ray cluster; local: on --jobs Ray workers here [2]."
+    "--cluster", metavar="ADDRESS", help="Run the trials on a Ray cluster; local starts --jobs Ray workers here [2]."
 )
-PROFILE = _own("--profile", "-p", default="raspberry-pi", show_default=True, help="Name, or a YAML file.")
-REPEATS = _own("--repeats", type=COUNT, help="Samples at least of each process [1000].")
-PROCESSES = _own("--processes", type=COUNT, help="Fresh processes to measure in [3].")
-TIME_LIMIT = _own("--time-limit", type=POSITIVE, help="Seconds of measuring latency [60].")
-RATE = _own("--rate", type=POSITIVE, help="Also run paced, so many takes a second.")
-DURATION = _own("--duration", type=POSITIVE, help="Also run for so many seconds [10].")
+PROFILE = _own("--profile", "-p", default="raspberry-pi", show_default=True, help="Name of a profile, or a YAML file.")
+REPEATS = _own("--repeats", type=COUNT, help="Minimum number of samples per process [1000].")
+PROCESSES = _own("--processes", type=COUNT, help="Number of fresh processes to measure in [3].")
+TIME_LIMIT = _own("--time-limit", type=POSITIVE, help="Seconds to spend on measuring latency [60].")
+RATE = _own("--rate", type=POSITIVE, help="Also run paced, at this many takes per second.")
+DURATION = _own("--duration", type=POSITIVE, help="Also run for this many seconds [10].")
 SWEEP = _own("--sweep", is_flag=True, help="Also survey 1, 2, 4 threads and batches of 1, 4, 16.")
 EVIDENCE = _own(
     "--evidence",
     type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
-    help="The least that is accepted [estimated].",
+    help="Weakest evidence that is accepted [estimated].",
 )
-SHAPE = _own("--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that has none.")
+SHAPE = _own(
+    "--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that the file leaves open."
+)
 VALUE = _own(
-    "--value", "values", multiple=True, metavar="NAME=NUMBER[,...]", help="What fills an input: a rate, a length."
+    "--value",
+    "values",
+    multiple=True,
+    metavar="NAME=NUMBER[,...]",
+    help="Numbers to fill an input with, such as a rate or a length.",
 )
-INFERENCE_THREADS = _own("--threads", type=click.IntRange(1, 256), help="Of inference [1].")
+INFERENCE_THREADS = _own("--threads", type=click.IntRange(1, 256), help="Threads of inference [1].")
 PART = _own(
     "--part", type=click.Choice(["validation", "test", "train", "all"]), help="Which takes [test].", default="test"
 )
@@ -238,38 +253,39 @@ PARENT = _own(
     "--parent",
     type=PATH,
     metavar="MODEL.onnx",
-    help="The float32 file that MODEL was made from: for max_accuracy_drop [the work directory's, of its INT8 file].",
+    help="The fp32 file that MODEL was made from, for max_accuracy_drop [the work directory's, for its INT8 file].",
 )
 BASELINE = _own(
     "--baseline",
     type=PATH,
     metavar="FILE.json",
-    help="What bench --json said of an earlier model on a machine like this one.",
+    help="JSON of an earlier bench (bench --json) on a machine like this one.",
 )
 MAX_REGRESSION = _own(
     "--max-regression",
     metavar="RATIO",
-    help="By how much latency, memory, size and accuracy may be worse than the baseline's: 10% or 0.1.",
+    help="How much worse latency, memory, size and accuracy may be than the baseline's: 10% or 0.1.",
 )
 MODEL = _own(
     "--model",
     "-m",
     type=PATH,
-    help="ONNX file; one that names no classes needs --class-names [model.int8.onnx in the work directory].",
+    help="ONNX file; one without class names needs --class-names [model.int8.onnx in the work directory].",
 )
-MIN_FRAMES = _own("--min-frames", type=COUNT, help="Of a stream, before the first label [10].")
-DEFAULT = _own("--default", is_flag=True, help="What holds where nothing is said but the preset, with explanations.")
-MEASURE = _own("--measure", is_flag=True, help="Their latency on this host, too; some seconds.")
+MIN_FRAMES = _own("--min-frames", type=COUNT, help="Frames of a stream before the first label [10].")
+DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")
+MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on this host, which takes some seconds.")
 
 # Of `data`.
 
 OUT_OF_FOLD = _own(
-    "--out-of-fold", is_flag=True, help="Look for wrong labels with trained models, too; needs edgekit[train]."
+    "--out-of-fold", is_flag=True, help="Also look for wrong labels with trained models; needs edgekit[train]."
 )
 LAYOUT = _own(
     "--layout",
     type=click.Choice(["npz", "csv", "parquet", "takes", "frames"]),
-    help="Of TARGET [by its suffix; takes, which is class/take.npy, without one]. frames is class/take/frame.npy.",
+    help="Layout of TARGET; takes is class/take.npy, frames is class/take/frame.npy [by its suffix; takes"
+    " without one].",
 )
 DROP = _own(
     "--drop",
@@ -277,10 +293,10 @@ DROP = _own(
     type=click.Choice(
         ["non-finite", "empty", "contradictions", "duplicates", "gaps", "frozen", "sparse", "mislabelled"]
     ),
-    help="What to leave out; repeatable [non-finite, empty, contradictions, duplicates: what is certainly broken].",
+    help="What to leave out; repeatable [what is certainly broken: non-finite, empty, contradictions, duplicates].",
 )
-PEOPLE = _own("--people", type=COUNT, help="Different hands.")
-TAKES_PER_LETTER = _own("--takes-per-letter", type=COUNT, help="Of each person.")
-NO_SIGN = _own("--no-sign", is_flag=True, help="A 27th class of hands that sign nothing.")
-PREVIEW = _own("--preview", type=PATH, help="Draw the letters to a PNG file [needs matplotlib].")
-REPLACE = _own("--force", is_flag=True, help="Replace what stands there.")
+PEOPLE = _own("--people", type=COUNT, help="Number of people.")
+TAKES_PER_LETTER = _own("--takes-per-letter", type=COUNT, help="Takes of each letter by each person.")
+NO_SIGN = _own("--no-sign", is_flag=True, help="Add a 27th class: hands that sign nothing.")
+PREVIEW = _own("--preview", type=PATH, help="Draw the letters to a PNG file; needs matplotlib.")
+REPLACE = _own("--force", is_flag=True, help="Replace an existing file.")

@@ -17,8 +17,8 @@ from edgekit.cli.terminal import say
     o.MODEL,
     o.MIN_FRAMES,
     o.CLASS_NAMES,
-    o.WORKDIR.saying("Where the model is, when none is named."),
-    o.JSON.saying("Result as JSON on stdout; of a stream always."),
+    o.WORKDIR.saying("Where to find the model if none is named."),
+    o.JSON.saying("Result as JSON on stdout; a stream always is."),
 )
 @click.argument("recordings", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 def predict(
@@ -29,10 +29,10 @@ def predict(
     class_names: str | None,
     as_json: bool,
 ) -> None:
-    """Labels for takes, or for a stream of frames.
+    """Label takes, or a stream of frames.
 
-    RECORDINGS: .npz, .csv, .parquet, a folder of classes, or .npy of one take. With none, or -, stdin is a stream: one
-    frame a line, a JSON list of 63 numbers; a JSON line a frame comes out.
+    RECORDINGS: .npz, .csv, .parquet, a folder of classes, or an .npy file of one take. With none, or -, stdin is a
+    stream: one frame per line, a JSON list of 63 numbers. Each frame gives one line of JSON.
 
     \b
     Example:

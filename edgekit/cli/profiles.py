@@ -11,7 +11,7 @@ from edgekit.cli.common import emit
 @o.command(o.JSON)
 @click.argument("name", required=False)
 def profiles(name: str | None, as_json: bool) -> None:
-    """Known devices and their limits.
+    """List known devices and their limits.
 
     With NAME (or a YAML file), everything known of one, with sources.
 

@@ -14,7 +14,7 @@ from edgekit.cli.common import Common, flags, shared, show_stage, workspace
     *o.CHAIN,
     o.TEACHER,
     o.TEACHER_NAMES,
-    o.EPOCHS.saying("Of recovery under the teacher."),
+    o.EPOCHS.saying("Maximum number of epochs of retraining under the teacher."),
     *o.HARDWARE,
     *o.TOLD,
 )
@@ -31,8 +31,9 @@ def prune(
 ) -> None:
     """Remove half of the student's parameters.
 
-    Whole units go, least magnitude first; the rest recovers under the teacher. With --method unstructured single
-    weights become zero instead: size and speed stay as they are, only the compressed file gets smaller.
+    Removes whole units, smallest magnitude first, then retrains the rest under the teacher. With --method
+    unstructured, single weights become zero instead: size and speed stay as they are, only the compressed file
+    gets smaller.
 
     \b
     Example:

@@ -29,8 +29,8 @@ def quantize(
 ) -> int:
     """Export the pruned student to ONNX and INT8.
 
-    Prunes first when that is missing. Without MODEL the files are model.onnx and model.int8.onnx in the work
-    directory, with a parity and an accuracy gate. With MODEL, quantise that fp32 ONNX file instead.
+    Prunes first if that is missing. Without MODEL it writes model.onnx and model.int8.onnx to the work directory, with
+    a parity and an accuracy gate. With MODEL it quantises that fp32 ONNX file instead.
 
     \b
     Example:

@@ -9,7 +9,7 @@ from edgekit.cli.common import Common, shared, show_chain, workspace
 @o.command(o.PROFILE, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, o.STUDENT, *o.HARDWARE, *o.TOLD)
 @shared
 def run(common: Common, teacher: str | None, class_names: str | None, student: str | None, profile: str) -> int:
-    """The whole job: train, distill, prune, quantize, score, bench.
+    """Do the whole job: train, distill, prune, quantize, score, bench.
 
     \b
     Example:

@@ -14,7 +14,7 @@ from edgekit.cli.common import Common, emit, flags, shared, show_plan, workspace
     o.JOBS,
     o.CLUSTER,
     *(option for option in o.CHAIN if option is not o.PRETRAIN),
-    o.EPOCHS.saying("Of every fold [12]."),
+    o.EPOCHS.saying("Epochs of every fold [12]."),
     o.JSON,
     o.QUIET,
 )
@@ -29,9 +29,10 @@ def tune(
     jobs: int,
     cluster: str | None,
 ) -> None:
-    """Try hidden sizes, layers, dropouts and learning rates by cross-validation; interrupted, it goes on.
+    """Try hidden sizes, layers, dropouts and learning rates by cross-validation.
 
-    VARIANT: what the rest of the model is like: edge, balanced, base or accurate (the default, the teacher).
+    VARIANT gives the rest of the model: edge, balanced, base or accurate (the default, the teacher). An interrupted
+    study continues with the same command.
 
     \b
     Example:

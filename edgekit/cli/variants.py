@@ -8,7 +8,7 @@ from edgekit.cli.common import emit
 
 @o.command(o.MEASURE, o.JSON)
 def variants(measure: bool, as_json: bool) -> None:
-    """The model variants: true figures beside the specification's.
+    """Show the model variants: true figures beside the specification's.
 
     \b
     Example:

@@ -95,7 +95,7 @@ def _shape_doubts(recordings: Recordings) -> Iterator[Remark]:
         return
     found = int(frames[0])
     text = f"every take has {found} frames of {recordings.features} numbers, as if frames and numbers were swapped"
-    todo = f"a tracker gives {found} numbers a frame: save takes as (frames, {found})"
+    todo = f"a tracker gives {found} numbers per frame: save takes as (frames, {found})"
     places = _of_take(recordings, 0)
     yield Remark(
         "shape",

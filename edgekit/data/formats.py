@@ -94,7 +94,7 @@ def save_recordings(path: StrPath, recordings: Recordings, layout: Layout | None
         raise DataError(f"{path}: can't be written: {error.strerror or error}") from None
     except UnicodeError:
         raise DataError(
-            f"{path}: the name of a class, signer, session or take is no text (bytes that are no UTF-8); rename it"
+            f"{path}: the name of a class, signer, session or take is not text (its bytes are not UTF-8); rename it"
         ) from None
 
 
@@ -130,7 +130,7 @@ def choose_layout(path: StrPath, layout: str | None = None) -> Layout:
     if layout is None and path.suffix and suffixed is None:
         raise DataError(
             f"{path}: nothing is saved as {path.suffix}; end the name in {', '.join(SUFFIXES)}, "
-            "or in nothing for a folder of takes"
+            "or give no suffix for a folder of takes"
         )
     chosen: Any = layout or suffixed or "takes"
     if chosen not in WRITERS:

@@ -23,8 +23,8 @@ MIDDLE_BASE = 9
 #: Features of one hand: x / image width, y / image height, z in units of image width, per landmark.
 HAND_FEATURES = 3 * LANDMARKS
 
-#: Where the hands' numbers stand in frames of whole bodies, by numbers a frame; a MediaPipe face has 468 landmarks, or
-#: 478 with irises, a pose 33.
+#: Where the hands' numbers stand in frames of whole bodies, by numbers per frame; a MediaPipe face has 468 landmarks,
+#: or 478 with irises, a pose 33.
 HAND_PARTS: Mapping[int, tuple[slice, ...]] = {
     225: (slice(99, 162), slice(162, 225)),
     258: (slice(132, 195), slice(195, 258)),
@@ -71,7 +71,7 @@ def as_hands(x: NDArray[Any]) -> NDArray[Any]:
     hands = count_hands(features)
     if not hands:
         raise DataError(
-            f"{features} features are no landmarks ({HAND_FEATURES}: one hand, {2 * HAND_FEATURES}: two); "
+            f"{features} features are not landmarks ({HAND_FEATURES}: one hand, {2 * HAND_FEATURES}: two); "
             "use preprocessing=standard (a setting of `data`; from Python kind 'standard', as choose_kind('auto', ...)"
             " finds)"
         )

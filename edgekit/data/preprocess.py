@@ -41,7 +41,7 @@ class Normalisation:
         if not np.isfinite(self.mean).all() or not np.isfinite(self.std).all() or not (self.std > 0).all():
             raise DataError("mean and std must be finite, and std above 0")
         if self.kind == "hand" and not count_hands(len(self.mean)):
-            raise DataError(f"{len(self.mean)} features are no landmarks; use preprocessing=standard")
+            raise DataError(f"{len(self.mean)} features are not landmarks; use preprocessing=standard")
 
     @property
     def features(self) -> int:
@@ -94,7 +94,7 @@ def fit_normalisation(x: F32, kind: Kind, displacement: bool) -> Normalisation:
     """Statistics of the training part. x (takes, time, features), raw landmarks of one length.
 
     Only frames with a hand count (of two hands, each with its own frames). The sigma of a constant feature is
-    1. Raises DataError when no frame has a hand, or `kind` is "hand" and the features are no landmarks.
+    1. Raises DataError when no frame has a hand, or `kind` is "hand" and the features are not landmarks.
     """
     if kind == "hand":
         values, seen = normalise_hands(x, displacement), hands_seen(x)

@@ -39,10 +39,10 @@ def refuse_pretraining(config: PretrainConfig, recordings: Recordings) -> None:
     """Raises DataError, before anything is trained, for recordings that synthetic letters of one hand can't help."""
     if config.source == "none":
         return
-    said, advice = "--pretrain synthetic (pretrain.source)", "leave it out, or say --pretrain none"
+    said, advice = "--pretrain synthetic (pretrain.source)", "leave it out, or use --pretrain none"
     if recordings.features != HAND_FEATURES:
         raise DataError(
-            f"{said}: synthetic hands have {HAND_FEATURES} numbers a frame, {recordings.source}"
+            f"{said}: synthetic hands have {HAND_FEATURES} numbers per frame, {recordings.source}"
             f" {recordings.features}{' (two hands)' if recordings.features == 2 * HAND_FEATURES else ''}; {advice}"
         )
     if not any(as_letter(name) for name in recordings.class_names):

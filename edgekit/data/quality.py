@@ -329,7 +329,7 @@ def _cut_warnings(recordings: Recordings, cut: list[str], frames: int) -> list[s
     if not cut or recordings.synthetic:
         return []
     return [
-        f"training reads {frames} frames of a take; those behind are cut in take {_list(cut)}: trim them, or train with"
+        f"training reads {frames} frames of a take; later ones are cut in take {_list(cut)}: trim them, or train with"
         " --set data.sequence_length=FRAMES"
     ]
 
@@ -337,7 +337,7 @@ def _cut_warnings(recordings: Recordings, cut: list[str], frames: int) -> list[s
 def _duplicate_warnings(duplicates: Sequence[Indices], across: Sequence[Indices]) -> list[str]:
     said = (
         (across, "some identical takes have different classes: at most one of them is right"),
-        (duplicates, "some takes are there more than once: keep one of each, or tests meet what was trained"),
+        (duplicates, "some takes appear more than once: keep one of each, or the test holds training takes"),
     )
     return [text for groups, text in said if groups]
 

@@ -179,4 +179,4 @@ def refuse_no_text(names: Iterable[str], what: str, source: str) -> None:
                 " allowed"
             )
         if any("\ud800" <= character <= "\udfff" for character in name):
-            raise DataError(f"{source}: {what} holds {name!r}, which is no text (its bytes are no UTF-8); rename it")
+            raise DataError(f"{source}: {what} holds {name!r}, which is not text (its bytes are not UTF-8); rename it")

@@ -36,8 +36,8 @@ class DataConfig(StageConfig):
 
     columns: str | None = Field(
         default=None,
-        description="what the columns of a table are that does not tell, such as label,features: take, frame, label, "
-        "signer, session, features, skip, from left to right; features:N and skip:N are so many",
+        description="kinds of a table's columns where their names don't say, such as label,features: take, frame, "
+        "label, signer, session, features, skip, from left to right; features:N and skip:N stand for N columns",
     )
 
     @field_validator("sequence_length", mode="before")

@@ -22,7 +22,7 @@ from edgekit.runtime import Predictor, open_predictor
 
 F32 = NDArray[np.float32]
 
-NOBODY_KNOWS = Roles(None, "nobody says what it was trained on")
+NOBODY_KNOWS = Roles(None, "the file does not say what it was trained on")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ def _open(
     if len(names) != outputs:
         raise ConfigError(
             f"{path}: {outputs} outputs for {len(names)} {'classes of the takes' if class_names is None else 'names'};"
-            " say the class of each, first to last, with --class-names NAME,NAME,..."
+            " name the class of each, first to last, with --class-names NAME,NAME,..."
         )
     return predictor, names, class_names is not None
 

@@ -10,8 +10,8 @@ from edgekit.artifacts import parse_json
 from edgekit.errors import ConfigError, did_you_mean
 from edgekit.reading import MB, FileKind, read_text
 
-FORM = "expected the name of each output, first to last: A,B,C, or a file with one name a line or a JSON list"
-NAMES_FILE = FileKind("a file of class names", ConfigError, MB, "write one name a line, or a JSON list")
+FORM = "expected the name of each output, first to last: A,B,C, or a file with one name per line or a JSON list"
+NAMES_FILE = FileKind("a file of class names", ConfigError, MB, "write one name per line, or a JSON list")
 
 
 @overload
@@ -43,11 +43,11 @@ def check_class_names(names: Iterable[object], where: str) -> tuple[str, ...]:
     found = list(names)
     wrong = next((name for name in found if not _is_name(name)), None)
     if not found or wrong is not None:
-        raise ConfigError(f"{where}: {'no name' if wrong is None else f'{wrong!r} is no name'}; {FORM}")
+        raise ConfigError(f"{where}: {'no name' if wrong is None else f'{wrong!r} is not a name'}; {FORM}")
     checked = tuple(str(name) for name in found)
     double = next((name for name in checked if checked.count(name) > 1), None)
     if double is not None:
-        raise ConfigError(f"{where}: '{double}' is there twice; every output needs a name of its own")
+        raise ConfigError(f"{where}: '{double}' appears twice; every output needs a name of its own")
     return checked
 
 
@@ -63,7 +63,7 @@ def _is_name(value: object) -> bool:
 
 
 def match_class_names(said: Sequence[str], data: Sequence[str], where: str = "--class-names") -> None:
-    """Raises ConfigError where a name that was said is no class of the data, and a class of the data was not said.
+    """Raises ConfigError where a name that was said is not a class of the data, and a class of the data was not said.
 
     A model may know more classes than the data has, or fewer; both at once are taken for a slip.
     """
@@ -71,7 +71,7 @@ def match_class_names(said: Sequence[str], data: Sequence[str], where: str = "--
     unsaid = [name for name in data if name not in said]
     if unknown and unsaid:
         raise ConfigError(
-            f"{where}: '{unknown[0]}' is no class of the data, and its class '{unsaid[0]}' is not among the names"
+            f"{where}: '{unknown[0]}' is not a class of the data, and its class '{unsaid[0]}' is not among the names"
             f"{did_you_mean(unknown[0], unsaid)}"
         )
 
@@ -89,5 +89,5 @@ def _read_file(path: Path) -> list[object]:
     try:
         names = parse_json(text)
     except ValueError as error:
-        raise ConfigError(f"--class-names {path}: no JSON list: {error}; {FORM}") from None
+        raise ConfigError(f"--class-names {path}: not a JSON list: {error}; {FORM}") from None
     return list(names)

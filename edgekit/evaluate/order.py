@@ -154,8 +154,8 @@ def complaint(check: OrderCheck, class_names: Sequence[str], named: bool) -> str
         return (
             f"its answers {taken} are right on {_percent(check.accuracy)} of {check.takes:,} takes, but on"
             f" {_percent(check.accuracy_otherwise)} with its outputs in another order, by these takes"
-            f" {_some(check.names(class_names))}; say the class of each output, first to last, with"
-            " --class-names NAME,NAME,... or --class-names FILE (one name a line)"
+            f" {_some(check.names(class_names))}; name the class of each output, first to last, with"
+            " --class-names NAME,NAME,... or --class-names FILE (one name per line)"
         )
     if check.verdict == "guessing":
         return (
@@ -177,7 +177,7 @@ def doubt(check: OrderCheck) -> str | None:
         more = check.otherwise - check.right
         return (
             f"with some of its outputs exchanged {more} more of {check.takes:,} takes would be right: check their"
-            " order, unless these people sign so"
+            " order, unless these people sign that way"
         )
     return None
 

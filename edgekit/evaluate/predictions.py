@@ -46,7 +46,7 @@ def checked_logits(logits: F32, name: str) -> F32:
         values = ", ".join(f"{value:g}" for value in logits[wrong[0]][:4])
         raise ModelFileError(
             f"{name}: answers {values}{', ...' if logits.shape[1] > 4 else ''} to take {wrong[0]}"
-            f" ({len(wrong)} of {len(logits)} takes so): no number that can be judged; check its weights, and that it"
+            f" ({len(wrong)} of {len(logits)} takes): that can't be judged; check its weights, and that it"
             " reads landmarks as recorded"
         )
     return np.maximum(logits, np.float32(LEAST))

@@ -55,7 +55,7 @@ def names_for(path: Path, reading: Reading, outputs: int, data: Sequence[str]) -
     if outputs != len(data):
         raise ConfigError(
             f"{path}: {outputs} outputs for {len(data)} classes of the data, and it has no class names to tell which is"
-            " which; say them, first output to last, with --class-names NAME,NAME,..."
+            " which; name them, first output to last, with --class-names NAME,NAME,..."
         )
     return tuple(data)
 

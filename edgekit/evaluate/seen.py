@@ -31,7 +31,7 @@ class Seen:
             return None
         return (
             f"the model has learned from {self.trained:,} of these {takes:,} takes, and {self.chose:,} chose its"
-            " weights: this is no measure of how it does on takes that it has not seen"
+            " weights: this does not measure how it does on takes that it has not seen"
         )
 
     def to_dict(self) -> dict[str, Any]:

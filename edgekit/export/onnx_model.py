@@ -118,7 +118,7 @@ def _describe(
 ) -> ModelMetadata:
     shape = model.architecture
     if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
-        raise ConfigError(f"class_names: {class_names!r:.80}; expected a list of names, one an output")
+        raise ConfigError(f"class_names: {class_names!r:.80}; expected a list of names, one per output")
     if len(class_names) != shape.classes or len(set(class_names)) != shape.classes:
         raise ConfigError(
             f"class_names: {len(set(class_names))} different names for {shape.classes} outputs; give one each"

@@ -36,7 +36,7 @@ def add_preprocessing(
     elif features and features % HAND == 0:
         x = _add_hands(graph, landmarks, normalisation.displacement, frames, features // HAND)
     else:
-        raise ConfigError(f"{features} features are no whole hands of {HAND}; use preprocessing 'standard'")
+        raise ConfigError(f"{features} features are not whole hands of {HAND}; use preprocessing 'standard'")
     if explicit:
         x = graph.add("Sub", [x, graph.constant("mean", normalisation.mean)], "centred")
         x = graph.add("Div", [x, graph.constant("std", normalisation.std)], "standardised")

@@ -135,7 +135,8 @@ def _named_takes(workspace: Workspace, path: Path, class_names: Sequence[str] | 
     reading = read_as(path, info.metadata, info.inputs[0].shape or (), None, class_names)
     recordings = workspace.recordings
     if reading.features not in (None, recordings.features):
-        raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {reading.features}")
+        numbers = f"{recordings.features} numbers per frame"
+        raise ShapeError(f"{recordings.source}: {numbers}; {path} reads {reading.features}")
     if reading.origin == "said":
         match_class_names(class_names or (), recordings.class_names)
     return recordings, frames_for(reading, recordings, workspace.settings)
@@ -203,7 +204,7 @@ def _recorded_accuracy(workspace: Workspace, path: Path) -> Accuracy | None:
 
 
 def _take_size(paths: Sequence[Path]) -> tuple[int, int] | None:
-    """(frames, numbers a frame) that all of the files read; None where one does not say, or they differ."""
+    """(frames, numbers per frame) that all of the files read; None where one does not say, or they differ."""
     sizes = set()
     for path in paths:
         info = inspect_model(path)

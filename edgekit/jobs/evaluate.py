@@ -109,7 +109,8 @@ def evaluate_file(
     if reading.origin == "said" and reading.class_names is not None:
         match_class_names(reading.class_names, recordings.class_names)
     if reading.features not in (None, recordings.features):
-        raise ShapeError(f"{recordings.source}: {recordings.features} numbers a frame; {path} reads {reading.features}")
+        numbers = f"{recordings.features} numbers per frame"
+        raise ShapeError(f"{recordings.source}: {numbers}; {path} reads {reading.features}")
     takes = part_of(workspace, part, frames_for(reading, recordings, workspace.settings))
     outputs = predict_batches(predictor, takes.x[:1]).shape[1]
     names = names_for(path, reading, outputs, recordings.class_names)

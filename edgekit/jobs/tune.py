@@ -143,7 +143,7 @@ def _refuse_mismatch(path: Path, old: Mapping[str, Any] | None, new: Mapping[str
     if changes:
         raise StateError(
             f"{path}: the study was made with other settings: {'; '.join(changes[:4])}. Leave these out to go on with"
-            " it, give --force to start it anew, or choose another --workdir"
+            " it, give --force to start it over, or choose another --workdir"
         )
 
 
@@ -203,10 +203,10 @@ def _how_long(left: Sequence[Point], job: Job, jobs: int, cluster: str | None) -
     if not left:
         return "nothing is left to do"
     if cluster and cluster != "local":
-        return f"how long the {len(left)} that are left take there can't be told from here"
+        return f"how long the remaining {len(left)} will take there can't be estimated from here"
     at_once = min(max(jobs, 2) if cluster else jobs, usable_cores())
     seconds = max(guess_s(left, job) / at_once, 1.0)
-    return f"the {len(left)} that are left, without pruning, take about {duration(seconds)} here"
+    return f"the remaining {len(left)} take about {duration(seconds)} here if none is stopped"
 
 
 def _search(
@@ -242,7 +242,8 @@ def _search(
         else:
             run_here(board, job, jobs)
     except (KeyboardInterrupt, InterruptedRunError):
-        raise InterruptedRunError("interrupted; finished trials are kept, the same command goes on there") from None
+        kept = "interrupted; finished trials are kept, the same command continues from there"
+        raise InterruptedRunError(kept) from None
     return board.results
 
 

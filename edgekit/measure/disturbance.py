@@ -44,7 +44,7 @@ FOREIGN_CORES = 0.25
 #: The system counts busy time in ticks of 10 ms: over less time than this their rounding would look like load.
 LEAST_ELAPSED_S = 0.25
 
-QUIET = "stop what else runs and bench again"
+QUIET = "stop other programs and bench again"
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _drift(result: WorkerResult, process: int) -> Disturbance | None:
         return None
     way = "slower" if change.ratio > 1 else "faster"
     by = f"{100 * abs(change.ratio - 1):.1f} % {way}"
-    text = f"{by} from run {change.run} of {len(result.samples_ns)} on ({100 * DRIFT_RATIO:g} % is named)"
+    text = f"{by} from run {change.run} of {len(result.samples_ns)} on (limit {100 * DRIFT_RATIO:g} %)"
     step = "look at clock and temperature with --duration 60, or bench again on a quieter machine"
     return Disturbance("drift", process, change.ratio - 1, DRIFT_RATIO, "ratio", text, step)
 
@@ -177,9 +177,7 @@ def _outliers(result: WorkerResult, process: int) -> Disturbance | None:
     share = float(np.mean(times > OUTLIER_RATIO))
     if share <= OUTLIER_SHARE:
         return None
-    text = (
-        f"{100 * share:.1f} % of runs took over {OUTLIER_RATIO:g} medians, the longest {times.max():.3g} (1 % is named)"
-    )
+    text = f"{100 * share:.1f} % of runs took over {OUTLIER_RATIO:g} medians, the longest {times.max():.3g} (limit 1 %)"
     return Disturbance("outliers", process, share, OUTLIER_SHARE, "ratio", text, QUIET)
 
 
@@ -187,7 +185,7 @@ def _interruptions(result: WorkerResult, process: int) -> Disturbance | None:
     switches, runs = result.use.get("involuntary_switches"), len(result.samples_ns)
     if switches is None or switches <= max(INTERRUPTED_SHARE * runs, 5):
         return None
-    text = f"put aside for other processes {switches:.0f} times in {runs} runs (1 in 100 is named)"
+    text = f"interrupted for other processes {switches:.0f} times in {runs} runs (limit 1 in 100)"
     return Disturbance("interruptions", process, switches / runs, INTERRUPTED_SHARE, "ratio", text, QUIET)
 
 
@@ -198,7 +196,7 @@ def _waiting(result: WorkerResult, process: int) -> Disturbance | None:
     if share <= WAITING_SHARE:
         return None
     own = (result.use.get("voluntary_switches") or 0) >= WAITS_PER_RUN * len(result.samples_ns)
-    text = f"{100 * share:.1f} % of the time of the runs was spent waiting{'' if own else ' for a core'} (5 % is named)"
+    text = f"{100 * share:.1f} % of the time of the runs was spent waiting{'' if own else ' for a core'} (limit 5 %)"
     if own:
         return Disturbance("waiting", process, share, WAITING_SHARE, "ratio", text, "look for I/O in the model")
     return Disturbance("foreign load", process, share, WAITING_SHARE, "ratio", text, QUIET)
@@ -211,5 +209,5 @@ def _foreign_load(result: WorkerResult, process: int) -> Disturbance | None:
     cores = (busy - own) / elapsed
     if cores <= FOREIGN_CORES:
         return None
-    text = f"others kept {cores:.2f} of {result.machine.get('cores')} cores busy ({FOREIGN_CORES:g} is named)"
+    text = f"other programs kept {cores:.2f} of {result.machine.get('cores')} cores busy (limit {FOREIGN_CORES:g})"
     return Disturbance("foreign load", process, cores, FOREIGN_CORES, "cores", text, QUIET)

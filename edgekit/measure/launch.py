@@ -49,7 +49,7 @@ class WorkerRequest:
     from `seed`. shapes: sizes an input of `model`, where it leaves them open. values: what fills an input, such as a
     sampling rate. sequence_length: for a symbolic second axis of three. repeats: samples wanted of each model;
     min_time_s, max_time_s: of measuring. stop: in mode "latency", when the latency is known, instead of `repeats`.
-    rate_hz: in mode "sustained", which measures for `max_time_s`: takes a second, or None for back to back.
+    rate_hz: in mode "sustained", which measures for `max_time_s`: takes per second, or None for back to back.
     memory_limit_bytes: what the process may allocate beyond what it has after its imports.
     """
 
@@ -122,7 +122,7 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
     """Measure in a fresh process whose working directory is empty but for a copy of each model.
 
     Nothing outside that directory can be reached by a relative path, so external tensor data is never found.
-    Raises ModelFileError when a model is refused or brings the process down (the signal is named),
+    Raises ModelFileError when a model is refused or brings the process down (the signal is reported),
     ShapeError when its inputs can't be made, decide how much work a run is and were not given, or are not those of the
     model that it takes turns with,
     WeakEvidenceError when not one run ends within the time limit.
@@ -274,7 +274,7 @@ def _stopped(said: str) -> WorkerResult:
         stages=(),
         inputs=(),
         machine={},
-        stopped=f"it died of an allocation that failed{said}",
+        stopped=f"an allocation failed in it{said}",
     )
 
 

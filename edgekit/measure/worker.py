@@ -12,7 +12,7 @@ follow in order; takes: path of a .npy file, float32 (takes, ...) or null for ra
 model, input name to what its values decide, in words (see `check_made_up`); steps: of `model`, input name to [the
 recurrent layer that steps through its first axis, whether that is certain]; sequence_length: frames, for a symbolic
 second axis, or null; threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks":
-{samples: [l, u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes a second in mode
+{samples: [l, u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes per second in mode
 "sustained", null for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null;
 parent: number of the process that asks, with which this one ends, or null.
 
@@ -703,7 +703,7 @@ def known(samples: Any, rule: dict[str, Any]) -> bool:
 
 
 def measure_sustained(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Runs for `max_time_s` in WINDOWS windows of equal length; back to back, or `rate_hz` takes a second.
+    """Runs for `max_time_s` in WINDOWS windows of equal length; back to back, or `rate_hz` takes per second.
 
     At a rate, take k is due at k / rate; it runs then, or as soon as the one before has ended. Its response is the time
     from due to done; one longer than 1 / rate has missed its deadline, and so has a take that never got its turn.

@@ -160,10 +160,10 @@ def _reasons(scope: Scope, origins: Sequence[Origin]) -> list[tuple[str, Remedy]
         found.append(("it is a sparse tensor", ""))
     via = dict.fromkeys(operator for origin in origins for operator in origin.via if operator != "Constant")
     if via and not outside:
-        computed = f"it is no initializer, but computed in the graph by {', '.join(via)}"
+        computed = f"it is not an initializer, but computed in the graph by {', '.join(via)}"
         found.append((computed, "" if set(_CHOICES) & set(via) else "fold"))
     elif any(each.constant for each in held):
-        found.append(("it is no initializer, but held by a Constant node", "fold"))
+        found.append(("it is not an initializer, but held by a Constant node", "fold"))
     return found or [("it was passed over, which is a bug: please report it", "")]
 
 

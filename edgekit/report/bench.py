@@ -18,7 +18,7 @@ from edgekit.report.tables import count, known, milliseconds, percent, size, tab
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
 _STAGES = {"interpreter": "Python", "run": "later runs"}
 _SHARES = (("PSS", "pss_bytes"), ("USS", "uss_bytes"))
-SWEEP_HEADERS = ("threads", "batch", "p50", "p95", "takes a second")
+SWEEP_HEADERS = ("threads", "batch", "p50", "p95", "takes per second")
 WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
 _SOURCES = {
     "takes": "the given takes",
@@ -188,7 +188,7 @@ def memory_line(measured: Measurement) -> str:
 
 def sustained_text(sustained: Sustained) -> str:
     """What a long or paced run showed, a table row a window."""
-    pace = "back to back" if sustained.rate_hz is None else f"at {sustained.rate_hz:g} takes a second"
+    pace = "back to back" if sustained.rate_hz is None else f"at {sustained.rate_hz:g} takes per second"
     missed = ""
     if sustained.rate_hz is not None and sustained.response is not None:
         missed = f"; {sustained.result.missed} of {sustained.result.due} missed their deadline, due to done"

@@ -135,7 +135,7 @@ def scores_notes(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -
     )
     notes.append(
         "file: ONNX; p50: one take, one thread, ONNX Runtime, all files in turn, best of 4 processes, measured on this"
-        " host, no device's latency"
+        " host, not a device's latency"
     )
     return notes
 

@@ -86,7 +86,7 @@ def _method(result: CompareResult) -> str:
 def _origin(result: CompareResult) -> str:
     if result.board:
         return f"measured on device: {result.board}"
-    return "measured on this host: these are no device's times, and another processor may rank the files otherwise"
+    return "measured on this host: these are not a device's times, and another processor may rank the files otherwise"
 
 
 def _names(result: CompareResult) -> list[str]:

@@ -126,7 +126,7 @@ def _bench(result: BenchResult) -> list[str]:
         f"{_escape(result.info.path.name)}, SHA-256 `{result.info.sha256}`, {_escape(machine)}",
         markdown_table(BENCH_HEADERS, [bench_cells(row) for row in result.rows]),
         _lines(notes),
-        "Every row says how its figure was got. Latencies `measured on this host` are no device's.",
+        "Every row says how its figure was obtained. Latencies `measured on this host` are not a device's.",
     ]
 
 

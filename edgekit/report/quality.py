@@ -40,7 +40,7 @@ def _summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['source']}: {count(report['takes'])}{made} takes of {report['classes']} classes, {frames}"
     people = len(report["takes_per_signer"]) or "unknown"
     yield (
-        f"{report['features']} features a frame{_parts(report['features'])}; signers: {people},"
+        f"{report['features']} features per frame{_parts(report['features'])}; signers: {people},"
         f" sessions: {len(report['takes_per_session']) or 'unknown'}"
     )
     yield f"training reads {report['sequence_length']} frames of each take (data.sequence_length: auto)"
@@ -141,7 +141,7 @@ def conversion_text(conversion: Mapping[str, Any]) -> str:
     made = " SYNTHETIC" if conversion["synthetic"] else ""
     lines = [
         f"{conversion['target']}: {count(conversion['takes'])}{made} takes of {conversion['classes']} classes,"
-        f" {conversion['features']} features a frame",
+        f" {conversion['features']} features per frame",
         *_told(conversion),
     ]
     return "\n".join(lines if conversion["lost"] or conversion["changed"] else [*lines, "nothing lost"])

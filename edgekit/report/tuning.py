@@ -35,7 +35,7 @@ def trial_line(trial: Mapping[str, Any], number: int, size: int, best: float | N
     )
     ended = {
         "finished": lambda: percent(trial["accuracy"]),
-        "pruned": lambda: f"pruned after fold {len(trial['accuracies'])} of {folds} ({percent(trial['accuracy'])})",
+        "pruned": lambda: f"stopped after fold {len(trial['accuracies'])} of {folds} ({percent(trial['accuracy'])})",
         "failed": lambda: f"failed: {trial['error']}",
     }[trial["state"]]()
     so_far = "" if best is None else f"; best {percent(best)}"
@@ -66,7 +66,7 @@ def _row(trial: Mapping[str, Any]) -> list[str]:
         f"{100 * min(folds):.1f} to {100 * max(folds):.1f}" if folds else "-",
         count(trial["parameters"]),
         duration(trial["elapsed_s"]),
-        trial["state"],
+        "stopped" if trial["state"] == "pruned" else trial["state"],
     ]
 
 
@@ -74,7 +74,7 @@ def _notes(content: Mapping[str, Any]) -> list[str]:
     states = content["states"]
     tried = sum(states.values())
     lines = [
-        f"{tried} of {content['size']} points: {states['finished']} finished, {states['pruned']} pruned"
+        f"{tried} of {content['size']} points: {states['finished']} finished, {states['pruned']} stopped"
         f" ({percent(content['saved_folds_ratio'])} of the folds saved), {states['failed']} failed",
         f"accuracy: mean over {content['rule']}; {content['variant']}, {content['epochs']} epochs, the last one scored;"
         " the test takes were not used",
@@ -96,7 +96,7 @@ def _notes(content: Mapping[str, Any]) -> list[str]:
 def _close(others: int) -> str:
     if not others:
         return "no other point is that close to the best"
-    return f"{others} other point{'s are' if others > 1 else ' is'} that close to the best: take the smallest of them"
+    return f"{others} other point{'s are' if others > 1 else ' is'} that close to the best: choose the smallest of them"
 
 
 def _noise(content: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ def variants_text(rows: Sequence[Mapping[str, Any]]) -> str:
     notes = [
         "directions: of the first layer",
         "for 63 numbers and 26 classes; said: the specification's round figure, for a CPU that it does not name",
-        "p95 here: fp32, ONNX Runtime, one thread, on this host, which is no Raspberry Pi",
+        "p95 here: fp32, ONNX Runtime, one thread, on this host, which is not a Raspberry Pi",
     ]
     return "\n".join([table(HEADERS, map(_cells, rows), left=3), *notes])
 

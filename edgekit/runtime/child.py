@@ -148,7 +148,7 @@ class Model:
         arrays = [self.numpy.ascontiguousarray(array) for array in given]
         strange = [array.dtype for array in arrays if array.dtype.hasobject]
         if strange:
-            raise ValueError(f"an output is no array of numbers but of {strange[0]}")
+            raise ValueError(f"an output is not an array of numbers but of {strange[0]}")
         return {"outputs": [[array.dtype.str, list(array.shape)] for array in arrays]}, arrays
 
 

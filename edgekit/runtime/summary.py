@@ -144,7 +144,7 @@ def _tensor_info(value_info: memoryview) -> TensorInfo:
 
 def _dimension(dim: int | memoryview) -> int | str | None:
     if isinstance(dim, int):
-        raise WireError("a dimension that is no message")
+        raise WireError("a dimension that is not a message")
     parts = dict(read_fields(dim))
     if 1 in parts:
         size = integer(parts[1])

@@ -95,7 +95,7 @@ def _check_unchanged(
     for name, value in asked.items():
         if value not in (None, "auto") and value != getattr(before, name):
             raise StateError(
-                f"{began}, and --{name} now says {value}; leave that as it was to go on, or give --force to start anew"
+                f"{began}, and --{name} now says {value}; leave it as it was to continue, or give --force to start over"
             )
     if not _is_here(before, batch_size):
-        raise StateError(f"{began}, which this machine lacks; go on where it began, or give --force to start anew")
+        raise StateError(f"{began}, which this machine lacks; continue where it began, or give --force to start over")

@@ -16,7 +16,7 @@ from edgekit.train import Pace, RunSetup, Takes, TrainingConfig, measure_pace
 from edgekit.workdir.dataset import Dataset
 from edgekit.workdir.options import Options
 
-UNKNOWN = "how long can't be told beforehand"
+UNKNOWN = "how long it will take can't be told in advance"
 
 
 class Guesses:

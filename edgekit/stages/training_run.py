@@ -89,7 +89,7 @@ def sound_resume_file(workspace: Workspace, stage: str, key: Mapping[str, Any]) 
         if path.exists():
             unseal(path)
     except StateError as error:
-        workspace.watcher.stage(stage, "note", f"{error}; it starts anew")
+        workspace.watcher.stage(stage, "note", f"{error}; it starts over")
         path.unlink()
     return path
 

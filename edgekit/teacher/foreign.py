@@ -158,7 +158,7 @@ def _module_names(said: str, module: nn.Module) -> tuple[str, ...] | None:
         return None
     names = module.class_names
     if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"--teacher {said}: its class_names are {names!r}; expected a list of names, one an output")
+        raise ConfigError(f"--teacher {said}: its class_names are {names!r}; expected a list of names, one per output")
     return tuple(str(name) for name in names)
 
 
@@ -195,7 +195,7 @@ def _class_order(said: str, names: Sequence[str] | None, outputs: int, class_nam
         if outputs != len(class_names):
             raise ConfigError(
                 f"--teacher {said}: {outputs} outputs for {len(class_names)} classes of the data, and it has no class"
-                " names to tell which is which; say them, first output to last, with --class-names NAME,NAME,..."
+                " names to tell which is which; name them, first output to last, with --class-names NAME,NAME,..."
             )
         return tuple(range(outputs))
     if len(names) != outputs or len(set(names)) != outputs:

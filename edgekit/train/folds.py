@@ -20,8 +20,8 @@ class Folds:
     """pairs: (train, validation) of int64 indices of takes; each take validates once at most.
 
     grouping: what is never divided: signers, sessions, or runs (neighbouring takes of one class, signer and session, in
-    pieces of 30). left_out: takes that validate nowhere, because their class is not trained without their group. rule:
-    how it was made, in a sentence for people.
+    pieces of 30). left_out: takes that are not used for validation, because their class is not trained without their
+    group. rule: how it was made, in a sentence for people.
     """
 
     pairs: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
@@ -81,5 +81,5 @@ def _rule(grouping: Grouping, folds: int, left_out: int) -> str:
     if grouping == "run":
         text += " (neighbouring takes of a class; optimistic, since no signers or sessions tell takes apart)"
     if left_out:
-        text += f"; {left_out} takes of classes that only their own {grouping} holds validate nowhere"
+        text += f"; {left_out} takes of classes that only their own {grouping} holds are not used for validation"
     return text

@@ -44,10 +44,10 @@ class Hardware:
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ConfigError(f"--{name} {value}: expected a whole number from 1")
         if self.devices > 1 and ":" in self.device:
-            raise ConfigError(f"--device {self.device} is one GPU; say --device cuda for the first {self.devices}")
+            raise ConfigError(f"--device {self.device} is one GPU; use --device cuda for the first {self.devices}")
         if self.devices > 1 and not self.cuda and (self.threads or 1) > 1:
             # A forked process that starts OpenMP threads hangs where its parent has used them.
-            raise ConfigError(f"--threads {self.threads}: each of several CPU processes trains with 1; say --threads 1")
+            raise ConfigError(f"--threads {self.threads}: each of several CPU processes trains with 1; use --threads 1")
 
     @property
     def cuda(self) -> bool:
@@ -65,7 +65,7 @@ class Hardware:
         """Raises ConfigError where this machine lacks it, or where a batch is too small to be divided."""
         found = cuda_gpus() if self.cuda else 0
         if self.cuda and max(self.gpus) >= found:
-            raise ConfigError(f"{self.say_device()}: CUDA finds {count(found, 'GPU')} here; say --device cpu or auto")
+            raise ConfigError(f"{self.say_device()}: CUDA finds {count(found, 'GPU')} here; use --device cpu or auto")
         if batch_size < self.devices:
             raise ConfigError(
                 f"--devices {self.devices}: {setting} {batch_size} can't be divided among so many processes"

@@ -37,7 +37,7 @@ from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes
 
-INTERRUPTED = "interrupted; finished epochs are kept, the same command goes on there"
+INTERRUPTED = "interrupted; finished epochs are kept, the same command continues from there"
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _fit(trainer: pl.Trainer, run: Run, resume_file: Path | None) -> None:
     except Exception as error:  # pickle, zip, torch and Lightning each have their own for a file that does not fit
         if found is None or run.restored:
             raise
-        raise StateError(f"{found}: can't go on from there ({error}); use --force to start anew") from error
+        raise StateError(f"{found}: can't continue from there ({error}); use --force to start over") from error
     finally:
         ignored = handler in (None, signal.SIG_IGN)  # before, too: nothing to put back
         if not ignored and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -52,13 +52,13 @@ class TrainingConfig(StageConfig):
     """One run of the training loop."""
 
     batch_size: int = Field(32, ge=1, description="takes per step")
-    epochs: int = Field(100, ge=1, description="at most this many")
+    epochs: int = Field(100, ge=1, description="maximum number of epochs")
     min_epochs: int = Field(1, ge=1, description="early stopping waits for this many")
     learning_rate: float = Field(1e-3, gt=0.0, description="Adam's first learning rate")
     optimizer: Literal["adam"] = Field("adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
     clip_norm: float = Field(1.0, gt=0.0, description="gradients are clipped to this global norm")
     batches: Literal["stratified", "shuffled"] = Field(
-        "stratified", description="stratified: every class has its share of every batch; shuffled: as chance has it"
+        "stratified", description="stratified: every class has its share of every batch; shuffled: at random"
     )
     prefetch: bool | Literal["auto"] = Field(
         "auto",
@@ -83,7 +83,7 @@ class LossConfig(StageConfig):
     label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="probability spread over all classes")
     alpha: float | None = Field(None, gt=0.0, le=1.0, description="focal: factor of the whole loss [0.25]")
     gamma: float | None = Field(
-        None, ge=0.0, le=10.0, description="focal: how much less a take counts the surer the model is of it [2.0]"
+        None, ge=0.0, le=10.0, description="focal: how strongly takes that the model is sure of are discounted [2.0]"
     )
 
     @model_validator(mode="before")

@@ -51,7 +51,7 @@ def _numbers(values: Any, name: str, kinds: str, wanted: DTypeLike) -> NDArray[A
     try:
         array = np.asarray(values)
     except Exception:  # rows of unequal length, tensors with gradients or on a GPU
-        raise ShapeError(f"takes: {name} is {type(values).__name__}, which is no array; give a numpy array") from None
+        raise ShapeError(f"takes: {name} is {type(values).__name__}, not an array; give a numpy array") from None
     if array.dtype.kind not in kinds:
         what = "whole numbers" if "f" not in kinds else "numbers"
         raise ShapeError(f"takes: {name} is {type(values).__name__} of {array.dtype}; expected {what}")

@@ -42,7 +42,7 @@ def study_key(path: Path) -> dict[str, Any] | None:
         raise
     except Exception as error:  # SQLAlchemy, alembic and Optuna each have their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StateError(f"{path}: no study that can be read ({reason}); --force starts it anew") from None
+        raise StateError(f"{path}: the study can't be read ({reason}); --force starts it over") from None
 
 
 def points_over(path: Path) -> frozenset[Point]:

@@ -41,12 +41,14 @@ class TuneConfig(StageConfig):
     num_layers: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3), description="layers to try")
     dropout: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field((0.2, 0.3, 0.4), description="rates to try")
     learning_rate: tuple[Annotated[float, Field(gt=0.0)], ...] = Field((1e-4, 1e-3, 1e-2), description="rates to try")
-    folds: int = Field(5, ge=2, le=100, description="of cross-validation; fewer where there are fewer groups")
-    by: Literal["signer", "session", "run"] = Field("signer", description="what no fold divides, where it is known")
-    epochs: int = Field(12, ge=1, description="of every fold; the last one is scored")
-    lr_scheduler: SchedulerConfig = Field(SchedulerConfig(type="cosine"), description="fits into the few epochs")
+    folds: int = Field(5, ge=2, le=100, description="folds of cross-validation; fewer where there are fewer groups")
+    by: Literal["signer", "session", "run"] = Field("signer", description="what a fold never divides, where known")
+    epochs: int = Field(12, ge=1, description="epochs of every fold; the last one is scored")
+    lr_scheduler: SchedulerConfig = Field(
+        SchedulerConfig(type="cosine"), description="how the learning rate falls in every fold"
+    )
     sampler: Literal["grid", "tpe"] = Field("grid", description="every point, or those that Optuna's TPE proposes")
-    trials: int | None = Field(None, ge=1, description="at most this many points; None: the whole grid")
+    trials: int | None = Field(None, ge=1, description="maximum number of points; null: the whole grid")
     pruning: PruningConfig | None = PruningConfig()
 
     @field_validator("hidden_size", "num_layers", "dropout", "learning_rate")

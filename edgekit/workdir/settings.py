@@ -158,7 +158,7 @@ class Settings:
         if None not in (said, own) and _number(said) != _number(own):
             raise ConfigError(
                 f"data.augmentation_probability is {said}, augmentation.probability {own}: they are one setting;"
-                " say one of them, or both alike"
+                " give one of them, or both alike"
             )
         return self.section("data", DataConfig).augmentation_probability
 

@@ -147,7 +147,7 @@ class Workspace:
         except TypeError:
             good = False
         if not good:
-            raise StateError(f"{self.path / MANIFEST}: damaged (the record of '{name}'); move it away to start anew")
+            raise StateError(f"{self.path / MANIFEST}: damaged (the record of '{name}'); move it away to start over")
         return record
 
     def remember(self, **changes: Any) -> None:
@@ -189,7 +189,7 @@ class Workspace:
             alone = next_command(self.path, *name.split(), "--force")
             raise StateError(
                 f"{self.path}: the stage '{name}' was made with other settings: {'; '.join(changes[:4])}"
-                f"{self._said_now()}. Leave these out, or say them as they were, to use it as it is; give --force to"
+                f"{self._said_now()}. Leave these out, or give them as they were, to use it as it is; give --force to"
                 f" replace it (`{alone}` replaces it alone), or choose another --workdir"
             )
 
@@ -322,7 +322,7 @@ def open_workspace(
 
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not nearest.is_dir():
-        raise StateError(f"{path}: can't be used as a work directory: {nearest} is no folder")
+        raise StateError(f"{path}: can't be used as a work directory: {nearest} is not a folder")
 
     def read() -> Workspace:
         manifest = read_manifest(path)

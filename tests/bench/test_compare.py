@@ -180,7 +180,7 @@ def test_the_text_says_which_is_faster_and_whose_times_these_are(files: list[Pat
     assert "b.onnx: 2 times as fast as a.onnx" in host
     assert "c.onnx: takes 2 times as long as a.onnx" in host
     assert "5,000 rounds in 5 processes" in host
-    assert host.splitlines()[-1].startswith("measured on this host: these are no device's times")
+    assert host.splitlines()[-1].startswith("measured on this host: these are not a device's times")
     board = compare_text(compare_onnx(files, measure=made_up(60, 30, 120, machine="Raspberry Pi 4 Model B Rev 1.4")))
     assert board.splitlines()[-1] == "measured on device: Raspberry Pi 4 Model B"
 

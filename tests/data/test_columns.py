@@ -193,12 +193,12 @@ def test_said_columns_with_landmarks_names_are_put_in_order(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ("", "'' is no kind of column"),
-        ("lable,features", "'lable' is no kind of column; did you mean 'label'"),
+        ("", "'' is not a kind of column"),
+        ("lable,features", "'lable' is not a kind of column; did you mean 'label'"),
         ("features", "name 'label', too, such as label,features"),
         ("label", "name 'features', too"),
-        ("label,label,features", "'label' may stand there once"),
-        ("features,label,features", "'features' may stand there once"),
+        ("label,label,features", "'label' may appear only once"),
+        ("features,label,features", "'features' may appear only once"),
         ("frame,label,features", "frames belong to takes: name 'take', too"),
         ("label:2,features", "only features:N and skip:N have a number"),
         ("label,features:0", "only features:N and skip:N have a number"),
@@ -238,7 +238,7 @@ def test_only_tables_have_columns(tmp_path: Path) -> None:
         (None, [[0, *row] for row in rows(False, labels=[1] * 40)], "which is the label is not clear"),
         (None, np.arange(40 * 64).reshape(40, 64).tolist(), "which is the label is not clear"),
         (None, [[1.5, *row] for row in HAND.tolist()], "which is the label is not clear"),
-        (["frame", "hand", "landmark", "x", "y", "z"], [[0, "left", 0, 1, 2, 3]], "one row a landmark"),
+        (["frame", "hand", "landmark", "x", "y", "z"], [[0, "left", 0, 1, 2, 3]], "one row per landmark"),
         (["gesture_name", "label", *names("x0")], [["A", *row] for row in rows()], "may both be the label"),
         (["frame", "label", *names("x0")], [[0, *row] for row in rows()], "no column 'take' beside 'frame'"),
         (["label", "handedness", *names("x0")], [["A", *row] for row in rows()], "unknown column 'handedness'"),
@@ -246,7 +246,7 @@ def test_only_tables_have_columns(tmp_path: Path) -> None:
         (["label", *names("WRIST_x")[:-1]], [row[:-1] for row in rows()], "no column 'pinky_tip_z' beside WRIST_x"),
         (["label", *names("x0")[:-1], "X0"], rows(), "column 'x0' and another one are the same landmark"),
         (names("0"), HAND.tolist(), "the columns have no names"),
-        (names("x0"), HAND.tolist(), "no column 'label'; expected one row a frame"),
+        (names("x0"), HAND.tolist(), "no column 'label'; expected one row per frame"),
         (["label", *names("x0")], [], "holds no rows"),
         (names("0"), [], "holds no rows"),
     ],
@@ -284,7 +284,7 @@ def test_the_route_from_a_foreign_table_to_recordings(
     said = ["--columns", "skip,features,label"]
     assert run_cli(["data", "convert", "theirs.csv", "mine.npz", *said]) == 0
     out = capsys.readouterr().out
-    assert "mine.npz: 40 takes of 2 classes, 63 features a frame" in out
+    assert "mine.npz: 40 takes of 2 classes, 63 features per frame" in out
     assert "note: theirs.csv: read as --columns skip,features,label; 63 features" in out
     assert out.splitlines()[-1] == "nothing lost"
     assert load_recordings(Path("mine.npz")).takes == 40

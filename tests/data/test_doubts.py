@@ -460,12 +460,12 @@ def test_names_as_labels_need_no_class_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": np.array([0, 1, 0.5, 1] * 2)}, r"labels\[2\] is 0.5, no whole number; save labels as int64"),
+        ({"labels": np.array([0, 1, 0.5, 1] * 2)}, r"labels\[2\] is 0.5, not a whole number; save labels as int64"),
         ({"labels": np.array([0, 1, np.nan, 1] * 2)}, r"labels\[2\] is nan, no whole number"),
         ({"labels": np.array(["A", "C"] * 4)}, r"labels\[1\] is 'C', none of class_names"),
         ({"labels": np.array(["A", "BB"] * 4)}, r"labels\[1\] is 'BB', none of class_names; did you mean 'B'"),
         ({"labels": np.array(["0", "1"] * 4)}, r"labels\[0\] is '0', .*save numbers as int64: labels.astype"),
-        ({"labels": np.array([1, 2] * 4)}, "labels run from 1 to 2, they must from 0 to 1: save labels - 1"),
+        ({"labels": np.array([1, 2] * 4)}, "labels run from 1 to 2; expected 0 to 1: save labels - 1"),
         ({"labels": np.array([0, 2] * 4)}, r"labels\[1\] is 2, allowed is 0\.\.1"),
         ({"labels": np.full((8, 2), 0.5)}, r"no one-hot rows .*such as labels.argmax"),
         ({"labels": np.zeros((8, 3))}, r"labels must have one entry per take \(8,\), got shape \(8, 3\)"),

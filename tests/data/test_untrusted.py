@@ -152,7 +152,7 @@ def test_characters_that_do_not_exist_are_the_files_fault(code: int, name: str, 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
 def test_compression_that_numpy_never_writes_is_refused(compression: int, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'sequences' is compressed as numpy never does"):
+    with pytest.raises(DataError, match="'sequences' is compressed, but not as numpy does it"):
         load_recordings(archive(tmp_path / "a.npz", compression))
 
 
@@ -219,8 +219,8 @@ def test_a_parquet_file_of_one_number_a_billion_times_is_refused_unread(tmp_path
     [
         ("a" * 3_000_000, "line 1: more than 1,000,000 characters"),
         ("take,frame,label,f0\n" + "," * 30_000_000, "line 2: more than 1,000,000 characters"),
-        ("take,frame,label,f0\n1,0,A," + "9" * 200_000, "line 2: no valid CSV: field larger than field limit"),
-        ('take,frame,label,f0\n1,0,"' + "A\n" * 100_000, r"no valid CSV: field larger than field limit"),
+        ("take,frame,label,f0\n1,0,A," + "9" * 200_000, "line 2: not valid CSV: field larger than field limit"),
+        ('take,frame,label,f0\n1,0,"' + "A\n" * 100_000, r"not valid CSV: field larger than field limit"),
         ("take,frame,label,f0\n1,0,A,1\0", "line 2: f0 is no number"),
         ("take,frame,label,f0\n1,0," + "A" * 2000 + ",1\n", "column 'label' holds a name of 2,000 characters"),
         ("take,frame,label," + "f" * 100_000, "a column's name has 100,000 characters"),
@@ -281,7 +281,7 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_written(
     done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "caf" in done.stderr
-    assert "which is no text (its bytes are no UTF-8); rename it" in done.stderr
+    assert "which is not text (its bytes are not UTF-8); rename it" in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 

@@ -173,7 +173,7 @@ RECORDINGS = [
     ),
     Case("train edge --data good.npz --split signer", ("good.npz", "signer"), keeps=False),
     Case("evaluate int8.onnx --data truncated.npz", ("truncated.npz",)),
-    Case("evaluate int8.onnx --data five.npz --part all", ("five.npz: 5 numbers a frame", "int8.onnx reads 63")),
+    Case("evaluate int8.onnx --data five.npz --part all", ("five.npz: 5 numbers per frame", "int8.onnx reads 63")),
 ]
 MODELS = [
     Case("bench missing.onnx", ("missing.onnx", "no such file")),
@@ -219,8 +219,8 @@ TAKES = [
     Case("predict emptytake.npy -m int8.onnx", ("emptytake.npy", "(0, 63)")),
     Case("predict nantake.npy -m int8.onnx", ("nantake.npy", "frame 4")),
     Case("predict hugetake.npy -m int8.onnx", ("hugetake.npy", "frame 0")),
-    Case("predict fivetake.npy -m int8.onnx", ("fivetake.npy", "5 numbers a frame", "63")),
-    Case("predict five.npz -m int8.onnx", ("five.npz", "5 numbers a frame", "63")),
+    Case("predict fivetake.npy -m int8.onnx", ("fivetake.npy", "5 numbers per frame", "63")),
+    Case("predict five.npz -m int8.onnx", ("five.npz", "5 numbers per frame", "63")),
     Case("predict pickledtake.npy -m int8.onnx", ("pickledtake.npy",)),
     Case("predict truncatedtake.npy -m int8.onnx", ("truncatedtake.npy",)),
     Case("predict claims.npy -m int8.onnx", ("claims.npy",)),

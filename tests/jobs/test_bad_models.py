@@ -144,7 +144,7 @@ def test_a_recurrent_weight_that_would_stay_float_is_exit_5_by_name(place: Path,
     answer = cli("quantize", "bad.onnx", "-o", "new.onnx", "--scheme", scheme)
     assert (answer.code, answer.out) == (5, "")
     assert "bad.onnx: a weight of a recurrent layer would stay float, so nothing was written:" in answer.err
-    assert "W of LSTM 'outputs0' (W0): it is no initializer, but computed in the graph by Identity" in answer.err
+    assert "W of LSTM 'outputs0' (W0): it is not an initializer, but computed in the graph by Identity" in answer.err
     assert not (place / "new.onnx").exists()
 
 

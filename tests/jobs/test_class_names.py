@@ -140,8 +140,8 @@ def test_a_handful_of_takes_is_too_few_to_check_and_that_is_said(
     [
         ("A,B,C", "3 names for the 26 outputs of"),
         (",".join([*LETTERS[:-1], "A"]), "'A' is there twice"),
-        (",".join([*LETTERS[:-1], "z"]), "'z' is no class of the data, and its class 'Z' is not among the names"),
-        (",".join(LETTERS).lower(), "'a' is no class of the data"),
+        (",".join([*LETTERS[:-1], "z"]), "'z' is not a class of the data, and its class 'Z' is not among the names"),
+        (",".join(LETTERS).lower(), "'a' is not a class of the data"),
         ("gone/names.txt", "gone/names.txt: no such file"),
         ("", "'' is no name"),
     ],
@@ -193,7 +193,7 @@ def test_predict_answers_with_the_names_that_were_said(
     path = foreign(TURNED)
     answer = cli("predict", data, f"--model={path}")
     assert (answer.code, answer.out) == (2, "")
-    assert "holds no class names; say them, first output to last, with --class-names" in answer.err
+    assert "holds no class names; name them, first output to last, with --class-names" in answer.err
     names = f"--class-names={','.join(TURNED)}"
     found = cli("predict", data, f"--model={path}", names, "--json").json["predictions"]
     truth = [LETTERS[label] for label in hands.labels]
@@ -324,5 +324,5 @@ def test_a_file_of_no_names_is_refused(tmp_path: Path, content: bytes, message: 
 def test_a_model_may_know_more_or_fewer_classes_but_not_others() -> None:
     match_class_names(("A", "B", "C"), ("A", "B"))
     match_class_names(("A", "B"), ("A", "B", "C"))
-    with pytest.raises(ConfigError, match="'C' is no class of the data, and its class 'c'"):
+    with pytest.raises(ConfigError, match="'C' is not a class of the data, and its class 'c'"):
         match_class_names(("A", "B", "C"), ("A", "B", "c"))

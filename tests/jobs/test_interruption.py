@@ -58,7 +58,7 @@ def test_an_interrupted_command_goes_on_and_ends_where_an_uninterrupted_one_does
     assert process.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == (
-        "edgekit: error: interrupted; finished epochs are kept, the same command goes on there"
+        "edgekit: error: interrupted; finished epochs are kept, the same command continues from there"
     )
     assert "Traceback" not in err
     (resume_file,) = (broken / ".resume").iterdir()

@@ -79,8 +79,8 @@ def hands(features: int, names: tuple[str, ...]) -> Recordings:
 @pytest.mark.parametrize(
     ("features", "names", "words"),
     [
-        (126, ("A", "B"), r"synthetic hands have 63 numbers a frame, signs\.npz 126 \(two hands\); leave it out"),
-        (5, ("A", "B"), r"63 numbers a frame, signs\.npz 5; leave it out, or say --pretrain none"),
+        (126, ("A", "B"), r"synthetic hands have 63 numbers per frame, signs\.npz 126 \(two hands\); leave it out"),
+        (5, ("A", "B"), r"63 numbers per frame, signs\.npz 5; leave it out, or use --pretrain none"),
         (63, ("hello", "no"), r"letters A to Z, and no class of signs\.npz is called by one \(hello, no\); leave"),
     ],
 )

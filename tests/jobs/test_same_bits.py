@@ -122,7 +122,7 @@ def test_a_damaged_resume_file_is_told_and_the_stage_starts_anew(
     resume_file.write_bytes(content)
     again = cli(*command, "-v")
     assert again.code == 0
-    assert f"note: train edge: {resume_file}: damaged: it is not what its checksum says; it starts anew" in again.err
+    assert f"note: train edge: {resume_file}: damaged: it is not what its checksum says; it starts over" in again.err
     assert "train edge epoch 1/3" in again.err
     assert cli("train", "edge", f"--workdir={tmp_path / 'whole'}", *short).code == 0
     assert bits(tmp_path / "broken") == bits(tmp_path / "whole")

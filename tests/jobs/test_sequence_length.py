@@ -138,7 +138,7 @@ def test_one_long_take_is_cut_and_said(cli: Cli, tmp_path: Path) -> None:
     checked = cli("data", "check", data)
     assert "training reads 30 frames of each take (data.sequence_length: auto)" in checked.out
     assert "takes that are longer than what training reads: 1 (index 5)" in checked.out
-    assert "warning: training reads 30 frames of a take; those behind are cut in take 5: trim them" in checked.out
+    assert "warning: training reads 30 frames of a take; later ones are cut in take 5: trim them" in checked.out
     assert cli("data", "check", data, "--json").json["cut_takes"] == [5]
 
 

@@ -170,7 +170,7 @@ def test_a_stored_choice_that_can_not_be_read_is_made_anew(
 
 
 def test_what_is_not_here_is_refused_and_not_remembered(chosen: Callable[..., Hardware], machine: Machine) -> None:
-    with pytest.raises(ConfigError, match="--device cuda: CUDA finds no GPU here; say --device cpu or auto"):
+    with pytest.raises(ConfigError, match="--device cuda: CUDA finds no GPU here; use --device cpu or auto"):
         chosen(device="cuda")
     assert chosen() == Hardware("cpu", 1, "fp32", 2)
 
@@ -202,7 +202,7 @@ def test_several_processes_by_the_command_line(
         patch.setattr("edgekit.cli.progress.Console.epoch", interrupt)
         stopped = cli(*command, *tiny, "--set=training.epochs=3", "--devices=2")
     assert stopped.code == 130
-    assert stopped.err.endswith("interrupted; finished epochs are kept, the same command goes on there\n")
+    assert stopped.err.endswith("interrupted; finished epochs are kept, the same command continues from there\n")
     refused = cli(*command, "--devices=1")
     assert refused.code == 2
     assert "began on 2 processes on the CPU, fp32, 1 thread each, and --devices now says 1" in refused.err
@@ -225,11 +225,11 @@ def interrupt(self: Any, stage: str, epoch: Any) -> None:
     [
         ("--device=gpu", "'gpu' is none of auto, cpu, cuda, cuda:0, cuda:1, ..."),
         ("--device=cuda:", "'cuda:' is none of auto"),
-        ("--device=cuda", "--device cuda: CUDA finds no GPU here; say --device cpu or auto"),
-        ("--device=cuda:0 --devices=2", "--device cuda:0 is one GPU; say --device cuda for the first 2"),
+        ("--device=cuda", "--device cuda: CUDA finds no GPU here; use --device cpu or auto"),
+        ("--device=cuda:0 --devices=2", "--device cuda:0 is one GPU; use --device cuda for the first 2"),
         ("--devices=0", "--devices"),
         ("--devices=64", "--devices 64: training.batch_size 32 can't be divided among so many processes"),
-        ("--devices=2 --threads=2", "--threads 2: each of several CPU processes trains with 1; say --threads 1"),
+        ("--devices=2 --threads=2", "--threads 2: each of several CPU processes trains with 1; use --threads 1"),
         ("--precision=fp16", "--precision"),
     ],
 )

@@ -64,7 +64,7 @@ def test_the_best_point_is_a_config_and_the_same_command_trains_nothing_again(cl
 def test_the_text_says_how_folds_were_made_and_what_is_noise(cli: Cli, tmp_path: Path) -> None:
     answer = cli("tune", "edge", f"--workdir={tmp_path / 'w'}", "--trials=1", "--quiet", *GRID)
     assert (answer.code, answer.err) == (0, "")
-    assert "1 of 1 points: 1 finished, 0 pruned" in answer.out
+    assert "1 of 1 points: 1 finished, 0 stopped" in answer.out
     assert "mean over 2 folds by s" in answer.out
     assert "noise: a mean has a standard error of" in answer.out
     assert "SYNTHETIC hands" in answer.out
@@ -95,7 +95,7 @@ def test_a_dry_run_says_how_much_and_leaves_nothing(cli: Cli, tmp_path: Path) ->
     answer = cli("tune", "edge", f"--workdir={workdir}", "--dry-run", *GRID)
     assert answer.code == 0, answer.err
     assert re.search(
-        r"\? tune: 2 trials of 2 folds; the 2 that are left, without pruning, take about \d+ s here", answer.err
+        r"\? tune: 2 trials of 2 folds; the remaining 2 take about \d+ s here if none is stopped", answer.err
     )
     assert not workdir.exists()
 
@@ -104,11 +104,11 @@ def test_a_dry_run_of_a_study_that_has_begun_counts_what_is_left(cli: Cli, tmp_p
     workdir = tmp_path / "work"
     assert cli("tune", "edge", f"--workdir={workdir}", "--trials=1", *GRID).code == 0
     begun = cli("tune", "edge", f"--workdir={workdir}", "--set=tune.trials=null", "--dry-run")
-    assert "2 trials of 2 folds, 1 of them done; the 1 that are left" in begun.err
+    assert "2 trials of 2 folds, 1 of them done; the remaining 1 " in begun.err
     done = cli("tune", "edge", f"--workdir={workdir}", "--dry-run")
     assert "1 trials of 2 folds, 1 of them done; nothing is left to do" in done.err
     anew = cli("tune", "edge", f"--workdir={workdir}", "--dry-run", "--force")
-    assert "1 trials of 2 folds; the 1 that are left" in anew.err
+    assert "1 trials of 2 folds; the remaining 1 " in anew.err
 
 
 def test_the_train_command_can_be_pasted_as_it_is(cli: Cli, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def paced(worker: ModuleType, models: Any, rate_hz: float | None, duration_s: fl
 
 
 def test_a_paced_run_counts_its_misses_exactly(worker: ModuleType, fake_models: FakeModels) -> None:
-    """10 takes a second; every fifth takes 130 ms and misses, the one after it starts 30 ms late and does not."""
+    """10 takes per second; every fifth takes 130 ms and misses, the one after it starts 30 ms late and does not."""
     models = fake_models(every([30_000, 30_000, 30_000, 30_000, 130_000]))
     result = paced(worker, models, 10, 10)
     assert (result["due"], result["missed"]) == (100, 20)

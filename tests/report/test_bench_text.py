@@ -102,7 +102,7 @@ def test_a_paced_run_says_how_many_were_late_and_how_long_an_answer_took() -> No
     windows = tuple([window([100_000] * 20)] * 9 + [window([])])
     found = Sustained(10.0, 30.0, worker(windows=windows, due=200, missed=7))
     assert sustained_text(found).splitlines()[0] == (
-        "sustained 10 s at 30 takes a second; 7 of 200 missed their deadline, due to done p50 0.2 ms, p90 0.2 ms,"
+        "sustained 10 s at 30 takes per second; 7 of 200 missed their deadline, due to done p50 0.2 ms, p90 0.2 ms,"
         " p95 0.2 ms (information, no part of the verdict)"
     )
     assert (found.change_ratio, found.windows[-1].latency) == (None, None)

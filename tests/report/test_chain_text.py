@@ -110,7 +110,7 @@ def test_synthetic_accuracy_is_called_so_and_real_accuracy_is_not() -> None:
 def test_a_hosts_latency_is_labelled_as_this_hosts() -> None:
     text = chain_text(RESULT)
     assert "p50 here" in text
-    assert "measured on this host, no device's latency" in text
+    assert "measured on this host, not a device's latency" in text
 
 
 def test_takes_that_nobody_could_have_learned_are_reported_apart() -> None:

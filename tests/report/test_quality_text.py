@@ -89,7 +89,7 @@ def test_a_conversion_lists_what_it_lost() -> None:
     assert conversion_text({**done, "notes": ["read so"]}).splitlines()[1:] == ["note: read so", "nothing lost"]
     said = conversion_text({**done, "synthetic": True, "lost": ["signers", "order of takes"]})
     assert said.splitlines() == [
-        "a: 2 SYNTHETIC takes of 1 classes, 63 features a frame",
+        "a: 2 SYNTHETIC takes of 1 classes, 63 features per frame",
         "lost: signers",
         "lost: order of takes",
     ]

@@ -70,7 +70,7 @@ def test_takes_of_a_class_that_is_not_trained_validate_nowhere_and_are_counted()
     lonely = Recordings(**{**vars(data), "session": session})
     made = grouped_folds(lonely, np.arange(data.takes))
     assert set(made.left_out) == set(np.flatnonzero(data.labels == 2))
-    assert "60 takes of classes that only their own session holds validate nowhere" in made.rule
+    assert "60 takes of classes that only their own session holds are not used for validation" in made.rule
 
 
 def test_the_same_seed_gives_the_same_folds() -> None:

@@ -59,7 +59,7 @@ def assert_same(a: Trained, b: Trained) -> None:
         ({"devices": 0}, "--devices 0: expected a whole number from 1"),
         ({"threads": 0}, "--threads 0: expected a whole number from 1"),
         ({"threads": "2"}, "--threads 2: expected a whole number from 1"),
-        ({"device": "cuda:1", "devices": 2}, "--device cuda:1 is one GPU; say --device cuda for the first 2"),
+        ({"device": "cuda:1", "devices": 2}, "--device cuda:1 is one GPU; use --device cuda for the first 2"),
         ({"devices": 2, "threads": 2}, "--threads 2: each of several CPU processes trains with 1"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_gpu_that_is_not_there_is_one_clear_error(
     tiny_model: TinyModel, learnable: Learnable, monkeypatch: pytest.MonkeyPatch, said: str, found: int, text: str
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: found)
-    with pytest.raises(ConfigError, match=f"--device {said}: CUDA finds {text} here; say --device cpu or auto"):
+    with pytest.raises(ConfigError, match=f"--device {said}: CUDA finds {text} here; use --device cpu or auto"):
         trained(tiny_model(), learnable, Hardware(said))
 
 

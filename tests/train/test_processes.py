@@ -218,7 +218,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
 def test_a_damaged_resume_file_is_one_clear_error(tiny_model: TinyModel, learnable: Learnable, tmp_path: Path) -> None:
     resume_file = tmp_path / "resume.ckpt"
     resume_file.write_bytes(b"this is no checkpoint")
-    with pytest.raises(StateError, match=r"can't go on from there .*--force"):
+    with pytest.raises(StateError, match=r"can't continue from there .*--force"):
         Run(tiny_model, learnable, config())(TWO, resume_file)
     assert resume_file.exists()
 

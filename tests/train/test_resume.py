@@ -224,7 +224,7 @@ def test_a_damaged_resume_file_is_one_clear_error(plain: Run, interrupted: Path,
         flipped = content[:half] + bytes(255 - byte for byte in content[half:])
         parts = {"empty": b"", "text": b"this is no checkpoint", "half": content[:half], "flipped": flipped}
         interrupted.write_bytes(parts[damage])
-    with pytest.raises(StateError, match=r"can't go on from there .*--force") as caught:
+    with pytest.raises(StateError, match=r"can't continue from there .*--force") as caught:
         plain(interrupted)
     assert str(caught.value).startswith(str(interrupted))
 
@@ -238,7 +238,7 @@ def test_a_resume_file_in_which_any_byte_was_changed_is_never_gone_on_with(plain
         with pytest.raises(StateError, match="checksum"):
             unseal(interrupted)
     interrupted.write_bytes(content[: len(content) // 2] + content[len(content) // 2 + 1 :])
-    with pytest.raises(StateError, match=r"can't go on from there .*damaged: it is not what its checksum says"):
+    with pytest.raises(StateError, match=r"can't continue from there .*damaged: it is not what its checksum says"):
         plain(interrupted)
 
 
@@ -265,7 +265,7 @@ def test_a_resume_file_that_is_kept_makes_the_whole_run_a_matter_of_loading(plai
 
 def test_a_resume_file_of_another_model_is_refused(plain: Run, interrupted: Path) -> None:
     other = plain.tiny_model(hidden_size=5)
-    with pytest.raises(StateError, match="can't go on from there"):
+    with pytest.raises(StateError, match="can't continue from there"):
         train_model(other, *plain.learnable, plain.config, seed=5, setup=RunSetup(interrupted))
 
 

@@ -114,7 +114,7 @@ def test_a_study_keeps_what_it_was_made_with(tmp_path: Path) -> None:
 def test_a_damaged_study_is_named(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     path.write_bytes(b"no database at all, " * 99)
-    with pytest.raises(StateError, match=r"study\.db: no study that can be read .*--force"):
+    with pytest.raises(StateError, match=r"study\.db: the study can't be read .*--force"):
         study_key(path)
 
 

@@ -19,7 +19,7 @@ ROLES = (*REQUIRED, *OPTIONAL)
 FEATURES, SKIP = "features", "skip"
 EXAMPLE = "take,frame,label,x0,y0,z0,...,x20,y20,z20"
 EXPECTED = (
-    f"expected one row a frame, such as {EXAMPLE} (perhaps with signer and session; f0,f1,... for other features); or"
+    f"expected one row per frame, such as {EXAMPLE} (perhaps with signer and session; f0,f1,... for other features); or"
     " say what the columns are, such as --columns label,features"
 )
 
@@ -78,14 +78,14 @@ def parse_columns(text: str) -> tuple[Item, ...]:
         name, colon, count = (piece.strip() for piece in part.partition(":"))
         known = (*ROLES, FEATURES, SKIP)
         if name not in known:
-            raise ConfigError(f"columns {text!r}: '{name}' is no kind of column{did_you_mean(name, known)}")
+            raise ConfigError(f"columns {text!r}: '{name}' is not a kind of column{did_you_mean(name, known)}")
         if colon and (name in ROLES or not re.fullmatch("[1-9][0-9]{0,5}", count)):
             raise ConfigError(f"columns {text!r}: '{part}': only features:N and skip:N have a number, from 1 on")
         items.append(Item(name, int(count) if colon else None if name == FEATURES else 1))
     roles = [item.role for item in items]
     double = [role for role in ROLES if roles.count(role) > 1]
     if double or sum(item.count is None for item in items) > 1:
-        raise ConfigError(f"columns {text!r}: '{(double or [FEATURES])[0]}' may stand there once")
+        raise ConfigError(f"columns {text!r}: '{(double or [FEATURES])[0]}' may appear only once")
     for needed in ("label", FEATURES):
         if needed not in roles:
             raise ConfigError(f"columns {text!r}: name '{needed}', too, such as label,features")
@@ -136,13 +136,13 @@ def find_columns(header: Sequence[str], source: str) -> Columns:
         raise DataError(f"{source}: a column's name has {len(long):,} characters ({long[:40]!r}...); shorten it")
     double = sorted(name for name, count in Counter(named).items() if count > 1)
     if double:
-        raise DataError(f"{source}: column '{double[0]}' stands there more than once; columns must be unique")
+        raise DataError(f"{source}: column '{double[0]}' appears more than once; columns must be unique")
     roles = _roles(header, source)
     skipped = [k for k, name in enumerate(header) if name.lower() in INDEX and k not in roles.values()]
     rest = [k for k in range(len(header)) if k not in roles.values() and k not in skipped]
     own = {header[k] for k in roles.values()} <= set(ROLES) and set(REQUIRED) <= set(roles) and not skipped
     if {"x", "y", "z"} <= {_plain(name) for name in header}:
-        raise DataError(f"{source}: one row a landmark ('x', 'y' and 'z' are columns); {EXPECTED.partition(';')[0]}")
+        raise DataError(f"{source}: one row per landmark ('x', 'y' and 'z' are columns); {EXPECTED.partition(';')[0]}")
     if "label" not in roles:
         odd = [header[k] for k in rest if parse_landmark(header[k]) is None]
         faults = [f"unknown column '{name}'" for name in odd[:5]]
@@ -255,7 +255,7 @@ def guess_columns(rows: Sequence[Sequence[str]], source: str, header: Sequence[s
     rest are as many numbers as a tracker gives. header: names that are but numbers. Raises DataError that says what to
     give otherwise."""
     if not rows:
-        raise DataError(f"{source}: holds no rows; there must be one a frame")
+        raise DataError(f"{source}: has no rows; expected one per frame")
     width = len(rows[0])
     texts = [k for k in range(width) if not all(is_number(row[k]) for row in rows if k < len(row) and row[k].strip())]
     ends = [k for k in dict.fromkeys((0, width - 1)) if not texts or texts == [k]]

@@ -74,7 +74,7 @@ def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[Line]:
             except UnicodeDecodeError as error:
                 raise DataError(f"{path}: is not UTF-8 ({error.reason}); save it as CSV UTF-8") from None
             except csv.Error as error:
-                raise DataError(f"{path}, line {reader.line_num}: no valid CSV: {error}") from None
+                raise DataError(f"{path}, line {reader.line_num}: not valid CSV: {error}") from None
         if cells is None:
             return
         if any(cells):
@@ -86,7 +86,7 @@ def _short_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
     while line := text.readline(MOST_CHARACTERS + 1):
         number += 1
         if len(line) > MOST_CHARACTERS:
-            raise DataError(f"{path}, line {number}: more than {MOST_CHARACTERS:,} characters; write a frame a line")
+            raise DataError(f"{path}, line {number}: over {MOST_CHARACTERS:,} characters; write one frame per line")
         yield line
 
 
@@ -166,7 +166,7 @@ class _Table:
                 "fill in all of them, or none where no hand was found"
             )
         wrong = next((name, cell) for name, cell in named if not is_number(cell))
-        raise DataError(f"{where}: {wrong[0]} is no number: {wrong[1][:40]!r}; numbers are written like 0.25")
+        raise DataError(f"{where}: {wrong[0]} is not a number: {wrong[1][:40]!r}; numbers are written like 0.25")
 
     def rows(self, strict: bool) -> Rows:
         """All of them, checked for what one line alone can't show."""

@@ -114,4 +114,4 @@ def _refuse_strange_files(folder: Path) -> None:
         raise DataError(f"{folder}: is a file, not a folder; choose another target")
     for entry in folder.rglob("*"):
         if not entry.is_dir() and entry.suffix != ".npy" and entry.name not in (SYNTHETIC_FILE, ".DS_Store"):
-            raise DataError(f"{folder}: holds {entry.name}, which is no recording; choose another target")
+            raise DataError(f"{folder}: holds {entry.name}, which is not a recording; choose another target")

@@ -63,12 +63,12 @@ def _by_number(labels: NDArray[Any], classes: int, source: str) -> Read:
     if labels.ndim == 2 and labels.shape[1] == classes:
         if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
             raise DataError(
-                f"{source}: labels of shape {labels.shape} are no one-hot rows (a single 1 each); save one number a"
+                f"{source}: labels of shape {labels.shape} are not one-hot rows (a single 1 each); save one number a"
                 " take, such as labels.argmax(axis=1)"
             )
         return labels.argmax(axis=1), "one-hot, read as the index of each row's 1"
     if labels.ndim == 1 and len(labels) and labels.min() == 1 and labels.max() == classes:
-        raise DataError(f"{source}: labels run from 1 to {classes}, they must from 0 to {classes - 1}: save labels - 1")
+        raise DataError(f"{source}: labels run from 1 to {classes}; expected 0 to {classes - 1}: save labels - 1")
     return whole_numbers(labels, "labels", source)
 
 
@@ -84,7 +84,7 @@ def whole_numbers(
     if len(wrong):
         at = tuple(int(k) for k in wrong[0])
         where = f"{source}: {name}[{', '.join(map(str, at))}]" if place is None else f"{place(at)}: '{name}'"
-        raise DataError(f"{where} is {values[at]}, no whole number; save {name} as int64")
+        raise DataError(f"{where} is {values[at]}, not a whole number; save {name} as int64")
     return values.astype(np.int64), f"{values.dtype}, read as whole numbers"
 
 

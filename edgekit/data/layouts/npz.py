@@ -79,7 +79,7 @@ def _read_archive(file: BinaryIO, path: Path) -> tuple[Arrays, list[str]]:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
     name = member.filename.removesuffix(".npy")
     if member.compress_type not in COMPRESSIONS:
-        raise DataError(f"{path}: '{name}' is compressed as numpy never does; write the file with numpy.savez")
+        raise DataError(f"{path}: '{name}' is compressed, but not as numpy does it; write the file with numpy.savez")
     with parsing(path, NPZ, f"'{name}' "), archive.open(member) as stream:
         return read_array(cast(BinaryIO, stream), member.file_size, path, f"'{name}' ")
 
@@ -118,7 +118,7 @@ def _class_names(arrays: Arrays, source: str) -> tuple[str, ...] | None:
         return None
     if names.ndim != 1 or names.dtype.kind not in "US":
         raise DataError(
-            f"{source}: class_names must be a text array, one name a class, got {names.dtype}, shape {names.shape};"
+            f"{source}: class_names must be a text array, one name per class, got {names.dtype}, shape {names.shape};"
             " save it as text: class_names.astype(str)"
         )
     return tuple(as_text(names, "class_names", source).tolist())

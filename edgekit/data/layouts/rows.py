@@ -42,7 +42,7 @@ class Rows:
         """The rows of a take together, ordered by frame; takes in the order of their first row. Raises DataError for
         a frame that is there twice, and for a take with two labels, signers or sessions."""
         if not len(self.values):
-            raise DataError(f"{self.source}: holds no rows; there must be one a frame")
+            raise DataError(f"{self.source}: has no rows; expected one per frame")
         self._refuse_bad_names()
         index, first = self._takes()
         order = np.argsort(index, kind="stable") if self.frame is None else np.lexsort((self.frame, index))
