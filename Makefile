@@ -2,7 +2,8 @@
 # make test   the fast tests; make nightly adds the slow ones
 # make fuzz   changed inputs through the command line: make fuzz SEED=3 COUNT=20000
 # make docs   the documentation as a site in site/; make coverage lists the lines that no test runs
-# make test-all   the fast tests with every Python of PYTHONS that is here
+# make test-all   the fast tests with every Python of PYTHONS that is here; make device-all installs what a device needs
+#             with each of them and benches MODEL, which make run leaves
 VENV ?= .venv
 PYTHON ?= python3
 WORKDIR ?= edgekit-work
@@ -11,9 +12,12 @@ COUNT ?= 10000
 # An index that holds PyTorch's CPU build, where pip's own choice would be the CUDA one; see the README.
 TORCH_INDEX ?=
 PYTHONS ?= 3.11 3.12 3.13
+MODEL ?= $(WORKDIR)/model.int8.onnx
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 BIN := $(VENV)/bin
 
-.PHONY: run test test-all nightly fuzz coverage docs format hooks clean
+.PHONY: run test test-all device-all nightly fuzz coverage docs format hooks clean
 
 run: $(VENV)/.installed
 	$(BIN)/edgekit run --preset quick --workdir $(WORKDIR)
@@ -22,11 +26,24 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
 test-all:
-	@for version in $(PYTHONS); do \
-	    if python$$version -c "" 2>/dev/null; then \
-	        $(MAKE) test VENV=$(VENV)-$$version PYTHON=python$$version || exit 1; \
+	@sh tools/pythons.sh $(PYTHONS) | while read -r version python; do \
+	    if [ "$$python" = - ]; then \
+	        echo "python$$version: SKIPPED, no such interpreter on the PATH or in pyenv"; \
 	    else \
-	        echo "python$$version: SKIPPED, no such interpreter on the PATH"; \
+	        $(MAKE) test VENV=$(VENV)-$$version PYTHON=$$python </dev/null || exit 1; \
+	    fi; \
+	done
+
+device-all:
+	@sh tools/pythons.sh $(PYTHONS) | while read -r version python; do \
+	    if [ "$$python" = - ]; then \
+	        echo "python$$version: SKIPPED, no such interpreter on the PATH or in pyenv"; \
+	    else \
+	        set -e; \
+	        $$python -m venv $(VENV)-device-$$version; \
+	        $(VENV)-device-$$version/bin/python -m pip install --quiet .; \
+	        $(VENV)-device-$$version/bin/edgekit bench $(MODEL) --processes 1 --repeats 200 | tail -n 1; \
+	        echo "python$$version: installed without extras, bench ended with exit code 0"; \
 	    fi; \
 	done
 
@@ -59,4 +76,4 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(addprefix $(VENV)-,$(PYTHONS)) $(WORKDIR) site .cache
+	rm -rf $(VENV) $(addprefix $(VENV)-,$(PYTHONS)) $(addprefix $(VENV)-device-,$(PYTHONS)) $(WORKDIR) site .cache
