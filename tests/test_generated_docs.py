@@ -16,7 +16,7 @@ import yaml
 
 from edgekit.config import load_yaml
 from edgekit.errors import ConfigError
-from edgekit.pipeline import PRESETS, Options, Settings, said_options
+from edgekit.workdir import PRESETS, Options, Settings, said_options
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -126,7 +126,10 @@ def test_missing_pythons_are_said(tmp_path: Path) -> None:
         pytest.skip("needs make")
     command = ["make", "-s", "test-all", "PYTHONS=3.9999", f"VENV={tmp_path / 'venv'}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, "python3.9999: SKIPPED, no such interpreter on the PATH or in pyenv")
+    assert (done.returncode, done.stdout.strip()) == (
+        0,
+        "python3.9999: SKIPPED, no such interpreter on the PATH or in pyenv",
+    )
 
 
 def test_the_sdist_holds_all_that_tests_read() -> None:

@@ -5,7 +5,7 @@ A letter is written once it has been the answer for ten frames on end, with a pr
 
 import sys
 
-from edgekit.pipeline import predict_frames
+from edgekit.predict import predict_frames
 
 HOLD, LEAST = 10, 0.8
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
+from edgekit.config import settings_text
 from edgekit.profiles import list_profiles
 from edgekit.report import (
     pairs_text,
     predictions_text,
     profile_text,
     profiles_text,
-    settings_text,
     stage_text,
 )
 from edgekit.report.tables import milliseconds, percent, size, table
