@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from edgekit.artifacts import parse_json
 from edgekit.data import fit_length, load_recordings, read_take, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
-from edgekit.evaluate import are_probabilities, predict_batches, softmax
+from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predict_batches, softmax
 from edgekit.evaluate.class_names import check_count
 from edgekit.evaluate.reading import read_as
 from edgekit.reading import StrPath
@@ -23,23 +21,6 @@ F32 = NDArray[np.float32]
 
 MIN_FRAMES = 10
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """probability: softmax of the logits, 0 to 1. index: the take's place in its file. frames_cut: those of the take
-    that the model does not read, up to its last one with a hand."""
-
-    source: str
-    index: int
-    label: str
-    probability: float
-    frames_cut: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        answer = {"source": self.source, "take": self.index, "label": self.label, "probability": self.probability}
-        return {**answer, "frames_cut": self.frames_cut}
 
 
 class _Labels:
@@ -104,7 +85,7 @@ def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64]]:
 
 def predict_frames(
     model: StrPath, lines: Iterable[str], min_frames: int = MIN_FRAMES, class_names: Sequence[str] | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[StreamAnswer]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
     Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. Raises
@@ -125,7 +106,7 @@ def predict_frames(
             continue
         take = np.stack(window)[None]
         ((label, probability),) = labels.answers(fit_length(take, np.array([len(window)]), labels.frames))
-        yield {"frame": seen - 1, "label": label, "probability": probability}
+        yield StreamAnswer(seen - 1, label, probability)
     if not seen:
         raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers per line")
 

@@ -1,6 +1,7 @@
 """Verdicts: a profile's constraints against measurements, whatever their source. Loads neither torch nor onnx."""
 
 from edgekit.bench.baseline import Baseline, hold_against, read_baseline
+from edgekit.bench.changes import BaselineChanges, Change
 from edgekit.bench.compare import compare_onnx
 from edgekit.bench.comparison import CompareResult, Comparison
 from edgekit.bench.result import BenchResult, Measurement, Row
@@ -14,8 +15,10 @@ __all__ = [
     "EVIDENCE_ORDER",
     "Accuracy",
     "Baseline",
+    "BaselineChanges",
     "BenchConfig",
     "BenchResult",
+    "Change",
     "CompareConfig",
     "CompareResult",
     "Comparison",

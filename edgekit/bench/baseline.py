@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifacts import parse_json
+from edgekit.bench.changes import BaselineChanges, Change
 from edgekit.bench.intervals import process_interval
-from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row, Verdict
+from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row
 from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
@@ -79,7 +80,6 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
     """From what `BenchResult.to_dict` gives. Raises LookupError, TypeError or ValueError for anything else."""
     machine, processes = content["machine"], content["processes"]
     results = [*processes["latency"], *processes["memory"]]
-    inputs = [(item["shape"], item["source"]) for item in results[0]["inputs"]]
     accuracy = content.get("accuracy") or {}
     percent = float(content["profile"]["latency_percentile"])
     if not 0 < percent < 100:
@@ -87,7 +87,7 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
     like = {
         **{name: machine[name] for name in _FACTS},
         "threads": content["config"]["threads"],
-        "input": "; ".join(f"{source} {list(shape)}" for shape, source in inputs),
+        "input": _input_text((item["shape"], item["source"]) for item in results[0]["inputs"]),
         "latency_percentile": percent,
     }
     return Baseline(
@@ -105,6 +105,39 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
         takes_sha256=accuracy.get("takes_sha256"),
         load=next((str(item["text"]) for item in content["disturbances"] if item["kind"] == "foreign load"), ""),
     )
+
+
+def as_baseline(result: BenchResult) -> Baseline:
+    """The result as its JSON would be read: `parse_baseline(result.to_dict(), ...)`, without writing it."""
+    measurement, machine = result.measurement, result.measurement.machine
+    facts, accuracy = machine.to_dict(), result.accuracy
+    percent = float(result.profile.latency_percentile)
+    like = {
+        **{name: facts.get(name) for name in _FACTS},
+        "threads": result.threads,
+        "input": _input_text((item.shape, item.source) for item in measurement.inputs),
+        "latency_percentile": percent,
+    }
+    return Baseline(
+        source=str(result.info.path),
+        model_sha256=result.info.sha256,
+        like=like,
+        noted={name: facts.get(name) for name in _NOTED},
+        percent=percent,
+        latency_ns=tuple(process.samples_ns for process in measurement.latency if process.samples_ns),
+        peaks_bytes=tuple(
+            process.peak_rss_bytes for process in measurement.memory if process.peak_rss_bytes is not None
+        ),
+        size_bytes=result.info.size_bytes,
+        outcomes=(accuracy.outcomes if accuracy else None) or "",
+        takes_sha256=accuracy.takes_sha256 if accuracy else None,
+        load=next((found.text for found in measurement.disturbances if found.kind == "foreign load"), ""),
+    )
+
+
+def _input_text(inputs: Iterable[tuple[Sequence[int], str]]) -> str:
+    """`takes [1, 30, 63]`: source and shape of each input."""
+    return "; ".join(f"{source} {list(shape)}" for shape, source in inputs)
 
 
 def _positive(values: Sequence[Any]) -> tuple[int, ...]:
@@ -137,30 +170,6 @@ def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Change:
-    """A figure against the baseline's: worse by `measured`, a ratio of the baseline's, negative when it is better.
-
-    low, high: an interval that holds the change; the same as measured where nothing is left to chance. measured is None
-    for a figure that only the baseline has. note: why an end is infinite.
-    """
-
-    quantity: str
-    measured: float | None
-    low: float = -math.inf
-    high: float = math.inf
-    note: str = ""
-
-    def judge(self, limit: float) -> Verdict:
-        """pass when the whole interval is at most `limit`, fail when it is beyond, else undecided."""
-        return "pass" if self.high <= limit else "fail" if self.low > limit else "undecided"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; None for an end that is infinite."""
-        ends = {"low": self.low, "high": self.high}
-        return {**vars(self), **{name: value if math.isfinite(value) else None for name, value in ends.items()}}
-
-
 def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
     """Every figure of the baseline: latency, peak memory, file size, accuracy. Raises InputError for unlike benches."""
     refuse_unlike(now, earlier)
@@ -169,7 +178,8 @@ def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
     return tuple(change for change in (*found, _accuracy(now, earlier)) if change is not None)
 
 
-_GONE = "the baseline has a figure, this bench has none"
+def _gone(quantity: str) -> Change:
+    return Change(quantity, None, note="the baseline has a figure, this bench has none")
 
 
 def _latency(now: Baseline, earlier: Baseline) -> Change:
@@ -201,7 +211,7 @@ def _memory(now: Baseline, earlier: Baseline) -> Change | None:
     if not theirs:
         return None
     if not ours:
-        return Change("peak memory", None, note=_GONE)
+        return _gone("peak memory")
     ratio = max(ours) / max(theirs)
     return Change("peak memory", ratio - 1, min(ours) / max(theirs) - 1, max(ours) / min(theirs) - 1)
 
@@ -223,27 +233,19 @@ def hold_against(result: BenchResult, earlier: Baseline, max_regression: float) 
     A difference that the interval can't tell from the limit is undecided; so is a figure that only the baseline has.
     Raises InputError for unlike benches.
     """
-    if result.measurement.samples_ns:
-        changes = compare_baseline(parse_baseline(result.to_dict(), str(result.info.path)), earlier)
-    else:
-        changes = (Change(f"latency p{earlier.percent:g}", None, note=_GONE),)
-    machine = result.measurement.machine
-    evidence = ON_DEVICE if this_board(result.profile.boards, machine) else ON_HOST
+    now = as_baseline(result)
+    changes = compare_baseline(now, earlier) if now.latency_ns else (_gone(f"latency p{earlier.percent:g}"),)
+    evidence = ON_DEVICE if this_board(result.profile.boards, result.measurement.machine) else ON_HOST
     rows = tuple(_row(change, max_regression, evidence) for change in changes)
-    notes = [
-        f"{name} was {old}, is {machine.get(name)}" for name, old in earlier.noted.items() if machine.get(name) != old
-    ]
-    about = {
-        "path": earlier.source,
-        "model_sha256": earlier.model_sha256,
-        "max_regression_ratio": max_regression,
-        "changes": [change.to_dict() for change in changes],
-        "notes": notes,
-    }
+    notes = tuple(
+        f"{name} was {old}, is {now.noted[name]}" for name, old in earlier.noted.items() if now.noted[name] != old
+    )
+    about = BaselineChanges(earlier.source, earlier.model_sha256, max_regression, changes, notes)
     return replace(result, rows=(*result.rows, *rows), baseline=about)
 
 
 def _row(change: Change, limit: float, evidence: Evidence) -> Row:
+    low, high = change.ends
     return Row(
         constraint="max_regression",
         quantity=f"{change.quantity} against the baseline",
@@ -254,8 +256,8 @@ def _row(change: Change, limit: float, evidence: Evidence) -> Row:
         evidence=evidence,
         verdict=change.judge(limit),
         note=_interval_note(change, limit),
-        low=change.low if math.isfinite(change.low) else None,
-        high=change.high if math.isfinite(change.high) else None,
+        low=low,
+        high=high,
     )
 
 

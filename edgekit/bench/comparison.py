@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgekit.bench.result import describe_model
 from edgekit.bench.settings import ON_DEVICE, ON_HOST, CompareConfig
 from edgekit.bench.verdict import this_board
-from edgekit.measure import LatencySummary, MedianInterval, WorkerResult, ratio_interval, summarise
+from edgekit.measure import LatencySummary, Machine, MedianInterval, WorkerResult, ratio_interval, summarise
 from edgekit.profiles import list_profiles
 from edgekit.runtime import ModelInfo
 
@@ -101,7 +100,7 @@ class CompareResult:
         )
 
     @property
-    def machine(self) -> Mapping[str, Any]:
+    def machine(self) -> Machine:
         """The machine that measured."""
         return self.measured[0].machine
 
@@ -135,8 +134,8 @@ class CompareResult:
             "config": self.config.model_dump(mode="json"),
             "evidence": ON_DEVICE if self.board else ON_HOST,
             "board": self.board,
-            "machine": dict(self.machine),
-            "processes": [vars(result).copy() for result in self.measured],
+            "machine": self.machine.to_dict(),
+            "processes": [result.to_dict() for result in self.measured],
         }
 
 

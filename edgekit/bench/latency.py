@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgekit.bench.result import Measurement, Row, Verdict
-from edgekit.bench.settings import Evidence
+from edgekit.bench.result import Measurement, Row
+from edgekit.bench.settings import Evidence, Verdict
 from edgekit.measure import (
     LOOK_CONFIDENCE,
     Disturbance,

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgekit.bench.changes import BaselineChanges
 from edgekit.bench.intervals import process_interval
-from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence
+from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence, Verdict
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
 from edgekit.errors import ConstraintError, WeakEvidenceError
 from edgekit.evaluate.accuracy import Accuracy
-from edgekit.measure import Disturbance, LatencySummary, PercentileInterval, WorkerResult, find_disturbances, summarise
+from edgekit.measure import (
+    Disturbance,
+    FedInput,
+    LatencySummary,
+    Machine,
+    PercentileInterval,
+    WorkerResult,
+    find_disturbances,
+    summarise,
+)
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo
 
 SCHEMA_VERSION = 2
 
-Verdict = Literal["pass", "fail", "undecided"]
 Unit = Literal["bytes", "s", "ratio"]
 Constraint = Literal["max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop", "max_regression"]
 
@@ -144,7 +153,7 @@ class Measurement:
     @property
     def own_bytes(self) -> int | None:
         """The model's own share of that peak: what came on top of Python and its imports."""
-        before = next((stage["rss_bytes"] for stage in self.largest.stages if stage["stage"] == "imports"), None)
+        before = next((stage.rss_bytes for stage in self.largest.stages if stage.stage == "imports"), None)
         return None if before is None or self.peak_rss_bytes is None else self.peak_rss_bytes - before
 
     @property
@@ -161,12 +170,12 @@ class Measurement:
         return next((result.memory_reason for result in self.memory if result.memory_reason), "not measured")
 
     @property
-    def machine(self) -> Mapping[str, Any]:
+    def machine(self) -> Machine:
         """The machine that measured."""
         return (self.latency or self.memory)[0].machine
 
     @property
-    def inputs(self) -> tuple[Mapping[str, Any], ...]:
+    def inputs(self) -> tuple[FedInput, ...]:
         """How each input was fed; empty where the model was stopped before."""
         return (self.latency or self.memory)[0].inputs
 
@@ -179,7 +188,7 @@ class Measurement:
             "stopped": self.stopped is not None,
             "limit_kind": None if self.memory_limit_bytes is None else "RLIMIT_DATA",
             "limit_beyond_imports_bytes": self.memory_limit_bytes,
-            "stages": [dict(stage) for stage in self.largest.stages],
+            "stages": [stage.to_dict() for stage in self.largest.stages],
         }
 
 
@@ -193,7 +202,7 @@ class BenchResult:
     """A bench of one model file against one profile.
 
     rows: this machine's first, then each board's. accuracy: None where no labelled takes were scored.
-    baseline: what `hold_against` compared with, JSON-ready.
+    baseline: what `hold_against` found; None without an earlier bench.
     """
 
     info: ModelInfo
@@ -203,7 +212,7 @@ class BenchResult:
     measurement: Measurement
     rows: tuple[Row, ...]
     accuracy: Accuracy | None = None
-    baseline: Mapping[str, Any] | None = None
+    baseline: BaselineChanges | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -237,7 +246,7 @@ class BenchResult:
             "model": describe_model(self.info),
             "profile": self.profile.model_dump(mode="json"),
             "config": {**self.config.model_dump(mode="json"), "threads": self.threads},
-            "machine": dict(self.measurement.machine),
+            "machine": self.measurement.machine.to_dict(),
             "latency": _optional(self.measurement.summary),
             "latency_processes": [
                 _interval_dict(found, self.profile.latency_percentile)
@@ -249,13 +258,13 @@ class BenchResult:
             "memory": self.measurement.memory_dict(),
             "sustained": _optional(self.measurement.sustained),
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
-            "baseline": None if self.baseline is None else dict(self.baseline),
+            "baseline": None if self.baseline is None else self.baseline.to_dict(),
             "sweep": _optional(self.measurement.sweep),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {
-                "latency": [vars(result).copy() for result in self.measurement.latency],
-                "memory": [vars(result).copy() for result in self.measurement.memory],
-                "sustained": None if sustained is None else vars(sustained.result).copy(),
+                "latency": [result.to_dict() for result in self.measurement.latency],
+                "memory": [result.to_dict() for result in self.measurement.memory],
+                "sustained": None if sustained is None else sustained.result.to_dict(),
             },
         }
 

@@ -72,7 +72,7 @@ def bench_onnx(
     measurement = _measure(info, profile, config, chosen, measure)
     if measurement.stopped is not None and memory_limit_bytes(profile) is None:
         raise ModelFileError(f"{info.path}: {hunger(measurement.memory_limit_bytes or 0, measurement.stopped)}")
-    sizes = {item["name"]: tuple(item["shape"]) for item in measurement.inputs if "shape" in item}
+    sizes = {item.name: item.shape for item in measurement.inputs}
     work = model_work(info, {**config.shapes, **sizes}, config.values)
     estimates = [estimate_latency(work, board) for board in profile.boards]
     rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy)

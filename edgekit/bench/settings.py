@@ -1,4 +1,4 @@
-"""What a bench may be told, and the words for how a figure was got."""
+"""What a bench may be told, and the words for how a figure was got and for what is decided on it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from edgekit.config import StageConfig
 
 Evidence = Literal["measured on device", "emulated", "estimated", "measured on this host"]
+Verdict = Literal["pass", "fail", "undecided"]
 
 ON_DEVICE: Evidence = "measured on device"
 ESTIMATED: Evidence = "estimated"

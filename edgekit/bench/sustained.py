@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +39,10 @@ class Sustained:
         """In the order of time."""
         return tuple(
             Window(
-                runs=window["runs"],
-                latency=summarise(window["samples_ns"]) if window["samples_ns"] else None,
-                frequency_hz=window["frequency_hz"],
-                temperature_c=window["temperature_c"],
+                runs=window.runs,
+                latency=_summary([window.samples_ns]),
+                frequency_hz=window.frequency_hz,
+                temperature_c=window.temperature_c,
             )
             for window in self.result.windows
         )
@@ -49,12 +50,12 @@ class Sustained:
     @property
     def latency(self) -> LatencySummary | None:
         """Of every run kept, from start to end of the run itself."""
-        return self._summary("samples_ns")
+        return _summary(window.samples_ns for window in self.result.windows)
 
     @property
     def response(self) -> LatencySummary | None:
         """Of every run kept, from the moment that the take was due; None without a rate."""
-        return self._summary("response_ns") if self.rate_hz else None
+        return _summary(window.response_ns for window in self.result.windows) if self.rate_hz else None
 
     @property
     def change_ratio(self) -> float | None:
@@ -63,10 +64,6 @@ class Sustained:
         if first is None or last is None or first.p50_s is None or last.p50_s is None:
             return None
         return last.p50_s / first.p50_s - 1
-
-    def _summary(self, name: str) -> LatencySummary | None:
-        samples = [sample for window in self.result.windows for sample in window[name]]
-        return summarise(samples) if samples else None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the samples are with the processes."""
@@ -83,3 +80,9 @@ class Sustained:
                 for window in self.windows
             ],
         }
+
+
+def _summary(parts: Iterable[Sequence[int]]) -> LatencySummary | None:
+    """The summary of all parts' samples together, in nanoseconds; None for no sample."""
+    samples = [sample for part in parts for sample in part]
+    return summarise(samples) if samples else None

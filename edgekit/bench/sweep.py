@@ -60,7 +60,7 @@ def sweep_model(
     reason = one_batch_reason(info)
     points = []
     for threads, batch in _grid(measured, BATCHES[:1] if reason else BATCHES):
-        shapes = {item["name"]: tuple(item["shape"]) for item in measured.inputs}
+        shapes = {item.name: item.shape for item in measured.inputs}
         if not reason:
             shapes = {name: (batch, *sizes[1:]) for name, sizes in shapes.items()}
         request = replace(
@@ -90,7 +90,7 @@ def one_batch_reason(info: ModelInfo) -> str:
 
 
 def _grid(measured: WorkerResult, batches: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    cores = measured.machine.get("cores") or 1
+    cores = measured.machine.cores or 1
     return ((threads, batch) for threads in THREADS if threads <= cores for batch in batches)
 
 

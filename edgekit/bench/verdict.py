@@ -7,15 +7,15 @@ memory. Where this machine is one of the boards, what was measured stands for th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from edgekit.bench.latency import latency_row
-from edgekit.bench.result import Measurement, Row, Verdict
-from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, accepts
+from edgekit.bench.result import Measurement, Row
+from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, Verdict, accepts
 from edgekit.device import Estimate
 from edgekit.evaluate import CONFIDENCE, Flips
 from edgekit.evaluate.accuracy import Accuracy
+from edgekit.measure import Machine
 from edgekit.profiles import Board, Profile
 
 #: A guess, not a measurement: what a peak may grow by on another architecture, libraries and page size (16 kB on
@@ -53,9 +53,9 @@ def judge(
     return tuple(row for row in rows if row is not None)
 
 
-def this_board(boards: Sequence[Board], machine: Mapping[str, Any]) -> Board | None:
+def this_board(boards: Sequence[Board], machine: Machine) -> Board | None:
     """The board that the measuring machine is, by its device tree; None for another machine."""
-    model = machine.get("device_tree_model") or ""
+    model = machine.device_tree_model or ""
     return next((board for board in boards if model.startswith(board.device_tree_model.value)), None)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit, flags, refuse_given
+
+if TYPE_CHECKING:
+    from edgekit.data import Recordings, SynthConfig
 
 
 @click.group()
@@ -49,10 +52,10 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
     from edgekit.report import quality_text
 
     found, bad = load_leniently(recordings, columns)
-    report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None).to_dict()
-    emit(as_json, report, lambda: quality_text(report))
-    if report["refusals"]:
-        raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report['refusals'])}")
+    report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None)
+    emit(as_json, report.to_dict(), lambda: quality_text(report))
+    if report.refusals:
+        raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report.refusals)}")
 
 
 @of_data(o.LAYOUT, o.COLUMNS, o.REPLACE, o.JSON)
@@ -72,8 +75,8 @@ def convert(source: Path, target: Path, layout: Any, columns: str | None, force:
     from edgekit.data import convert_recordings
     from edgekit.report import conversion_text
 
-    conversion = convert_recordings(source, target, layout, force, columns).to_dict()
-    emit(as_json, conversion, lambda: conversion_text(conversion))
+    conversion = convert_recordings(source, target, layout, force, columns)
+    emit(as_json, conversion.to_dict(), lambda: conversion_text(conversion))
 
 
 @of_data(o.DROP, o.OUT_OF_FOLD, o.LAYOUT, o.COLUMNS, o.REPLACE, o.JSON)
@@ -106,8 +109,8 @@ def clean(
     if out_of_fold and "mislabelled" not in drop:
         raise click.UsageError("--out-of-fold looks for wrong labels; name --drop mislabelled, too")
     predict = predict_labels if out_of_fold else None
-    cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict, columns).to_dict()
-    emit(as_json, cleaning, lambda: cleaning_text(cleaning))
+    cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict, columns)
+    emit(as_json, cleaning.to_dict(), lambda: cleaning_text(cleaning))
 
 
 @of_data(
@@ -152,8 +155,10 @@ def synth(
     if output is not None:
         choose_layout(output)
     drawn = None if preview is None else _draw(preview)
-    about = {"preview": drawn} if output is None else {**_write(output, config, force), "preview": drawn}
-    emit(as_json, about, lambda: "\n".join(_synth_lines(about)))
+    made = None if output is None else _write(output, config, force)
+    content = {} if made is None else {"path": str(output), "takes": made.takes, "classes": made.classes}
+    content |= {"preview": drawn} if made is None else {"synthetic": True, "preview": drawn}
+    emit(as_json, content, lambda: "\n".join(_synth_lines(output, made, drawn)))
 
 
 def _draw(preview: Path) -> str:
@@ -163,16 +168,14 @@ def _draw(preview: Path) -> str:
     return str(write_bytes(preview, draw_preview()))
 
 
-def _write(output: Path, config: Any, force: bool) -> dict[str, Any]:
+def _write(output: Path, config: SynthConfig, force: bool) -> Recordings:
     from edgekit.data import choose_layout, save_recordings, synthesise_hands
 
     made = synthesise_hands(config)
     save_recordings(output, made, choose_layout(output), force)
-    return {"path": str(output), "takes": made.takes, "classes": made.classes, "synthetic": True}
+    return made
 
 
-def _synth_lines(about: dict[str, Any]) -> list[str]:
-    taken = (
-        [f"{about['path']}: {about['takes']} synthetic takes of {about['classes']} classes"] if "path" in about else []
-    )
-    return taken + ([f"{about['preview']}: the 26 letters as synthetic hands"] if about["preview"] else [])
+def _synth_lines(output: Path | None, made: Recordings | None, drawn: str | None) -> list[str]:
+    taken = [f"{output}: {made.takes} synthetic takes of {made.classes} classes"] if made else []
+    return taken + ([f"{drawn}: the 26 letters as synthetic hands"] if drawn else [])

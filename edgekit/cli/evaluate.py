@@ -42,4 +42,4 @@ def evaluate(common: Common, model: Path | None, part: str, picture: Path | None
     names = parse_class_names(class_names)
     with workspace(common, read_only=True) as opened:
         evaluation = evaluate_file(opened, model, part, picture, names)
-    emit(common.as_json, evaluation.to_dict(), lambda: evaluation_text(evaluation.to_dict()))
+    emit(common.as_json, evaluation.to_dict(), lambda: evaluation_text(evaluation))

@@ -51,8 +51,9 @@ def predict(
         _follow(model, min_frames, names)
         return
     refuse_given({"min_frames"}, "--min-frames goes with a stream")
-    found = [prediction.to_dict() for path in recordings for prediction in predict_takes(model, path, names)]
-    emit(as_json, {"schema_version": 1, "predictions": found}, lambda: predictions_text(found))
+    found = [prediction for path in recordings for prediction in predict_takes(model, path, names)]
+    content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found]}
+    emit(as_json, content, lambda: predictions_text(found))
 
 
 def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None) -> None:
@@ -63,5 +64,5 @@ def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None) 
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES, names):
-        if not say(json_text(answer)):
+        if not say(json_text(answer.to_dict())):
             return

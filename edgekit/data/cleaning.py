@@ -163,7 +163,10 @@ def clean_recordings(
         kinds=tuple(kind for kind in KINDS if kind in kinds),
         dropped=dropped,
         takes_left=dict(zip(left.class_names, after.tolist(), strict=True)),
-        **{**said, "warnings": (*lonely, *said["warnings"])},
+        lost=said.lost,
+        changed=said.changed,
+        warnings=(*lonely, *said.warnings),
+        notes=said.notes,
     )
     save_recordings(target, left, chosen, force)
     return cleaning

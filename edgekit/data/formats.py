@@ -198,6 +198,7 @@ def convert_recordings(
     refuse_nesting(source, target)
     refuse_existing(target, force)
     recordings = load_recordings(source, columns)
+    said = told(recordings, chosen, find_doubts(recordings))
     conversion = Conversion(
         source=str(source),
         target=str(target),
@@ -206,17 +207,36 @@ def convert_recordings(
         classes=recordings.classes,
         features=recordings.features,
         synthetic=recordings.synthetic,
-        **told(recordings, chosen, find_doubts(recordings)),
+        lost=said.lost,
+        changed=said.changed,
+        warnings=said.warnings,
+        notes=said.notes,
     )
     save_recordings(target, recordings, chosen, force)
     return conversion
 
 
-def told(recordings: Recordings, layout: Layout, remarks: Iterable[Remark]) -> dict[str, tuple[str, ...]]:
-    """What to say when these recordings are written: lost, changed, warnings and notes. remarks: on what was read."""
-    kinds = {"left out": "lost", "frame numbers": "lost", "rounded": "changed"}
-    found: dict[str, tuple[str, ...]] = {"lost": (), "changed": (), "warnings": (), "notes": ()}
+@dataclass(frozen=True)
+class Told:
+    """What to say when recordings are written, in sentences. lost: what is gone. changed: numbers that are others."""
+
+    lost: tuple[str, ...]
+    changed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def told(recordings: Recordings, layout: Layout, remarks: Iterable[Remark]) -> Told:
+    """What to say when these recordings are written. remarks: on what was read."""
+    lost: list[str] = []
+    changed: list[str] = []
+    warnings: list[str] = []
+    notes: list[str] = []
     for remark in remarks:
-        name = kinds.get(remark.kind, "warnings" if remark.doubtful else "notes")
-        found[name] = (*found[name], remark.sentence())
-    return {**found, "lost": (*found["lost"], *losses(recordings, layout))}
+        if remark.kind in ("left out", "frame numbers"):
+            lost.append(remark.sentence())
+        elif remark.kind == "rounded":
+            changed.append(remark.sentence())
+        else:
+            (warnings if remark.doubtful else notes).append(remark.sentence())
+    return Told((*lost, *losses(recordings, layout)), tuple(changed), tuple(warnings), tuple(notes))

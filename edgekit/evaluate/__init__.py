@@ -1,7 +1,9 @@
 """Predictions, metrics and how sure they are: numpy only, because a device has no scikit-learn."""
 
 from edgekit.evaluate.accuracy import Accuracy, LabelledTakes, Parent, score_accuracy
+from edgekit.evaluate.answers import Prediction, StreamAnswer
 from edgekit.evaluate.class_names import check_class_names, check_count, match_class_names, parse_class_names
+from edgekit.evaluate.evaluation import Evaluation
 from edgekit.evaluate.intervals import CONFIDENCE, Flips, Retention, accuracy_interval
 from edgekit.evaluate.metrics import (
     ClassMetrics,
@@ -21,15 +23,18 @@ __all__ = [
     "LEARNED",
     "Accuracy",
     "ClassMetrics",
+    "Evaluation",
     "Flips",
     "LabelledTakes",
     "Metrics",
     "OrderCheck",
     "Origin",
     "Parent",
+    "Prediction",
     "Retention",
     "Roles",
     "Seen",
+    "StreamAnswer",
     "accuracy_interval",
     "are_probabilities",
     "check_class_names",

@@ -50,6 +50,11 @@ class Metrics:
     excluded_classes: tuple[str, ...] = ()
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high) of the accuracy."""
+        return accuracy_interval(round(self.accuracy * self.takes), self.takes)
+
+    @property
     def macro(self) -> ClassMetrics:
         """Plain means over the classes that have takes; support: of all."""
         present = [row for row in self.per_class.values() if row.support]
@@ -58,7 +63,7 @@ class Metrics:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with accuracy, its interval, takes and per_class at the top level."""
-        low, high = accuracy_interval(round(self.accuracy * self.takes), self.takes)
+        low, high = self.interval
         return {
             "accuracy": self.accuracy,
             "accuracy_low": low,

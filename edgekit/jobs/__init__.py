@@ -4,6 +4,7 @@ A function takes an open `Workspace`, or paths, and returns a frozen result; not
 when a stage needs it, so bench, evaluate and predict work without.
 """
 
+from edgekit.evaluate import Evaluation
 from edgekit.jobs.bench import bench_model, check_reports, compare_models, write_reports
 from edgekit.jobs.bench_plan import plan_bench
 from edgekit.jobs.chain import (
@@ -17,7 +18,7 @@ from edgekit.jobs.chain import (
     show_settings,
     show_variants,
 )
-from edgekit.jobs.evaluate import Evaluation, evaluate_file
+from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.model_files import find_model
 from edgekit.jobs.quantize_file import int8_path, quantize_file

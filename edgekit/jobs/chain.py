@@ -10,8 +10,9 @@ from edgekit.artifacts import write_json, write_text
 from edgekit.config import Tree
 from edgekit.data.pretraining import PretrainConfig, refuse_pretraining
 from edgekit.errors import ConfigError, EdgekitError, GateError, WeakEvidenceError, worst
+from edgekit.evaluate import Evaluation
 from edgekit.jobs.bench import bench_model
-from edgekit.jobs.evaluate import Evaluation, evaluate_file
+from edgekit.jobs.evaluate import evaluate_file
 from edgekit.profiles import load_profile
 from edgekit.report import can_draw, chain_markdown
 from edgekit.workdir.environment import describe_environment

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edgekit.errors import ConfigError, ShapeError
 from edgekit.evaluate import (
-    Metrics,
-    OrderCheck,
-    Origin,
-    Seen,
+    Evaluation,
     check_order,
     complaint,
-    doubt,
     evaluate_predictions,
     known_takes,
     predict_batches,
@@ -27,60 +22,6 @@ from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
 from edgekit.workdir.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Metrics with what they were measured on.
-
-    synthetic: the takes are generated, not recorded. names: where those of the model's outputs are from. order: how its
-    answers fit them. seen: how many of the takes it has learned from. takes_cut: those that are longer than the
-    model's sequence_length. picture: the file with the confusion matrix, where one was drawn.
-    """
-
-    model: str
-    data: str
-    part: str
-    synthetic: bool
-    metrics: Metrics
-    names: Origin
-    order: OrderCheck
-    seen: Seen
-    sequence_length: int
-    takes_cut: int
-    picture: str | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What keeps the accuracy from being taken at its word, a sentence each."""
-        found: list[str | None] = []
-        if self.names == "assumed":
-            found.append(
-                "the file holds no class names: its outputs are taken in the data's order of classes; --class-names"
-                " says another"
-            )
-        wrong = complaint(self.order, self.metrics.class_names, self.names != "assumed")
-        found.append(wrong or doubt(self.order))
-        found.append(self.seen.note(self.metrics.takes))
-        return tuple(note for note in found if note)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; accuracy, takes and per_class at the top level."""
-        return {
-            "schema_version": 1,
-            **self.metrics.to_dict(),
-            "model": self.model,
-            "data": self.data,
-            "part": self.part,
-            "synthetic": self.synthetic,
-            "class_names_from": self.names,
-            "order": self.order.to_dict(),
-            "seen": self.seen.to_dict(),
-            "sequence_length": self.sequence_length,
-            "takes_cut": self.takes_cut,
-            "notes": list(self.notes),
-            "picture": self.picture,
-        }
 
 
 def evaluate_file(
@@ -135,4 +76,4 @@ def evaluate_file(
     )
     if picture is None:
         return evaluation
-    return replace(evaluation, picture=str(draw_confusion(evaluation.to_dict(), picture)))
+    return replace(evaluation, picture=str(draw_confusion(evaluation, picture)))

@@ -1,7 +1,8 @@
 """Measures a model in a process of its own (`worker.py`) and summarises the samples; no torch, no onnx."""
 
 from edgekit.measure.disturbance import Change, Disturbance, find_disturbances, level_change, warmup_end
-from edgekit.measure.launch import WORKER, Value, WorkerRequest, WorkerResult, run_worker
+from edgekit.measure.launch import WORKER, Value, WorkerRequest, run_worker
+from edgekit.measure.result import FedInput, Machine, MemoryStage, RunWindow, Use, WorkerResult
 from edgekit.measure.statistics import (
     PERCENTILES,
     LatencySummary,
@@ -26,10 +27,15 @@ __all__ = [
     "WORKER",
     "Change",
     "Disturbance",
+    "FedInput",
     "LatencySummary",
+    "Machine",
     "MedianInterval",
+    "MemoryStage",
     "PercentileInterval",
+    "RunWindow",
     "StopRule",
+    "Use",
     "Value",
     "WorkerRequest",
     "WorkerResult",

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekit.measure.launch import WorkerResult
+from edgekit.measure.result import WorkerResult
 
 Kind = Literal["warm-up", "drift", "outliers", "interruptions", "waiting", "foreign load"]
 
@@ -182,7 +182,7 @@ def _outliers(result: WorkerResult, process: int) -> Disturbance | None:
 
 
 def _interruptions(result: WorkerResult, process: int) -> Disturbance | None:
-    switches, runs = result.use.get("involuntary_switches"), len(result.samples_ns)
+    switches, runs = result.use.involuntary_switches, len(result.samples_ns)
     if switches is None or switches <= max(INTERRUPTED_SHARE * runs, 5):
         return None
     text = f"interrupted for other processes {switches:.0f} times in {runs} runs (limit 1 in 100)"
@@ -195,7 +195,7 @@ def _waiting(result: WorkerResult, process: int) -> Disturbance | None:
     share = 1 - cpu / wall if wall and len(result.thread_cpu_ns) == len(result.samples_ns) else 0.0
     if share <= WAITING_SHARE:
         return None
-    own = (result.use.get("voluntary_switches") or 0) >= WAITS_PER_RUN * len(result.samples_ns)
+    own = (result.use.voluntary_switches or 0) >= WAITS_PER_RUN * len(result.samples_ns)
     text = f"{100 * share:.1f} % of the time of the runs was spent waiting{'' if own else ' for a core'} (limit 5 %)"
     if own:
         return Disturbance("waiting", process, share, WAITING_SHARE, "ratio", text, "look for I/O in the model")
@@ -203,11 +203,11 @@ def _waiting(result: WorkerResult, process: int) -> Disturbance | None:
 
 
 def _foreign_load(result: WorkerResult, process: int) -> Disturbance | None:
-    busy, own, elapsed = (result.use.get(name) for name in ("busy_cpu_s", "cpu_s", "elapsed_s"))
+    busy, own, elapsed = result.use.busy_cpu_s, result.use.cpu_s, result.use.elapsed_s
     if busy is None or own is None or not elapsed or elapsed < LEAST_ELAPSED_S:
         return None
     cores = (busy - own) / elapsed
     if cores <= FOREIGN_CORES:
         return None
-    text = f"other programs kept {cores:.2f} of {result.machine.get('cores')} cores busy (limit {FOREIGN_CORES:g})"
+    text = f"other programs kept {cores:.2f} of {result.machine.cores} cores busy (limit {FOREIGN_CORES:g})"
     return Disturbance("foreign load", process, cores, FOREIGN_CORES, "cores", text, QUIET)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
+from edgekit.measure.result import WorkerResult
 from edgekit.measure.stopping import StopRule
 from edgekit.reading import StrPath
 from edgekit.runtime.axes import time_axes
@@ -81,43 +82,6 @@ class WorkerRequest:
         return (self.model, *self.others)
 
 
-@dataclass(frozen=True)
-class WorkerResult:
-    """What one worker process measured.
-
-    samples_ns, thread_cpu_ns: every run of `model` after the warm-up (empty in memory mode). others_ns: the samples
-    of each of `others` (compare mode); the k-th samples of all models belong to one round. stages: memory in bytes as
-    the process grew. peak_rss_bytes: None where the system does not tell, with the reason.
-    session_ns, first_run_ns: of all models together. inputs: how each was fed. machine: the computer, its software
-    and load. ended_by: what ended the samples: "known", "repeats", "time" or "samples". use: what the process and
-    the machine used while measuring (see the worker's `use_so_far`). windows: of a sustained run, with due and
-    missed takes where it had a rate. memory_limit_bytes: the limit of RLIMIT_DATA that was set. stopped: what
-    the model said when that limit stopped it; what had not been measured by then is None or empty. stopped_model: its
-    index, 0 for `model`.
-    """
-
-    samples_ns: tuple[int, ...]
-    thread_cpu_ns: tuple[int, ...]
-    warmup_ns: tuple[int, ...]
-    import_ns: int | None
-    session_ns: int | None
-    first_run_ns: int | None
-    peak_rss_bytes: int | None
-    memory_reason: str | None
-    stages: tuple[Mapping[str, Any], ...]
-    inputs: tuple[Mapping[str, Any], ...]
-    machine: Mapping[str, Any]
-    others_ns: tuple[tuple[int, ...], ...] = ()
-    ended_by: str | None = None
-    use: Mapping[str, float | None] = field(default_factory=dict)
-    windows: tuple[Mapping[str, Any], ...] = ()
-    due: int | None = None
-    missed: int | None = None
-    memory_limit_bytes: int | None = None
-    stopped: str | None = None
-    stopped_model: int = 0
-
-
 def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str = sys.executable) -> WorkerResult:
     """Measure in a fresh process whose working directory is empty but for a copy of each model.
 
@@ -151,7 +115,7 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
                 " a longer time limit"
             ) from None
         if request.memory_limit_bytes is not None and finished.returncode < 0 and "bad_alloc" in finished.stderr:
-            return _stopped(_last_line(finished.stderr))
+            return WorkerResult.died(_last_line(finished.stderr))
         return _interpret(finished, request.models, [message["model"], *message["others"]])
 
 
@@ -222,7 +186,7 @@ def _interpret(
         error = answer["error"]
         model, alias = models[error["model"]], aliases[error["model"]]
         raise _KINDS.get(error["kind"], InputError)(f"{model}: {error['message'].replace(alias, str(model))}")
-    return _result(answer)
+    return WorkerResult.from_dict(answer)
 
 
 def _suspects(lines: Sequence[str], models: Sequence[Path]) -> str:
@@ -233,49 +197,6 @@ def _suspects(lines: Sequence[str], models: Sequence[Path]) -> str:
 
 def _named(models: Sequence[Path]) -> str:
     return ", ".join(map(str, models))
-
-
-def _result(answer: Mapping[str, Any]) -> WorkerResult:
-    return WorkerResult(
-        samples_ns=tuple(answer.get("samples_ns", ())),
-        thread_cpu_ns=tuple(answer.get("thread_cpu_ns", ())),
-        warmup_ns=tuple(answer.get("warmup_ns", ())),
-        import_ns=answer["import_ns"],
-        session_ns=answer.get("session_ns"),
-        first_run_ns=answer.get("first_run_ns"),
-        peak_rss_bytes=answer["peak_rss_bytes"],
-        memory_reason=answer["memory_reason"],
-        stages=tuple(answer["stages"]),
-        inputs=tuple(answer.get("inputs", ())),
-        machine=answer["machine"],
-        others_ns=tuple(tuple(samples) for samples in answer.get("others_ns", ())),
-        ended_by=answer.get("ended_by"),
-        use=answer.get("use", {}),
-        windows=tuple(answer.get("windows", ())),
-        due=answer.get("due"),
-        missed=answer.get("missed"),
-        memory_limit_bytes=answer.get("memory_limit_bytes"),
-        stopped=answer.get("stopped"),
-        stopped_model=answer.get("stopped_model", 0),
-    )
-
-
-def _stopped(said: str) -> WorkerResult:
-    """Of a process that died of the memory limit before it could tell anything."""
-    return WorkerResult(
-        samples_ns=(),
-        thread_cpu_ns=(),
-        warmup_ns=(),
-        import_ns=None,
-        session_ns=None,
-        first_run_ns=None,
-        peak_rss_bytes=None,
-        memory_reason="the process died at its memory limit",
-        stages=(),
-        inputs=(),
-        machine={},
-        stopped=f"an allocation failed in it{said}",
-    )
 
 
 def _last_line(stderr: str) -> str:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from edgekit.bench import BaselineChanges, Change
 from edgekit.report.tables import percent
 
 
-def baseline_lines(baseline: Mapping[str, Any] | None) -> list[str]:
+def baseline_lines(baseline: BaselineChanges | None) -> list[str]:
     """Which bench it was, every change with its interval, and what else differed."""
     if baseline is None:
         return []
-    changes = ", ".join(_change_text(change) for change in baseline["changes"])
+    changes = ", ".join(_change_text(change) for change in baseline.changes)
     return [
-        f"against {baseline['path']} (model SHA-256 {baseline['model_sha256'][:12]}), worse by at most"
-        f" {percent(baseline['max_regression_ratio'])}: {changes}",
-        *(f"note: {note}" for note in baseline["notes"]),
+        f"against {baseline.path} (model SHA-256 {baseline.model_sha256[:12]}), worse by at most"
+        f" {percent(baseline.max_regression_ratio)}: {changes}",
+        *(f"note: {note}" for note in baseline.notes),
     ]
 
 
-def _change_text(change: Mapping[str, Any]) -> str:
+def _change_text(change: Change) -> str:
     """`latency p95 +3.1 % (-1.2 to +7.9)`."""
-    if change["measured"] is None:
-        return f"{change['quantity']} not measured"
-    shown = f"{change['quantity']} {100 * change['measured']:+.1f} %"
-    if change["low"] == change["high"]:
+    if change.measured is None:
+        return f"{change.quantity} not measured"
+    shown = f"{change.quantity} {100 * change.measured:+.1f} %"
+    if change.ends[0] == change.ends[1]:
         return shown
-    low, high = (("?" if end is None else f"{100 * end:+.1f}") for end in (change["low"], change["high"]))
+    low, high = ("?" if end is None else f"{100 * end:+.1f}" for end in change.ends)
     return f"{shown} ({low} to {high})"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from edgekit.bench import BenchResult, Measurement, Row
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
-from edgekit.measure import Disturbance, LatencySummary
+from edgekit.measure import Disturbance, FedInput, LatencySummary, Machine, MemoryStage
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
 _STAGES = {"interpreter": "Python", "run": "later runs"}
-_SHARES = (("PSS", "pss_bytes"), ("USS", "uss_bytes"))
 SWEEP_HEADERS = ("threads", "batch", "p50", "p95", "takes per second")
 WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
 _SOURCES = {
@@ -111,16 +109,16 @@ def _title(row: Row) -> str:
     return row.quantity if row.board is None else f"{row.board}: {row.quantity}"
 
 
-def machine_text(machine: Mapping[str, Any], threads: int) -> str:
+def machine_text(machine: Machine, threads: int) -> str:
     """One line: what measured, how busy it was, and with which software."""
     parts = [
-        f"on {machine.get('device_tree_model') or machine.get('cpu_model')}",
-        f"{machine.get('cores')} cores",
+        f"on {machine.device_tree_model or machine.cpu_model}",
+        f"{machine.cores} cores",
         f"{threads} thread{'' if threads == 1 else 's'} used",
-        f"Python {machine.get('python')}, numpy {machine.get('numpy')}, onnxruntime {machine.get('onnxruntime')}",
+        f"Python {machine.python}, numpy {machine.numpy}, onnxruntime {machine.onnxruntime}",
     ]
-    if machine.get("load_1min") is not None:
-        parts.insert(2, f"load {machine['load_1min']:.2f}")
+    if machine.load_1min is not None:
+        parts.insert(2, f"load {machine.load_1min:.2f}")
     return ", ".join(parts)
 
 
@@ -178,11 +176,13 @@ def memory_line(measured: Measurement) -> str:
     stages = measured.largest.stages
     grown, before = [], 0
     for stage in stages:
-        grown.append(f"{_STAGES.get(stage['stage'], stage['stage'])} {(stage['rss_bytes'] - before) / 1e6:.1f}")
-        before = stage["rss_bytes"]
+        rss = stage.rss_bytes or 0
+        grown.append(f"{_STAGES.get(stage.stage, stage.stage)} {(rss - before) / 1e6:.1f}")
+        before = rss
     grown.append(f"passing {(measured.peak_rss_bytes - before) / 1e6:.1f}")
     own = known(measured.own_bytes, size)
-    shared = ", ".join(f"{name} {known(stages[-1].get(key) if stages else None, size)}" for name, key in _SHARES)
+    last = stages[-1] if stages else MemoryStage("")
+    shared = f"PSS {known(last.pss_bytes, size)}, USS {known(last.uss_bytes, size)}"
     return f"memory here: peak {size(measured.peak_rss_bytes)} = {' + '.join(grown)}; the model's own {own}; {shared}"
 
 
@@ -249,23 +249,23 @@ def disturbance_notes(measured: Measurement) -> list[str]:
     ]
 
 
-def input_text(inputs: Iterable[Mapping[str, Any]]) -> str:
+def input_text(inputs: Iterable[FedInput]) -> str:
     """What the model was run on: each source once, with its inputs' names where there are several."""
     named: dict[str, list[str]] = {}
     for item in inputs:
-        named.setdefault(_SOURCES.get(item["source"], item["source"]), []).append(item["name"])
+        named.setdefault(_SOURCES.get(item.source, item.source), []).append(item.name)
     if len(named) == 1:
         return next(iter(named))
     return ", ".join(f"{source} ({', '.join(names)})" for source, names in named.items())
 
 
-def input_notes(inputs: Iterable[Mapping[str, Any]]) -> list[str]:
+def input_notes(inputs: Iterable[FedInput]) -> list[str]:
     """What was made up although how much work a run is depends on it: data, whose numbers were random."""
     return [
-        f"note: how much work a run is depends on the numbers of input '{item['name']}', which reaches"
-        f" {item['decides']}: they are random here, and real ones may take longer"
+        f"note: how much work a run is depends on the numbers of input '{item.name}', which reaches"
+        f" {item.decides}: they are random here, and real ones may take longer"
         for item in inputs
-        if "decides" in item
+        if item.decides is not None
     ]
 
 

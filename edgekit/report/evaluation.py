@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from edgekit.evaluate import Evaluation, Metrics
 from edgekit.report.chain import SYNTHETIC
 from edgekit.report.tables import WIDTH, count, percent, table
 
@@ -12,36 +12,38 @@ from edgekit.report.tables import WIDTH, count, percent, table
 MOST_CONFUSED = 8
 
 
-def evaluation_text(evaluation: Mapping[str, Any]) -> str:
+def evaluation_text(evaluation: Evaluation) -> str:
     """Accuracy, one row a class, what was taken for what, and the confusion matrix where it fits the page."""
+    metrics = evaluation.metrics
+    low, high = metrics.interval
     lines = [
-        f"{evaluation['model']} on {evaluation['data']}, part {evaluation['part']}",
-        f"accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes"
-        f" (95 % interval {100 * evaluation['accuracy_low']:.1f} to {100 * evaluation['accuracy_high']:.1f})",
-        *(f"note: {note}" for note in evaluation["notes"]),
+        f"{evaluation.model} on {evaluation.data}, part {evaluation.part}",
+        f"accuracy {percent(metrics.accuracy)} on {count(metrics.takes)} takes"
+        f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
+        *(f"note: {note}" for note in evaluation.notes),
     ]
-    if evaluation["synthetic"]:
+    if evaluation.synthetic:
         lines.append(f"note: {SYNTHETIC}")
-    if evaluation["takes_cut"]:
-        frames, cut = evaluation["sequence_length"], count(evaluation["takes_cut"])
+    if evaluation.takes_cut:
+        frames, cut = evaluation.sequence_length, count(evaluation.takes_cut)
         lines.append(f"note: takes longer than the model's {frames} frames: {cut}; their ends were not read")
-    if evaluation["excluded"]:
-        names = ", ".join(evaluation["excluded_classes"])
-        lines.append(f"{evaluation['excluded']} takes left out: the model does not know {names}")
-    lines.append(table(CLASS_HEADERS, class_rows(evaluation)))
-    names, confusion = evaluation["class_names"], evaluation["confusion"]
-    matrix = confusion_matrix(names, confusion)
-    return "\n".join([*lines, confused_text(names, confusion), *([matrix] if matrix else [])])
+    if metrics.excluded:
+        names = ", ".join(metrics.excluded_classes)
+        lines.append(f"{metrics.excluded} takes left out: the model does not know {names}")
+    lines.append(table(CLASS_HEADERS, class_rows(metrics)))
+    confusion: list[list[int]] = metrics.confusion.tolist()
+    matrix = confusion_matrix(metrics.class_names, confusion)
+    return "\n".join([*lines, confused_text(metrics.class_names, confusion), *([matrix] if matrix else [])])
 
 
 CLASS_HEADERS = ("class", "precision", "recall", "F1", "takes")
 
 
-def class_rows(evaluation: Mapping[str, Any]) -> list[list[str]]:
+def class_rows(metrics: Metrics) -> list[list[str]]:
     """One row a class, and their means."""
-    named = {**evaluation["per_class"], "mean of classes": evaluation["macro"]}
+    named = {**metrics.per_class, "mean of classes": metrics.macro}
     return [
-        [name, percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), str(row["support"])]
+        [name, percent(row.precision), percent(row.recall), percent(row.f1), str(row.support)]
         for name, row in named.items()
     ]
 

@@ -77,7 +77,7 @@ def _properties(result: BenchResult) -> Iterable[tuple[str, str]]:
     yield "model.size_bytes", str(result.info.size_bytes)
     yield "evidence", ", ".join(dict.fromkeys(row.evidence for row in result.rows))
     yield "threads", str(result.threads)
-    for name, value in result.measurement.machine.items():
+    for name, value in result.measurement.machine.to_dict().items():
         yield f"machine.{name}", "unknown" if value is None else str(value)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from edgekit.bench import BenchResult
+from edgekit.evaluate import Evaluation
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
 from edgekit.report.bench import (
@@ -36,7 +37,15 @@ from edgekit.report.tables import count, percent
 from edgekit.text import plain
 
 
-def chain_markdown(result: Chain) -> str:
+class Report(Chain, Protocol):
+    """What is shown: a `Chain` with the evaluation of its INT8 file."""
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The evaluation of the INT8 file on the test takes, or None."""
+
+
+def chain_markdown(result: Report) -> str:
     """The whole report; the same facts as its JSON, for people."""
     content = result.to_dict()
     diagnosis = findings_lines(content.get("diagnosis", ()))
@@ -56,7 +65,7 @@ def chain_markdown(result: Chain) -> str:
         _lines(scores_notes(content["models"], content["data"])),
         _lines(quantization_text(content["quantization"]).splitlines()),
         *([_lines(diagnosis)] if diagnosis else []),
-        *_by_class(content.get("evaluation")),
+        *_by_class(result.evaluation),
         *([] if result.bench is None else _bench(result.bench)),
         "## Machine and versions",
         markdown_table(("", ""), _pairs(content["environment"]), left=2),
@@ -66,15 +75,15 @@ def chain_markdown(result: Chain) -> str:
     return plain("\n\n".join(parts) + "\n")
 
 
-def _by_class(evaluation: Mapping[str, Any] | None) -> list[str]:
+def _by_class(evaluation: Evaluation | None) -> list[str]:
     if evaluation is None:
         return []
-    names, confusion = evaluation["class_names"], evaluation["confusion"]
-    picture = [f"![confusion matrix]({evaluation['picture']})"] if evaluation["picture"] else []
+    metrics = evaluation.metrics
+    picture = [f"![confusion matrix]({evaluation.picture})"] if evaluation.picture else []
     return [
-        f"## {_escape(Path(evaluation['model']).name)} on the test takes, by class",
-        markdown_table(CLASS_HEADERS, class_rows(evaluation)),
-        _lines([confused_text(names, confusion)]),
+        f"## {_escape(Path(evaluation.model).name)} on the test takes, by class",
+        markdown_table(CLASS_HEADERS, class_rows(metrics)),
+        _lines([confused_text(metrics.class_names, metrics.confusion.tolist())]),
         *picture,
     ]
 

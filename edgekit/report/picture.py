@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.artifacts import write_bytes
 from edgekit.errors import ConfigError, missing_extra
+from edgekit.evaluate import Evaluation
 from edgekit.reading import StrPath
 from edgekit.report.chain import SYNTHETIC
 from edgekit.report.tables import count, percent
@@ -37,8 +38,8 @@ def check_picture(path: StrPath) -> None:
         raise missing_extra("--picture", "matplotlib", "train") from None
 
 
-def draw_confusion(evaluation: Mapping[str, Any], path: StrPath) -> Path:
-    """Write the confusion matrix of an evaluation (`edgekit.jobs.Evaluation.to_dict`) to `path`; returns that.
+def draw_confusion(evaluation: Evaluation, path: StrPath) -> Path:
+    """Write the confusion matrix of an evaluation to `path`; returns that.
 
     Rows are true classes, columns predicted ones. Colours are parts of a row, so that rare classes show as well; the
     numbers are takes. Raises as `check_picture` does.
@@ -54,11 +55,11 @@ def draw_confusion(evaluation: Mapping[str, Any], path: StrPath) -> Path:
     return write_bytes(path, content.getvalue())
 
 
-def _figure(evaluation: Mapping[str, Any]) -> Any:
+def _figure(evaluation: Evaluation) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names, takes = evaluation["class_names"], np.array(evaluation["confusion"])
+    names, takes = evaluation.metrics.class_names, evaluation.metrics.confusion
     side = min(max(4.5, 0.32 * len(names) + 1.6), 26.0)
     figure = Figure(figsize=(side + 1.3, side + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -88,9 +89,10 @@ def _write_counts(axes: Any, takes: np.ndarray[Any, Any], share: np.ndarray[Any,
         axes.text(column, row, str(takes[row, column]), ha="center", va="center", fontsize=6.5, color=colour)
 
 
-def _title(evaluation: Mapping[str, Any]) -> str:
+def _title(evaluation: Evaluation) -> str:
+    metrics = evaluation.metrics
     lines = [
-        f"{Path(evaluation['model']).name} on {Path(evaluation['data']).name}, part {evaluation['part']}:"
-        f" accuracy {percent(evaluation['accuracy'])} on {count(evaluation['takes'])} takes"
+        f"{Path(evaluation.model).name} on {Path(evaluation.data).name}, part {evaluation.part}:"
+        f" accuracy {percent(metrics.accuracy)} on {count(metrics.takes)} takes"
     ]
-    return "\n".join([*lines, SYNTHETIC] if evaluation["synthetic"] else lines)
+    return "\n".join([*lines, SYNTHETIC] if evaluation.synthetic else lines)

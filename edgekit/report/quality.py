@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
+from edgekit.data import Cleaning, Conversion, Mislabel, QualityReport
 from edgekit.data.hand import FRAME_PARTS
 from edgekit.data.quality import RECOMMENDED_TAKES
 from edgekit.report.tables import count, known, percent, table
 
-#: Findings that are a list of takes, as people say them.
-FINDINGS = (
-    ("empty_takes", "takes without any hand"),
-    ("sparse_takes", "takes mostly without a hand"),
-    ("ends_without_hand", "takes that end without a hand"),
-    ("frozen_takes", "takes in which the hand does not move"),
-    ("cut_takes", "takes that are longer than what training reads"),
-    ("gap_takes", "takes with gaps in their frame numbers"),
-)
 #: Probably mislabelled takes that text shows.
 MOST_ROWS = 40
+#: Groups of identical takes that text shows.
+MOST_GROUPS = 12
 
 
-def quality_text(report: Mapping[str, Any]) -> str:
+def quality_text(report: QualityReport) -> str:
     """What recordings hold, one row a class, then what is wrong with them, and what to do."""
     parts = ["\n".join(_summary(report)), table(*_class_rows(report)).strip("\n"), "\n".join(_findings(report))]
-    parts.append("\n".join(f"note: {text}" for text in report["notes"]))
-    parts.append("\n".join(f"warning: {text}" for text in report["warnings"]))
-    parts.append("\n".join(f"training would refuse this: {text}" for text in report["refusals"]))
-    if not report["warnings"] and not report["refusals"]:
+    parts.append("\n".join(f"note: {text}" for text in report.notes))
+    parts.append("\n".join(f"warning: {text}" for text in report.warnings))
+    parts.append("\n".join(f"training would refuse this: {text}" for text in report.refusals))
+    if not report.warnings and not report.refusals:
         parts.append("nothing wrong found")
     return "\n\n".join(part for part in parts if part)
 
 
-def _summary(report: Mapping[str, Any]) -> Iterator[str]:
-    shortest, longest = report["shortest_frames"], report["longest_frames"]
+def _summary(report: QualityReport) -> Iterator[str]:
+    shortest, longest = report.shortest_frames, report.longest_frames
     frames = f"{longest} frames each" if shortest == longest else f"{shortest} to {longest} frames"
-    made = " SYNTHETIC" if report["synthetic"] else ""
-    yield f"{report['source']}: {count(report['takes'])}{made} takes of {report['classes']} classes, {frames}"
-    people = len(report["takes_per_signer"]) or "unknown"
+    made = " SYNTHETIC" if report.synthetic else ""
+    yield f"{report.source}: {count(report.takes)}{made} takes of {report.classes} classes, {frames}"
     yield (
-        f"{report['features']} features per frame{_parts(report['features'])}; signers: {people},"
-        f" sessions: {len(report['takes_per_session']) or 'unknown'}"
+        f"{report.features} features per frame{_parts(report.features)};"
+        f" signers: {len(report.takes_per_signer) or 'unknown'}, sessions: {len(report.takes_per_session) or 'unknown'}"
     )
-    yield f"training reads {report['sequence_length']} frames of each take (data.sequence_length: auto)"
-    gone, all_frames = report["frames_without_hand"], report["frames"]
+    yield f"training reads {report.sequence_length} frames of each take (data.sequence_length: auto)"
+    gone, all_frames = report.frames_without_hand, report.frames
     yield f"frames without a hand: {count(gone)} of {count(all_frames)} ({percent(gone / max(all_frames, 1))})"
 
 
@@ -53,63 +45,82 @@ def _parts(features: int) -> str:
     return f" ({FRAME_PARTS[features]})" if features in FRAME_PARTS else ""
 
 
-def _class_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    known = [name for name in ("signers", "sessions") if report[f"takes_per_{name[:-1]}"]]
+def _class_rows(report: QualityReport) -> tuple[list[str], list[list[str]]]:
+    """Headers, and one row a class; columns of people and days only where they are known."""
+    people = [name for name, takes in _groups(report) if takes]
     rows = []
-    for name, row in report["per_class"].items():
-        short = RECOMMENDED_TAKES - row["takes"]
-        gone = row["frames_without_hand"] / max(row["frames"], 1)
-        counted = [str(row[kind]) for kind in known]
+    for name, row in report.per_class.items():
+        short = RECOMMENDED_TAKES - row.takes
+        gone = row.frames_without_hand / max(row.frames, 1)
+        counted = {"signers": row.signers, "sessions": row.sessions}
         state = f"{short} short" if short > 0 else "ok"
-        rows.append([name, count(row["takes"]), state, *counted, percent(gone), str(row["listed"] or "")])
-    return ["class", "takes", f"of {RECOMMENDED_TAKES}", *known, "without hand", "to look at"], rows
+        listed = str(row.listed or "")
+        rows.append([name, count(row.takes), state, *(str(counted[kind]) for kind in people), percent(gone), listed])
+    return ["class", "takes", f"of {RECOMMENDED_TAKES}", *people, "without hand", "to look at"], rows
 
 
-def _findings(report: Mapping[str, Any]) -> Iterator[str]:
-    names = report["take_names"]
-    if report["non_finite"]:
-        places = [f"{_take(bad['take'], names)} frame {bad['frame']}" for bad in report["non_finite"]]
+def _groups(report: QualityReport) -> tuple[tuple[str, Mapping[str, int]], ...]:
+    return ("signers", report.takes_per_signer), ("sessions", report.takes_per_session)
+
+
+def _findings(report: QualityReport) -> Iterator[str]:
+    names = report.take_names
+    if report.non_finite:
+        places = [f"{_take(bad.take, names)} frame {bad.frame}" for bad in report.non_finite]
         listed = ("" if names else "index ") + some(places)
         yield f"frames with NaN, infinite or impossible numbers: {count(len(places))} ({listed})"
-    for key, meaning in FINDINGS:
-        if report[key]:
-            yield f"{meaning}: {count(len(report[key]))} ({_listed(report[key], names)})"
-    for group in report["duplicates"][:12]:
-        classes = list(dict.fromkeys(report["take_labels"][take] for take in group))
+    for meaning, takes in _faulty(report):
+        if takes:
+            yield f"{meaning}: {count(len(takes))} ({_listed(takes, names)})"
+    for group in report.duplicates[:MOST_GROUPS]:
+        classes = list(dict.fromkeys(report.take_labels[take] for take in group))
         what = f"of DIFFERENT CLASSES ({', '.join(classes)})" if len(classes) > 1 else f"of {classes[0]}"
         yield f"identical takes {what}: {len(group)} ({_listed(group, names)})"
-    if len(report["duplicates"]) > 12:
-        yield f"identical takes: {len(report['duplicates']) - 12} more groups; --json lists them"
+    if len(report.duplicates) > MOST_GROUPS:
+        yield f"identical takes: {len(report.duplicates) - MOST_GROUPS} more groups; --json lists them"
     yield from _mislabels(report)
 
 
-def _mislabels(report: Mapping[str, Any]) -> Iterator[str]:
+def _faulty(report: QualityReport) -> tuple[tuple[str, Sequence[int]], ...]:
+    """Findings that are a list of takes, as people say them."""
+    return (
+        ("takes without any hand", report.empty_takes),
+        ("takes mostly without a hand", report.sparse_takes),
+        ("takes that end without a hand", report.ends_without_hand),
+        ("takes in which the hand does not move", report.frozen_takes),
+        ("takes that are longer than what training reads", report.cut_takes),
+        ("takes with gaps in their frame numbers", report.gap_takes),
+    )
+
+
+def _mislabels(report: QualityReport) -> Iterator[str]:
     """A row a take, most probable first; who judged how many."""
-    found, names = report["mislabels"], report["take_names"]
-    if report["out_of_fold_rule"]:
+    found = report.mislabels
+    if report.out_of_fold_rule:
         yield (
-            f"predicted out of fold: {report['out_of_fold_rule']}, "
-            f"{count(report['takes'] - report['out_of_fold_judged'])} not judged"
+            f"predicted out of fold: {report.out_of_fold_rule}, "
+            f"{count(report.takes - (report.out_of_fold_judged or 0))} not judged"
         )
     if not found:
         return
     yield f"takes that look like another class: {count(len(found))}"
-    ranked = sorted(found, key=lambda one: (-len(one["found_by"]), -(one["probability"] or 0.0), one["take"]))
-    rows = [
-        [
-            report["take_files"][one["take"]],
-            names.get(one["take"], "-"),
-            str(one["take"]),
-            one["label"],
-            one["looks_like"],
-            known(one["probability"], "{:.2f}".format),
-            " and ".join(one["found_by"]),
-        ]
-        for one in ranked[:MOST_ROWS]
-    ]
+    ranked = sorted(found, key=lambda one: (-len(one.found_by), -(one.probability or 0.0), one.take))
+    rows = [_mislabel_row(one, report) for one in ranked[:MOST_ROWS]]
     yield table(["file", "take", "index", "label", "looks like", "probability", "found by"], rows, left=2)
     if len(found) > MOST_ROWS:
         yield f"and {len(found) - MOST_ROWS} more; --json lists all"
+
+
+def _mislabel_row(one: Mislabel, report: QualityReport) -> list[str]:
+    return [
+        report.take_files[one.take],
+        report.take_names.get(one.take, "-"),
+        str(one.take),
+        one.label,
+        one.looks_like,
+        known(one.probability, "{:.2f}".format),
+        " and ".join(one.found_by),
+    ]
 
 
 def _take(index: int, names: Mapping[int, str]) -> str:
@@ -136,32 +147,36 @@ def some(values: Sequence[str], most: int = 12) -> str:
     return shown + (f" and {len(values) - most} more; --json lists all" if len(values) > most else "")
 
 
-def conversion_text(conversion: Mapping[str, Any]) -> str:
+def conversion_text(conversion: Conversion) -> str:
     """What was written, what recordings or the target's layout can't hold, and what else there is to know."""
-    made = " SYNTHETIC" if conversion["synthetic"] else ""
+    made = " SYNTHETIC" if conversion.synthetic else ""
     lines = [
-        f"{conversion['target']}: {count(conversion['takes'])}{made} takes of {conversion['classes']} classes,"
-        f" {conversion['features']} features per frame",
+        f"{conversion.target}: {count(conversion.takes)}{made} takes of {conversion.classes} classes,"
+        f" {conversion.features} features per frame",
         *_told(conversion),
     ]
-    return "\n".join(lines if conversion["lost"] or conversion["changed"] else [*lines, "nothing lost"])
+    return "\n".join(lines if conversion.lost or conversion.changed else [*lines, "nothing lost"])
 
 
-def _told(written: Mapping[str, Any]) -> list[str]:
-    words = (("notes", "note"), ("warnings", "warning"), ("changed", "changed"), ("lost", "lost"))
-    return [f"{word}: {text}" for name, word in words for text in written[name]]
+def _told(written: Conversion | Cleaning) -> list[str]:
+    said = (
+        ("note", written.notes),
+        ("warning", written.warnings),
+        ("changed", written.changed),
+        ("lost", written.lost),
+    )
+    return [f"{word}: {text}" for word, texts in said for text in texts]
 
 
-def cleaning_text(cleaning: Mapping[str, Any]) -> str:
+def cleaning_text(cleaning: Cleaning) -> str:
     """What was left out, one row a take, and what is left."""
-    made = " SYNTHETIC" if cleaning["synthetic"] else ""
-    dropped = cleaning["dropped"]
-    rows = [[one["file"], one["name"] or "-", str(one["take"]), one["label"], one["reason"]] for one in dropped]
+    made = " SYNTHETIC" if cleaning.synthetic else ""
+    rows = [[one.file, one.name or "-", str(one.take), one.label, one.reason] for one in cleaning.dropped]
     lines = [table(["file", "take", "index", "class", "reason"], rows, left=5)] if rows else []
-    left = ", ".join(f"{name} {count(takes)}" for name, takes in cleaning["takes_left"].items())
+    left = ", ".join(f"{name} {count(takes)}" for name, takes in cleaning.takes_left.items())
     lines += [
-        f"{cleaning['target']}: {count(cleaning['takes'])}{made} takes, {count(len(dropped))} dropped"
-        f" (looked for {', '.join(cleaning['kinds'])})",
+        f"{cleaning.target}: {count(cleaning.takes)}{made} takes, {count(len(rows))} dropped"
+        f" (looked for {', '.join(cleaning.kinds)})",
         f"takes left: {left}",
         *_told(cleaning),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgekit.evaluate import Prediction
 from edgekit.profiles import Profile
 from edgekit.report.chain import SYNTHETIC, findings_lines, length_text
 from edgekit.report.tables import count, pairs, percent, table
@@ -57,12 +58,12 @@ def _zeros_lines(metrics: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def predictions_text(predictions: Sequence[Mapping[str, Any]]) -> str:
+def predictions_text(predictions: Sequence[Prediction]) -> str:
     """`source take label probability` a line, and whether takes were cut."""
-    rows = [[p["source"], str(p["take"]), p["label"], f"{p['probability']:.3f}"] for p in predictions]
+    rows = [[each.source, str(each.index), each.label, f"{each.probability:.3f}"] for each in predictions]
     text, cut = (
         table(["recordings", "take", "label", "probability"], rows),
-        sum(p["frames_cut"] > 0 for p in predictions),
+        sum(each.frames_cut > 0 for each in predictions),
     )
     note = f"note: takes longer than the model reads: {count(cut)} of {count(len(rows))}; their ends were not read"
     return f"{text}\n{note}" if cut else text

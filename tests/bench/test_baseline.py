@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from edgekit.bench import BenchConfig, BenchResult, Measurement, hold_against, read_baseline
-from edgekit.bench.baseline import Baseline, compare_baseline
+from edgekit.bench.baseline import Baseline, as_baseline, compare_baseline, parse_baseline
 from edgekit.bench.result import SCHEMA_VERSION
 from edgekit.errors import InputError
 from edgekit.evaluate.accuracy import Accuracy
-from edgekit.measure import WorkerResult
+from edgekit.measure import FedInput, Machine, WorkerResult
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo
 
@@ -43,8 +43,8 @@ def worker(runs: tuple[int, ...], peak: int | None = 60_000_000) -> WorkerResult
         peak_rss_bytes=peak,
         memory_reason=None,
         stages=(),
-        inputs=({"name": "landmarks", "shape": [1, 30, 63], "source": "takes"},),
-        machine=MACHINE,
+        inputs=(FedInput("landmarks", "tensor(float)", (1, 30, 63), "takes"),),
+        machine=Machine.from_dict(MACHINE),
     )
 
 
@@ -213,7 +213,7 @@ def test_another_python_is_a_note(tmp_path: Path) -> None:
     found = hold_against(one, saved(one, tmp_path, machine__python="3.12.1", machine__numpy="2.1.0"), 0.1)
     assert found.exit_code == 0
     assert found.baseline is not None
-    assert found.baseline["notes"] == ["python was 3.12.1, is 3.11.2", "numpy was 2.1.0, is 2.0.0"]
+    assert found.baseline.notes == ("python was 3.12.1, is 3.11.2", "numpy was 2.1.0, is 2.0.0")
 
 
 def test_what_is_no_result_of_a_bench_is_refused(tmp_path: Path) -> None:
@@ -252,3 +252,10 @@ def test_rows_of_the_profile_stay_and_the_worst_verdict_counts(tmp_path: Path) -
     found = hold_against(one, earlier, 0.1)
     assert (found.verdict, found.exit_code) == ("fail", 3)
     assert found.to_dict()["baseline"]["max_regression_ratio"] == 0.1
+
+
+@pytest.mark.parametrize("outcomes", [None, "110"])
+def test_a_result_is_held_against_as_its_json_would_be_read(outcomes: str | None) -> None:
+    now = result(samples(0), samples(1), peaks=(60_000_000, None), outcomes=outcomes)
+    for found in (now, replace(now, threads=2)):
+        assert as_baseline(found) == parse_baseline(json.loads(json.dumps(found.to_dict())), str(found.info.path))

@@ -14,7 +14,7 @@ import pytest
 
 from edgekit.bench import CompareConfig, Comparison, compare_onnx
 from edgekit.errors import InputError, ModelFileError, ShapeError
-from edgekit.measure import MedianInterval, WorkerRequest, WorkerResult, run_worker
+from edgekit.measure import FedInput, Machine, MedianInterval, WorkerRequest, WorkerResult, run_worker
 from edgekit.report import compare_text
 from edgekit.report.compare import in_words
 
@@ -51,8 +51,8 @@ def made_up(
             peak_rss_bytes=None,
             memory_reason="made up",
             stages=(),
-            inputs=({"name": "landmarks", "type": "tensor(float)", "shape": [1, 30, 63], "source": "random"},),
-            machine={"cpu_model": "made up", "cores": 4, "device_tree_model": machine},
+            inputs=(FedInput("landmarks", "tensor(float)", (1, 30, 63), "random"),),
+            machine=Machine(cpu_model="made up", cores=4, device_tree_model=machine),
             others_ns=tuple(tuple(column) for column in columns[1:]),
         )
 
@@ -273,7 +273,7 @@ def test_sizes_left_open_are_given_for_the_first_file(lstm_file) -> None:
         return seen[-1]
 
     compare_onnx([first, second], CompareConfig(processes=1, shapes={"landmarks": (1, 7, 63)}), measure=spy)
-    assert seen[0].inputs[0]["shape"] == [1, 7, 63]
+    assert seen[0].inputs[0].shape == (1, 7, 63)
 
 
 @pytest.mark.parametrize(

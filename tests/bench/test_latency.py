@@ -11,7 +11,7 @@ import pytest
 from edgekit.bench import Measurement, Row
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.latency import latency_row
-from edgekit.measure import LOOK_CONFIDENCE, WorkerResult, closing_count
+from edgekit.measure import LOOK_CONFIDENCE, Machine, Use, WorkerResult, closing_count
 from edgekit.profiles import Profile
 
 PROFILE = Profile(name="x", max_latency_ms=100, latency_percentile=95)
@@ -32,8 +32,8 @@ def process(samples_ms: np.ndarray | Sequence[float], *, busy_cores: float = 0.0
         memory_reason=None,
         stages=(),
         inputs=(),
-        machine={"cores": 2},
-        use={"elapsed_s": 10.0, "cpu_s": 10.0, "busy_cpu_s": 10.0 + 10 * busy_cores},
+        machine=Machine(cores=2),
+        use=Use(elapsed_s=10.0, cpu_s=10.0, busy_cpu_s=10.0 + 10 * busy_cores),
     )
 
 

@@ -12,7 +12,7 @@ from onnx import helper
 from edgekit.bench import BenchConfig, bench_onnx
 from edgekit.bench.sweep import BATCHES, one_batch_reason, sweep_model
 from edgekit.errors import ModelFileError
-from edgekit.measure import WorkerRequest, WorkerResult, run_worker
+from edgekit.measure import FedInput, Machine, WorkerRequest, WorkerResult, run_worker
 from edgekit.profiles import Profile
 from edgekit.report.bench import sweep_text
 from edgekit.runtime import inspect_model
@@ -32,8 +32,8 @@ def answers(request: WorkerRequest, cores: int = 4) -> WorkerResult:
         peak_rss_bytes=1,
         memory_reason=None,
         stages=(),
-        inputs=({"name": name, "type": "tensor(float)", "shape": list(sizes), "source": "random"},),
-        machine={"cores": cores},
+        inputs=(FedInput(name, "tensor(float)", tuple(sizes), "random"),),
+        machine=Machine(cores=cores),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from edgekit.bench import Accuracy, BenchConfig, Flips, Measurement, Parent, Row, judge
 from edgekit.bench.result import BenchResult
 from edgekit.device import Estimate
-from edgekit.measure import WorkerResult
+from edgekit.measure import FedInput, Machine, WorkerResult
 from edgekit.profiles import Profile, load_profile
 from edgekit.runtime import ModelInfo
 
@@ -28,8 +28,8 @@ def _worker(samples_ns: Sequence[int] = (), peak: int | None = 60_000_000, model
         peak_rss_bytes=peak,
         memory_reason=None if peak is not None else "Plan9 has no /proc/self/status with VmHWM",
         stages=(),
-        inputs=({"name": "landmarks", "source": "random"},),
-        machine={"device_tree_model": model, "cpu_model": "test", "cores": 1},
+        inputs=(FedInput("landmarks", "tensor(float)", (1, 30, 63), "random"),),
+        machine=Machine(device_tree_model=model, cpu_model="test", cores=1),
     )
 
 

@@ -73,22 +73,22 @@ def test_softmax_survives_large_logits() -> None:
 def test_a_stream_is_silent_before_ten_frames_then_labels_every_one(chain: Any) -> None:
     assert list(predict_frames(chain.int8, lines(landmarks(9)))) == []
     answers = list(predict_frames(chain.int8, lines(landmarks(50))))
-    assert [answer["frame"] for answer in answers] == list(range(9, 50))
+    assert [answer.frame for answer in answers] == list(range(9, 50))
 
 
 def test_a_streams_window_is_the_last_thirty_frames(chain: Any) -> None:
     frames = landmarks(45, seed=3)
     *_, last = predict_frames(chain.int8, lines(frames))
     *_, alone = predict_frames(chain.int8, lines(frames[-30:]))
-    assert {**last, "frame": None} == {**alone, "frame": None}
+    assert (last.label, last.probability) == (alone.label, alone.probability)
     # and it is what the whole take gives: streams and takes share the length rule
-    assert alone["frame"] == 29
+    assert alone.frame == 29
 
 
 def test_a_stream_of_one_take_ends_with_the_takes_answer(chain: Any, take: Path) -> None:
     (answer,) = predict_takes(chain.int8, take)
     *_, last = predict_frames(chain.int8, lines(np.load(take)))
-    assert (last["label"], last["probability"]) == (answer.label, answer.probability)
+    assert (last.label, last.probability) == (answer.label, answer.probability)
 
 
 def test_empty_lines_are_no_frames(chain: Any) -> None:
@@ -99,7 +99,7 @@ def test_empty_lines_are_no_frames(chain: Any) -> None:
 
 def test_min_frames_sets_the_first_label(chain: Any) -> None:
     first = next(iter(predict_frames(chain.int8, lines(landmarks(3)), min_frames=1)))
-    assert first["frame"] == 0
+    assert first.frame == 0
 
 
 def test_the_command_answers_a_stream_line_by_line(chain: Any) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgekit.measure import Disturbance, WorkerResult, find_disturbances, level_change, warmup_end
+from edgekit.measure import Disturbance, Machine, Use, WorkerResult, find_disturbances, level_change, warmup_end
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -31,7 +31,7 @@ def result(
     samples: np.ndarray, cpu: np.ndarray | None = None, warmup: np.ndarray | None = None, **use: float | None
 ) -> WorkerResult:
     """What a worker might have returned."""
-    measured: Mapping[str, float | None] = {**QUIET, **use}
+    measured: dict[str, Any] = {**QUIET, **use}
     return WorkerResult(
         samples_ns=tuple(samples.astype(int).tolist()),
         thread_cpu_ns=tuple((samples if cpu is None else cpu).astype(int).tolist()),
@@ -43,8 +43,8 @@ def result(
         memory_reason="made up",
         stages=(),
         inputs=(),
-        machine={"cores": 2},
-        use=measured,
+        machine=Machine(cores=2),
+        use=Use(**measured),
     )
 
 

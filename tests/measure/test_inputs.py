@@ -14,7 +14,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgekit.errors import ShapeError
-from edgekit.measure import WorkerRequest, run_worker, worker
+from edgekit.measure import FedInput, WorkerRequest, run_worker, worker
 
 Tensor = tuple[str, int, Sequence[int | str | None]]
 SaveGraph = Callable[..., Path]
@@ -80,7 +80,7 @@ def test_every_type_of_number_is_fed(save_graph: SaveGraph, kind: str) -> None:
     array, described = fed(path)[0]["x"], fed(path)[1]["x"]
     assert array.dtype == helper.tensor_dtype_to_np_dtype(number)
     assert described["source"] == ("random" if "FLOAT" in kind or kind == "DOUBLE" else "ones")
-    assert run_worker(WorkerRequest(path, "latency", repeats=1)).inputs[0]["shape"] == [2, 3]
+    assert run_worker(WorkerRequest(path, "latency", repeats=1)).inputs[0].shape == (2, 3)
 
 
 def test_text_is_refused_in_words(save_graph: SaveGraph) -> None:
@@ -95,7 +95,7 @@ def test_a_single_number_is_asked_for(save_graph: SaveGraph) -> None:
     with pytest.raises(ShapeError, match=r"--value rate=\.\.\."):
         run_worker(WorkerRequest(path, "latency", repeats=1))
     found = run_worker(WorkerRequest(path, "latency", repeats=1, values={"rate": 16000}))
-    assert found.inputs[0] == {"name": "rate", "type": "tensor(int64)", "shape": [], "source": "value"}
+    assert found.inputs[0] == FedInput("rate", "tensor(int64)", (), "value")
     arrays, _ = fed(path, values={"rate": 16000})
     assert arrays["rate"] == 16000
 
@@ -204,9 +204,9 @@ def test_a_state_that_grows_is_fed_as_zeros(save_graph: SaveGraph) -> None:
 def test_the_only_open_size_of_a_state_is_its_batch(save_graph: SaveGraph) -> None:
     node = helper.make_node("Identity", ["state"], ["stateN"])
     path = counting(save_graph, node, [2, None, 8])
-    assert run_worker(WorkerRequest(path, "latency", repeats=3)).inputs[1] == {
-        "name": "state", "type": "tensor(float)", "shape": [2, 1, 8], "source": "state fed back",
-    }  # fmt: skip
+    assert run_worker(WorkerRequest(path, "latency", repeats=3)).inputs[1] == FedInput(
+        "state", "tensor(float)", (2, 1, 8), "state fed back"
+    )
 
 
 def test_a_state_whose_value_is_asked_for_is_not_fed_back(save_graph: SaveGraph) -> None:
@@ -217,7 +217,7 @@ def test_a_state_whose_value_is_asked_for_is_not_fed_back(save_graph: SaveGraph)
 def test_takes_go_to_the_one_input_that_is_no_state(save_graph: SaveGraph) -> None:
     path = counting(save_graph, helper.make_node("Add", ["state", "x"], ["stateN"]), [1, 2])
     takes = np.ones((3, 2), np.float32)
-    sources = [item["source"] for item in run_worker(WorkerRequest(path, "latency", takes=takes, repeats=3)).inputs]
+    sources = [item.source for item in run_worker(WorkerRequest(path, "latency", takes=takes, repeats=3)).inputs]
     assert sources == ["takes", "state fed back"]
 
 
@@ -231,7 +231,7 @@ def test_models_that_are_compared_are_fed_alike(save_graph: SaveGraph, tmp_path:
         [("y", FLOAT, [1, 2])],
     )  # fmt: skip
     found = run_worker(WorkerRequest(first, "compare", others=(second,), repeats=3))
-    assert [item["source"] for item in found.inputs] == ["random", "zeros"]
+    assert [item.source for item in found.inputs] == ["random", "zeros"]
 
 
 def test_models_that_take_the_same_inputs_in_another_order_are_compared(save_graph: SaveGraph, tmp_path: Path) -> None:
@@ -239,4 +239,4 @@ def test_models_that_take_the_same_inputs_in_another_order_are_compared(save_gra
     outputs = [("y", FLOAT, [1, 2]), ("stateN", FLOAT, [1, 2])]
     first = save_graph(nodes, [x, state], outputs).rename(tmp_path / "a.onnx")
     found = run_worker(WorkerRequest(first, "compare", others=(save_graph(nodes, [state, x], outputs),), repeats=3))
-    assert [item["source"] for item in found.inputs] == ["random", "state fed back"]
+    assert [item.source for item in found.inputs] == ["random", "state fed back"]

@@ -233,15 +233,13 @@ def test_each_compared_file_is_looked_at(save: Save) -> None:
     with pytest.raises(ShapeError, match=r"length.onnx: input 'n' .* reaches the sequence_lens .* --value n="):
         compare_onnx([plain, length], few)
     result = compare_onnx([plain, length], few.model_copy(update={"values": {"n": 3}}))
-    assert result.measured[0].inputs[1]["source"] == "value"
+    assert result.measured[0].inputs[1].source == "value"
 
 
 def test_several_numbers_are_given_row_by_row(save: Save) -> None:
     path = save([node("Resize", ["z", "", "", "n"], ["y"])], [("z", FLOAT, [1, 1, 4, 4]), ("n", INT64, [4])])
     request = WorkerRequest(path, "memory", repeats=1)
-    assert (
-        run_worker(WorkerRequest(path, "memory", repeats=1, values={"n": (1, 1, 8, 8)})).inputs[1]["source"] == "value"
-    )
+    assert run_worker(WorkerRequest(path, "memory", repeats=1, values={"n": (1, 1, 8, 8)})).inputs[1].source == "value"
     with pytest.raises(
         ShapeError, match=r"--value n=1,2: 2 numbers for input 'n' of shape \[4\]; give one for all, or 4"
     ):
@@ -381,7 +379,7 @@ def test_an_open_first_axis_that_is_time_is_asked_for(save: Save, name: str) -> 
     with pytest.raises(ShapeError, match="LSTM 'lstm' steps through its first axis, which is open; give --shape x="):
         run_worker(WorkerRequest(path, "memory", repeats=1))
     given = (TIME, *(size for size in shape[1:] if isinstance(size, int)))
-    assert run_worker(WorkerRequest(path, "memory", repeats=1, shapes={"x": given})).inputs[0]["shape"] == list(given)
+    assert run_worker(WorkerRequest(path, "memory", repeats=1, shapes={"x": given})).inputs[0].shape == tuple(given)
 
 
 @pytest.mark.parametrize("name", BATCHED)

@@ -13,7 +13,7 @@ import pytest
 from onnx import helper
 
 from edgekit.errors import EdgekitError, InputError, ModelFileError, ShapeError, WeakEvidenceError
-from edgekit.measure import WORKER, WorkerRequest, launch, run_worker
+from edgekit.measure import WORKER, FedInput, WorkerRequest, launch, run_worker
 
 
 def _takes(count: int = 4) -> np.ndarray:
@@ -30,17 +30,18 @@ def test_latency_keeps_every_sample(lstm_file) -> None:
     result = run_worker(WorkerRequest(lstm_file(), "latency", repeats=30, warmup=3))
     assert len(result.samples_ns) == len(result.thread_cpu_ns) == 30
     assert result.ended_by == "repeats"
-    assert result.use["elapsed_s"] > sum(result.samples_ns) / 1e9
+    assert (result.use.elapsed_s or 0) > sum(result.samples_ns) / 1e9
     assert len(result.warmup_ns) == 3
     assert min(result.samples_ns) > 0
-    assert result.inputs == ({"name": "landmarks", "type": "tensor(float)", "shape": [1, 30, 63], "source": "random"},)
-    assert {"python", "numpy", "onnxruntime", "cpu_model", "cores"} <= set(result.machine)
+    assert result.inputs == (FedInput("landmarks", "tensor(float)", (1, 30, 63), "random"),)
+    machine = result.machine
+    assert None not in (machine.python, machine.numpy, machine.onnxruntime, machine.cpu_model, machine.cores)
 
 
 def test_real_takes_are_run_one_at_a_time(lstm_file) -> None:
     result = run_worker(WorkerRequest(lstm_file(), "latency", takes=_takes(), repeats=8, warmup=0))
-    assert result.inputs[0]["source"] == "takes"
-    assert result.inputs[0]["shape"] == [1, 30, 63]
+    assert result.inputs[0].source == "takes"
+    assert result.inputs[0].shape == (1, 30, 63)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
@@ -49,15 +50,13 @@ def test_memory_grows_by_stage_and_is_not_the_parents(lstm_file) -> None:
     ballast = np.ones(15_000_000)
     result = run_worker(WorkerRequest(lstm_file(64), "memory", repeats=5))
     assert ballast[-1] == 1
-    peaks = [stage["peak_rss_bytes"] for stage in result.stages]
-    assert [stage["stage"] for stage in result.stages] == [
+    peaks = [stage.peak_rss_bytes for stage in result.stages]
+    assert [stage.stage for stage in result.stages] == [
         "interpreter", "imports", "session", "first run", "run",
     ]  # fmt: skip
     assert peaks == sorted(peaks)
     for stage in result.stages:
-        assert (
-            0 < stage["uss_bytes"] <= stage["pss_bytes"] <= 1.05 * stage["rss_bytes"] <= 1.1 * stage["peak_rss_bytes"]
-        )
+        assert 0 < stage.uss_bytes <= stage.pss_bytes <= 1.05 * stage.rss_bytes <= 1.1 * stage.peak_rss_bytes
     assert result.peak_rss_bytes == peaks[-1]
     assert 10e6 < peaks[-1] < 100e6
 
@@ -79,9 +78,9 @@ def test_sizes_left_open_come_from_the_request(lstm_file) -> None:
     with pytest.raises(ShapeError, match="--shape landmarks="):
         run_worker(WorkerRequest(path, "latency", repeats=1))
     known = run_worker(WorkerRequest(path, "latency", repeats=1, sequence_length=12))
-    assert known.inputs[0]["shape"] == [1, 12, 63]
+    assert known.inputs[0].shape == (1, 12, 63)
     asked = run_worker(WorkerRequest(path, "latency", repeats=1, shapes={"landmarks": (2, 7, 63)}))
-    assert asked.inputs[0]["shape"] == [2, 7, 63]
+    assert asked.inputs[0].shape == (2, 7, 63)
     with pytest.raises(ShapeError, match="declares"):
         run_worker(WorkerRequest(path, "latency", repeats=1, shapes={"landmarks": (1, 7, 64)}))
 
@@ -100,7 +99,7 @@ def test_several_inputs_of_several_types_are_fed(tmp_path) -> None:
     model = helper.make_model(helper.make_graph([node], "g", inputs, output), opset_imports=opset, ir_version=9)
     onnx.save(model, tmp_path / "two.onnx")
     result = run_worker(WorkerRequest(tmp_path / "two.onnx", "latency", repeats=2))
-    assert [item["type"] for item in result.inputs] == ["tensor(float)", "tensor(int64)"]
+    assert [item.type for item in result.inputs] == ["tensor(float)", "tensor(int64)"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edgekit.bench import BenchConfig, BenchResult, Measurement, Row
-from edgekit.measure import WorkerResult
+from edgekit.measure import FedInput, Machine, WorkerResult
 from edgekit.profiles import Profile
 from edgekit.runtime import ModelInfo
 
@@ -52,8 +52,8 @@ def bench() -> Callable[..., BenchResult]:
             peak_rss_bytes=60_000_000,
             memory_reason=None,
             stages=(),
-            inputs=({"name": "landmarks", "shape": [1, 30, 63], "source": "takes"},),
-            machine={**MACHINE, **machine},
+            inputs=(FedInput("landmarks", "tensor(float)", (1, 30, 63), "takes"),),
+            machine=Machine.from_dict({**MACHINE, **machine}),
         )
         info = ModelInfo(Path(path), 34_053, "ab" * 32, None, 8, {}, "", (), (), {})
         config = BenchConfig(evidence=evidence)  # type: ignore[arg-type]

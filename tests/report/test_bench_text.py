@@ -9,7 +9,7 @@ import pytest
 from edgekit.bench import BenchConfig, BenchResult, Measurement
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
-from edgekit.measure import WorkerResult
+from edgekit.measure import Machine, MemoryStage, RunWindow, WorkerResult
 from edgekit.profiles import Profile
 from edgekit.report.bench import cold_start_line, disturbance_notes, memory_line, spread_line, sustained_text
 from edgekit.runtime import ModelInfo
@@ -28,19 +28,16 @@ def worker(samples_ns: tuple[int, ...] = (), **changes: Any) -> WorkerResult:
         "first_run_ns": 400_000,
         "peak_rss_bytes": 55 * MB,
         "memory_reason": None,
-        "stages": tuple(
-            {"stage": name, "rss_bytes": rss * MB, "peak_rss_bytes": peak * MB, "pss_bytes": 48 * MB, "uss_bytes": None}
-            for name, rss, peak in STAGES
-        ),
+        "stages": tuple(MemoryStage(name, rss * MB, peak * MB, pss_bytes=48 * MB) for name, rss, peak in STAGES),
         "inputs": (),
-        "machine": {"cores": 2},
+        "machine": Machine(cores=2),
     }
     return WorkerResult(**{**fields, **changes})
 
 
-def window(samples_ns: list[int], **changes: Any) -> dict[str, Any]:
-    runs = {"samples_ns": samples_ns, "response_ns": [2 * sample for sample in samples_ns], "runs": len(samples_ns)}
-    return {**runs, "frequency_hz": None, "temperature_c": None, **changes}
+def window(samples_ns: list[int], **changes: Any) -> RunWindow:
+    response_ns = tuple(2 * sample for sample in samples_ns)
+    return RunWindow(tuple(samples_ns), tuple(samples_ns), response_ns, len(samples_ns), **changes)
 
 
 def test_memory_is_split_and_the_models_own_share_is_what_came_after_the_imports() -> None:
@@ -59,7 +56,7 @@ def test_the_parts_add_up_to_the_peak() -> None:
 
 
 def test_memory_that_the_system_does_not_tell() -> None:
-    stages = ({"stage": "imports", "rss_bytes": None, "peak_rss_bytes": None, "pss_bytes": None, "uss_bytes": None},)
+    stages = (MemoryStage("imports"),)
     measured = Measurement((), (worker(peak_rss_bytes=None, memory_reason="Plan9 has no /proc", stages=stages),))
     assert memory_line(measured) == "memory here: Plan9 has no /proc"
     assert measured.own_bytes is None

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edgekit.evaluate import evaluate_predictions
+from edgekit.evaluate import Evaluation, Metrics, Seen, check_order, evaluate_predictions
 from edgekit.report import evaluation_text
 from edgekit.report.evaluation import confused_text, confusion_matrix
 from edgekit.report.tables import WIDTH
 
 
-def evaluation(names: tuple[str, ...] = ("A", "B", "C"), **more: Any) -> dict[str, Any]:
-    """Of 60 random predictions."""
+def metrics(names: tuple[str, ...] = ("A", "B", "C")) -> Metrics:
+    """Of 60 predictions, one in two right."""
     rng = np.random.default_rng(0)
-    predicted, labels = (rng.integers(0, len(names), 60) for _ in range(2))
-    about = {"model": "m.onnx", "data": "signs.npz", "part": "test", "synthetic": False, "notes": []}
-    about |= {"sequence_length": 30, "takes_cut": 0}
-    return {**evaluate_predictions(predicted, labels, names).to_dict(), **about, **more}
+    labels = rng.integers(0, len(names), 60)
+    return evaluate_predictions(np.where(np.arange(60) % 2, labels, rng.integers(0, len(names), 60)), labels, names)
+
+
+def evaluation(classes: tuple[str, ...] = ("A", "B", "C"), **more: Any) -> Evaluation:
+    """Of these metrics, of a file that has not seen the takes."""
+    order = check_order(np.arange(200) % 2, np.arange(200) % 2, 2)
+    about = Evaluation("m.onnx", "signs.npz", "test", False, metrics(classes), "own", order, Seen(0, 0), 30, 0)
+    return replace(about, **more)
 
 
 def test_synthetic_takes_are_called_so() -> None:
@@ -29,13 +35,17 @@ def test_synthetic_takes_are_called_so() -> None:
 
 
 def test_every_note_is_a_line_under_the_accuracy_and_its_interval() -> None:
-    lines = evaluation_text(evaluation(accuracy_low=0.313, accuracy_high=0.832, notes=["one", "two"])).splitlines()
-    assert lines[1].endswith("(95 % interval 31.3 to 83.2)")
-    assert lines[2:4] == ["note: one", "note: two"]
+    found = evaluation(names="assumed", seen=Seen(None, None, "nobody says"))
+    lines, (low, high) = evaluation_text(found).splitlines(), found.metrics.interval
+    assert lines[1].endswith(f"(95 % interval {100 * low:.1f} to {100 * high:.1f})")
+    assert lines[2].startswith("note: the file holds no class names")
+    assert lines[3].endswith("is not known: nobody says")
+    assert len(found.notes) == 2
 
 
 def test_what_was_left_out_is_named() -> None:
-    text = evaluation_text(evaluation(accuracy=0.9375, takes=1050, excluded=30, excluded_classes=["space", "nothing"]))
+    left_out = replace(metrics(), accuracy=0.9375, takes=1050, excluded=30, excluded_classes=("space", "nothing"))
+    text = evaluation_text(evaluation(metrics=left_out))
     assert "30 takes left out" in text
     assert "space, nothing" in text
     assert "93.8 % on 1,050 takes" in text
@@ -49,7 +59,7 @@ def test_takes_that_the_model_does_not_read_to_their_end_are_counted() -> None:
 
 @pytest.mark.parametrize("names", [tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), ("hello", "goodbye"), ("A", "B", "C")])
 def test_the_matrix_holds_every_count_in_its_place(names: tuple[str, ...]) -> None:
-    confusion = evaluation(names)["confusion"]
+    confusion = metrics(names).confusion.tolist()
     lines = confusion_matrix(names, confusion).splitlines()[-len(names) :]
     for name, line, row in zip(names, lines, confusion, strict=True):
         words = line.split()
@@ -65,9 +75,9 @@ def test_long_names_are_numbered_in_rows_and_columns() -> None:
 
 def test_a_matrix_wider_than_the_page_is_left_to_the_json() -> None:
     names = tuple(f"sign {k}" for k in range(60))
-    confusion = evaluation(names)["confusion"]
-    assert confusion_matrix(names[:30], np.array(confusion)[:30, :30].tolist())
-    assert confusion_matrix(names, confusion) == ""
+    confusion = metrics(names).confusion
+    assert confusion_matrix(names[:30], confusion[:30, :30].tolist())
+    assert confusion_matrix(names, confusion.tolist()) == ""
     assert "most confused" in evaluation_text(evaluation(names))
 
 

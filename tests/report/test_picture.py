@@ -5,27 +5,25 @@ from __future__ import annotations
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
 from edgekit.errors import ConfigError, MissingExtraError
+from edgekit.evaluate import Evaluation, Metrics, Seen, check_order
 from edgekit.report import draw_confusion
 
 pytest.importorskip("matplotlib")
 
 
-def evaluation(classes: int, synthetic: bool = False, long: bool = False) -> dict[str, Any]:
-    names = [f"sign number {k}" if long else f"c{k}" for k in range(classes)]
-    confusion = [[0] * classes for _ in names]
-    for k in range(classes):
-        confusion[k][k] = 31 + k
-    confusion[0][1] = 17
-    takes = sum(map(sum, confusion))
-    return {
-        "model": "/somewhere/model.int8.onnx", "data": "/elsewhere/signs.npz", "part": "test", "synthetic": synthetic,
-        "class_names": names, "confusion": confusion, "accuracy": 0.5, "takes": takes,
-    }  # fmt: skip
+def evaluation(classes: int, synthetic: bool = False, long: bool = False) -> Evaluation:
+    names = tuple(f"sign number {k}" if long else f"c{k}" for k in range(classes))
+    confusion = np.diag(31 + np.arange(classes))
+    confusion[0, 1] = 17
+    metrics = Metrics(0.5, int(confusion.sum()), names, {}, confusion)
+    order = check_order(np.arange(200) % 2, np.arange(200) % 2, 2)
+    files = ("/somewhere/model.int8.onnx", "/elsewhere/signs.npz")
+    return Evaluation(*files, "test", synthetic, metrics, "own", order, Seen(0, 0), 30, 0)
 
 
 def texts(path: Path) -> list[str]:

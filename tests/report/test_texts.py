@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
 from edgekit.config import settings_text
+from edgekit.evaluate import Prediction
 from edgekit.profiles import list_profiles
 from edgekit.report import (
     pairs_text,
@@ -120,12 +122,10 @@ def test_names_in_brackets_are_text_not_markup() -> None:
 
 
 def test_predictions_are_one_row_each() -> None:
-    rows = [
-        {"source": "a.npz", "take": k, "label": "A", "probability": 0.5 + k / 10, "frames_cut": 0} for k in range(3)
-    ]
+    rows = [Prediction("a.npz", k, "A", 0.5 + k / 10) for k in range(3)]
     lines = predictions_text(rows).splitlines()
     assert [line.split() for line in lines[-3:]] == [["a.npz", str(k), "A", f"{0.5 + k / 10:.3f}"] for k in range(3)]
-    rows[1]["frames_cut"] = 20
+    rows[1] = replace(rows[1], frames_cut=20)
     assert predictions_text(rows).splitlines()[-1] == (
         "note: takes longer than the model reads: 1 of 3; their ends were not read"
     )

@@ -1,0 +1,64 @@
+"""What `evaluate` finds: metrics of a file with everything that says how far to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from edgekit.evaluate.metrics import Metrics
+from edgekit.evaluate.order import OrderCheck, Origin, complaint, doubt
+from edgekit.evaluate.seen import Seen
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics with what they were measured on.
+
+    synthetic: the takes are generated, not recorded. names: where those of the model's outputs are from. order: how its
+    answers fit them. seen: how many of the takes it has learned from. takes_cut: those that are longer than the
+    model's sequence_length. picture: the file with the confusion matrix, where one was drawn.
+    """
+
+    model: str
+    data: str
+    part: str
+    synthetic: bool
+    metrics: Metrics
+    names: Origin
+    order: OrderCheck
+    seen: Seen
+    sequence_length: int
+    takes_cut: int
+    picture: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What keeps the accuracy from being taken at its word, a sentence each."""
+        found: list[str | None] = []
+        if self.names == "assumed":
+            found.append(
+                "the file holds no class names: its outputs are taken in the data's order of classes; --class-names"
+                " says another"
+            )
+        wrong = complaint(self.order, self.metrics.class_names, self.names != "assumed")
+        found.append(wrong or doubt(self.order))
+        found.append(self.seen.note(self.metrics.takes))
+        return tuple(note for note in found if note)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; accuracy, takes and per_class at the top level."""
+        return {
+            "schema_version": 1,
+            **self.metrics.to_dict(),
+            "model": self.model,
+            "data": self.data,
+            "part": self.part,
+            "synthetic": self.synthetic,
+            "class_names_from": self.names,
+            "order": self.order.to_dict(),
+            "seen": self.seen.to_dict(),
+            "sequence_length": self.sequence_length,
+            "takes_cut": self.takes_cut,
+            "notes": list(self.notes),
+            "picture": self.picture,
+        }
