@@ -108,7 +108,7 @@ def ask(kind: str, model: str, samples: int) -> dict[str, Any]:
     """One fresh process that measures with a harness: "loadgen" or "edgekit"."""
     if kind == "edgekit":
         found = run_worker(WorkerRequest(Path(model), "latency", warmup=WARMUP, repeats=samples, max_time_s=120))
-        return {"samples_ns": found.samples_ns, "machine": dict(found.machine)}
+        return {"samples_ns": found.samples_ns, "machine": found.machine.to_dict()}
     command = [sys.executable, __file__, model, "--serve", "--samples", str(samples)]
     finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     answer: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
