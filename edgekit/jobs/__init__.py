@@ -5,7 +5,7 @@ when a stage needs it, so bench, evaluate and predict work without.
 """
 
 from edgekit.evaluate import Evaluation
-from edgekit.jobs.bench import bench_model, check_reports, compare_models, write_reports
+from edgekit.jobs.bench import bench_model, check_reports, write_reports
 from edgekit.jobs.bench_plan import plan_bench
 from edgekit.jobs.chain import (
     ChainResult,
@@ -18,6 +18,7 @@ from edgekit.jobs.chain import (
     show_settings,
     show_variants,
 )
+from edgekit.jobs.compare import compare_models
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.model_files import find_model

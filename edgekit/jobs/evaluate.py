@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.errors import ConfigError, ShapeError
+from edgekit.errors import ConfigError
 from edgekit.evaluate import (
     Evaluation,
     check_order,
@@ -15,9 +15,9 @@ from edgekit.evaluate import (
     known_takes,
     predict_batches,
 )
-from edgekit.evaluate.class_names import match_class_names
 from edgekit.evaluate.reading import names_for, read_as
-from edgekit.jobs.model_files import find_model, frames_for, part_of, roles_of
+from edgekit.jobs.model_files import find_model
+from edgekit.jobs.takes import frames_for, part_of, refuse_unreadable, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
@@ -47,11 +47,7 @@ def evaluate_file(
     path, metadata = predictor.info.path, predictor.info.metadata
     reading = read_as(path, metadata, predictor.input_shape, predictor.classes, class_names)
     recordings = workspace.recordings
-    if reading.origin == "said" and reading.class_names is not None:
-        match_class_names(reading.class_names, recordings.class_names)
-    if reading.features not in (None, recordings.features):
-        numbers = f"{recordings.features} numbers per frame"
-        raise ShapeError(f"{recordings.source}: {numbers}; {path} reads {reading.features}")
+    refuse_unreadable(path, reading, recordings)
     takes = part_of(workspace, part, frames_for(reading, recordings, workspace.settings))
     outputs = predict_batches(predictor, takes.x[:1]).shape[1]
     names = names_for(path, reading, outputs, recordings.class_names)

@@ -1,0 +1,131 @@
+"""The takes that a finished file is run on: those that it was made from, or those that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.artifacts import parse_json
+from edgekit.data import DataConfig, Recordings, choose_length, fit_length, split_recordings, used_frames
+from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
+from edgekit.evaluate import CHOSE, LEARNED, Roles
+from edgekit.evaluate.class_names import match_class_names
+from edgekit.evaluate.reading import Reading, check_metadata, read_as
+from edgekit.runtime import ModelMetadata, inspect_model
+from edgekit.workdir.settings import Settings
+from edgekit.workdir.workspace import Workspace
+
+
+@dataclass(frozen=True, eq=False)
+class BenchTakes:
+    """Recordings, and how many frames of each take the benched files read."""
+
+    recordings: Recordings
+    frames: int
+
+    @property
+    def x(self) -> NDArray[np.float32]:
+        """All takes as the files read them, float32 (takes, frames, features)."""
+        return fit_length(self.recordings.sequences, self.recordings.lengths, self.frames)
+
+
+def own_takes(workspace: Workspace, *paths: Path) -> BenchTakes | None:
+    """The work directory's recordings; None unless they are here and all of the files read such takes."""
+    data = workspace.options.recordings
+    size = _take_size(paths) if workspace.record("quantize") is not None else None
+    if size is None:
+        return None
+    if data is not None and not Path(data).exists():
+        workspace.watcher.stage("data", "note", f"{data} is not here: random input")
+        return None
+    frames, features = size
+    return BenchTakes(workspace.recordings, frames) if workspace.recordings.features == features else None
+
+
+def named_takes(workspace: Workspace, path: Path, class_names: Sequence[str] | None) -> BenchTakes:
+    """The recordings that the user named; what does not fit is an error."""
+    info = inspect_model(path)
+    if len(info.inputs) != 1:
+        raise ModelFileError(f"{path}: {len(info.inputs)} inputs; labelled takes are for files of one")
+    reading = read_as(path, info.metadata, info.inputs[0].shape or (), None, class_names)
+    recordings = workspace.recordings
+    refuse_unreadable(path, reading, recordings)
+    return BenchTakes(recordings, frames_for(reading, recordings, workspace.settings))
+
+
+def refuse_unreadable(path: Path, reading: Reading, recordings: Recordings) -> None:
+    """Raises ConfigError for said names that are not those of the recordings' classes, ShapeError for frames of another
+    size than the file reads."""
+    if reading.origin == "said" and reading.class_names is not None:
+        match_class_names(reading.class_names, recordings.class_names)
+    if reading.features not in (None, recordings.features):
+        raise ShapeError(
+            f"{recordings.source}: {recordings.features} numbers per frame; {path} reads {reading.features}"
+        )
+
+
+def _take_size(paths: Sequence[Path]) -> tuple[int, int] | None:
+    """(frames, numbers per frame) that all of the files read; None where one does not say, or they differ."""
+    sizes = set()
+    for path in paths:
+        info = inspect_model(path)
+        if info.metadata is None:
+            return None
+        check_metadata(path, info.metadata, info.inputs[0].shape if len(info.inputs) == 1 else None)
+        sizes.add((info.metadata.sequence_length, info.metadata.features))
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Takes as a model reads them: x float32 (takes, time, features), labels int64 (takes,), index int64 (takes,) in
+    the recordings.
+
+    takes_cut: how many of them are longer, and lost frames with a hand.
+    """
+
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    index: NDArray[np.int64]
+    takes_cut: int
+
+
+def part_of(workspace: Workspace, part: str, frames: int) -> Part:
+    """The "train", "validation", "test" or "all" takes of the work directory's recordings, `frames` of each."""
+    recordings = workspace.recordings
+    cut = used_frames(recordings.sequences, recordings.lengths) > frames
+    if part == "all":
+        x, index = fit_length(recordings.sequences, recordings.lengths, frames), np.arange(recordings.takes)
+    else:
+        dataset = workspace.dataset(frames)
+        split = dataset.split
+        index = {"train": split.train, "validation": split.validation, "test": split.test}[part]
+        x = dataset.x[index]
+    return Part(x, recordings.labels[index], index, int(cut[index].sum()))
+
+
+def frames_for(reading: Reading, recordings: Recordings, settings: Settings) -> int:
+    """Frames of a take as the file reads it; where it takes any number, what `data.sequence_length` says."""
+    said = settings.section("data", DataConfig).sequence_length
+    return reading.frames or (choose_length(recordings) if said == "auto" else said)
+
+
+def roles_of(metadata: ModelMetadata | None, recordings: Recordings, digest: str, index: NDArray[np.int64]) -> Roles:
+    """What the takes at `index` of the recordings were to a model. digest: of the recordings."""
+    if metadata is None or not metadata.data_sha256:
+        return Roles(None, "the file does not say what it was trained on")
+    if metadata.data_sha256 != digest:
+        about = metadata.trained_on or "others"
+        return Roles(None, f"it was trained on other recordings than these ({about}), which may hold some of them")
+    try:
+        said = DataConfig.model_validate(parse_json(metadata.split))
+        split = split_recordings(recordings, said.split, said.test_sessions, said.test_signers)
+    except (ValueError, DataError, ConfigError):  # pydantic's own is a ValueError
+        return Roles(None, "it was trained on these recordings, but does not say on which part of them")
+    each = np.zeros(recordings.takes, dtype=np.int64)
+    each[split.train], each[split.validation] = LEARNED, CHOSE
+    return Roles(each[index])
