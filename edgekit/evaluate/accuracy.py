@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgekit.errors import ConfigError, ShapeError
+from edgekit.evaluate.class_names import check_count
 from edgekit.evaluate.intervals import Flips, accuracy_interval
 from edgekit.evaluate.metrics import known_takes
 from edgekit.evaluate.order import check_order, complaint, doubt
@@ -174,10 +175,12 @@ def _open(
         return predictor, metadata.class_names, True
     names = takes.class_names if class_names is None else tuple(class_names)
     outputs = predictor.classes or predict_batches(predictor, takes.x[:1]).shape[1]
-    if len(names) != outputs:
+    if class_names is not None:
+        check_count(class_names, outputs, path)
+    elif len(names) != outputs:
         raise ConfigError(
-            f"{path}: {outputs} outputs for {len(names)} {'classes of the takes' if class_names is None else 'names'};"
-            " name the class of each, first to last, with --class-names NAME,NAME,..."
+            f"{path}: {outputs} outputs for {len(names)} classes of the takes; name the class of each, first to last,"
+            " with --class-names NAME,NAME,..."
         )
     return predictor, names, class_names is not None
 

@@ -10,15 +10,22 @@ from edgekit.artifacts import parse_json
 from edgekit.errors import ConfigError, did_you_mean
 from edgekit.reading import MB, FileKind, read_text
 
+OPTION = "--class-names"
 FORM = "expected the name of each output, first to last: A,B,C, or a file with one name per line or a JSON list"
 NAMES_FILE = FileKind("a file of class names", ConfigError, MB, "write one name per line, or a JSON list")
 
 
+class SaidNames(tuple[str, ...]):
+    """Names of a model's outputs as somebody said them, first to last. where: the option, with its file."""
+
+    where: str = OPTION
+
+
 @overload
-def parse_class_names(said: str) -> tuple[str, ...]: ...
+def parse_class_names(said: str) -> SaidNames: ...
 @overload
 def parse_class_names(said: None) -> None: ...
-def parse_class_names(said: str | None) -> tuple[str, ...] | None:
+def parse_class_names(said: str | None) -> SaidNames | None:
     """`A,B,C`, or the names in the file that `said` is the path of: one a line, or a JSON list.
 
     Blanks around a name are no part of it, but in a JSON list. Raises ConfigError for a file that can't be read, and
@@ -33,9 +40,13 @@ def parse_class_names(said: str | None) -> tuple[str, ...] | None:
     except (OSError, ValueError):  # a long list of names is no path
         is_file, missing = False, False
     if missing and not is_file:
-        raise ConfigError(f"--class-names {said}: no such file; {FORM}")
-    names = _read_file(path) if is_file else [name.strip() for name in said.split(",")]
-    return check_class_names(names, f"--class-names {said if len(said) <= 60 else said[:57] + '...'}")
+        raise ConfigError(f"{OPTION} {said}: no such file; {FORM}")
+    listed = _read_file(path) if is_file else [name.strip() for name in said.split(",")]
+    shown = said if len(said) <= 60 else f"{said[:57]}..."
+    names = SaidNames(check_class_names(listed, f"{OPTION} {shown}"))
+    if is_file:
+        names.where = f"{OPTION} {said}"
+    return names
 
 
 def check_class_names(names: Iterable[object], where: str) -> tuple[str, ...]:
@@ -62,24 +73,30 @@ def _is_name(value: object) -> bool:
     return True
 
 
-def match_class_names(said: Sequence[str], data: Sequence[str], where: str = "--class-names") -> None:
+def match_class_names(said: Sequence[str], data: Sequence[str]) -> None:
     """Raises ConfigError where a name that was said is not a class of the data, and a class of the data was not said.
 
-    A model may know more classes than the data has, or fewer; both at once are taken for a slip.
+    A model may know more classes than the data has, or fewer: there are as many names as outputs (`check_count`), so
+    what one side has alone is no slip. Both at once are taken for one.
     """
     unknown = [name for name in said if name not in data]
     unsaid = [name for name in data if name not in said]
     if unknown and unsaid:
         raise ConfigError(
-            f"{where}: '{unknown[0]}' is not a class of the data, and its class '{unsaid[0]}' is not among the names"
-            f"{did_you_mean(unknown[0], unsaid)}"
+            f"{_where(said)}: '{unknown[0]}' is not a class of the data, and its class '{unsaid[0]}' is not among the"
+            f" names{did_you_mean(unknown[0], unsaid)}"
         )
 
 
 def check_count(said: Sequence[str], outputs: int, name: object) -> None:
     """Raises ConfigError where there are not as many names as outputs. name: of the model, for the message."""
     if len(said) != outputs:
-        raise ConfigError(f"--class-names: {len(said)} names for the {outputs} outputs of {name}; give one each")
+        raise ConfigError(f"{_where(said)}: {len(said)} names for the {outputs} outputs of {name}; give one each")
+
+
+def _where(said: Sequence[str]) -> str:
+    """Where names are from, for messages."""
+    return said.where if isinstance(said, SaidNames) else OPTION
 
 
 def _read_file(path: Path) -> list[object]:
@@ -89,5 +106,5 @@ def _read_file(path: Path) -> list[object]:
     try:
         names = parse_json(text)
     except ValueError as error:
-        raise ConfigError(f"--class-names {path}: not a JSON list: {error}; {FORM}") from None
+        raise ConfigError(f"{OPTION} {path}: not a JSON list: {error}; {FORM}") from None
     return list(names)

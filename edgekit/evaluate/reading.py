@@ -37,14 +37,19 @@ def read_as(
     if metadata is not None:
         check_metadata(path, metadata, tuple(shape))
         own = said is None or tuple(said) == metadata.class_names
-        names = metadata.class_names if said is None else tuple(said)
+        names = metadata.class_names if said is None else _kept(said)
         return Reading(names, "own" if own else "said", metadata.sequence_length, metadata.features)
     if len(shape) != 3:
         raise ModelFileError(
             f"{path}: its input is {tuple(shape)}; expected takes (batch, time, features), as recorded"
         )
     frames, features = (size if isinstance(size, int) else None for size in shape[1:])
-    return Reading(None if said is None else tuple(said), "assumed" if said is None else "said", frames, features)
+    return Reading(None if said is None else _kept(said), "assumed" if said is None else "said", frames, features)
+
+
+def _kept(said: Sequence[str]) -> tuple[str, ...]:
+    """The names as a tuple; `SaidNames` as they are, which know where they are from."""
+    return said if isinstance(said, tuple) else tuple(said)
 
 
 def names_for(path: Path, reading: Reading, outputs: int, data: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from onnx import helper
 
 from edgekit.data import Recordings, SynthConfig, fit_length, save_recordings, synthesise_hands
 from edgekit.errors import ConfigError
-from edgekit.evaluate.class_names import match_class_names, parse_class_names
+from edgekit.evaluate.class_names import check_count, match_class_names, parse_class_names
 
 Cli = Callable[..., Any]
 
@@ -326,3 +326,31 @@ def test_a_model_may_know_more_or_fewer_classes_but_not_others() -> None:
     match_class_names(("A", "B"), ("A", "B", "C"))
     with pytest.raises(ConfigError, match="'C' is not a class of the data, and its class 'c'"):
         match_class_names(("A", "B", "C"), ("A", "B", "c"))
+
+
+def test_messages_about_names_of_a_file_name_that_file(tmp_path: Path) -> None:
+    """And the option alone for names that were listed."""
+    file = tmp_path / "victim.txt"
+    file.write_text("A\nB\n")
+    for said, where in ((str(file), f"--class-names {file}"), ("A,B", "--class-names")):
+        names = parse_class_names(said)
+        assert names == ("A", "B")
+        with pytest.raises(ConfigError) as caught:
+            check_count(names, 3, "m.onnx")
+        assert str(caught.value) == f"{where}: 2 names for the 3 outputs of m.onnx; give one each"
+        with pytest.raises(ConfigError) as caught:
+            match_class_names(names, ("A", "b"))
+        assert str(caught.value).startswith(f"{where}: 'B' is not a class of the data, and its class 'b'")
+
+
+@pytest.mark.parametrize("command", [("evaluate",), ("predict",), ("bench", *FEW)])
+def test_every_command_names_the_file_that_wrong_names_are_from(
+    cli: Cli, foreign: Foreign, data: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    names = tmp_path / "victim.txt"
+    names.write_text("A\nB\n")
+    on = [data, f"--model={foreign()}"] if command == ("predict",) else [foreign(), f"--data={data}", "--part=all"]
+    place = [] if command == ("predict",) else [f"--workdir={tmp_path / 'none'}"]
+    answer = cli(*command, *on, *place, f"--class-names={names}")
+    assert answer.code == 2
+    assert f"--class-names {names}: 'B' is not a class" in answer.err or f"{names}: 2 names for the 26" in answer.err
