@@ -135,3 +135,13 @@ def test_check_lists_every_finding_in_json(cli: Cli) -> None:
     assert report["frozen_takes"] == [6]
     assert report["take_labels"]["4"] == "no"
     assert report["source"] == "bad.npz"
+
+
+@pytest.mark.parametrize("layout", ["takes", "frames"])
+def test_a_class_that_names_no_folder_is_the_sources_fault(layout: str, cli: Cli) -> None:
+    np.savez("hands.npz", sequences=X, labels=np.arange(120) % 2, class_names=np.array(["fine", "a\\b"]))
+    code, out, err = cli(f"data convert hands.npz new --layout {layout}")
+    assert (code, out) == (2, "")
+    assert "hands.npz: class 'a\\\\b' can't name a folder: it holds a slash, a backslash or a zero byte" in err
+    assert "new: class" not in err
+    assert not Path("new").exists()

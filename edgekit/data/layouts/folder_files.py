@@ -23,12 +23,14 @@ SYNTHETIC_TEXT = "These hands are synthetic, made by a generator. Accuracy on th
 NAME_BYTES = 255
 
 
-def check_class_names(recordings: Recordings, target: Path) -> None:
-    """Raises DataError for a class that no folder can be named after."""
+def check_class_names(recordings: Recordings) -> None:
+    """Raises DataError for a class that no folder can be named after: the fault of the recordings, not of the target."""
     for name in recordings.class_names:
         fault = _folder_fault(name)
         if fault:
-            raise DataError(f"{target}: class {name!r} can't name a folder: it {fault}; choose .npz, .csv or .parquet")
+            raise DataError(
+                f"{recordings.source}: class {name!r} can't name a folder: it {fault}; choose .npz, .csv or .parquet"
+            )
 
 
 def _folder_fault(name: str) -> str:
@@ -94,7 +96,7 @@ def _npy(array: F32) -> bytes:
 
 def _write_folder(path: Path, recordings: Recordings, save: Callable[[Path, F32], None]) -> None:
     """Made beside `path` and renamed; a folder of recordings that stands there is replaced."""
-    check_class_names(recordings, path)
+    check_class_names(recordings)
     path = Path(os.path.realpath(path))
     _refuse_strange_files(path)
     path.parent.mkdir(parents=True, exist_ok=True)
