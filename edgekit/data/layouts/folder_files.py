@@ -24,7 +24,7 @@ NAME_BYTES = 255
 
 
 def check_class_names(recordings: Recordings) -> None:
-    """Raises DataError for a class that no folder can be named after: the fault of the recordings, not of the target."""
+    """Raises DataError for a class that no folder can be named after: the recordings' fault, not the target's."""
     for name in recordings.class_names:
         fault = _folder_fault(name)
         if fault:
