@@ -144,9 +144,9 @@ def test_the_manifest_comes_back_as_written(tmp_path: Path) -> None:
     [
         (b"", "as a manifest.*: Expecting value.* damaged"),
         (b'{"schema_version": 1, "stag', "as a manifest.*: Unterminated string.* damaged"),
-        (b"\xff\xfe", "no UTF-8"),
-        (b'{"schema_version": 1, "stages": {}, "options": {"seed": NaN}}', "NaN is no JSON"),
-        (b'{"schema_version": 1, "stages": {}, "stages": {}}', 'key "stages" is there twice'),
+        (b"\xff\xfe", "not UTF-8"),
+        (b'{"schema_version": 1, "stages": {}, "options": {"seed": NaN}}', "NaN is not JSON"),
+        (b'{"schema_version": 1, "stages": {}, "stages": {}}', 'key "stages" appears twice'),
         (b'{"schema_version": 1' + b"0" * 5000 + b', "stages": {}}', "is too large"),
         (b'{"schema_version": 1e999, "stages": {}}', "the number 1e999 is too large"),
         (b'{"schema_version": 1, "stages": ' + b'{"a":' * 5000 + b"0" + b"}" * 5001, "100 deep"),
@@ -381,12 +381,12 @@ def test_strict_json_both_ways() -> None:
     for text, reason in {
         "[" * 101 + "]" * 101: "100 deep",
         "[" * 100_000: "100 deep",
-        "[NaN]": "NaN is no JSON",
-        "-Infinity": "-Infinity is no JSON",
+        "[NaN]": "NaN is not JSON",
+        "-Infinity": "-Infinity is not JSON",
         "1e400": "1e400 is too large",
         "9" * 21: "too large",
         "9" * 5000: r"99999999\.\.\. of 5000 characters is too large",
-        '{"a": 1, "\\u0061": 2}': 'key "a" is there twice',
+        '{"a": 1, "\\u0061": 2}': 'key "a" appears twice',
         "": "Expecting value",
         "[1] 2": "Extra data",
     }.items():

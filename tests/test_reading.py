@@ -147,7 +147,7 @@ NESTED = "a: &0 [x]\n" + "".join(f"a{k}: &{k} [{', '.join([f'*{k - 1}'] * 9)}]\n
         ("a: &x [*x]", "an alias stands inside what it names"),
         (NESTED, "its aliases stand for more than 100,000 values"),
         ("a: 1\nb: [1\n", "not valid YAML: line 3: expected ',' or ']'"),
-        ("a: 1\na: 2\n", "not valid YAML: line 2: key 'a' is there twice"),
+        ("a: 1\na: 2\n", "not valid YAML: line 2: key 'a' appears twice"),
         ("a: \0", "can't be read as a YAML file|not valid YAML"),
     ],
 )

@@ -163,8 +163,8 @@ def test_takes_convert_numbers_and_refuse_the_rest() -> None:
         (x, ["A", "B"], "labels is list of <U1; expected whole numbers"),
         (x, [0, -1], "labels start at -1"),
         (x.astype(str), [0, 1], "x is ndarray of <U"),
-        (torch.zeros(2, 3, 4, requires_grad=True), [0, 1], "x is Tensor, which is no array"),
-        ([[1, 2], [3]], [0, 1], "x is list, which is no array"),
+        (torch.zeros(2, 3, 4, requires_grad=True), [0, 1], "x is Tensor, not an array"),
+        ([[1, 2], [3]], [0, 1], "x is list, not an array"),
         (None, [0, 1], "x is NoneType of object"),
     ]
     for values, labels, words in bad:

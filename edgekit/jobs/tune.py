@@ -142,8 +142,8 @@ def _refuse_mismatch(path: Path, old: Mapping[str, Any] | None, new: Mapping[str
     changes = [] if not old else differences(old, new)
     if changes:
         raise StateError(
-            f"{path}: the study was made with other settings: {'; '.join(changes[:4])}. Leave these out to go on with"
-            " it, give --force to start it over, or choose another --workdir"
+            f"{path}: the study was made with other settings: {'; '.join(changes[:4])}. Leave these out to continue"
+            " with it, give --force to start it over, or choose another --workdir"
         )
 
 

@@ -28,7 +28,7 @@ def quality_text(report: QualityReport) -> str:
 
 def _summary(report: QualityReport) -> Iterator[str]:
     shortest, longest = report.shortest_frames, report.longest_frames
-    frames = f"{longest} frames each" if shortest == longest else f"{shortest} to {longest} frames"
+    frames = f"{longest} frame{'s' * (longest != 1)} each" if shortest == longest else f"{shortest} to {longest} frames"
     made = " SYNTHETIC" if report.synthetic else ""
     yield f"{report.source}: {count(report.takes)}{made} takes of {report.classes} classes, {frames}"
     yield (

@@ -131,13 +131,13 @@ def test_too_few_samples_for_an_interval_are_undecided(tmp_path: Path) -> None:
 
 def test_what_load_by_others_explains_is_undecided(tmp_path: Path) -> None:
     """It makes runs slower: no fail where this bench had it, no pass where the baseline had it."""
-    load = [{"kind": "foreign load", "text": "others kept 1.00 of 2 cores busy"}]
+    load = [{"kind": "foreign load", "text": "other programs kept 1.00 of 2 cores busy"}]
     quiet, loaded = (result(samples(0, median, 0.1), samples(1, median, 0.1)) for median in (1e6, 1.3e6))
     assert verdicts(hold_against(quiet, saved(loaded, tmp_path), 0.1))["latency p95"] == "pass"
     was_loaded = saved(loaded, tmp_path, disturbances=load)
     found = hold_against(quiet, was_loaded, 0.1)
     assert verdicts(found)["latency p95"] == "undecided"
-    assert "baseline: others kept 1.00 of 2 cores busy" in found.rows[0].note
+    assert "baseline: other programs kept 1.00 of 2 cores busy" in found.rows[0].note
     now = replace(saved(loaded, tmp_path), load="busy")
     (latency, *_) = compare_baseline(now, saved(quiet, tmp_path))
     assert latency.judge(0.1) == "undecided"

@@ -109,7 +109,7 @@ def test_a_fail_under_foreign_load_needs_the_fastest_run_to_be_beyond() -> None:
     assert row(process(slowed)).verdict == "fail"
     found = row(process(slowed, busy_cores=1.0))
     assert found.verdict == "undecided"
-    assert "others kept 1.00 of 2 cores busy" in found.note
+    assert "other programs kept 1.00 of 2 cores busy" in found.note
     assert "bench again" in found.note
     assert row(process(about(150), busy_cores=1.0)).verdict == "fail"
     assert row(process(about(50), busy_cores=1.0)).verdict == "pass"

@@ -216,7 +216,7 @@ def test_columns_that_are_none_are_refused(said: str, message: str) -> None:
     [
         ("label,features:62", "has 64 columns, --columns label,features:62 names 63"),
         ("label,skip:63,features", "has 64 columns, --columns label,skip:63,features names more than 64"),
-        ("features,label", "line 1: column 1 is no number: 'B'"),
+        ("features,label", "line 1: column 1 is not a number: 'B'"),
     ],
 )
 def test_columns_have_to_fit_the_table(said: str, message: str, tmp_path: Path) -> None:
@@ -247,8 +247,8 @@ def test_only_tables_have_columns(tmp_path: Path) -> None:
         (["label", *names("x0")[:-1], "X0"], rows(), "column 'x0' and another one are the same landmark"),
         (names("0"), HAND.tolist(), "the columns have no names"),
         (names("x0"), HAND.tolist(), "no column 'label'; expected one row per frame"),
-        (["label", *names("x0")], [], "holds no rows"),
-        (names("0"), [], "holds no rows"),
+        (["label", *names("x0")], [], "has no rows"),
+        (names("0"), [], "has no rows"),
     ],
 )
 def test_what_nobody_can_tell_is_refused_with_what_to_give(

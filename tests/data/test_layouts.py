@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
 def test_a_folder_with_anything_else_in_it_is_never_replaced(make: Make, tmp_path: Path) -> None:
     save_recordings(tmp_path / "a", make([0, 1]))
     (tmp_path / "a" / "A" / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match=r"holds notes\.txt, which is no recording"):
+    with pytest.raises(DataError, match=r"holds notes\.txt, which is not a recording"):
         save_recordings(tmp_path / "a", make([0, 1]))
     assert (tmp_path / "a" / "A" / "notes.txt").read_text() == "mine"
 
@@ -185,7 +185,7 @@ def test_a_class_that_can_name_no_folder_is_refused(name: str, layout: Layout, m
 def test_a_name_that_is_no_text_never_gets_in(field: str, make: Make) -> None:
     """A file name of bytes that are no UTF-8 becomes such a string."""
     names = np.array(["fine", "caf\udce9"])
-    with pytest.raises(DataError, match=rf"test: {field} holds 'caf.udce9', which is no text"):
+    with pytest.raises(DataError, match=rf"test: {field} holds 'caf.udce9', which is not text"):
         make([0, 1], **{field: names})
     with pytest.raises(DataError, match=rf"test: {field} holds a name of 1,001 characters"):
         make([0, 1], **{field: np.array(["fine", "x" * 1001])})

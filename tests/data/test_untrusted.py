@@ -217,11 +217,11 @@ def test_a_parquet_file_of_one_number_a_billion_times_is_refused_unread(tmp_path
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a" * 3_000_000, "line 1: more than 1,000,000 characters"),
-        ("take,frame,label,f0\n" + "," * 30_000_000, "line 2: more than 1,000,000 characters"),
+        ("a" * 3_000_000, "line 1: over 1,000,000 characters"),
+        ("take,frame,label,f0\n" + "," * 30_000_000, "line 2: over 1,000,000 characters"),
         ("take,frame,label,f0\n1,0,A," + "9" * 200_000, "line 2: not valid CSV: field larger than field limit"),
         ('take,frame,label,f0\n1,0,"' + "A\n" * 100_000, r"not valid CSV: field larger than field limit"),
-        ("take,frame,label,f0\n1,0,A,1\0", "line 2: f0 is no number"),
+        ("take,frame,label,f0\n1,0,A,1\0", "line 2: f0 is not a number"),
         ("take,frame,label,f0\n1,0," + "A" * 2000 + ",1\n", "column 'label' holds a name of 2,000 characters"),
         ("take,frame,label," + "f" * 100_000, "a column's name has 100,000 characters"),
         ("label," + ",".join(f"c{k}" for k in range(20_000)), "unknown column 'c0'"),

@@ -24,7 +24,7 @@ def test_an_answer_that_is_no_number_is_refused_with_its_take(bad: list[float]) 
     def predict(x: np.ndarray) -> np.ndarray:
         return constant([[0, 1], [1, 0], bad, [0, 1], bad])[: len(x)]
 
-    with pytest.raises(ModelFileError, match=r"to take 2 \(2 of 5 takes so\)"):
+    with pytest.raises(ModelFileError, match=r"to take 2 \(2 of 5 takes\)"):
         predict_batches(predict, X)
 
 

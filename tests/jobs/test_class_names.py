@@ -83,7 +83,7 @@ def test_a_file_that_names_nothing_is_taken_in_the_datas_order_and_that_is_said(
 def test_a_permuted_file_is_refused_and_names_put_it_right(
     cli: Cli, foreign: Foreign, data: Path, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    """By a list, by a file of one name a line, and by a JSON list."""
+    """By a list, by a file of one name per line, and by a JSON list."""
     right = cli("evaluate", foreign(), f"--data={data}", "--part=all", f"--workdir={tmp_path / 'none'}", "--json").json
     said = (*command, foreign(TURNED), f"--data={data}", "--part=all", f"--workdir={tmp_path / 'none'}")
     answer = cli(*said)
@@ -139,11 +139,11 @@ def test_a_handful_of_takes_is_too_few_to_check_and_that_is_said(
     ("names", "message"),
     [
         ("A,B,C", "3 names for the 26 outputs of"),
-        (",".join([*LETTERS[:-1], "A"]), "'A' is there twice"),
+        (",".join([*LETTERS[:-1], "A"]), "'A' appears twice"),
         (",".join([*LETTERS[:-1], "z"]), "'z' is not a class of the data, and its class 'Z' is not among the names"),
         (",".join(LETTERS).lower(), "'a' is not a class of the data"),
         ("gone/names.txt", "gone/names.txt: no such file"),
-        ("", "'' is no name"),
+        ("", "'' is not a name"),
     ],
 )
 @pytest.mark.parametrize("command", [("evaluate",), ("bench", *FEW)])
@@ -304,14 +304,14 @@ def test_names_are_read_from_what_people_write(tmp_path: Path, monkeypatch: pyte
     ("content", "message"),
     [
         (b"", "no name"),
-        (b"[1, 2]", "1 is no name"),
-        (b'["A", ["B"]]', "['B'] is no name"),
-        (b'["\\ud800"]', "is no name"),
-        (b'["A"', "no JSON list"),
-        (b"[" * 5000, "no JSON list"),
-        (b"\xff\xfe", "no UTF-8"),
+        (b"[1, 2]", "1 is not a name"),
+        (b'["A", ["B"]]', "['B'] is not a name"),
+        (b'["\\ud800"]', "is not a name"),
+        (b'["A"', "not a JSON list"),
+        (b"[" * 5000, "not a JSON list"),
+        (b"\xff\xfe", "not UTF-8"),
         (b"A\n" * 600_000, "more than the 1 MB"),
-        (b"A\nA", "'A' is there twice"),
+        (b"A\nA", "'A' appears twice"),
     ],
 )
 def test_a_file_of_no_names_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

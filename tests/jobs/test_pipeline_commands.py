@@ -132,8 +132,8 @@ def test_the_pages_lines_run_after_the_chain(
     Path("my-recordings", "A").mkdir(parents=True)
     shutil.copy(take, Path("my-recordings", "A"))
     shutil.copy(take, "my-take.npy")
-    numbers = [",".join(map(str, np.random.default_rng(k).uniform(0.2, 0.8, 63))) for k in range(2)]
-    Path("theirs.csv").write_text("".join(f"{k},{row},{'AB'[k]}\n" for k, row in enumerate(numbers)))
+    numbers = [",".join(map(str, np.random.default_rng(k).uniform(0.2, 0.8, 63))) for k in range(12)]
+    Path("theirs.csv").write_text("".join(f"{k},{row},{'AB'[k % 2]}\n" for k, row in enumerate(numbers)))
     _, command, *words = shlex.split(line, comments=True)
     answer = cli(command, *words, *QUICKLY.get(command, ()))
     assert answer.code == 0, answer.err

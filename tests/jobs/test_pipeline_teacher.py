@@ -218,10 +218,10 @@ def test_wrong_names_are_as_wrong_as_none_and_a_setting_lets_them_pass(
     ("names", "words"),
     [
         ("A,B,C", ("3 different class names for 26 outputs",)),
-        (",".join("ABCDEFGHIJKLMNOPQRSTUVWXYY"), ("'Y' is there twice",)),
+        (",".join("ABCDEFGHIJKLMNOPQRSTUVWXYY"), ("'Y' appears twice",)),
         (",".join("ABCDEFGHIJKLMNOPQRSTUVWXY") + ",Zz", ("does not know Z of the data's classes; did you mean 'Zz'?",)),
-        ("names.txt", ("names.txt: no such file", "one name a line")),
-        ("A,,B", ("'' is no name",)),
+        ("names.txt", ("names.txt: no such file", "one name per line")),
+        ("A,,B", ("'' is not a name",)),
     ],
 )
 def test_names_that_can_not_be_meant_are_one_clear_message(
@@ -250,7 +250,7 @@ def test_a_settings_file_may_name_the_outputs_and_the_stored_one_does(
     stored = own_module / "edgekit-work" / "config.yaml"
     assert cli("config", f"--config={stored}", "--workdir=other", "--json").json["class_names"] == names
     (own_module / "settings.yaml").write_text("teacher: my_own_teacher:turned\nclass_names: [yes, no]\n")
-    assert "class_names: True is no name" in cli("distill", *tiny, *said, "--workdir=third").err
+    assert "class_names: True is not a name" in cli("distill", *tiny, *said, "--workdir=third").err
 
 
 def test_train_does_not_train_a_foreign_teacher_and_another_teacher_is_a_mismatch(

@@ -74,4 +74,4 @@ def test_the_command_prints_both_and_says_what_kind_of_figure_each_is(
     assert answer.json["variants"] == unmeasured
     text = variants_text([row.to_dict() for row in rows])
     assert "2,044,698   ~2,000,000" in text
-    assert "which is no Raspberry Pi" in text
+    assert "which is not a Raspberry Pi" in text

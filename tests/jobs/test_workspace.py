@@ -409,7 +409,7 @@ def test_a_file_is_no_work_directory(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("kept")
     for path in (file, file / "below"):
-        with pytest.raises(StateError, match="no folder"):
+        with pytest.raises(StateError, match="not a folder"):
             Bakery(path).command()
     assert file.read_text() == "kept"
 

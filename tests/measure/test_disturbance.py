@@ -162,7 +162,7 @@ def test_every_finding_has_fact_threshold_and_next_step() -> None:
         content = each.to_dict()
         assert content["process"] == 2
         assert abs(content["measured"]) > content["threshold"] > 0
-        assert "named" in content["text"]
+        assert "(limit " in content["text"]
         assert content["next_step"]
 
 

@@ -63,8 +63,8 @@ def _by_number(labels: NDArray[Any], classes: int, source: str) -> Read:
     if labels.ndim == 2 and labels.shape[1] == classes:
         if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
             raise DataError(
-                f"{source}: labels of shape {labels.shape} are not one-hot rows (a single 1 each); save one number a"
-                " take, such as labels.argmax(axis=1)"
+                f"{source}: labels of shape {labels.shape} are not one-hot rows (a single 1 each); save one number"
+                " per take, such as labels.argmax(axis=1)"
             )
         return labels.argmax(axis=1), "one-hot, read as the index of each row's 1"
     if labels.ndim == 1 and len(labels) and labels.min() == 1 and labels.max() == classes:
