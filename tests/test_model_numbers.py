@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelFileError
@@ -16,7 +17,7 @@ from edgekit.measure import WorkerRequest, run_worker
 from edgekit.runtime import ModelMetadata, inspect_model, open_predictor
 from edgekit.runtime.inspection import MAX_DECLARED
 from edgekit.runtime.metadata import MAX_FRAMES, MAX_TAKE
-from edgekit.runtime.tensors import DTYPES, check_tensor
+from edgekit.runtime.tensors import DTYPES, Spoiled, check_tensor, spoiled_tensor
 from edgekit.runtime.wire import WireError
 
 METADATA = ModelMetadata(class_names=("A", "B"), sequence_length=4, features=2, preprocessing="standard")
@@ -50,7 +51,7 @@ def _refused(folder: Path, model: onnx.ModelProto, message: str) -> None:
     assert str(caught.value).startswith(f"{path}: ")
 
 
-# NaN.
+# NaN and infinity.
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
@@ -60,22 +61,126 @@ def test_nan_among_the_numbers_is_refused_by_all_that_run_a_file(tmp_path: Path,
     values = np.array([[1, np.nan], [np.inf, 1]], dtype)
     model = _model()
     tensor = numpy_helper.from_array(values, "weight")
-    if not raw and dtype != np.float16:  # whose numbers stand in int32_data, as bits
+    if not raw:
         tensor = helper.make_tensor("weight", tensor.data_type, values.shape, values.ravel())
     model.graph.initializer[0].CopyFrom(tensor)
-    _refused(tmp_path, model, "1 of the 4 numbers of 'weight' are NaN; it is damaged")
+    _refused(tmp_path, model, "2 of the 4 numbers of 'weight' are NaN or infinite; it is damaged")
     for run in (open_predictor, lambda path: run_worker(WorkerRequest(path, "latency"))):
-        with pytest.raises(ModelFileError, match="1 of the 4 numbers of 'weight' are NaN"):
+        with pytest.raises(ModelFileError, match="2 of the 4 numbers of 'weight' are NaN"):
             run(tmp_path / "model.onnx")
 
 
-def test_one_number_may_be_nan_and_masks_are_infinite(tmp_path: Path) -> None:
-    model = _model()
-    for name, values in (("missing", np.float32(np.nan)), ("mask", np.full(4, -np.inf, np.float32))):
-        model.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16])
+def test_halves_that_stand_as_whole_numbers_are_looked_through(kind: int) -> None:
+    """As varints of one to three bytes, together or one by one."""
+    bits = {TensorProto.FLOAT16: (0x7C00, 0x7E01, 0xFC00), TensorProto.BFLOAT16: (0x7F80, 0x7FC1, 0xFF80)}[kind]
+    fine = [0, 1, 0x7F, 0x80, 0x3FFF, 0x4000, 0xBC00]
+    tensor = TensorProto(name="t", data_type=kind, dims=[len(fine) + 3], int32_data=[*fine, *bits])
+    found = spoiled_tensor(memoryview(tensor.SerializeToString()))
+    assert found == Spoiled("t", len(fine) + 3, nan=1, infinite=2)
+    alone = b"".join(TensorProto(int32_data=[each]).SerializeToString() for each in (*fine, *bits))
+    tensor.ClearField("int32_data")
+    assert spoiled_tensor(memoryview(tensor.SerializeToString() + alone)) == found
+    assert spoiled_tensor(memoryview(TensorProto(data_type=kind, int32_data=fine).SerializeToString())) is None
+
+
+def _if(node: onnx.NodeProto, output: str) -> onnx.NodeProto:
+    """With the node, which makes z, in one of its branches."""
+    result = helper.make_tensor_value_info("z", TensorProto.FLOAT, None)
+    branch, other = helper.make_graph([node], "t", [], [result]), helper.make_graph([], "e", [], [])
+    return helper.make_node("If", ["c"], [output], then_branch=branch, else_branch=other)
+
+
+FOREIGN_NODES: dict[str, tuple[list[onnx.NodeProto], str]] = {
+    **{name: ([helper.make_node(name, ["x", "w", "w"], ["y"])], "w") for name in ("LSTM", "GRU", "RNN")},
+    **{name: ([helper.make_node(name, ["x", "w"], ["y"])], "w") for name in ("Gemm", "MatMul", "Conv")},
+    "scale": ([helper.make_node("DequantizeLinear", ["x", "w", "zero"], ["y"])], "w"),
+    "int8-dynamic": ([helper.make_node("DynamicQuantizeLSTM", ["x", "", "w"], ["y"], domain="com.microsoft")], "w"),
+    "moved": (
+        [
+            helper.make_node("Unsqueeze", ["w", "axes"], ["a"]), helper.make_node("Concat", ["b", "a"], ["c"], axis=0),
+            helper.make_node("LSTM", ["x", "c", "r"], ["y"]),
+        ],
+        "w",
+    ),
+    "branch": ([_if(helper.make_node("MatMul", ["x", "w"], ["z"]), "y")], "w"),
+    "chosen": (
+        [_if(helper.make_node("Identity", ["w"], ["z"]), "v"), helper.make_node("MatMul", ["x", "v"], ["y"])], "w",
+    ),
+    "function": ([helper.make_node("Layer", ["x", "w"], ["y"], domain="own")], "w"),
+    "constant": (
+        [
+            helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(np.array([1, np.inf], np.float32))),
+            helper.make_node("MatMul", ["x", "k"], ["y"]),
+        ],
+        "k",
+    ),
+}  # fmt: skip
+
+
+def _foreign(nodes: list[onnx.NodeProto], weight: NDArray[np.float32]) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    layer = helper.make_function(
+        "own",
+        "Layer",
+        ["a", "b"],
+        ["c"],
+        [helper.make_node("MatMul", ["a", "b"], ["c"])],
+        [helper.make_opsetid("", 17)],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=[layer])
+
+
+@pytest.mark.parametrize("where", FOREIGN_NODES)
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("several", [True, False])
+def test_infinity_that_an_operator_multiplies_by_is_refused(
+    tmp_path: Path, where: str, value: float, several: bool
+) -> None:
+    """Wherever the operator and the number are; one of several, or a single one."""
+    nodes, name = FOREIGN_NODES[where]
+    weight = np.array([1, value] if several else [value], np.float32)
+    words = f"1 of the 2 numbers of '{name}' are" if several or where == "constant" else f"the number '{name}' is"
+    _refused(tmp_path, _foreign(nodes, weight), f"{words} infinite; it is damaged")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "values"),
+    [
+        ([helper.make_node("Add", ["x", "w"], ["y"])], [0, -np.inf]),
+        ([helper.make_node("Where", ["c", "x", "w"], ["y"])], [-np.inf]),
+        ([helper.make_node("Where", ["c", "x", "w"], ["y"])], [np.nan]),
+        ([helper.make_node("Add", ["x", "w"], ["a"]), helper.make_node("MatMul", ["a", "b"], ["y"])], [0, -np.inf]),
+    ],
+)
+def test_in_the_files_of_others_one_number_may_be_nan_and_masks_are_infinite(
+    tmp_path: Path, nodes: list[onnx.NodeProto], values: list[float]
+) -> None:
     path = tmp_path / "model.onnx"
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(_foreign(nodes, np.array(values, np.float32)).SerializeToString())
     assert inspect_model(path).spoiled == ()
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")])
+def test_in_edgekits_own_files_every_number_is_finite(tmp_path: Path, value: float, word: str) -> None:
+    """Single ones and those that nothing multiplies by: the mean that is taken off, the least spread, an attribute."""
+    for numbers, words in (
+        (np.float32(value), "the number 'mean' is"),
+        (np.array([value, 1], np.float32), "1 of the 2"),
+    ):
+        model = _model()
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(numbers), "mean"))
+        _refused(tmp_path, model, f"{words}.* {word}; it is damaged")
+    model = _model()
+    model.graph.node[1].attribute.append(helper.make_attribute("alpha", value))
+    _refused(tmp_path, model, f"the number '.*/alpha' is {word}; it is damaged")
 
 
 # Tensors.

@@ -24,7 +24,7 @@ from edgekit.quantize.versions import Raised, raise_version
 from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
 from edgekit.reading import StrPath
 from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata
-from edgekit.runtime.inspection import inspect_bytes, read_model
+from edgekit.runtime.inspection import inspect_bytes, read_model, require_numbers
 from edgekit.runtime.session import open_session
 
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
@@ -75,9 +75,9 @@ def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | Non
 
     Nothing is written unless the result is proven: what is int8 (`prove_quantization`), and that ONNX Runtime opens it
     and computes the same as from the floats that the int8 numbers stand for (`check_outputs`). Raises ModelFileError
-    for a source that is no ONNX model, that ONNX Runtime can't open, that holds NaN, or that can't be raised;
-    InputError for one that is quantised already, has nothing to quantise, or, with int8-dynamic, has no LSTM or any GRU
-    or RNN; GateError when a weight of a recurrent layer would stay float, naming each, or the proof fails.
+    for a source that is no ONNX model, that ONNX Runtime can't open or that can't be raised, or that NaN or infinity
+    damages; InputError for one that is quantised already, has nothing to quantise, or, with int8-dynamic, has no LSTM
+    or any GRU or RNN; GateError when a weight of a recurrent layer would stay float, naming each, or the proof fails.
     """
     for name, path in (("source", source), ("target", target)):
         require_kind(path, (str, os.PathLike), f"quantize_onnx: {name}", "the path of an ONNX file")
@@ -130,6 +130,7 @@ def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path)
     check_readable(source, name)
     model, raised = raise_version(source, name)
     check_sound(model, name)
+    require_numbers(info)
     before = content if raised is None else model.SerializeToString(deterministic=True)
     quantized = _quantize(model, config, name)
     metadata = _set_metadata(quantized, info, config)

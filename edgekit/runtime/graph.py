@@ -1,11 +1,11 @@
 """Which node reads what: the nodes of an ONNX file with their tensors' names, without the onnx package.
 
-Field numbers as in `edgekit.runtime.wire`. Names only: no tensor's numbers are read.
+Field numbers as in `edgekit.runtime.wire`. No tensor's numbers are read: what is held is kept as the file has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,7 +20,8 @@ Key: TypeAlias = tuple[str, str, str]
 @dataclass(frozen=True)
 class Node:
     """inputs, outputs: tensors' names, "" for one that is left out. graphs: its subgraphs, by the attribute's name, in
-    the file's order. integers: its attributes that are whole numbers, one or several."""
+    the file's order. integers: its attributes that are whole numbers, one or several. value: the serialised TensorProto
+    of a Constant."""
 
     key: Key
     name: str
@@ -28,6 +29,7 @@ class Node:
     outputs: tuple[str, ...]
     graphs: tuple[tuple[str, Graph], ...] = ()
     integers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    value: memoryview | None = None
 
     @property
     def title(self) -> str:
@@ -47,11 +49,12 @@ class Node:
 @dataclass(frozen=True)
 class Graph:
     """A graph, or the body of a function. inputs, outputs: names; initializers are no inputs, though old files list
-    them there."""
+    them there. tensors: serialised TensorProtos by name: initializers, sparse ones' values, and Constant nodes'."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
+    tensors: Mapping[str, memoryview] = field(default_factory=dict)
 
 
 def read_graph(content: bytes) -> tuple[Graph, dict[Key, Graph]]:
@@ -76,25 +79,32 @@ def _graph(message: memoryview, depth: int) -> Graph:
     inputs: list[str] = []
     outputs: list[str] = []
     nodes: list[Node] = []
-    constants: set[str] = set()
+    tensors: dict[str, memoryview] = {}
     for number, value in _messages(message):
         if number == 1:
             nodes.append(_node(value, depth))
         elif number == 5:
-            constants.add(_first_text(value, 8))
+            tensors[_first_text(value, 8)] = value
         elif number == 15:  # a sparse tensor, named as its values are
-            constants.update(_first_text(part, 8) for key, part in _messages(value) if key == 1)
+            tensors.update((_first_text(part, 8), part) for key, part in _messages(value) if key == 1)
         elif number in (11, 12):
             (inputs if number == 11 else outputs).append(_first_text(value, 1))
-    return Graph(tuple(name for name in inputs if name not in constants), tuple(outputs), tuple(nodes))
+    held = {**tensors, **_values(nodes)}
+    return Graph(tuple(name for name in inputs if name not in tensors), tuple(outputs), tuple(nodes), held)
+
+
+def _values(nodes: Iterable[Node]) -> dict[str, memoryview]:
+    return {name: node.value for node in nodes if node.value is not None for name in node.outputs[:1]}
 
 
 def _function(message: memoryview) -> Graph:
     parts = list(_messages(message))
+    nodes = tuple(_node(value, 0) for number, value in parts if number == 7)
     return Graph(
         tuple(_text(value) for number, value in parts if number == 4),
         tuple(_text(value) for number, value in parts if number == 5),
-        tuple(_node(value, 0) for number, value in parts if number == 7),
+        nodes,
+        _values(nodes),
     )
 
 
@@ -113,7 +123,19 @@ def _node(message: memoryview, depth: int) -> Node:
         outputs=tuple(_text(value) for number, value in parts if number == 2),
         graphs=tuple(graphs),
         integers=integers,
+        value=_value(parts) if texts.get(4) == "Constant" else None,
     )
+
+
+def _value(node: list[tuple[int, memoryview]]) -> memoryview | None:
+    """A Constant's tensor; of a sparse one, its values."""
+    for number, attribute in node:
+        for key, part in _messages(attribute) if number == 5 else ():
+            if key == 5:
+                return part
+            if key == 22:
+                return next((values for kind, values in _messages(part) if kind == 1), None)
+    return None
 
 
 def _attribute(

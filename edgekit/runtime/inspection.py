@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.artifacts import StrPath
 from edgekit.errors import ModelFileError, require_kind
 from edgekit.reading import FileKind, read_file
+from edgekit.runtime.finite import damage
 from edgekit.runtime.metadata import ModelMetadata
 from edgekit.runtime.summary import ModelSummary, TensorInfo, summarise
 from edgekit.runtime.wire import WireError
@@ -30,7 +32,8 @@ class ModelInfo:
     """What a model file's bytes say.
 
     opsets: domain ("" is ONNX's own) to version. op_types: nodes a type, in all graphs and functions.
-    metadata: None when edgekit did not write the file. spoiled: tensors with NaN, in words.
+    metadata: None when edgekit did not write the file. spoiled: tensors damaged by NaN or
+    infinity, in words.
     """
 
     path: Path
@@ -57,7 +60,7 @@ def inspect_model(path: StrPath) -> ModelInfo:
     Raises ModelFileError when it is missing, unreadable, empty, truncated, no ONNX model, keeps tensors in other files
     (in initializers, attributes, subgraphs, functions or sparse tensors), holds a tensor whose dimensions are not those
     of its numbers, declares an input or output beyond `MAX_DECLARED`, has metadata that is damaged or is not what
-    its input is, or holds NaN.
+    its input is, or holds NaN or infinity where it damages the file (`edgekit.runtime.finite`).
     """
     info = inspect_bytes(read_model(path), Path(path))
     require_numbers(info)
@@ -74,14 +77,9 @@ def read_model(path: StrPath) -> bytes:
 
 
 def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
-    """`inspect_model` for bytes that were read from `path` already; NaN is found and not refused."""
-    try:
+    """`inspect_model` for bytes that were read from `path` already; NaN and infinity are found and not refused."""
+    with _whole(path):
         summary = summarise(content)
-    except WireError as error:
-        raise ModelFileError(
-            f"{path}: not a whole ONNX file (truncated, damaged or of another format): {error};"
-            " export or copy the model again"
-        ) from None
     _check(summary, path)
     try:
         metadata = ModelMetadata.from_props(summary.metadata)
@@ -89,6 +87,8 @@ def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
         raise ModelFileError(f"{path}: {error}") from None
     if metadata is not None:
         _check_metadata(metadata, summary.inputs, path)
+    with _whole(path):
+        spoiled = damage(content, summary.spoiled, own=metadata is not None)
     return ModelInfo(
         path=Path(path),
         size_bytes=len(content),
@@ -100,12 +100,23 @@ def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
         inputs=tuple(summary.inputs),
         outputs=tuple(summary.outputs),
         op_types=dict(summary.op_types),
-        spoiled=tuple(summary.spoiled),
+        spoiled=spoiled,
     )
 
 
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except WireError as error:
+        raise ModelFileError(
+            f"{path}: not a whole ONNX file (truncated, damaged or of another format): {error};"
+            " export or copy the model again"
+        ) from None
+
+
 def require_numbers(info: ModelInfo) -> None:
-    """Raises ModelFileError for a file with NaN among its weights: recurrent layers turn it into finite answers."""
+    """Raises ModelFileError for a file that NaN or infinity damages: recurrent layers turn them into finite answers."""
     if info.spoiled:
         listed = "; ".join(info.spoiled[:3]) + ("; ..." if len(info.spoiled) > 3 else "")
         raise ModelFileError(

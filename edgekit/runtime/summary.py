@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from edgekit.runtime.tensors import DTYPES, check_tensor, spoiled_numbers
+from edgekit.runtime.tensors import DTYPES, Spoiled, check_tensor, spoiled_floats, spoiled_tensor
 from edgekit.runtime.wire import WireError, integer, read_fields, text
 
 _MAX_DEPTH = 100  # protobuf's own limit on nested messages
@@ -24,6 +24,7 @@ _NESTED: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
+_FLOATS = (2, 7)  # of an attribute: float32, one and several
 #: Where each of those messages keeps its name.
 _NAME_FIELD = {"graph": 2, "function": 1, "node": 3, "tensor": 8, "attribute": 1}
 
@@ -43,7 +44,7 @@ class TensorInfo:
 @dataclass
 class ModelSummary:
     """What a walk over an ONNX file's bytes found. op_types counts nodes of all graphs and functions;
-    spoiled: tensors with NaN, in words."""
+    spoiled: tensors, and numbers of attributes, that are not finite."""
 
     ir_version: int = 0
     producer: str = ""
@@ -54,7 +55,11 @@ class ModelSummary:
     outputs: list[TensorInfo] = field(default_factory=list)
     op_types: Counter[str] = field(default_factory=Counter)
     external: list[str] = field(default_factory=list)
-    spoiled: list[str] = field(default_factory=list)
+    spoiled: list[Spoiled] = field(default_factory=list)
+
+    def add(self, *found: Spoiled | None) -> None:
+        """What is not finite."""
+        self.spoiled += [each for each in found if each is not None]
 
 
 def summarise(content: bytes) -> ModelSummary:
@@ -90,8 +95,7 @@ def _walk(kind: str, message: memoryview, where: tuple[str, ...], summary: Model
             summary.external.append(_name(kind, message) or "/".join(where))
         else:
             check_tensor(message)
-            found = spoiled_numbers(message)
-            summary.spoiled += [found] if found else []
+            summary.add(spoiled_tensor(message, "/".join(where)))
         return
     nested = _NESTED[kind]
     path = (*where, _name(kind, message) or kind)
@@ -100,6 +104,8 @@ def _walk(kind: str, message: memoryview, where: tuple[str, ...], summary: Model
             continue
         if kind == "node" and number == 4:
             summary.op_types[text(value)] += 1
+        if kind == "attribute" and number in _FLOATS:
+            summary.add(*(spoiled_floats(value[k : k + 4], "/".join(path)) for k in range(0, len(value) - 3, 4)))
         if number in nested:
             _walk(nested[number], value, path, summary)
 

@@ -6,8 +6,11 @@ Source: onnx/onnx.proto, message TensorProto: field numbers, and where each type
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.runtime.wire import WireError, integer, read_fields, text
 
@@ -59,26 +62,69 @@ def check_tensor(message: memoryview) -> None:
     _compare(name, kind, dims, raw, held[_FIELDS.get(kind, _INT32S)])
 
 
-def spoiled_numbers(message: memoryview) -> str | None:
-    """How many numbers of a float tensor that `check_tensor` accepted are NaN, in words; None where none is.
+@dataclass(frozen=True)
+class Spoiled:
+    """A float tensor with NaN or infinity in it. numbers: how many it holds."""
 
-    A single number is no weight and may be NaN on purpose, and masks are made of infinity.
-    """
-    name, kind = "", 0
+    name: str
+    numbers: int
+    nan: int
+    infinite: int
+
+    def __str__(self) -> str:
+        what = " or ".join(["NaN"] * (self.nan > 0) + ["infinite"] * (self.infinite > 0))
+        if self.numbers == 1:
+            return f"the number '{self.name}' is {what}"
+        return f"{self.nan + self.infinite:,} of the {self.numbers:,} numbers of '{self.name}' are {what}"
+
+
+def spoiled_tensor(message: memoryview, name: str = "") -> Spoiled | None:
+    """What is not finite in a tensor that `check_tensor` accepted; None where all is, or where its type is not looked
+    through. name: of a tensor that has none of its own."""
+    kind = 0
     parts: list[memoryview] = []
+    small: list[NDArray[np.uint16]] = []
     for number, value in read_fields(message):
         if number == _NAME:
-            name = text(value)
+            name = text(value) or name
         elif number == _TYPE:
             kind = integer(value)
         elif number in (_RAW, _FLOATS, _DOUBLES) and not isinstance(value, int):
             parts.append(value)
+        elif number == _INT32S:
+            small.append(_halves(value))
     if kind not in _READ:
         return None
-    values = np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), _READ[kind])
-    spoiled = (values & 0x7FFF) > 0x7F80 if kind == 16 else np.isnan(values)
-    count = int(np.count_nonzero(spoiled))
-    return f"{count:,} of the {len(values):,} numbers of '{name}' are NaN" if count and len(values) > 1 else None
+    held = [bytes(part.astype("<u2")) for part in small] if kind in (10, 16) else []
+    return _judge(name, np.frombuffer(b"".join([*parts, *held]) if len(parts) != 1 else parts[0], _READ[kind]), kind)
+
+
+def spoiled_floats(values: memoryview, name: str) -> Spoiled | None:
+    """`spoiled_tensor` of float32 numbers as an attribute has them."""
+    return _judge(name, np.frombuffer(values, "<f4"), 1)
+
+
+def _judge(name: str, values: NDArray[Any], kind: int) -> Spoiled | None:
+    if kind == 16:
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    finite = np.isfinite(values)
+    if finite.all():
+        return None
+    nan = int(np.count_nonzero(np.isnan(values)))
+    return Spoiled(name, len(values), nan, len(values) - int(np.count_nonzero(finite)) - nan)
+
+
+def _halves(value: int | memoryview) -> NDArray[np.uint16]:
+    """Numbers of 16 bits that stand in int32_data, as varints of at most three bytes."""
+    if isinstance(value, int):
+        return np.array([value & 0xFFFF], np.uint16)
+    padded = np.frombuffer(bytes(value) + b"\0\0", np.uint8).astype(np.uint32)
+    ends = padded[:-2] < 0x80
+    starts = np.flatnonzero(np.concatenate([[True], ends[:-1]])) if len(ends) else np.zeros(0, int)
+    low, middle, high = (padded[starts + k] for k in range(3))
+    more, most = low >= 0x80, (low >= 0x80) & (middle >= 0x80)
+    bits: NDArray[np.uint16] = ((low & 0x7F) | (middle & 0x7F) * more << 7 | (high & 3) * most << 14).astype(np.uint16)
+    return bits
 
 
 def _compare(name: str, kind: int, dims: list[int], raw: int | None, held: int) -> None:
