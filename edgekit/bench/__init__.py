@@ -2,8 +2,7 @@
 
 from edgekit.bench.baseline import Baseline, hold_against, read_baseline
 from edgekit.bench.changes import BaselineChanges, Change
-from edgekit.bench.compare import compare_onnx
-from edgekit.bench.comparison import CompareResult, Comparison
+from edgekit.bench.compare import CompareResult, TimeRatio, compare_onnx
 from edgekit.bench.result import BenchResult, Measurement, Row
 from edgekit.bench.run import bench_onnx
 from edgekit.bench.settings import EVIDENCE_ORDER, BenchConfig, CompareConfig, Evidence
@@ -21,13 +20,13 @@ __all__ = [
     "Change",
     "CompareConfig",
     "CompareResult",
-    "Comparison",
     "Evidence",
     "Flips",
     "LabelledTakes",
     "Measurement",
     "Parent",
     "Row",
+    "TimeRatio",
     "bench_onnx",
     "compare_onnx",
     "hold_against",

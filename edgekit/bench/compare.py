@@ -1,21 +1,164 @@
-"""Compares ONNX files by letting them take turns."""
+"""Compares ONNX files by letting them take turns: each file's time against the first one's."""
 
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from edgekit.bench.comparison import CompareResult
+from edgekit.bench.result import describe_model
 from edgekit.bench.run import Measure, choose_takes
-from edgekit.bench.settings import CompareConfig
+from edgekit.bench.settings import ON_DEVICE, ON_HOST, CompareConfig
+from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError, ModelFileError, require_kind
-from edgekit.measure import WorkerRequest, WorkerResult, run_worker
+from edgekit.measure import (
+    LatencySummary,
+    Machine,
+    MedianInterval,
+    WorkerRequest,
+    WorkerResult,
+    ratio_interval,
+    run_worker,
+    summarise,
+)
+from edgekit.profiles import list_profiles
 from edgekit.reading import StrPath
 from edgekit.runtime import ModelInfo, inspect_model
 from edgekit.runtime.guard import hunger
 from edgekit.runtime.limits import model_memory_bytes
+
+SCHEMA_VERSION = 1
+
+Speed = Literal["faster", "slower", "same", "undecided"]
+
+
+@dataclass(frozen=True)
+class TimeRatio:
+    """One file's time over the first file's, below 1 when it is faster.
+
+    processes: the median ratio of each process with its interval, at least one.
+    """
+
+    processes: tuple[MedianInterval, ...]
+    smallest_effect_ratio: float
+
+    @property
+    def ratio(self) -> float:
+        """Median of the processes' medians."""
+        return statistics.median(process.median for process in self.processes)
+
+    @property
+    def low(self) -> float:
+        """The lowest end of any process's interval."""
+        return min(process.low for process in self.processes)
+
+    @property
+    def high(self) -> float:
+        """The highest end of any process's interval; infinite where one had too few rounds."""
+        return max(process.high for process in self.processes)
+
+    @property
+    def verdict(self) -> Speed:
+        """What can be said.
+
+        "faster" or "slower": every process's interval lies on the same side of 1, and `ratio` is at least the
+        smallest effect away from it. "same": every interval lies within the smallest effect of 1. "undecided":
+        neither.
+
+        An interval tells what luck there was from round to round in its own process, and not that in each process
+        one of two equal files lies better in memory all the time. Of copies of one file two intervals in three exclude
+        1, each to a side of its own, and five of five to the same side by chance up to once in sixteen times. So all
+        have to agree, and by more than copies differ: hence the smallest effect. With both, 60 comparisons of copies
+        on a busy machine gave 59 times "same", once "undecided", never a faster one. The smallest effect is a factor:
+        0.02 reaches from 1/1.02 to 1.02, so that exchanging the files exchanges "faster" and "slower", and nothing
+        else.
+        """
+        least = 1 + self.smallest_effect_ratio
+        if self.high < 1 and self.ratio <= 1 / least:
+            return "faster"
+        if self.low > 1 and self.ratio >= least:
+            return "slower"
+        return "same" if 1 / least <= self.low and self.high <= least else "undecided"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; an end that is infinite is None."""
+        overall = MedianInterval(self.ratio, self.low, self.high).to_dict()
+        return {
+            "verdict": self.verdict,
+            "ratio": overall["median"],
+            "low": overall["low"],
+            "high": overall["high"],
+            "processes": [process.to_dict() for process in self.processes],
+        }
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """Several files, measured in turn. infos: the files, the one to compare with first. measured: one a process."""
+
+    infos: tuple[ModelInfo, ...]
+    config: CompareConfig
+    measured: tuple[WorkerResult, ...]
+
+    @property
+    def ratios(self) -> tuple[TimeRatio, ...]:
+        """One for each file after the first."""
+        return tuple(self._ratio(index) for index in range(len(self.infos) - 1))
+
+    @property
+    def latency(self) -> tuple[LatencySummary, ...]:
+        """Latency of each file, over all processes."""
+        return tuple(
+            summarise([sample for result in self.measured for sample in _samples(result)[index]])
+            for index in range(len(self.infos))
+        )
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that measured."""
+        return self.measured[0].machine
+
+    @property
+    def board(self) -> str | None:
+        """The known board that the machine is; None for a host, whose times are not a device's."""
+        board = this_board([board for profile in list_profiles() for board in profile.boards], self.machine)
+        return None if board is None else board.name
+
+    def _ratio(self, index: int) -> TimeRatio:
+        processes = (
+            ratio_interval(result.samples_ns, result.others_ns[index], self.config.confidence)
+            for result in self.measured
+        )
+        return TimeRatio(tuple(processes), self.config.smallest_effect_ratio)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, every sample included; nanoseconds, seconds and bytes. Ratios are time over the first file's."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "compare",
+            "baseline": str(self.infos[0].path),
+            "models": [
+                {**describe_model(info), "latency": latency.to_dict()}
+                for info, latency in zip(self.infos, self.latency, strict=True)
+            ],
+            "comparisons": [
+                {"model": str(info.path), **found.to_dict()}
+                for info, found in zip(self.infos[1:], self.ratios, strict=True)
+            ],
+            "config": self.config.model_dump(mode="json"),
+            "evidence": ON_DEVICE if self.board else ON_HOST,
+            "board": self.board,
+            "machine": self.machine.to_dict(),
+            "processes": [result.to_dict() for result in self.measured],
+        }
+
+
+def _samples(result: WorkerResult) -> tuple[tuple[int, ...], ...]:
+    return (result.samples_ns, *result.others_ns)
 
 
 def compare_onnx(

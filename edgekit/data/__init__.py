@@ -37,11 +37,12 @@ from edgekit.data.preprocess import (
     fit_normalisation,
     normalise_hands,
 )
-from edgekit.data.quality import QualityReport, check_recordings, refuse_impossible, training_note
+from edgekit.data.quality import QualityReport, check_recordings
 from edgekit.data.recordings import Recordings
 from edgekit.data.settings import DataConfig
 from edgekit.data.splits import Split, split_recordings
 from edgekit.data.synthetic import SynthConfig, draw_preview, synthesise_hands
+from edgekit.data.training_checks import refuse_impossible, training_note
 from edgekit.data.validation import runs_of, validation_folds
 
 __all__ = [

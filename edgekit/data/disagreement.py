@@ -43,16 +43,18 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """disagreements: in file order. compared_with: takes that each was held against. judged: takes that could be held
+class Disagreements:
+    """What neighbours say of all labels.
+
+    found: in file order. compared_with: takes that each was held against. judged: takes that could be held
     against five or more of their own class; the others are never listed."""
 
-    disagreements: tuple[Disagreement, ...]
+    found: tuple[Disagreement, ...]
     compared_with: int
     judged: int
 
 
-def find_disagreements(recordings: Recordings) -> Comparison:
+def find_disagreements(recordings: Recordings) -> Disagreements:
     """Takes of which no nearest neighbour shares the class, most agree on another, and that one is far nearer.
 
     Distance: Euclidean between poses (see `pose_vectors`). A take's own run (neighbouring takes of its class, signer
@@ -79,7 +81,7 @@ def find_disagreements(recordings: Recordings) -> Comparison:
         judged += int(fair.sum())
         if len(sample) > NEIGHBOURS:
             found += _judge(recordings, part[fair], sample, distance[fair], own[fair])
-    return Comparison(tuple(found), len(sample), judged)
+    return Disagreements(tuple(found), len(sample), judged)
 
 
 def pose_vectors(recordings: Recordings, seen: Bools) -> F32:
@@ -124,7 +126,7 @@ def _sample(labels: I64, usable: I64) -> I64:
 
 
 def _mates(key: I64, run: I64, sample: I64) -> I64:
-    """For every take, how many of the sample share its key (class and signer) but not its run."""
+    """How many mates every take has: how many of the sample share its key (class and signer) but not its run."""
     of_key = np.bincount(key[sample], minlength=int(key.max()) + 1)
     of_run = np.bincount(run[sample], minlength=int(run.max()) + 1)
     mates: I64 = of_key[key] - of_run[run]

@@ -219,15 +219,15 @@ def inflation(samples: ArrayLike, percent: float) -> float:
     return max(1.0, float(shares.var(ddof=1)) * length / (share * (1 - share)))
 
 
-def ratio_interval(baseline_ns: ArrayLike, other_ns: ArrayLike, confidence: float = 0.99) -> MedianInterval:
-    """The median of other / baseline over pairs of one round each, with its interval; 0 and infinity for too few pairs.
+def ratio_interval(first_ns: ArrayLike, other_ns: ArrayLike, confidence: float = 0.99) -> MedianInterval:
+    """The median of other / first over pairs of one round each, with its interval; 0 and infinity for too few pairs.
 
-    baseline_ns, other_ns: (n,) positive numbers, the k-th of both from one round, so that what slows a round down
+    first_ns, other_ns: (n,) positive numbers, the k-th of both from one round, so that what slows a round down
     slows both and cancels. Taken of logarithms: exchanging the two gives the reciprocals, ends exchanged.
     Raises ValueError for unequal lengths, and as `median_interval` does.
     """
-    baseline, other = np.asarray(baseline_ns, dtype=np.float64), np.asarray(other_ns, dtype=np.float64)
-    if baseline.shape != other.shape:
-        raise ValueError(f"{baseline.size} and {other.size} samples; a pair needs one of each")
-    found = median_interval(np.log(other) - np.log(baseline), confidence)
+    first, other = np.asarray(first_ns, dtype=np.float64), np.asarray(other_ns, dtype=np.float64)
+    if first.shape != other.shape:
+        raise ValueError(f"{first.size} and {other.size} samples; a pair needs one of each")
+    found = median_interval(np.log(other) - np.log(first), confidence)
     return MedianInterval(math.exp(found.median), math.exp(found.low), math.exp(found.high))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from edgekit.bench import CompareResult, Comparison
+from edgekit.bench import CompareResult, TimeRatio
 from edgekit.measure import LatencySummary, MedianInterval
 from edgekit.report.bench import input_notes, input_text, machine_text
 from edgekit.report.tables import count, milliseconds, size, table
@@ -15,38 +15,38 @@ _HEADERS = ("file", "scheme", "parameters", "MACs", "size", "p50 here", "time")
 
 
 def compare_text(result: CompareResult) -> str:
-    """Machine, how it was measured, one table row a file, one sentence a comparison, whose figures these are.
+    """Machine, how it was measured, a table row and a sentence for each file, whose figures these are.
 
     Plain text without colours. Times are ratios to the first file's, with the ends of all processes' intervals.
     """
     names = _names(result)
     first, *others = zip(names, result.infos, result.latency, strict=True)
     rows = [_cells(*first, None)]
-    rows += [_cells(*other, found) for other, found in zip(others, result.comparisons, strict=True)]
+    rows += [_cells(*other, found) for other, found in zip(others, result.ratios, strict=True)]
     sentences = [
         f"{name}: {in_words(found, names[0])}\n  each process: {_processes(found)}"
-        for name, found in zip(names[1:], result.comparisons, strict=True)
+        for name, found in zip(names[1:], result.ratios, strict=True)
     ]
     head = [machine_text(result.machine, result.config.threads), _method(result)]
     notes = input_notes(result.measured[0].inputs)
     return "\n".join([*head, table(_HEADERS, rows, left=2), *sentences, *notes, _origin(result)])
 
 
-def in_words(found: Comparison, baseline: str) -> str:
-    """The verdict as half a sentence about a file. baseline: the other file's name."""
+def in_words(found: TimeRatio, first: str) -> str:
+    """The verdict as half a sentence about a file. first: the name of the file that it is compared with."""
     least = f"{100 * found.smallest_effect_ratio:g} %"
     if found.verdict == "faster":
-        return f"{1 / found.ratio:.3g} times as fast as {baseline}"
+        return f"{1 / found.ratio:.3g} times as fast as {first}"
     if found.verdict == "slower":
-        return f"takes {found.ratio:.3g} times as long as {baseline}"
+        return f"takes {found.ratio:.3g} times as long as {first}"
     if found.verdict == "same":
-        return f"no difference from {baseline} that counts: {_interval(found)} times its time, {least} would count"
+        return f"no difference from {first} that counts: {_interval(found)} times its time, {least} would count"
     if math.isinf(found.high):
         return "can't tell: too few rounds; raise --repeats or --time-limit"
-    return f"can't tell: {_interval(found)} times the time of {baseline}; more --repeats on a quiet machine may tell"
+    return f"can't tell: {_interval(found)} times the time of {first}; more --repeats on a quiet machine may tell"
 
 
-def _cells(name: str, info: ModelInfo, latency: LatencySummary, found: Comparison | None) -> tuple[str, ...]:
+def _cells(name: str, info: ModelInfo, latency: LatencySummary, found: TimeRatio | None) -> tuple[str, ...]:
     about = info.metadata
     p50 = "?" if latency.p50_s is None else milliseconds(latency.p50_s)
     return (
@@ -60,7 +60,7 @@ def _cells(name: str, info: ModelInfo, latency: LatencySummary, found: Compariso
     )
 
 
-def _interval(found: Comparison | MedianInterval) -> str:
+def _interval(found: TimeRatio | MedianInterval) -> str:
     return "too few rounds" if math.isinf(found.high) else f"{_factor(found.low)} to {_factor(found.high)}"
 
 
@@ -68,7 +68,7 @@ def _factor(ratio: float) -> str:
     return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.3g}"
 
 
-def _processes(found: Comparison) -> str:
+def _processes(found: TimeRatio) -> str:
     return ", ".join(f"{_factor(process.median)} ({_interval(process)})" for process in found.processes)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from edgekit.data import Cleaning, Conversion, Mislabel, QualityReport
+from edgekit.data.advice import RECOMMENDED_TAKES
 from edgekit.data.hand import FRAME_PARTS
-from edgekit.data.quality import RECOMMENDED_TAKES
 from edgekit.report.tables import count, known, percent, table
 
 #: Probably mislabelled takes that text shows.

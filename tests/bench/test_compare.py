@@ -12,7 +12,7 @@ import numpy as np
 import pydantic
 import pytest
 
-from edgekit.bench import CompareConfig, Comparison, compare_onnx
+from edgekit.bench import CompareConfig, TimeRatio, compare_onnx
 from edgekit.errors import InputError, ModelFileError, ShapeError
 from edgekit.measure import FedInput, Machine, MedianInterval, WorkerRequest, WorkerResult, run_worker
 from edgekit.report import compare_text
@@ -65,9 +65,9 @@ def files(lstm_file) -> list[Path]:
     return [named(lstm_file(), name) for name in ("a.onnx", "b.onnx", "c.onnx")]
 
 
-def found(*processes: tuple[float, float, float], least: float = 0.02) -> Comparison:
+def found(*processes: tuple[float, float, float], least: float = 0.02) -> TimeRatio:
     """From (low, median, high) of each process."""
-    return Comparison(tuple(MedianInterval(median, low, high) for low, median, high in processes), least)
+    return TimeRatio(tuple(MedianInterval(median, low, high) for low, median, high in processes), least)
 
 
 @pytest.mark.parametrize(
@@ -112,26 +112,26 @@ def test_copies_of_a_file_are_not_told_apart(files: list[Path]) -> None:
     Without a smallest effect, five processes that agree by chance would be a verdict once in 16.
     """
     config = CompareConfig(repeats=100)
-    comparisons = [
-        compare_onnx(files[:2], config, measure=made_up(60, 60, luck=0.005, noise=0.002, seed=seed)).comparisons[0]
+    ratios = [
+        compare_onnx(files[:2], config, measure=made_up(60, 60, luck=0.005, noise=0.002, seed=seed)).ratios[0]
         for seed in range(200)
     ]
-    assert {comparison.verdict for comparison in comparisons} <= {"same", "undecided"}
-    fooled = [replace(comparison, smallest_effect_ratio=0.0).verdict != "undecided" for comparison in comparisons]
+    assert {ratio.verdict for ratio in ratios} <= {"same", "undecided"}
+    fooled = [replace(ratio, smallest_effect_ratio=0.0).verdict != "undecided" for ratio in ratios]
     assert sum(fooled) > 200 / 100
 
 
 @pytest.mark.parametrize(("other", "verdict"), [(48.0, "faster"), (60.0, "same"), (80.0, "slower")])
 def test_a_difference_is_found_with_its_size(files: list[Path], other: float, verdict: str) -> None:
-    (comparison,) = compare_onnx(files[:2], measure=made_up(60, other, luck=0.003)).comparisons
-    assert comparison.verdict == verdict
-    assert comparison.ratio == pytest.approx(other / 60, rel=0.01)
-    assert comparison.low <= comparison.ratio <= comparison.high
+    (ratio,) = compare_onnx(files[:2], measure=made_up(60, other, luck=0.003)).ratios
+    assert ratio.verdict == verdict
+    assert ratio.ratio == pytest.approx(other / 60, rel=0.01)
+    assert ratio.low <= ratio.ratio <= ratio.high
 
 
 def test_every_file_is_compared_with_the_first(files: list[Path]) -> None:
     result = compare_onnx(files, measure=made_up(60, 30, 120))
-    assert [comparison.verdict for comparison in result.comparisons] == ["faster", "slower"]
+    assert [ratio.verdict for ratio in result.ratios] == ["faster", "slower"]
     assert [latency.p50_s for latency in result.latency] == pytest.approx([60e-6, 30e-6, 120e-6], rel=0.02)
 
 
@@ -170,7 +170,7 @@ def test_json_holds_every_sample_and_says_where_it_was_measured(files: list[Path
 
 def test_too_few_rounds_say_so_and_stay_json(files: list[Path]) -> None:
     result = compare_onnx(files[:2], CompareConfig(repeats=7), measure=made_up(60, 10))
-    assert result.comparisons[0].verdict == "undecided"
+    assert result.ratios[0].verdict == "undecided"
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["comparisons"][0]["high"] is None
     assert "can't tell: too few rounds" in compare_text(result)
 
@@ -209,10 +209,10 @@ def test_verdicts_in_words(processes: list[tuple[float, float, float]], words: s
 def test_more_work_is_told_apart_in_a_real_run(lstm_file) -> None:
     """LSTM 256 has 11 times the multiply-adds of LSTM 64, and takes at least twice as long on any machine."""
     small, large = named(lstm_file(64), "small.onnx"), named(lstm_file(256), "large.onnx")
-    (comparison,) = compare_onnx([small, large], FEW).comparisons
-    assert comparison.verdict == "slower"
-    assert comparison.ratio > 2
-    (back,) = compare_onnx([large, small], FEW).comparisons
+    (ratio,) = compare_onnx([small, large], FEW).ratios
+    assert ratio.verdict == "slower"
+    assert ratio.ratio > 2
+    (back,) = compare_onnx([large, small], FEW).ratios
     assert back.verdict == "faster"
     assert back.ratio < 1 / 2
 

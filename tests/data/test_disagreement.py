@@ -39,8 +39,8 @@ def relabelled(recordings: Recordings, takes: list[int], label: int) -> Recordin
 @pytest.mark.parametrize("features", [1, 5, 63, 126])
 def test_a_wrong_label_is_found_and_the_right_class_named(features: int) -> None:
     recordings = clusters(features)
-    assert find_disagreements(recordings).disagreements == ()
-    (found,) = find_disagreements(relabelled(recordings, [5], 2)).disagreements
+    assert find_disagreements(recordings).found == ()
+    (found,) = find_disagreements(relabelled(recordings, [5], 2)).found
     assert (found.take, found.label, found.looks_like, found.agreeing) == (5, "C", "A", 5)
     assert found.distance_ratio > 2
 
@@ -52,14 +52,14 @@ def test_a_run_that_is_wrong_as_a_whole_is_found(known: bool) -> None:
     run = list(range(10, 40))
     wrong = relabelled(recordings, run, 1)
     wrong = wrong if known else replace(wrong, signer=None, session=None)
-    assert [found.take for found in find_disagreements(wrong).disagreements] == run
+    assert [found.take for found in find_disagreements(wrong).found] == run
 
 
 def test_a_persons_only_run_of_a_class_is_not_judged_by_other_people_alone() -> None:
     """Two people sign two classes in swapped ways, in one run each: neither is wrong."""
     recordings = clusters(takes=40, classes=2)
     swapped = np.where(np.asarray(recordings.signer) == "p", recordings.labels, 1 - recordings.labels)
-    assert find_disagreements(replace(recordings, labels=swapped)).disagreements == ()
+    assert find_disagreements(replace(recordings, labels=swapped)).found == ()
 
 
 def test_place_and_size_of_a_hand_do_not_matter() -> None:
@@ -70,7 +70,7 @@ def test_place_and_size_of_a_hand_do_not_matter() -> None:
     place = rng.uniform(0, 1, (recordings.takes, 1, 1, 3))
     hands = recordings.sequences.reshape(recordings.takes, 8, 21, 3) * size + place
     moved = np.where(seen[..., None], hands.reshape(recordings.takes, 8, 63), 0).astype(np.float32)
-    before, after = (find_disagreements(r).disagreements for r in (recordings, replace(recordings, sequences=moved)))
+    before, after = (find_disagreements(r).found for r in (recordings, replace(recordings, sequences=moved)))
     assert [found.take for found in before] == [found.take for found in after] == [5, 50]
 
 
@@ -78,7 +78,7 @@ def test_lost_frames_do_not_matter() -> None:
     recordings = relabelled(clusters(), [5], 2)
     x = recordings.sequences.copy()
     x[:, 1] = 0
-    assert [found.take for found in find_disagreements(replace(recordings, sequences=x)).disagreements] == [5]
+    assert [found.take for found in find_disagreements(replace(recordings, sequences=x)).found] == [5]
 
 
 def test_takes_without_a_hand_and_classes_of_few_takes_are_not_judged() -> None:
@@ -87,16 +87,16 @@ def test_takes_without_a_hand_and_classes_of_few_takes_are_not_judged() -> None:
     x[5] = 0
     small = replace(recordings, sequences=x, class_names=("A", "B", "C", "D"))
     small = relabelled(small, [60, 61], 3)
-    comparison = find_disagreements(small)
-    assert [found.take for found in comparison.disagreements] == [6, 7]
-    assert comparison.judged == recordings.takes - 3
+    seen = find_disagreements(small)
+    assert [found.take for found in seen.found] == [6, 7]
+    assert seen.judged == recordings.takes - 3
     none = find_disagreements(replace(recordings, sequences=np.zeros_like(x)))
-    assert (none.disagreements, none.judged) == ((), 0)
+    assert (none.found, none.judged) == ((), 0)
 
 
 @pytest.mark.parametrize("takes", [1, 2, 5])
 def test_few_takes_are_no_error(takes: int, make: Make) -> None:
-    assert find_disagreements(make([0] * takes)).disagreements == ()
+    assert find_disagreements(make([0] * takes)).found == ()
 
 
 def test_many_takes_are_compared_with_a_sample_of_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_many_takes_are_compared_with_a_sample_of_every_class(monkeypatch: pytes
     monkeypatch.setattr("edgekit.data.disagreement.MOST_COMPARED", 90)
     sampled = find_disagreements(recordings)
     assert (everything.compared_with, sampled.compared_with) == (600, 90)
-    assert [f.take for f in sampled.disagreements] == [f.take for f in everything.disagreements] == [5, 250]
+    assert [f.take for f in sampled.found] == [f.take for f in everything.found] == [5, 250]
 
 
 def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = find_disagreements(recordings)
     monkeypatch.setattr("edgekit.data.disagreement.CHUNK", 7)
     pieces = find_disagreements(recordings)
-    assert [f.take for f in pieces.disagreements] == [f.take for f in whole.disagreements]
+    assert [f.take for f in pieces.found] == [f.take for f in whole.found]
     assert pieces.judged == whole.judged
 
 
@@ -131,12 +131,12 @@ def test_vectors_are_frames_with_a_hand_at_even_times(make: Make) -> None:
 
 def test_synthetic_letters_are_hardly_suspected() -> None:
     hands = synthesise_hands(SynthConfig(people=4, takes_per_letter=8))
-    assert len(find_disagreements(hands).disagreements) < 0.02 * hands.takes
+    assert len(find_disagreements(hands).found) < 0.02 * hands.takes
 
 
 def test_real_wrong_labels_are_found(real: Recordings) -> None:
     """Bounds below what was measured: 98 % of single wrong labels, 84 % of takes in wrong runs (some alike: M, N)."""
-    assert len(find_disagreements(real).disagreements) <= 3
+    assert len(find_disagreements(real).found) <= 3
     single = plant_takes(real, seed=0)
     assert single.found > 0.93 * single.planted
     assert single.suspected < 0.005 * real.takes

@@ -33,7 +33,7 @@ Finder = Callable[[Recordings], Sequence[Any]]
 
 def neighbours(recordings: Recordings) -> Sequence[Disagreement]:
     """Takes that nearest neighbours name."""
-    return find_disagreements(recordings).disagreements
+    return find_disagreements(recordings).found
 
 
 def out_of_fold(recordings: Recordings) -> Sequence[Mislabel]:

@@ -12,8 +12,8 @@ from edgekit.artifacts import sha256_file, write_manifest
 from edgekit.cli import run_cli
 from edgekit.cli.options import WORKDIR
 from edgekit.data import SynthConfig, synthesise_hands
-from edgekit.data.quality import training_note
 from edgekit.data.splits import split_recordings
+from edgekit.data.training_checks import training_note
 from edgekit.errors import ModelFileError
 from edgekit.jobs import find_model
 from edgekit.jobs.model_files import refuse_changed
