@@ -77,7 +77,7 @@ def read_baseline(path: StrPath) -> Baseline:
 
 
 def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
-    """From what `BenchResult.to_dict` gives. Raises LookupError, TypeError or ValueError for anything else."""
+    """What `BenchResult.to_dict` gives as a baseline. Raises LookupError, TypeError or ValueError for anything else."""
     machine, processes = content["machine"], content["processes"]
     results = [*processes["latency"], *processes["memory"]]
     accuracy = content.get("accuracy") or {}
@@ -183,10 +183,11 @@ def _gone(quantity: str) -> Change:
 
 
 def _latency(now: Baseline, earlier: Baseline) -> Change:
-    """Of the constrained percentile over all samples. Ends: those of any process's interval against the opposite ones.
+    """Change of the constrained percentile over all samples.
 
-    A process has its own luck in memory, which its samples don't show; so all processes have to agree. Load by others
-    makes runs slower and never faster: of a side that had it, the lower end is the fastest run.
+    Ends: those of any process's interval against the opposite ones. A process has its own luck in memory, which its
+    samples don't show; so all processes have to agree. Load by others makes runs slower and never faster: of a side
+    that had it, the lower end is the fastest run.
     """
     ours, theirs = (np.concatenate(side.latency_ns) for side in (now, earlier))
     ratio = percentile(ours, now.percent) / percentile(theirs, now.percent)
@@ -198,7 +199,7 @@ def _latency(now: Baseline, earlier: Baseline) -> Change:
 
 
 def _ends(side: Baseline) -> tuple[float, float]:
-    """In seconds, both above 0; the upper one may be infinite."""
+    """Ends of the latency in seconds, both above 0; the upper one may be infinite."""
     fastest = min(min(samples) for samples in side.latency_ns) / 1e9
     found = [process_interval(samples, side.percent) for samples in side.latency_ns]
     low = fastest if side.load else max(fastest, min(each.low for each in found))
@@ -206,7 +207,7 @@ def _ends(side: Baseline) -> tuple[float, float]:
 
 
 def _memory(now: Baseline, earlier: Baseline) -> Change | None:
-    """Of the largest peaks; its ends: the processes' extremes against the opposite ones."""
+    """Change of the largest peak; its ends: the processes' extremes against the opposite ones."""
     ours, theirs = now.peaks_bytes, earlier.peaks_bytes
     if not theirs:
         return None

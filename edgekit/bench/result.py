@@ -107,12 +107,12 @@ class Measurement:
 
     @property
     def summary(self) -> LatencySummary | None:
-        """Of all samples together; None for none."""
+        """Latency over all samples together; None for none."""
         return summarise(self.samples_ns) if self.samples_ns else None
 
     @property
     def cpu_summary(self) -> LatencySummary | None:
-        """Of the CPU time of the calling thread in the same runs; None for none."""
+        """CPU time of the calling thread in the same runs; None for none."""
         taken = [sample for result in self.latency for sample in result.thread_cpu_ns]
         return summarise(taken) if taken else None
 
@@ -132,7 +132,7 @@ class Measurement:
 
     @property
     def cold_start(self) -> ColdStart:
-        """Of the latency processes, or of those for memory where there is none."""
+        """Cold start of the latency processes, or of those for memory where there is none."""
         results = self.latency or self.memory
         return ColdStart(
             import_s=_median_s([result.import_ns for result in results]),

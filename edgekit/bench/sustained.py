@@ -36,7 +36,7 @@ class Sustained:
 
     @property
     def windows(self) -> tuple[Window, ...]:
-        """In the order of time."""
+        """Windows in the order of time."""
         return tuple(
             Window(
                 runs=window.runs,
@@ -49,12 +49,12 @@ class Sustained:
 
     @property
     def latency(self) -> LatencySummary | None:
-        """Of every run kept, from start to end of the run itself."""
+        """Latency of every run kept, from start to end of the run itself."""
         return _summary(window.samples_ns for window in self.result.windows)
 
     @property
     def response(self) -> LatencySummary | None:
-        """Of every run kept, from the moment that the take was due; None without a rate."""
+        """Latency of every run kept, from the moment that the take was due; None without a rate."""
         return _summary(window.response_ns for window in self.result.windows) if self.rate_hz else None
 
     @property

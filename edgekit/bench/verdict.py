@@ -87,7 +87,7 @@ def _host_memory(profile: Profile, measurement: Measurement, evidence: Evidence)
 
 
 def _stopped(measurement: Measurement, evidence: Evidence, limit: int, board: str | None = None) -> Row:
-    """Of a model that the hard limit stopped: what it wanted is more than that limit, how much more is not known."""
+    """The row of a model that the hard limit stopped: it wanted more than that limit, how much more is not known."""
     least = measurement.memory_limit_bytes or 0
     return Row(
         constraint="max_ram_mb",

@@ -51,8 +51,8 @@ def load_recordings(path: StrPath, columns: str | None = None) -> Recordings:
 
 
 def load_leniently(path: StrPath, columns: str | None = None) -> tuple[Recordings, tuple[BadFrame, ...]]:
-    """As `load_recordings`, but frames with NaN or infinite numbers are read as frames without a hand, and named: for
-    looking for faults, never for training."""
+    """Recordings as `load_recordings` reads them, but frames with NaN or infinite numbers are frames without a hand,
+    and named: for looking for faults, never for training."""
     path = Path(path)
     return _read(Path(path), columns, strict=False).repaired()
 

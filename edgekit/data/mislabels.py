@@ -17,8 +17,11 @@ F64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """probabilities: float64 (takes, classes), each row from a model that was not trained on that take; a row of NaN
-    for a take that can't be judged. rule: how they were made, in a sentence for people."""
+    """Predictions of models that never saw the take.
+
+    probabilities: float64 (takes, classes); a row of NaN for a take that can't be judged. rule: how they were made, in
+    a sentence for people.
+    """
 
     probabilities: F64
     rule: str

@@ -27,7 +27,7 @@ class PretrainConfig(StageConfig):
         return self.people * self.takes_per_letter * len(SynthConfig().class_names)
 
     def summary(self) -> str:
-        """For people, in a few words."""
+        """What it is, in a few words for people."""
         return f"{self.takes:,} takes of {self.people} synthetic people, {self.epochs} epochs"
 
     def described(self) -> dict[str, Any]:

@@ -111,8 +111,11 @@ class Accuracy:
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """Of one file to some takes. logits float32 (takes, classes of the model), names: of these classes; named: whether
-    the file or somebody says them."""
+    """Answers of one file to some takes.
+
+    logits: float32 (takes, classes of the model). names: of these classes; named: whether the file or somebody says
+    them.
+    """
 
     predictor: Predictor
     logits: F32
@@ -186,7 +189,7 @@ def _open(
 
 
 def _order_notes(answer: _Answers, true: NDArray[np.str_]) -> list[str | None]:
-    """Of a file that names no classes: that they are assumed. Of any: that another order fits clearly better.
+    """What to say of the order of a file's outputs: that it is assumed, or that another one fits clearly better.
 
     Raises ConfigError where classes were assumed and the answers speak against it.
     """

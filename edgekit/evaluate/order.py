@@ -47,12 +47,12 @@ class OrderCheck:
 
     @property
     def accuracy(self) -> float:
-        """With the outputs as they are taken."""
+        """Accuracy with the outputs as they are taken."""
         return self.right / self.takes
 
     @property
     def accuracy_otherwise(self) -> float:
-        """In the order that fits best."""
+        """Accuracy in the order that fits best."""
         return self.otherwise / self.takes
 
     @property
@@ -93,7 +93,10 @@ class OrderCheck:
 
 
 def check_order(answers: I64, labels: I64, classes: int) -> OrderCheck:
-    """answers, labels: int (takes,), both indices of classes; at least one take. An answer is the largest output."""
+    """Hold answers against labels in the order that is taken, and in the one that fits best.
+
+    answers, labels: int (takes,), both indices of classes; at least one take. An answer is the largest output.
+    """
     half = _place_in_class(labels) % 2
     otherwise = np.zeros(len(labels), np.bool_)
     for this in (0, 1):

@@ -16,7 +16,11 @@ Shape = Sequence[int | str | None]
 
 @dataclass(frozen=True)
 class Reading:
-    """class_names: one an output; None where nobody says. frames, features: of a take; None for any number."""
+    """How a file is read.
+
+    class_names: one an output; None where nobody says. origin: who says them. frames, features: of a take; None for any
+    number.
+    """
 
     class_names: tuple[str, ...] | None
     origin: Origin

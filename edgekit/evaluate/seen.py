@@ -47,7 +47,7 @@ class Roles:
     reason: str = ""
 
     def among(self, kept: NDArray[np.bool_]) -> Seen:
-        """Of the takes that are judged, bool (takes,)."""
+        """How many of the judged takes the model has seen. kept: bool (takes,), which are judged."""
         if self.each is None:
             return Seen(None, None, self.reason)
         trained, chose = (int((self.each[kept] == role).sum()) for role in (LEARNED, CHOSE))

@@ -40,7 +40,7 @@ class StopRule:
     limit_ns: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As the worker's request has it."""
+        """The rule as the worker's request has it."""
         return {
             "looks": {str(count): list(ranks) for count, ranks in self.looks.items()},
             "narrow_ratio": self.narrow_ratio,

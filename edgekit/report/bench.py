@@ -150,7 +150,7 @@ def spread_line(result: BenchResult) -> list[str]:
 
 
 def cpu_line(result: BenchResult) -> list[str]:
-    """The same percentiles of the thread's CPU time, where it was measured."""
+    """Percentiles of the thread's CPU time, where it was measured."""
     summary = result.measurement.cpu_summary
     return [] if summary is None or not _shown(summary) else [f"CPU time of it: {_shown(summary)} (calling thread)"]
 
@@ -164,7 +164,7 @@ def _shown(summary: LatencySummary) -> str:
 
 
 def cold_start_line(cold: ColdStart) -> str:
-    """From nothing to the first answer."""
+    """Seconds from nothing to the first answer, step by step."""
     parts = [("imports", cold.import_s), ("session", cold.session_s), ("first run", cold.first_run_s)]
     return "cold start: " + ", ".join(f"{name} {known(value, milliseconds)}" for name, value in parts)
 

@@ -153,7 +153,7 @@ class Model:
 
 
 def session_options(onnxruntime: Any, threads: int) -> Any:
-    """Of every session of edgekit's.
+    """Options of every session of edgekit's; those of `measure/worker.py` have to be the same.
 
     Threads do not spin. DequantizeLinear nodes are folded to float32 weights at load rather than fused into
     integer operators: 1.5 times as fast for int8 weights, with the same logits. On x86, int8 weights of integer

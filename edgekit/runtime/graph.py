@@ -19,9 +19,12 @@ Key: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Node:
-    """inputs, outputs: tensors' names, "" for one that is left out. graphs: its subgraphs, by the attribute's name, in
-    the file's order. integers: its attributes that are whole numbers, one or several. value: the serialised TensorProto
-    of a Constant."""
+    """One operator of a graph.
+
+    inputs, outputs: tensors' names, "" for one that is left out. graphs: its subgraphs, by the attribute's name, in the
+    file's order. integers: its attributes that are whole numbers, one or several. value: the serialised
+    TensorProto of a Constant.
+    """
 
     key: Key
     name: str
@@ -33,7 +36,7 @@ class Node:
 
     @property
     def title(self) -> str:
-        """As people call it: `LSTM 'encoder'`."""
+        """Name for people: `LSTM 'encoder'`."""
         domain, kind, _ = self.key
         return (f"{domain}.{kind}" if domain else kind) + (f" '{self.name}'" if self.name else "")
 

@@ -172,7 +172,7 @@ def _stop(process: subprocess.Popen[bytes], stderr: IO[bytes], owner: int) -> No
 
 
 def hunger(limit_bytes: int, said: str) -> str:
-    """That a model wants more than its limit, and how to allow it: at least twice as much, or what it asked for."""
+    """What to say of a model that wants more than its limit: how to allow twice as much, or what it asked for."""
     asked = max((int(number) for number in re.findall(r"\d{8,15}", said)), default=0)
     enough = max(2 * limit_bytes, asked + limit_bytes // 2) // MB
     return (

@@ -95,7 +95,7 @@ def parse_columns(text: str) -> tuple[Item, ...]:
 
 
 def said_columns(said: str, header: Sequence[str] | None, width: int, source: str) -> Columns:
-    """As --columns says. header: the names in the first line; None without them. width: columns of the table."""
+    """Columns as --columns says. header: names in the first line; None without them. width: columns of the table."""
     items = parse_columns(said)
     fixed = sum(item.count or 0 for item in items)
     rest = width - fixed
@@ -120,14 +120,14 @@ def said_columns(said: str, header: Sequence[str] | None, width: int, source: st
 
 
 def _in_order(features: Sequence[int], header: Sequence[str] | None) -> Sequence[int]:
-    """By the landmarks' names where all have some, else as they stand."""
+    """Features in the order of their landmarks' names where all have some, else as they stand."""
     order = None if header is None else landmark_order([header[k] for k in features])
     return [features[k] for k in order] if isinstance(order, list) else features
 
 
 def find_columns(header: Sequence[str], source: str) -> Columns:
-    """By the names in the first line: edgekit's own, or such as other projects use, where one reading alone is
-    possible. Raises DataError that says what is missing or unknown, and what to give."""
+    """Columns by the names in the first line: edgekit's own, or such as other projects use, where one reading alone
+    is possible. Raises DataError that says what is missing or unknown, and what to give."""
     if len(header) == 1 and re.search("[;\t]", header[0]):
         raise DataError(f"{source}: the columns are not separated by commas; save it with commas between columns")
     named = [name for name in header if name]
@@ -206,7 +206,7 @@ def _hint(fault: str) -> str:
 
 
 def _lacking(plain: Sequence[str]) -> str:
-    """Of f0, f1 ..., the first that is not there, or is not written so."""
+    """The first of f0, f1 ... that is not there, or is not written so."""
     wanted = [f"f{k}" for k in range(len(plain))]
     odd = [name for name in plain if re.fullmatch("f0[0-9]+", name)]
     if odd:
@@ -242,7 +242,7 @@ def is_header(cells: Sequence[str]) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    """As float reads it."""
+    """Whether `float` reads it."""
     try:
         float(cell)
     except ValueError:

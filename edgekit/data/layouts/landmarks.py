@@ -23,7 +23,10 @@ COUNTS = (LANDMARKS, 2 * LANDMARKS, 33, 75, 468, 478, 501, 543, 553)
 
 @dataclass(frozen=True)
 class Landmark:
-    """hand: 0 left, 1 right, or its number; -1 where the name tells none. point: a number, or one of NAMES."""
+    """What a column's name says.
+
+    hand: 0 left, 1 right, or its number; -1 where the name tells none. point: a number, or one of NAMES.
+    """
 
     hand: int
     point: int | str
@@ -94,7 +97,7 @@ def _points(found: set[int | str]) -> list[int | str] | str:
 
 
 def _name(landmark: Landmark) -> str:
-    """As edgekit calls it, or much like it."""
+    """Name of a landmark as edgekit calls it, or much like it."""
     side = "" if landmark.hand < 0 else f"{landmark.hand}_"
     if isinstance(landmark.point, int):
         return f"{side}{landmark.axis}{landmark.point}"

@@ -52,7 +52,7 @@ class Raw:
         return Recordings(**vars(self))
 
     def repaired(self) -> tuple[Recordings, tuple[BadFrame, ...]]:
-        """With zeros for frames that hold NaN, infinite or impossible numbers, as if no hand had been found in them,
+        """Recordings with zeros for frames that hold NaN, infinite or impossible numbers, as if they showed no hand,
         and which those are. Raises DataError for any other fault."""
         if self.sequences.dtype.kind not in "fiu" or self.sequences.ndim != 3:
             return self.checked(), ()

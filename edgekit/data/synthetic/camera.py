@@ -1,4 +1,4 @@
-"""From hands in space to image coordinates: rotation, perspective, mirroring."""
+"""Hands in space to image coordinates: rotation, perspective, mirroring."""
 
 from __future__ import annotations
 

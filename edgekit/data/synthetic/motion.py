@@ -74,7 +74,7 @@ def draw_z(course: Course) -> tuple[F32, F32]:
 
 
 def draw_j(course: Course) -> tuple[F32, F32]:
-    """The same for a J: down, round to the side and up again, the palm turning to the signer."""
+    """Path of a J: down, round to the side and up again, the palm turning to the signer."""
     done = course.done
     bow = np.sin(np.pi * done)
     path = np.zeros((*done.shape, 2), dtype=np.float32)

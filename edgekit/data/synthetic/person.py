@@ -44,7 +44,7 @@ class Pose:
 
     @classmethod
     def of_variants(cls, index: I64) -> Pose:
-        """As in `letters`."""
+        """Poses of the variants at `index` of the tables in `letters`."""
         tables = (letters.FLEXION, letters.SPREAD, letters.THUMBS, letters.TURNS, letters.TURN_SIGMAS)
         return cls(*(table[index] for table in tables))
 
@@ -58,7 +58,7 @@ class Pose:
         return Pose(*(a + share.reshape(-1, *(1,) * (a.ndim - 1)) * (b - a) for a, b in parts))
 
     def varied(self, level: str, rng: np.random.Generator) -> Pose:
-        """With angles drawn about these."""
+        """Poses with angles drawn about these."""
         sigma = SIGMAS[level]
         n = len(self.spread)
         whole = rng.normal(0.0, sigma["flexion"] * 0.6, (n, 1, 1)) * COUPLING
@@ -75,8 +75,8 @@ class Pose:
         )
 
     def changed(self, flexion: object, fist: object, spread: object, thumb: object, turn: object) -> Pose:
-        """By so many degrees (turn: by so many of its sigmas), within what joints can do; `fist` in as far as a finger
-        is bent."""
+        """Poses changed by so many degrees (turn: of its sigmas), within what joints can do; `fist` in as far as a
+        finger is bent."""
         bent = np.clip((self.flexion[..., 1:2] - 0.9) / 0.6, 0.0, 1.0)
         bend = self.flexion + _radians(flexion) + bent * _radians(fist) * FOLDING
         aside = self.spread + _radians(spread) * (1.0 - 0.7 * bent[..., 0])
@@ -86,7 +86,10 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """tremor: sigma of the hand's shaking in radians. pace: of movements, 1 is usual."""
+    """One signer.
+
+    tremor: sigma of the hand's shaking in radians. pace: of movements, 1 is usual.
+    """
 
     bones: Bones
     variants: I64

@@ -75,7 +75,7 @@ def draw_preview(every_variant: bool = False) -> bytes:
 
 
 def _draw_hand(axis: Any, hand: F32) -> None:
-    """As the camera sees it; what is nearer covers what is farther."""
+    """A hand as the camera sees it; what is nearer covers what is farther."""
     axis.plot(hand[PALM, 0], hand[PALM, 1], color="grey", linewidth=1.5, zorder=0)
     for finger, colour in zip(FINGERS, COLOURS, strict=True):
         for a, b in pairwise(finger):

@@ -82,7 +82,7 @@ def _times(x: F32, weights: F32) -> F32:
 
 
 def _rolled_back(error: F32, roll: F32) -> F32:
-    """In the image as it is; the wrist's depth, which all depth is relative to, stays."""
+    """Landmarks in the image as it is; the wrist's depth, which all depth is relative to, stays."""
     error = error.reshape(-1, LANDMARKS, 3)
     error[..., :2] = error[..., :2] @ roll
     error[:, WRIST, 2] = 0.0

@@ -71,7 +71,7 @@ THUMB_LIMITS = np.deg2rad(np.array([[[-25, 65], [-105, 85], [-115, 100]], [[-15,
 
 
 def within_limits(flexion: F32, spread: F32, thumb: F32) -> tuple[F32, F32, F32]:
-    """The same angles, clipped to what joints can do; shapes as in `hand_landmarks`."""
+    """Angles clipped to what joints can do; shapes as in `hand_landmarks`."""
     return (
         np.clip(flexion, FLEXION_LIMITS[:, 0], FLEXION_LIMITS[:, 1]),
         np.clip(spread, *SPREAD_LIMITS),

@@ -95,7 +95,7 @@ def _along_fingers(sigma: float, n: int, rng: np.random.Generator) -> F32:
 
 
 def lose_frames(image: F32, lengths: I64, rng: np.random.Generator) -> None:
-    """In place: a stale first frame, a few frozen frames and a gap of zeros in some takes; zeros behind `lengths`."""
+    """Spoil some takes in place: a stale first frame, frozen frames, a gap of zeros; zeros behind `lengths` in all."""
     takes, frames = image.shape[:2]
     stale = np.flatnonzero(rng.random(takes) < STALE_PROBABILITY)
     image[stale, 0] = image[stale, lengths[stale] - 1]
