@@ -16,7 +16,7 @@ from edgekit.cli import run_cli
 from edgekit.cli.progress import Console
 from edgekit.cli.terminal import complain, say
 from edgekit.errors import InputError
-from edgekit.text import plain
+from edgekit.text import MOST, plain, shortened
 
 #: Moves the cursor, changes the title, rings, turns text around, deletes; and the 8-bit form of the first.
 NASTY = "\x1b[31m\x1b]0;title\x07\x08\r\u202e\x7f\x9b31m"
@@ -135,3 +135,12 @@ def test_progress_that_nobody_reads_ends_no_work() -> None:
     finished = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=write, check=False)
     os.close(write)
     assert (finished.returncode, finished.stdout) == (0, b"trained\n")
+
+
+def test_a_message_that_quotes_a_damaged_file_at_length_loses_its_middle() -> None:
+    assert shortened("a" * MOST) == "a" * MOST
+    text = shortened("head " + "y" * 70_000 + " tail")
+    assert len(text) < MOST
+    assert text.startswith("head y")
+    assert "characters ...] y" in text
+    assert text.endswith("y tail")

@@ -34,6 +34,7 @@ from edgekit.cli.train import train
 from edgekit.cli.tune import tune
 from edgekit.cli.variants import variants
 from edgekit.errors import EdgekitError, InputError, InterruptedRunError
+from edgekit.text import shortened
 
 COMMANDS = (
     run,
@@ -115,7 +116,7 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except EdgekitError as error:
         because = signals.received() and not isinstance(error, InterruptedRunError)  # a process that ended with us
-        complain("edgekit: interrupted" if because else f"edgekit: error: {error}")
+        complain("edgekit: interrupted" if because else f"edgekit: error: {shortened(str(error))}")
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         say(error.format_message())

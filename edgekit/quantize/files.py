@@ -156,6 +156,8 @@ def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> onnx
         raise nothing_to_quantise(model, config, name)
     stored = [weight for weight in weights if not (dynamic and weight.op_type == "LSTM")]
     quantized = quantize_weights(model, stored)
+    for item in quantized.opset_import:  # of version 0, ONNX Runtime's own rewriting finds no operators
+        item.version = max(item.version, 1)
     if dynamic:
         quantize_lstms(quantized)
     return quantized

@@ -190,3 +190,15 @@ def test_outputs_that_are_never_numbers_compare_with_nothing() -> None:
     spoiled = product(change=change)
     found = check({SOURCE: spoiled, EXPECTED: spoiled, RESULT: spoiled})
     assert (found.max_abs_difference, found.reason) == (None, "none of its float outputs is a finite number")
+
+
+def test_the_result_opens_in_a_plain_session_whatever_versions_the_source_imports(
+    tmp_path: Path, make_recurrent: MakeRecurrent
+) -> None:
+    """A version 0 is no version: ONNX Runtime fuses what it reads into operators that it then does not find."""
+    import onnxruntime
+
+    source = make_recurrent(change=lambda model: model.opset_import.append(helper.make_opsetid("com.microsoft", 0)))
+    quantize_onnx(source, tmp_path / "int8.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
+    assert session.get_outputs()
