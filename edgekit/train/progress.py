@@ -32,5 +32,5 @@ class Epoch:
         return asdict(self)
 
 
-#: Called after every epoch.
+#: A function that hears of one fit's epochs and knows of no stage; `edgekit.workdir.Watcher` hears of a whole command.
 Listener = Callable[[Epoch], None]
