@@ -55,9 +55,10 @@ fuzz: $(VENV)/.installed
 
 coverage: $(VENV)/.installed
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
-	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage run -m pytest; tests=$$?; \
+	$(BIN)/python -m coverage combine --quiet; \
+	$(BIN)/python -m coverage report; \
+	exit $$tests
 
 docs: $(VENV)/.installed
 	$(BIN)/python tools/generate_docs.py
