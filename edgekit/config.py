@@ -143,7 +143,7 @@ def _count_values(value: Any, counted: dict[int, int], where: str, depth: int = 
         children = value.values() if isinstance(value, dict) else value
         count = counted[id(value)] = 1 + sum(_count_values(child, counted, where, depth + 1) for child in children)
     if not count:
-        fault = f"nested more than {MOST_LEVELS} deep" if count is None else "an alias stands inside what it names"
+        fault = f"nested more than {MOST_LEVELS} deep" if count is None else "an alias is inside what it refers to"
         raise ConfigError(f"{where}: not valid YAML: {fault}; correct it")
     if count > MOST_VALUES:
         raise ConfigError(f"{where}: its aliases stand for more than {MOST_VALUES:,} values; write less of it")

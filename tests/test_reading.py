@@ -144,7 +144,7 @@ NESTED = "a: &0 [x]\n" + "".join(f"a{k}: &{k} [{', '.join([f'*{k - 1}'] * 9)}]\n
         ("a: " + "9" * 5000, "can't be read as a YAML file: Exceeds the limit"),
         ("a: " + "[" * 3000, "can't be read as a YAML file|not valid YAML"),
         ("a: " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
-        ("a: &x [*x]", "an alias stands inside what it names"),
+        ("a: &x [*x]", "an alias is inside what it refers to"),
         (NESTED, "its aliases stand for more than 100,000 values"),
         ("a: 1\nb: [1\n", "not valid YAML: line 3: expected ',' or ']'"),
         ("a: 1\na: 2\n", "not valid YAML: line 2: key 'a' appears twice"),

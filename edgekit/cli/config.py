@@ -24,7 +24,7 @@ def config(common: Common, default: bool) -> None:
     if default:
         refuse_given(
             {"workdir", "config", "assignments", "seed", "split", "pretrain"},
-            "--default shows what holds where nothing is said but the preset",
+            "--default shows the preset's defaults",
         )
         tree, explanations = default_settings(common.preset)
         emit(common.as_json, tree, lambda: settings_text(tree, explanations))

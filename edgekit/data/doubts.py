@@ -56,7 +56,7 @@ def _class_doubts(recordings: Recordings) -> Iterator[Remark]:
             tuple(members.tolist()),
             short=f"{len(group)} classes alike ({names})",
             doubtful=True,
-            refused=f"{text}: nobody can tell them apart; rename one, or give both one name" if same else "",
+            refused=f"{text}: they can't be told apart; rename one, or give both one name" if same else "",
         )
     for name in recordings.class_names:
         if name != name.strip():
@@ -104,7 +104,7 @@ def _shape_doubts(recordings: Recordings) -> Iterator[Remark]:
         tuple(range(recordings.takes)),
         short=f"{counted(recordings.takes, 'take')} of {found} frames of {recordings.features} numbers",
         doubtful=True,
-        refused=f"{text}: {todo}; if it is right, say so with --set data.preprocessing=standard",
+        refused=f"{text}: {todo}; if that is right, confirm it with --set data.preprocessing=standard",
     )
 
 

@@ -38,7 +38,7 @@ class Evaluation:
         if self.names == "assumed":
             found.append(
                 "the file holds no class names: its outputs are taken in the data's order of classes; --class-names"
-                " says another"
+                " gives another"
             )
         wrong = complaint(self.order, self.metrics.class_names, self.names != "assumed")
         found.append(wrong or doubt(self.order))

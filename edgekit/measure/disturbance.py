@@ -156,7 +156,7 @@ def _warmup(result: WorkerResult, process: int) -> Disturbance | None:
     end, given = warmup_end(result.warmup_ns + result.samples_ns), len(result.warmup_ns)
     if end is None or end <= given:
         return None
-    text = f"steady after {end} runs only, {given} of them were warm-up"
+    text = f"steady only after {end} runs, {given} of them were warm-up"
     return Disturbance("warm-up", process, end, given, "runs", text, f"give --set bench.warmup={2 * end}")
 
 

@@ -149,7 +149,7 @@ def _reasons(scope: Scope, origins: Sequence[Origin]) -> list[tuple[str, Remedy]
     found: list[tuple[str, Remedy]] = []
     held = [origin.held for origin in origins if origin.held is not None]
     if scope.title:
-        found.append((f"the operator stands in {scope.title}", "fold" if scope.outer is None else ""))
+        found.append((f"the operator is in {scope.title}", "fold" if scope.outer is None else ""))
     outside = sorted({repr(origin.outside) for origin in origins if origin.held is None})
     if outside or not origins:
         found.append((f"it is not in the file but comes from input {', '.join(outside) or 'none'} in each run", ""))

@@ -145,7 +145,7 @@ def _run_as_well(content: bytes, feeds: Feeds | None, target: Path) -> Arrays:
             outputs: Arrays = () if feeds is None else session.run(None, feeds)
             return outputs
     except ModelFileError as error:
-        raise GateError(f"{error}; with the source it is no trouble, so nothing was written") from error
+        raise GateError(f"{error}; the source has no such problem, so nothing was written") from error
 
 
 def _difference(one: Arrays, other: Arrays) -> tuple[float, float]:

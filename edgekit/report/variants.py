@@ -7,14 +7,25 @@ from typing import Any
 
 from edgekit.report.tables import count, known, milliseconds, size, table
 
-HEADERS = ("variant", "layers", "directions", "parameters", "said", "fp32", "said", "INT8", "p95 here", "said")
+HEADERS = (
+    "variant",
+    "layers",
+    "directions",
+    "parameters",
+    "specified",
+    "fp32",
+    "specified",
+    "INT8",
+    "p95 here",
+    "specified",
+)
 
 
 def variants_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One row a shape; `said` is the specification's figure for what stands before it."""
+    """One row a shape; `specified` is the specification's figure for what stands before it."""
     notes = [
         "directions: of the first layer",
-        "for 63 numbers and 26 classes; said: the specification's round figure, for a CPU that it does not name",
+        "for 63 numbers and 26 classes; specified: the specification's round figure, for a CPU that it does not name",
         "p95 here: fp32, ONNX Runtime, one thread, on this host, which is not a Raspberry Pi",
     ]
     return "\n".join([table(HEADERS, map(_cells, rows), left=3), *notes])

@@ -27,8 +27,8 @@ def load_foreign(workspace: Workspace, x: NDArray[np.float32], class_names: tupl
     said = workspace.settings.teacher
     if is_code(said) and said != workspace.options.code:
         raise ConfigError(
-            f"the teacher is {said}, code that the work directory {workspace.path} or a settings file names; it is run"
-            f" only where the command line names it, too: add --teacher {shlex.quote(said)}"
+            f"the teacher is {said}, code that the work directory {workspace.path} or a settings file names; it runs"
+            f" only if the command line names it, too: add --teacher {shlex.quote(said)}"
         )
     try:
         return load_teacher(said, x, class_names, workspace.settings.class_names)

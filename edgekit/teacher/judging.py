@@ -31,6 +31,6 @@ def check_teacher(
     wrong = complaint(check, class_names, named=teacher.names != "assumed")
     if wrong is not None:
         raise ConfigError(
-            f"--teacher {teacher.said}: {wrong}. To learn from it all the same: --set gates.check_teacher=false"
+            f"--teacher {teacher.said}: {wrong}. To learn from it anyway: --set gates.check_teacher=false"
         )
     return check

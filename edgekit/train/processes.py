@@ -178,8 +178,8 @@ def _received(connection: Connection, process: ForkProcess) -> tuple[str, Any]:
         code = process.exitcode or 0
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         text = (
-            f"training process {process.name} {how}, perhaps for want of memory; finished epochs are kept, the same"
-            " command goes on there"
+            f"training process {process.name} {how}, perhaps for lack of memory; finished epochs are kept, the same"
+            " command continues from there"
         )
         return "failed", (0.0, EdgekitError(text))
     return kind, content

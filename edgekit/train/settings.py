@@ -99,7 +99,7 @@ class LossConfig(StageConfig):
         if self.type != "focal" and said:
             raise ValueError(
                 f"{' and '.join(said)}: only for type focal, this is {self.type}; give --set loss.type=focal, or take"
-                f" back what was said with {' '.join(f'--set loss.{name}=null' for name in said)}"
+                f" back what was set with {' '.join(f'--set loss.{name}=null' for name in said)}"
             )
         return self
 

@@ -104,7 +104,7 @@ def _tell(connection: Connection, number: int, *messages: Any) -> None:
 def _died(number: int) -> EdgekitError:
     return EdgekitError(
         f"a worker process died in trial {number + 1} (out of memory?); finished trials are kept, the same command"
-        " goes on there; give fewer --jobs"
+        " continues from there; give fewer --jobs"
     )
 
 

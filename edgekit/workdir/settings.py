@@ -203,8 +203,8 @@ def _model_section(tree: Mapping[str, Any]) -> Tree:
     said = section.setdefault("dropout", dropout)
     if _number(said) != _number(dropout):
         raise ConfigError(
-            f"model.dropout is {said}, regularization.dropout {dropout}: they are one setting; say one of them, or both"
-            " alike"
+            f"model.dropout is {said}, regularization.dropout {dropout}: they are one setting; give one of them, or"
+            " both alike"
         )
     return section
 

@@ -208,7 +208,7 @@ class Workspace:
             for flag in flags
             if getattr(before, flag) != getattr(self.options, flag)
         ]
-        return f" (said now: {' '.join(said)})" if said else ""
+        return f" (given now: {' '.join(said)})" if said else ""
 
     def _ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
         if name in self._ensured:

@@ -85,7 +85,7 @@ def test_a_gap_in_the_frame_numbers_is_said_with_its_place(name: str, tmp_path: 
     called = "(A/t2)" if name == "folder" else "('t2')"
     assert gaps.places[0] == f"{path}{rows[name]}: take {takes[0]} {called}, frame 3 is followed by 900"
     assert gaps.places[1].endswith("frame 1 is followed by 3 (and 1 more in this take)")
-    assert gaps.text.startswith("gaps in the frame numbers of 2 takes; what stands on both sides is read as neighbours")
+    assert gaps.text.startswith("gaps in the frame numbers of 2 takes; the frames on both sides are read as neighbours")
     report = check_recordings(read)
     assert report.gap_takes == takes
     assert any(warning.startswith(gaps.text) for warning in report.warnings)
@@ -238,7 +238,7 @@ def test_swapped_frames_and_numbers_are_refused_unless_said(frames: int, make: M
     recordings = make([0, 1] * 4, frames=frames, features=30)
     words = f"every take has {frames} frames of 30 numbers, as if frames and numbers were swapped"
     with pytest.raises(
-        DataError, match=f"test: {words}.*if it is right, say so with --set data.preprocessing=standard"
+        DataError, match=f"test: {words}.*if that is right, confirm it with --set data.preprocessing=standard"
     ):
         refuse_impossible(recordings)
     refuse_impossible(recordings, "standard")
@@ -405,7 +405,7 @@ def test_arrays_that_recordings_do_not_hold_are_lost_and_said(tmp_path: Path) ->
 def test_numbers_behind_a_takes_length_are_lost_and_said(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", lengths=np.array([7, 7, 7, 5, 7, 7, 2, 7]))
     (lost,) = convert_recordings(path, tmp_path / "b.npz").lost
-    assert lost == f"numbers behind the length of 2 takes: {path}, take 3; {path}, take 6"
+    assert lost == f"numbers beyond the length of 2 takes: {path}, take 3; {path}, take 6"
     assert convert_recordings(tmp_path / "b.npz", tmp_path / "c.npz").lost == (), "zeros there are no loss"
 
 

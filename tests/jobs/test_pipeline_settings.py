@@ -181,7 +181,7 @@ def test_a_file_may_name_preset_seed_teacher_and_student_and_flags_win(tmp_path:
         ("preset: 3", "preset: expected a name, got 3"),
         ("teacher: ''", "teacher: expected a name, got ''"),
         ("student: {variant: null}", r"student\.variant: expected a name, got None"),
-        ("model: &all {dense: *all}", "not valid YAML: an alias stands inside what it names"),
+        ("model: &all {dense: *all}", "not valid YAML: an alias is inside what it refers to"),
         ("training: {epochs: 1" + 5000 * "0" + "}", "Exceeds the limit"),
         ("data: " + 3000 * "[", "nested|recursion depth"),
         ("student: {variant: 3}", r"student\.variant: expected a name, got 3"),

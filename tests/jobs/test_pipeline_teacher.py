@@ -144,7 +144,7 @@ def test_a_settings_file_can_not_have_code_run(cli: Cli, own_module: Path, tiny:
         answer = cli(command, "--config=settings.yaml", "--dry-run", *tiny, *said)
         assert "evil" not in sys.modules
         assert answer.code == (0 if said else 2), answer.err
-    assert "it is run only where the command line names it" in cli(command, "--config=settings.yaml", *tiny).err
+    assert "it runs only if the command line names it" in cli(command, "--config=settings.yaml", *tiny).err
 
 
 def test_leave_to_run_code_can_not_be_stored(cli: Cli, own_module: Path, tiny: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ SHARED = {
     "--data={data}": "(--data)",
     "--split=signer": "(--split)",
     "--pretrain=synthetic": "(--pretrain)",
-    "--preset=standard": "said now: --preset standard",
+    "--preset=standard": "given now: --preset standard",
     "--set=training.learning_rate=0.5": "training.learning_rate was 0.001, now 0.5",
     "--set=augmentation.noise=0.5": "augmentation.noise",
     "--set=data.displacement=false": "data.displacement",
@@ -31,7 +31,7 @@ TEACHER = {
     "--teacher={onnx}": "(--teacher)",
     "--set=model.hidden_size=8": "model.hidden_size was 16, now 8",
 }
-STUDENT = {"--student=balanced": "said now: --student balanced"}
+STUDENT = {"--student=balanced": "given now: --student balanced"}
 LATER = {
     "--set=student.dense=8": "student.dense was 48, now 8",
     "--set=distill.alpha=0.9": "(--alpha)",

@@ -264,8 +264,8 @@ def guess_columns(rows: Sequence[Sequence[str]], source: str, header: Sequence[s
         what = f"the first line of {width} columns holds no names" if header is None else "the columns have no names"
         first = "label,features" if whole[:1] != [width - 1] or width == 1 else "features,label"
         raise DataError(
-            f"{source}: {what}, and which is the label is not clear: say what they are, such as --columns {first}, with"
-            f" skip for one to leave out; {EXPECTED.partition(';')[0]}"
+            f"{source}: {what}, and it is not clear which is the label: say what they are, such as --columns {first},"
+            f" with skip for one to leave out; {EXPECTED.partition(';')[0]}"
         )
     label = whole[0]
     names = [f"column {k + 1}" for k in range(width)] if header is None else list(header)

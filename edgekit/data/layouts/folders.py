@@ -130,7 +130,7 @@ class _Reader:
         for k in range(1, len(files)):
             if numbers[k] == numbers[k - 1]:
                 raise DataError(
-                    f"{files[k]}: frame {numbers[k]} is there already ({files[k - 1].name}); keep one of them"
+                    f"{files[k]}: frame {numbers[k]} exists already ({files[k - 1].name}); keep one of them"
                 )
         self._frames += [(len(self.takes), number, file) for number, file in zip(numbers, files, strict=True)]
 

@@ -92,7 +92,7 @@ def _points(found: set[int | str]) -> list[int | str] | str:
     if count not in COUNTS:
         count = next((hands * LANDMARKS for hands in (1, 2) if count <= hands * LANDMARKS), count)
     if count not in COUNTS or count > 2 * len(numbers) + 2 * LANDMARKS:
-        return f"{len(numbers)} landmarks up to number {numbers[-1]} are no tracker's (a hand has {LANDMARKS})"
+        return f"{len(numbers)} landmarks up to number {numbers[-1]} match no known tracker (a hand has {LANDMARKS})"
     return list(range(first, first + count))
 
 

@@ -35,7 +35,7 @@ def read_take(path: StrPath, strict: bool = True, rounding: Rounding | None = No
     if array.shape in ((LANDMARKS, 3), (2 * LANDMARKS, 3)):
         raise DataError(
             f"{path}: {array.shape} is one frame of landmarks, not a take; a take is {TAKE_SHAPES}, "
-            "and frames lie in a folder of their own, class/take/frame.npy"
+            "and frames are in a folder of their own, class/take/frame.npy"
         )
     if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise DataError(f"{path}: a take must be {TAKE_SHAPES}, got shape {array.shape}")

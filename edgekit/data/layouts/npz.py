@@ -145,5 +145,5 @@ def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any], source: str
             behind[...] = 0
     if not lost:
         return sequences, []
-    text = f"numbers behind the length of {counted(len(lost), 'take')}"
+    text = f"numbers beyond the length of {counted(len(lost), 'take')}"
     return sequences, [Remark("left out", text, kept(f"{source}, take {take}" for take in lost), tuple(lost))]

@@ -63,8 +63,8 @@ def _gaps(take: I64, frame: I64, gaps: I64, place: Callable[[int], str], name: C
 
     return Remark(
         "gaps",
-        f"gaps in the frame numbers of {counted(len(takes), 'take')}; what stands on both sides"
-        " is read as neighbours: fill in the frames (a frame without a hand is all zeros), or split the take",
+        f"gaps in the frame numbers of {counted(len(takes), 'take')}; the frames on both sides"
+        " are read as neighbours: fill in the frames (a frame without a hand is all zeros), or split the take",
         kept(said(index) for index in range(len(takes))),
         tuple(takes.tolist()),
         short=f"gaps in the frame numbers of {counted(len(takes), 'take')}",
