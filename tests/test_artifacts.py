@@ -277,14 +277,23 @@ def test_a_place_that_refuses_is_named_and_not_the_file_beside_it(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """With what moves it; also where the error names what was copied from elsewhere first."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for filename in (None, "{folder}/takes.npy"):
         with pytest.raises(OSError, match="No space") as caught, scratch_folder("bench") as folder:
-            raise OSError(errno.ENOSPC, "No space", filename and filename.format(folder=folder))
+            raise OSError(number, "No space", filename and filename.format(folder=folder))
         assert caught.value.filename == str(tmp_path)
+        assert caught.value.strerror == "No space (where temporary files go; the variable TMPDIR names another place)"
+    with pytest.raises(OSError, match="No space") as caught, scratch_folder("bench") as folder:
+        raise OSError(number, "No space", "elsewhere/model.onnx", None, str(folder / "model0.onnx"))
+    assert caught.value.filename == str(tmp_path)
+    with pytest.raises(OSError, match="No space") as caught, scratch_folder("x", tmp_path / "made") as folder:
+        raise OSError(number, "No space", str(folder / "takes.npy"))
+    assert (caught.value.filename, caught.value.strerror) == (str(tmp_path), "No space")
     with pytest.raises(OSError, match="No space") as caught, scratch_folder("bench"):
-        raise OSError(errno.ENOSPC, "No space", "elsewhere/model.onnx")
+        raise OSError(number, "No space", "elsewhere/model.onnx")
     assert caught.value.filename == "elsewhere/model.onnx"
     assert list(tmp_path.iterdir()) == []
 

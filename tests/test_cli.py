@@ -388,3 +388,25 @@ def test_a_dry_run_says_its_plan_in_json_and_makes_nothing(tmp_path: Path, capsy
     assert [stage["stage"] for stage in plan["stages"]] == ["train accurate", "distill", "prune", "quantize"]
     assert all(stage["event"] == "plan" for stage in plan["stages"])
     assert not workdir.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_place_too_small_for_benchs_own_copy_is_named_and_not_the_model(
+    tmp_path: Path, lstm_file: Callable[..., Path]
+) -> None:
+    """Where temporary files go, and what moves them."""
+    model, temporary = lstm_file(), tmp_path / "tmp"
+    temporary.mkdir()
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512));"
+        "from edgekit.cli import main; main(sys.argv[1:])"
+    )
+    where = {**os.environ, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", program, "bench", str(model)]
+    finished = subprocess.run(command, env=where, capture_output=True, text=True, check=False, timeout=120)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"edgekit: error: {temporary}: File too large (where temporary files go; the variable TMPDIR names another"
+        " place); raise the limit on the size of a file (ulimit -f), or name a place that takes larger ones\n"
+    )
+    assert list(temporary.iterdir()) == []

@@ -30,8 +30,8 @@ HELD = ".held"
 #: A folder without that file is somebody's who is just making it, or older.
 YOUNG_S = 60.0
 
-#: Errors of a disk, or of a user's share of it, that is full.
-FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Errors of a disk, or of a user's share of it, that is full, and of a place that takes no file of that size.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 #: What this process has made and not yet removed, and the process that it belongs to: a fork inherits the list.
 _mine: dict[Path, int] = {}
@@ -53,25 +53,33 @@ def scratch_folder(purpose: str, beside: StrPath | None = None) -> Iterator[Path
     """An empty folder that only this user can enter, removed afterwards.
 
     purpose: a word for its name. It lies in the system's place for temporary files, or, with `beside`, in the folder of
-    that path, so that what is made in it can be renamed there. Raises OSError that names the folder when its disk is
-    full.
+    that path, so that what is made in it can be renamed there. Raises OSError that names the place, and not what was
+    copied from elsewhere, when it is full or takes no file of that size.
     """
     beside = None if beside is None else Path(beside)
     where = Path(tempfile.gettempdir()) if beside is None else beside.parent
     clear_leftovers(where)
     token = secrets.token_hex(8)
     place = where / (f"edgekit-{purpose}-{token}" if beside is None else f".edgekit-{token}.part")
-    with passing(place):
+    with passing(place), _naming(where, place, temporary=beside is None):
         place.mkdir(mode=0o700)
         held = _create(place / HELD)
         try:
             yield place
-        except OSError as error:
-            if error.errno in FULL and _is_inside(place, error):
-                raise OSError(error.errno, error.strerror, str(where)) from None
-            raise
         finally:
             os.close(held)
+
+
+@contextlib.contextmanager
+def _naming(where: Path, place: Path, temporary: bool) -> Iterator[None]:
+    """Errors of a place that is full name `where`, which `place` lies in; of temporary files with what moves them."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or not _is_inside(place, error):
+            raise
+        advice = " (where temporary files go; the variable TMPDIR names another place)" if temporary else ""
+        raise OSError(error.errno, f"{error.strerror}{advice}", str(where)) from None
 
 
 @contextlib.contextmanager

@@ -137,6 +137,7 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
 #: What to do about a place that refuses.
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "; make room on that disk, or name a place on another"),
+    errno.EFBIG: "; raise the limit on the size of a file (ulimit -f), or name a place that takes larger ones",
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "; name a place of yours"),
 }
 
