@@ -62,7 +62,11 @@ def _refuse_missing_values(path: Path, config: BenchConfig) -> None:
     numbers, true or false, and real numbers that stand alone."""
     decides = decided_by(read_model(path))
     for item in inspect_model(path).inputs:
-        several = item.dtype.startswith(("float", "double")) and len(item.shape or ()) > 1
+        several = (
+            item.dtype.startswith(("float", "double"))
+            and len(item.shape or ()) > 1
+            and any(n != 1 for n in item.shape or ())
+        )
         if item.name in decides and item.name not in config.values and not several:
             raise ShapeError(
                 f"{path}: input '{item.name}' ({item.dtype}) reaches {decides[item.name]}: how much work a run is"

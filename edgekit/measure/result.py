@@ -62,7 +62,8 @@ class FedInput:
     """How one input was fed.
 
     type: ONNX Runtime's word, such as "tensor(float)". source: "takes", "value", "random", "ones", "zeros" or "state
-    fed back". decides: of a random input on whose numbers the work of a run depends, what they reach; else None.
+    fed back". decides: of real numbers that were made up, or started as zeros, and on which the work of a run
+    depends, what they reach; else None.
     """
 
     name: str

@@ -297,7 +297,7 @@ def check_made_up(inputs: list[dict[str, Any]], names: dict[str, str], request: 
 
     names: the model's name of an input to its name in `inputs`, which the user goes by. Whole numbers and true or false
     are made up as ones or start as zeros; a real number alone is a length, a rate or a threshold as well. Of more real
-    numbers the description says that they decide: they are data, and random.
+    numbers the description says that they decide: they are data, and random, or a state, and zeros at first.
     """
     known = {item["name"]: item for item in inputs}
     wanted = []
@@ -307,8 +307,6 @@ def check_made_up(inputs: list[dict[str, Any]], names: dict[str, str], request: 
             continue
         if _DTYPES[item["type"]].startswith("float"):
             several = len(item["shape"]) > 1 and math.prod(item["shape"]) > 1
-            if several and item["source"] != "random":
-                continue
             if several:
                 item.setdefault("decides", place)
                 continue

@@ -259,11 +259,15 @@ def input_text(inputs: Iterable[FedInput]) -> str:
     return ", ".join(f"{source} ({', '.join(names)})" for source, names in named.items())
 
 
+#: What real numbers of an input were, by its source.
+MADE_UP = {"random": "they are random", "zeros": "they are zeros", "state fed back": "they start as zeros"}
+
+
 def input_notes(inputs: Iterable[FedInput]) -> list[str]:
-    """What was made up although how much work a run is depends on it: data, whose numbers were random."""
+    """What was made up although how much work a run is depends on it: data, whose numbers were random, and states."""
     return [
         f"note: how much work a run is depends on the numbers of input '{item.name}', which reaches"
-        f" {item.decides}: they are random here, and real ones may take longer"
+        f" {item.decides}: {MADE_UP[item.source]} here, and real ones may take longer"
         for item in inputs
         if item.decides is not None
     ]

@@ -287,6 +287,21 @@ def test_a_state_of_one_real_number_that_decides_has_to_be_given(save: Save) -> 
         bench_onnx(path, "raspberry-pi", FEW)
 
 
+def test_a_state_of_several_real_numbers_that_decides_starts_as_zeros_and_that_is_said(save: Save) -> None:
+    """As it is of random data."""
+    nodes = [
+        node("NonZero", ["state"], ["b"]), node("Cast", ["b"], ["y"], to=FLOAT), node("Add", ["x", "state"], ["z"]),
+        node("Add", ["state", "state"], ["stateN"]),
+    ]  # fmt: skip
+    path = save(nodes, [("x", FLOAT, [1, 2]), ("state", FLOAT, [1, 2])])
+    model = onnx.load(path)
+    model.graph.output.append(info("stateN", FLOAT, [1, 2]))
+    onnx.save(model, path)
+    said = bench_text(bench_onnx(path, "raspberry-pi", FEW))
+    assert "depends on the numbers of input 'state', which reaches the input of NonZero: they start as zeros" in said
+    assert "of input 'x'" not in said
+
+
 def test_an_operator_that_nobody_knows_may_decide(save: Save) -> None:
     path = save([node("Guess", ["n"], ["k"], domain="own"), lstm("x")], [X, LEN64])
     assert "operator own.Guess, of which edgekit does not know" in decided_by(path.read_bytes())["n"]
