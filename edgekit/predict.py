@@ -12,10 +12,10 @@ from edgekit.artifacts import parse_json
 from edgekit.data import fit_length, load_recordings, read_take, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predict_batches, softmax
-from edgekit.evaluate.class_names import check_count
+from edgekit.evaluate.class_names import check_count, contradiction
 from edgekit.evaluate.reading import read_as
 from edgekit.reading import StrPath
-from edgekit.runtime import open_predictor
+from edgekit.runtime import inspect_model, open_predictor
 
 F32 = NDArray[np.float32]
 
@@ -70,6 +70,12 @@ def predict_takes(
         Prediction(str(recordings), k, label, probability, int(cut[k]))
         for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
     )
+
+
+def naming_note(model: StrPath, class_names: Sequence[str] | None) -> str | None:
+    """That names which were said differ from those that the file has for its outputs, in words; else None."""
+    metadata = inspect_model(model).metadata
+    return contradiction(class_names, None if metadata is None else metadata.class_names, model)
 
 
 def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64]]:

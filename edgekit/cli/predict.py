@@ -10,7 +10,7 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit, refuse_given
-from edgekit.cli.terminal import say
+from edgekit.cli.terminal import complain, say
 
 
 @o.command(
@@ -41,19 +41,28 @@ def predict(
     """
     from edgekit.evaluate import parse_class_names
     from edgekit.jobs import find_model
-    from edgekit.predict import predict_takes
+    from edgekit.predict import naming_note, predict_takes
     from edgekit.report import predictions_text
 
     if model is not None:
         refuse_given({"workdir"}, "--model names the file")
     model, names = find_model(workdir, model), parse_class_names(class_names)
     if recordings in ((), (Path("-"),)):
+        _note(naming_note(model, names))
         _follow(model, min_frames, names)
         return
     refuse_given({"min_frames"}, "--min-frames goes with a stream")
     found = [prediction for path in recordings for prediction in predict_takes(model, path, names)]
-    content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found]}
+    note = naming_note(model, names)
+    _note(note)
+    notes = [] if note is None else [note]
+    content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}
     emit(as_json, content, lambda: predictions_text(found))
+
+
+def _note(note: str | None) -> None:
+    if note is not None:
+        complain(f"edgekit: note: {note}")
 
 
 def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgekit.errors import ConfigError, ShapeError
-from edgekit.evaluate.class_names import check_count
+from edgekit.evaluate.class_names import check_count, contradiction, kept_names
 from edgekit.evaluate.intervals import Flips, accuracy_interval
 from edgekit.evaluate.metrics import known_takes
 from edgekit.evaluate.order import check_order, complaint, doubt
@@ -176,7 +176,7 @@ def _open(
     metadata = predictor.info.metadata
     if metadata is not None and own:
         return predictor, metadata.class_names, True
-    names = takes.class_names if class_names is None else tuple(class_names)
+    names = takes.class_names if class_names is None else kept_names(class_names)
     outputs = predictor.classes or predict_batches(predictor, takes.x[:1]).shape[1]
     if class_names is not None:
         check_count(class_names, outputs, path)
@@ -189,7 +189,8 @@ def _open(
 
 
 def _order_notes(answer: _Answers, true: NDArray[np.str_]) -> list[str | None]:
-    """What to say of the order of a file's outputs: that it is assumed, or that another one fits clearly better.
+    """What to say of the names of a file's outputs: that they are assumed, that the file calls them otherwise, that
+    another order fits clearly better, or that its answers are hardly better than chance.
 
     Raises ConfigError where classes were assumed and the answers speak against it.
     """
@@ -200,7 +201,9 @@ def _order_notes(answer: _Answers, true: NDArray[np.str_]) -> list[str | None]:
     if wrong is not None and not answer.named:
         raise ConfigError(f"{path}: {wrong}")
     if answer.named:
-        return [f"{path}: {wrong}" if check.verdict == "other order" else None]
+        metadata = answer.predictor.info.metadata
+        own = None if metadata is None else metadata.class_names
+        return [contradiction(answer.names, own, path), None if wrong is None else f"{path}: {wrong}"]
     return [f"{path} holds no class names: its outputs are taken in the data's order of classes", doubt(check)]
 
 

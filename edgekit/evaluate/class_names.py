@@ -14,6 +14,8 @@ OPTION = "--class-names"
 FORM = "expected the name of each output, first to last: A,B,C, or a file with one name per line or a JSON list"
 NAMES_FILE = FileKind("a file of class names", ConfigError, MB, "write one name per line, or a JSON list")
 
+_KINDS = {dict: "an object", str: "a text", int: "a number", float: "a number"}
+
 
 class SaidNames(tuple[str, ...]):
     """Names of a model's outputs as somebody said them, first to last. where: the option, with its file."""
@@ -94,17 +96,40 @@ def check_count(said: Sequence[str], outputs: int, name: object) -> None:
         raise ConfigError(f"{_where(said)}: {len(said)} names for the {outputs} outputs of {name}; give one each")
 
 
+def kept_names(said: Sequence[str]) -> tuple[str, ...]:
+    """The names as a tuple; `SaidNames` as they are, which know where they are from."""
+    return said if isinstance(said, tuple) else tuple(said)
+
+
 def _where(said: Sequence[str]) -> str:
     """Where names are from, for messages."""
     return said.where if isinstance(said, SaidNames) else OPTION
 
 
+def contradiction(said: Sequence[str] | None, own: Sequence[str] | None, name: object) -> str | None:
+    """That names which were said win over those that a model has itself, in words; None where they agree, or one of
+    the two is not there. name: of the model, for the message."""
+    if said is None or own is None or tuple(said) == tuple(own):
+        return None
+    where = _where(said)
+    if len(said) != len(own):
+        return f"{name} names {len(own)} outputs itself, and {where}, which wins, {len(said)}"
+    unlike = [k for k, (one, other) in enumerate(zip(said, own, strict=True)) if one != other]
+    return (
+        f"{name} names its own outputs, {len(unlike)} of {len(said)} otherwise than {where}, which wins:"
+        f" output {unlike[0] + 1} is '{own[unlike[0]]}' by the file and '{said[unlike[0]]}' by {OPTION}"
+    )
+
+
 def _read_file(path: Path) -> list[object]:
     text = read_text(path, NAMES_FILE)
-    if not text.lstrip().startswith("["):
+    if path.suffix.lower() != ".json" and not text.lstrip().startswith(("[", "{")):
         return [line.strip() for line in text.splitlines() if line.strip()]
     try:
         names = parse_json(text)
     except ValueError as error:
         raise ConfigError(f"{OPTION} {path}: not a JSON list: {error}; {FORM}") from None
-    return list(names)
+    if not isinstance(names, list):
+        kind = _KINDS.get(type(names), "one word")
+        raise ConfigError(f"{OPTION} {path}: holds JSON that is {kind}, not a list; {FORM}")
+    return names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import ConfigError, ModelFileError
-from edgekit.evaluate.class_names import check_count
+from edgekit.evaluate.class_names import check_count, contradiction, kept_names
 from edgekit.evaluate.order import Origin
 from edgekit.runtime import ModelMetadata
 
@@ -19,13 +19,14 @@ class Reading:
     """How a file is read.
 
     class_names: one an output; None where nobody says. origin: who says them. frames, features: of a take; None for any
-    number.
+    number. note: that the file itself calls its outputs otherwise, in words.
     """
 
     class_names: tuple[str, ...] | None
     origin: Origin
     frames: int | None
     features: int | None
+    note: str | None = None
 
 
 def read_as(
@@ -41,19 +42,15 @@ def read_as(
     if metadata is not None:
         check_metadata(path, metadata, tuple(shape))
         own = said is None or tuple(said) == metadata.class_names
-        names = metadata.class_names if said is None else _kept(said)
-        return Reading(names, "own" if own else "said", metadata.sequence_length, metadata.features)
+        names = metadata.class_names if said is None else kept_names(said)
+        note = contradiction(said, metadata.class_names, path)
+        return Reading(names, "own" if own else "said", metadata.sequence_length, metadata.features, note)
     if len(shape) != 3:
         raise ModelFileError(
             f"{path}: its input is {tuple(shape)}; expected takes (batch, time, features), as recorded"
         )
     frames, features = (size if isinstance(size, int) else None for size in shape[1:])
-    return Reading(None if said is None else _kept(said), "assumed" if said is None else "said", frames, features)
-
-
-def _kept(said: Sequence[str]) -> tuple[str, ...]:
-    """The names as a tuple; `SaidNames` as they are, which know where they are from."""
-    return said if isinstance(said, tuple) else tuple(said)
+    return Reading(None if said is None else kept_names(said), "assumed" if said is None else "said", frames, features)
 
 
 def names_for(path: Path, reading: Reading, outputs: int, data: Sequence[str]) -> tuple[str, ...]:

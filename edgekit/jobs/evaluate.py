@@ -69,6 +69,7 @@ def evaluate_file(
         seen=roles_of(metadata, recordings, workspace.digest, takes.index).among(kept),
         sequence_length=takes.x.shape[1],
         takes_cut=takes.takes_cut,
+        otherwise=reading.note,
     )
     if picture is None:
         return evaluation

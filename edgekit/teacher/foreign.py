@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from edgekit.artifacts import fingerprint, sha256_bytes
 from edgekit.errors import ConfigError, EdgekitError, ShapeError, did_you_mean
 from edgekit.evaluate import Origin, are_probabilities, predict_batches
+from edgekit.evaluate.class_names import contradiction
 from edgekit.model import count_parameters, predict_logits
 from edgekit.runtime import Predictor, open_predictor
 from edgekit.teacher.code import make_module, where_raised
@@ -49,7 +50,7 @@ class ForeignTeacher:
     said: how the user called it. module: raw landmarks (batch, time, features) to logits (batch, classes) in the data's
     class order, in evaluation mode. digest: SHA-256 of the file, or of the module's weights. path: of the ONNX file;
     None for a module. parameters: numbers that it holds. names: where those of its outputs are from. probabilities:
-    whether its outputs were probabilities.
+    whether its outputs were probabilities. otherwise: that it calls its outputs otherwise itself, in words.
     """
 
     said: str
@@ -60,11 +61,13 @@ class ForeignTeacher:
     parameters: int
     names: Origin
     probabilities: bool
+    otherwise: str | None = None
 
     def describe(self) -> str:
         """What was assumed, in a sentence for people."""
         outputs = "probabilities, used as their logarithms" if self.probabilities else "logits"
-        return f"{self.said}: {self.parameters:,} parameters, outputs are {outputs}, {_ORIGINS[self.names]}"
+        named = _ORIGINS[self.names] + (f"; {self.otherwise}" if self.otherwise else "")
+        return f"{self.said}: {self.parameters:,} parameters, outputs are {outputs}, {named}"
 
 
 def load_teacher(
@@ -95,6 +98,7 @@ def load_teacher(
         parameters=parameters,
         names="assumed" if known is None else "own" if names is None else "said",
         probabilities=probabilities,
+        otherwise=contradiction(names, own, "it"),
     )
 
 

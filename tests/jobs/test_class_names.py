@@ -16,6 +16,7 @@ from onnx import helper
 from edgekit.data import Recordings, SynthConfig, fit_length, save_recordings, synthesise_hands
 from edgekit.errors import ConfigError
 from edgekit.evaluate.class_names import check_count, match_class_names, parse_class_names
+from edgekit.teacher import load_teacher
 
 Cli = Callable[..., Any]
 
@@ -187,6 +188,49 @@ def test_names_win_over_a_files_own(chain: Any, cli: Cli, data: Path, tmp_path: 
     assert any("its answers by its class names are right on" in note for note in other["notes"])
 
 
+UNLIKE = "names its own outputs, 26 of 26 otherwise than --class-names, which wins: output 1 is 'A' by the file and 'Z'"
+
+
+def test_names_that_a_file_contradicts_win_and_that_is_said(
+    chain: Any, cli: Cli, data: Path, hands: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By evaluate and bench in the report, by predict on stderr and in its JSON, by a stream on stderr."""
+    where, names = (f"--data={data}", "--part=all", f"--workdir={tmp_path / 'none'}"), ",".join(TURNED)
+    for command in (("evaluate",), ("bench", *FEW)):
+        answer = cli(*command, chain.int8, *where, f"--class-names={names}")
+        assert f"note: {chain.int8} {UNLIKE}" in answer.out
+        assert UNLIKE not in cli(*command, chain.int8, *where, f"--class-names={','.join(LETTERS)}").out
+    said = ("predict", data, f"--model={chain.int8}")
+    answer = cli(*said, f"--class-names={names}", "--json")
+    assert answer.err == f"edgekit: note: {answer.json['notes'][0]}\n"
+    assert UNLIKE in answer.err
+    same = cli(*said, "--json")
+    assert (same.json["notes"], same.err) == ([], "")
+    turned = dict(zip(LETTERS, TURNED, strict=True))
+    found = (answer.json["predictions"], same.json["predictions"])
+    assert all(one["label"] == turned[own["label"]] for one, own in zip(*found, strict=True))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{hands.sequences[0, 0].tolist()}\n"))
+    assert UNLIKE in cli("predict", f"--model={chain.int8}", f"--class-names={names}", "--min-frames=1").err
+
+
+def test_a_teacher_that_calls_its_outputs_otherwise_is_told_of(chain: Any, hands: Recordings) -> None:
+    x = fit_length(hands.sequences, hands.lengths, 30)
+    teacher = load_teacher(str(chain.int8), x, LETTERS, TURNED)
+    assert "26 of 26 otherwise than --class-names" in teacher.describe()
+    assert "otherwise" not in load_teacher(str(chain.int8), x, LETTERS, LETTERS).describe()
+
+
+def test_named_outputs_that_answer_by_chance_are_told_of_by_bench_as_by_evaluate(
+    cli: Cli, foreign: Foreign, data: Path, tmp_path: Path
+) -> None:
+    where = (f"--data={data}", "--part=all", f"--workdir={tmp_path / 'none'}", f"--class-names={','.join(LETTERS)}")
+    for command in (("evaluate",), ("bench", *FEW)):
+        answer = cli(*command, foreign(scale=0.0), *where)
+        assert answer.code == 0, answer.err
+        assert "note: " in answer.out
+        assert "takes, and dealt out at random they would be on" in answer.out
+
+
 def test_predict_answers_with_the_names_that_were_said(
     cli: Cli, foreign: Foreign, data: Path, hands: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +353,9 @@ def test_names_are_read_from_what_people_write(tmp_path: Path, monkeypatch: pyte
         (b'["\\ud800"]', "is not a name"),
         (b'["A"', "not a JSON list"),
         (b"[" * 5000, "not a JSON list"),
+        (b'{"0": "A"}', "holds JSON that is an object, not a list"),
+        (b'\n {"A": 1, "B": 2}', "holds JSON that is an object, not a list"),
+        (b"{A}", "not a JSON list"),
         (b"\xff\xfe", "not UTF-8"),
         (b"A\n" * 600_000, "more than the 1 MB"),
         (b"A\nA", "'A' appears twice"),
@@ -319,6 +366,17 @@ def test_a_file_of_no_names_is_refused(tmp_path: Path, content: bytes, message: 
     with pytest.raises(ConfigError) as caught:
         parse_class_names(str(tmp_path / "names"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [('"A"', "a text"), ("12", "a number"), ("1.5", "a number"), ("true", "one word")]
+)
+def test_a_file_that_is_called_json_holds_a_list(tmp_path: Path, content: str, kind: str) -> None:
+    (tmp_path / "names.json").write_text(content)
+    with pytest.raises(ConfigError, match=f"names.json: holds JSON that is {kind}, not a list; expected the name"):
+        parse_class_names(str(tmp_path / "names.json"))
+    (tmp_path / "names.txt").write_text(content)
+    assert parse_class_names(str(tmp_path / "names.txt")) == (content,)
 
 
 def test_a_model_may_know_more_or_fewer_classes_but_not_others() -> None:
