@@ -34,6 +34,39 @@ class StageConfig(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """Refuses what Python takes for a number and people don't: true for 1, 1_0 and digits of other scripts."""
+        kinds = set(_kinds(cls.model_fields[info.field_name or ""].annotation))
+        if kinds & {int, float} and bool not in kinds:
+            for leaf in _leaves(value):
+                if isinstance(leaf, bool) or (isinstance(leaf, str) and leaf not in kinds and not _is_plain(leaf)):
+                    raise ValueError("expected a number, in digits from 0 to 9")
+        return value
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types in an annotation, and the words of its literals."""
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        if isinstance(part, type | str) or get_args(part):
+            yield from _kinds(part)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _leaves(part)
+    else:
+        yield value
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "_" not in text
+
 
 def build(kind: type[C], values: Mapping[str, Any], where: str) -> C:
     """`values` as a checked config of `kind`.
@@ -91,10 +124,10 @@ def _config_of(annotation: Any) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader without three of its traps.
+    """PyYAML's safe loader without four of its traps.
 
-    A key that is there twice is an error, where the last one would win in silence. `1e-4` is a number, as in YAML 1.2.
-    `2022-03-07` is text, such as the name of a session.
+    A key that is there twice is an error, where the last one would win in silence. `1e-4` is a number, as in YAML 1.2,
+    and `1_0`, `1:30` and `010` are none. `2022-03-07` is text, such as the name of a session.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -107,13 +140,15 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+_TAG = "tag:yaml.org,2002:"
+_FLOAT = r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|[-+]?[0-9]+[eE][-+]?[0-9]+$"
+_NO_FLOAT = r"[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 _StrictLoader.yaml_implicit_resolvers = {
-    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    first: [pair for pair in pairs if pair[0] not in (f"{_TAG}timestamp", f"{_TAG}int", f"{_TAG}float")]
     for first, pairs in _StrictLoader.yaml_implicit_resolvers.items()
 }
+for _kind, _form in (("int", r"[-+]?(0|[1-9][0-9]*)$|[-+]?0x[0-9a-fA-F]+$"), ("float", f"{_FLOAT}|{_NO_FLOAT}")):
+    _StrictLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(_form), list("-+.0123456789"))
 
 
 def load_yaml(text: str, where: str) -> Any:

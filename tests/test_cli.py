@@ -410,3 +410,39 @@ def test_a_place_too_small_for_benchs_own_copy_is_named_and_not_the_model(
         " place); raise the limit on the size of a file (ulimit -f), or name a place that takes larger ones\n"
     )
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", LEAVES, ids=IDS)
+def test_an_option_of_one_value_is_given_once(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Under each of its names; click would take the last in silence. Flags and repeatable ones may be there twice."""
+    options = [one for one in LEAVES[command].params if isinstance(one, click.Option) and not one.is_flag]
+    for option in options:
+        value = option.type.choices[0] if isinstance(option.type, click.Choice) else "1"
+        assert run_cli([*command, option.opts[0], value, option.opts[-1], value]) == 2 or option.multiple
+        said = f"{option.opts[0]} is given 2 times, and has one value; give it once"
+        assert (said in capsys.readouterr().err) is not option.multiple
+
+
+@pytest.mark.parametrize("option", ["--shape", "--value"])
+@pytest.mark.parametrize("command", [("bench", "m.onnx"), ("compare", "a.onnx", "b.onnx")])
+def test_a_name_is_given_one_shape_and_one_value(
+    command: tuple[str, ...], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli([*command, option, "x=1", option, "y=1", option, "x=2"]) == 2
+    assert f"{option} x=2: 'x' has been given already; give it once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--epochs=1_0"],
+        ["train", "--epochs=\u0663"],
+        ["distill", "--temperature=1_0"],
+        ["bench", "m.onnx", "--shape=x=1_0"],
+        ["bench", "m.onnx", "--value=x=\u0663"],
+        ["bench", "m.onnx", "--baseline=b", "--max-regression=1_0%"],
+    ],
+)
+def test_numbers_are_written_in_plain_digits(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(words) == 2
+    assert f"{words[-1].split('=')[0]}" in capsys.readouterr().err

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pydantic
 import pytest
 from pydantic import Field, model_validator
 
+from edgekit.bench import BenchConfig
 from edgekit.config import StageConfig, build, check_sections, merge, parse_assignment, read_yaml
 from edgekit.errors import ConfigError
 
@@ -17,6 +18,11 @@ from edgekit.errors import ConfigError
 class Stopping(StageConfig):
     patience: int = Field(3, ge=1)
     min_delta: float = 0.0
+
+
+class Mixed(StageConfig):
+    prefetch: bool | int = 0
+    workers: int | Literal["auto_1"] = 0
 
 
 class Training(StageConfig):
@@ -114,6 +120,40 @@ def test_an_assigned_number_arrives_as_one_although_yaml_reads_1e_3_as_text(numb
 def test_a_malformed_assignment_shows_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match=r"expected SECTION\.KEY=VALUE, such as training\.epochs=5"):
         parse_assignment(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["true", "no", "1_0", "'1_0'", "0b11", "1:30", "\u0663", "'\u0663\u0660'", "1_0.5", "1e1_0"]
+)
+@pytest.mark.parametrize("key", ["epochs", "learning_rate", "stopping.patience", "fixed.min_delta"])
+def test_what_python_takes_for_a_number_and_people_do_not_is_refused(key: str, value: str) -> None:
+    """true as 1, 1_0 as 10, 1:30 as 90, digits of other scripts."""
+    with pytest.raises(ConfigError, match=f"training: {key}: (expected a number|Input should be)"):
+        build(Training, parse_assignment(f"training.{key}={value}")["training"], "training")
+
+
+def test_true_is_no_number_from_python_and_in_lists_and_mappings_either() -> None:
+    for given in ({"epochs": True}, {"learning_rate": False}):
+        with pytest.raises(pydantic.ValidationError, match="expected a number"):
+            Training.model_validate(given)
+    for key, value in (("shapes", {"x": [1, True]}), ("values", {"x": True}), ("values", {"x": ["1_0"]})):
+        with pytest.raises(ConfigError, match="expected a number"):
+            build(BenchConfig, {key: value}, "bench")
+
+
+def test_a_truth_value_and_a_word_stay_what_they_are() -> None:
+    """Where a setting takes them, beside numbers, too."""
+    assert build(BenchConfig, {"sweep": True}, "bench").sweep is True
+    assert build(Training, {"epochs": "5", "learning_rate": "1e-3"}, "training").epochs == 5
+    assert build(Mixed, {"prefetch": True, "workers": "auto_1"}, "training") == Mixed(prefetch=True, workers="auto_1")
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("-12", -12), ("+3", 3), ("0x1f", 31), ("1.", 1.0), (".5", 0.5),
+    ("1e-3", 1e-3), ("-1.5E+3", -1500.0), ("007", "007"), ("1_0", "1_0"), ("12:30:45", "12:30:45"), ("1.5.2", "1.5.2"),
+])  # fmt: skip
+def test_numbers_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    found = parse_assignment(f"a.b={text}")["a"]["b"]
+    assert (type(found), found) == (type(value), value)
 
 
 def test_an_assignment_with_broken_yaml_is_refused() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgekit.cli import options as o
-from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, shared, show_plan, workspace
+from edgekit.cli.common import Common, by_name, emit, flags, parse_shape, parse_value, shared, show_plan, workspace
 
 
 @o.command(
@@ -94,8 +94,8 @@ def bench(
         "duration_s": duration,
         "sweep": sweep or None,
         "evidence": evidence,
-        "shapes": dict(parse_shape(text) for text in shapes) or None,
-        "values": dict(parse_value(text) for text in values) or None,
+        "shapes": by_name("--shape", shapes, parse_shape),
+        "values": by_name("--value", values, parse_value),
     }
     allowed, names = parse_regression(baseline, max_regression), parse_class_names(class_names)
     check_reports(junit, markdown)
@@ -137,7 +137,7 @@ def parse_regression(baseline: Path | None, text: str | None) -> float:
     if text is None:
         return 0.0
     try:
-        ratio = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        ratio = float(o.plain_number(text).removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         ratio = -1.0
     if not 0 <= ratio <= 1:

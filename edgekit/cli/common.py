@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from edgekit.cli.options import plain_number
 from edgekit.cli.terminal import say
 
 Command = Callable[..., Any]
@@ -162,11 +163,23 @@ def recordings_option(data: Path | None) -> str | None:
     return str(data.absolute())
 
 
+def by_name(option: str, texts: Sequence[str], parse: Callable[[str], tuple[str, Any]]) -> dict[str, Any] | None:
+    """What a repeatable option says of each name; None where it is not given. Raises UsageError for a name that is
+    there twice."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, value = parse(text)
+        if name in found:
+            raise click.UsageError(f"{option} {text}: '{name}' has been given already; give it once")
+        found[name] = value
+    return found or None
+
+
 def parse_shape(text: str) -> tuple[str, list[int]]:
     """`landmarks=1,30,63` as a name and sizes."""
     name, _, sizes = text.partition("=")
     try:
-        return name, [int(size) for size in sizes.split(",")]
+        return name, [int(plain_number(size)) for size in sizes.split(",")]
     except ValueError:
         raise click.UsageError(f"--shape {text}: expected NAME=SIZE,SIZE,..., such as landmarks=1,30,63") from None
 
@@ -176,7 +189,7 @@ def parse_value(text: str) -> tuple[str, float | list[float]]:
     name, _, numbers = text.partition("=")
     for kind in (int, float):
         with contextlib.suppress(ValueError):
-            values: list[float] = [kind(number) for number in numbers.split(",")]
+            values: list[float] = [kind(plain_number(number)) for number in numbers.split(",")]
             if all(map(math.isfinite, values)):
                 return name, values if len(values) > 1 else values[0]
     raise click.UsageError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgekit.cli import options as o
-from edgekit.cli.common import Common, emit, flags, parse_shape, parse_value, shared, workspace
+from edgekit.cli.common import Common, by_name, emit, flags, parse_shape, parse_value, shared, workspace
 
 
 @o.command(
@@ -55,8 +55,8 @@ def compare(
         "processes": processes,
         "threads": common.threads,
         "time_limit_s": time_limit,
-        "shapes": dict(parse_shape(text) for text in shapes) or None,
-        "values": dict(parse_value(text) for text in values) or None,
+        "shapes": by_name("--shape", shapes, parse_shape),
+        "values": by_name("--value", values, parse_value),
     }
     with workspace(common, flags(compare=said), read_only=True) as opened:
         result = compare_models(opened, models)

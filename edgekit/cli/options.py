@@ -6,6 +6,7 @@ A command takes those that it obeys with `@takes(...)`, and no others.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,39 @@ import click
 GROUPS = ("Options", "Job", "Training", "Output")
 
 PATH = click.Path(path_type=Path)
-SHARE = click.FloatRange(0, 1, max_open=True)
-POSITIVE = click.FloatRange(0, min_open=True)
-COUNT = click.IntRange(1)
+
+
+def plain_number(text: str) -> str:
+    """The text. Raises ValueError for what Python takes for a number and people don't: 1_0, digits of other scripts."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return text
+
+
+class Plain(click.ParamType):
+    """Mixed into click's numbers: refuses what `plain_number` does."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        if isinstance(value, str):
+            try:
+                plain_number(value)
+            except ValueError:
+                self.fail(f"{value!r} is not a number in digits from 0 to 9.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Whole(Plain, click.IntRange):
+    """A whole number."""
+
+
+class Real(Plain, click.FloatRange):
+    """A number."""
+
+
+SHARE = Real(0, 1, max_open=True)
+POSITIVE = Real(0, min_open=True)
+COUNT = Whole(1)
 
 
 class Option(click.Option):
@@ -29,7 +60,18 @@ class Option(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """Shows options by group."""
+    """Shows options by group, and takes none twice that has one value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does. Raises UsageError for an option that is there twice, where click takes the last in silence."""
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(list(args))
+            for option, times in Counter(one for one in given if _has_one_value(one)).items():
+                if times > 1:
+                    raise click.UsageError(
+                        f"{option.opts[0]} is given {times} times, and has one value; give it once", ctx
+                    )
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows: dict[str, list[tuple[str, str]]] = {name: [] for name in GROUPS}
@@ -41,6 +83,10 @@ class GroupedCommand(click.Command):
             if rows[name]:
                 with formatter.section(name):
                     formatter.write_dl(rows[name])
+
+
+def _has_one_value(option: click.Parameter) -> bool:
+    return isinstance(option, click.Option) and not (option.multiple or option.is_flag or option.count)
 
 
 class Declared:
@@ -106,7 +152,7 @@ PRESET = _job(
 )
 SEED = _job(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=Whole(0, 2**32 - 1),
     help="Seed of everything random, including the synthetic hands unless synth.seed is set [0].",
 )
 DATA = _job(
@@ -148,15 +194,13 @@ DRY_RUN = _job("--dry-run", is_flag=True, help="Say what would be done, and do n
 # How models learn.
 
 EPOCHS = _training("--epochs", type=COUNT, help="Maximum number of epochs.")
-THREADS = _training(
-    "--threads", type=click.IntRange(1, 256), help="CPU threads for training [chosen by a short trial]."
-)
+THREADS = _training("--threads", type=Whole(1, 256), help="CPU threads for training [chosen by a short trial].")
 DEVICE = _training(
     "--device", metavar="auto|cpu|cuda|cuda:N", callback=_device, help="Where to train [auto: CUDA if present]."
 )
 DEVICES = _training(
     "--devices",
-    type=click.IntRange(1, 64),
+    type=Whole(1, 64),
     help="Number of processes that share each batch, one per GPU; rarely worth it for models this small [1].",
 )
 PRECISION = _training(
@@ -165,7 +209,7 @@ PRECISION = _training(
     help="auto uses bf16 if a short trial on the CPU shows that it pays [fp32].",
 )
 TEMPERATURE = _training("--temperature", type=POSITIVE, help="Softens both distributions.")
-ALPHA = _training("--alpha", type=click.FloatRange(0, 1), help="Weight of the teacher against the labels.")
+ALPHA = _training("--alpha", type=Real(0, 1), help="Weight of the teacher against the labels.")
 
 # What is told, and where.
 
@@ -217,9 +261,9 @@ SCHEME = _own(
     help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
     " for batch 1 [int8-weights].",
 )
-FOLDS = _own("--folds", type=click.IntRange(2, 100), help="Folds of cross-validation [5].")
+FOLDS = _own("--folds", type=Whole(2, 100), help="Folds of cross-validation [5].")
 TRIALS = _own("--trials", type=COUNT, help="Maximum number of points to try [all 81].")
-JOBS = _own("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Trials to run at the same time.")
+JOBS = _own("--jobs", type=Whole(1, 256), default=1, show_default=True, help="Trials to run at the same time.")
 CLUSTER = _own(
     "--cluster", metavar="ADDRESS", help="Run the trials on a Ray cluster; local starts --jobs Ray workers here [2]."
 )
@@ -245,7 +289,7 @@ VALUE = _own(
     metavar="NAME=NUMBER[,...]",
     help="Numbers to fill an input with, such as a rate or a length.",
 )
-INFERENCE_THREADS = _own("--threads", type=click.IntRange(1, 256), help="Threads of inference [1].")
+INFERENCE_THREADS = _own("--threads", type=Whole(1, 256), help="Threads of inference [1].")
 PART = _own(
     "--part", type=click.Choice(["validation", "test", "train", "all"]), help="Which takes [test].", default="test"
 )

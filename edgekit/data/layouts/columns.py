@@ -241,8 +241,15 @@ def is_header(cells: Sequence[str]) -> bool:
     return counts or 2 * len(numbers) < len([cell for cell in cells if cell.strip()])
 
 
+def is_plain(text: str) -> bool:
+    """Whether numbers in it, if there are any, are written as numbers are written in tables."""
+    return text.isascii() and "_" not in text
+
+
 def is_number(cell: str) -> bool:
-    """Whether `float` reads it."""
+    """Whether `float` reads it, and it is written as tables have it: no 1_0, no digits of other scripts."""
+    if not is_plain(cell):
+        return False
     try:
         float(cell)
     except ValueError:

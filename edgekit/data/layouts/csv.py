@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -26,6 +27,7 @@ from edgekit.data.layouts.columns import (
     guess_columns,
     is_header,
     is_number,
+    is_plain,
     said_columns,
 )
 from edgekit.data.layouts.npy import NOT_FINITE
@@ -141,7 +143,7 @@ class _Table:
 
     def _frame(self, cell: str, where: str) -> int:
         try:
-            number = int(FRACTION.sub("", cell))
+            number = int(FRACTION.sub("", cell)) if is_plain(cell) else FRAME_LIMIT
         except ValueError:
             number = FRAME_LIMIT
         if abs(number) >= FRAME_LIMIT:
@@ -149,10 +151,10 @@ class _Table:
         return number
 
     def _numbers(self, cells: Sequence[str], where: str) -> list[float]:
-        try:
-            return [float(cell) for cell in cells]
-        except ValueError:
-            return self._lost_hand(cells, where)
+        if is_plain("".join(cells)):
+            with contextlib.suppress(ValueError):
+                return [float(cell) for cell in cells]
+        return self._lost_hand(cells, where)
 
     def _lost_hand(self, cells: Sequence[str], where: str) -> list[float]:
         """Zeros for a row without any number; raises DataError for one with some, or with anything else."""
