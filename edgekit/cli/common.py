@@ -126,14 +126,14 @@ def emit(as_json: bool, content: Mapping[str, Any], text: Callable[[], str]) -> 
     say(json_text(content, indent=2))
 
 
-def show_stage(common: Common, opened: Any, verb: str, record: Any) -> None:
-    """A finished stage's record, or the plan of a dry run. verb: "trained" or alike."""
+def show_stage(common: Common, opened: Any, verb: str, made: Any) -> None:
+    """A finished stage, or the plan of a dry run. verb: "trained" or alike."""
     from edgekit.report import stage_text
 
-    if record is None:
+    if made is None:
         show_plan(common, opened)
     else:
-        emit(common.as_json, record.to_dict(), lambda: stage_text(verb, record.to_dict()))
+        emit(common.as_json, made.to_dict(), lambda: stage_text(verb, made))
 
 
 def show_chain(common: Common, opened: Any, result: Any) -> int:

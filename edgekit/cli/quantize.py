@@ -67,4 +67,4 @@ def _quantize_file(common: Common, model: Path, output: Path | None, said: Mappi
         return
     with naming_source(common.config):
         written = quantize_file(model, target, options.settings)
-    emit(common.as_json, written.to_dict(), lambda: quantized_text(written.to_dict()))
+    emit(common.as_json, written.to_dict(), lambda: quantized_text(written))

@@ -17,5 +17,6 @@ def variants(measure: bool, as_json: bool) -> None:
     from edgekit.jobs import show_variants
     from edgekit.report import variants_text
 
-    rows = [row.to_dict() for row in show_variants(measure)]
-    emit(as_json, {"schema_version": 1, "variants": rows}, lambda: variants_text(rows))
+    rows = show_variants(measure)
+    content = {"schema_version": 1, "variants": [row.to_dict() for row in rows]}
+    emit(as_json, content, lambda: variants_text(rows))

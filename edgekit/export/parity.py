@@ -13,6 +13,7 @@ from edgekit.errors import GateError, require_kind
 from edgekit.evaluate import predict_batches
 from edgekit.model import predict_logits
 from edgekit.reading import StrPath
+from edgekit.results import Parity
 from edgekit.runtime import open_predictor, validate_input
 
 F32 = NDArray[np.float32]
@@ -22,18 +23,10 @@ TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
-class ParityResult:
-    """How far two models' logits are apart. max_abs_difference: over all takes and classes, in logits."""
+class ParityResult(Parity):
+    """Parity of a torch model and the ONNX file at `path`."""
 
     path: Path
-    max_abs_difference: float
-    takes: int
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is within the tolerance."""
-        return self.max_abs_difference <= self.tolerance
 
     def require(self) -> ParityResult:
         """Itself when passed. Raises GateError otherwise."""
@@ -57,4 +50,4 @@ def verify_parity(model: nn.Module, path: StrPath, x: F32, tolerance: float = TO
     values = validate_input(x, (None, *predictor.input_shape[1:]), "parity takes")
     expected = predict_logits(model, values)
     got = predict_batches(predictor, values)
-    return ParityResult(Path(path), float(np.abs(got - expected).max()), len(values), tolerance)
+    return ParityResult(float(np.abs(got - expected).max()), len(values), tolerance, path)

@@ -8,7 +8,6 @@ from edgekit.evaluate import Evaluation
 from edgekit.jobs.bench import bench_model, check_reports, write_reports
 from edgekit.jobs.bench_plan import plan_bench
 from edgekit.jobs.chain import (
-    ChainResult,
     default_settings,
     run_chain,
     run_distill,
@@ -23,12 +22,10 @@ from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.model_files import find_model
 from edgekit.jobs.quantize_file import int8_path, quantize_file
-from edgekit.jobs.tune import TuneResult, run_tune
+from edgekit.jobs.tune import run_tune
 
 __all__ = [
-    "ChainResult",
     "Evaluation",
-    "TuneResult",
     "bench_model",
     "check_reports",
     "compare_models",

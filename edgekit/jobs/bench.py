@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.artifacts import write_bytes, write_text
-from edgekit.errors import ConfigError, DataError, InputError
+from edgekit.errors import ConfigError, DataError, InputError, StateError
 from edgekit.jobs.model_files import FP32_NAME, find_model, refuse_changed
 from edgekit.jobs.takes import BenchTakes, named_takes, own_takes, part_of, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
+from edgekit.results import QuantizationFigures
 from edgekit.runtime import inspect_model
 from edgekit.workdir.workspace import Workspace
 
@@ -127,26 +128,27 @@ def _accuracy(
 
 def _recorded_accuracy(workspace: Workspace, path: Path) -> Accuracy | None:
     """What `quantize` found, if it was on this very file."""
-    from edgekit.bench import Accuracy, Flips, Parent
+    from edgekit.bench import Accuracy, Parent
 
     record = workspace.record("quantize")
     if record is None or path.name not in record.outputs:
         return None
-    loss = record.metrics.get("int8", {})
-    if not {"lost", "gained"} <= set(loss):  # made by an older edgekit
+    try:
+        loss = workspace.finished("quantize", QuantizationFigures).figures.int8
+    except StateError:  # made by an older edgekit, which kept less of it
         return None
     return Accuracy(
-        accuracy=loss["int8_accuracy"],
-        takes=loss["takes"],
+        accuracy=loss.int8_accuracy,
+        takes=loss.takes,
         part="validation",
         source=f"the data of {workspace.path}, which is not here",
         parent=Parent(
             path=str(workspace.path / FP32_NAME),
             sha256=record.outputs.get(FP32_NAME),
-            accuracy=loss["fp32_accuracy"],
-            flips=Flips(loss["takes"], loss["lost"], loss["gained"]),
-            max_abs_difference=loss["max_abs_difference"],
-            mean_abs_difference=loss["mean_abs_difference"],
-            labels_changed=loss["changed"],
+            accuracy=loss.fp32_accuracy,
+            flips=loss.flips,
+            max_abs_difference=loss.max_abs_difference,
+            mean_abs_difference=loss.mean_abs_difference,
+            labels_changed=loss.changed,
         ),
     )

@@ -2,101 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from edgekit.artifacts import write_json, write_text
 from edgekit.config import Tree
 from edgekit.data.pretraining import PretrainConfig, refuse_pretraining
-from edgekit.errors import ConfigError, EdgekitError, GateError, WeakEvidenceError, worst
-from edgekit.evaluate import Evaluation
+from edgekit.errors import ConfigError, EdgekitError, GateError, WeakEvidenceError
 from edgekit.jobs.bench import bench_model
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.profiles import load_profile
 from edgekit.report import can_draw, chain_markdown
+from edgekit.results import (
+    ChainResult,
+    PruningFigures,
+    QuantizationFigures,
+    StageResult,
+    TrainingFigures,
+    VariantFigures,
+)
 from edgekit.workdir.environment import describe_environment
 from edgekit.workdir.extras import needs_extra
 from edgekit.workdir.options import Options, is_foreign
 from edgekit.workdir.settings import Settings
-from edgekit.workdir.workspace import Record, Workspace
+from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
-    from edgekit.bench import BenchResult
-    from edgekit.jobs.scores import ModelScore
-    from edgekit.jobs.variants import VariantFigures
     from edgekit.stages.table import Stages
 
-
-@dataclass(frozen=True)
-class ChainResult:
-    """What `run` or `quantize` leaves.
-
-    stages: the finished ones in order. settings: every resolved one. environment: this machine and its software.
-    evaluation: of the INT8 file on the test takes. failure: of a gate, or that it can't tell, raised by the caller
-    after everything has been shown. generalisation: findings of models that are good on validation takes and poor on
-    test takes.
-    """
-
-    data: dict[str, Any]
-    scores: tuple[ModelScore, ...]
-    stages: Mapping[str, Record]
-    settings: Tree
-    environment: dict[str, Any]
-    bench: BenchResult | None = None
-    evaluation: Evaluation | None = None
-    failure: EdgekitError | None = None
-    generalisation: tuple[dict[str, str], ...] = ()
-
-    @property
-    def quantization(self) -> dict[str, Any]:
-        """Parity, INT8's loss and the proof of what was quantised."""
-        return self.stages["quantize"].metrics
-
-    @property
-    def diagnosis(self) -> list[dict[str, str]]:
-        """What is wrong with the trained models: each stage's findings, and what validation and test show together."""
-        found: list[dict[str, str]] = []
-        for name, record in self.stages.items():
-            found += [{"stage": name, **finding} for finding in record.metrics.get("diagnosis", ())]
-        return found + list(self.generalisation)
-
-    @property
-    def exit_code(self) -> int:
-        """0, or the worst of what failed."""
-        codes = [self.failure.exit_code if self.failure else 0, self.bench.exit_code if self.bench else 0]
-        return worst(codes)
-
-    @property
-    def verdict(self) -> dict[str, Any]:
-        """Whether the INT8 file fits, what that was judged by, and how accurate it is, which is no part of fitting."""
-        teacher, int8 = self.scores[0], self.scores[-1]
-        names = ("accuracy", "accuracy_low", "accuracy_high", "takes", "retention", "retention_low", "retention_high")
-        return {
-            "fits": self.bench.verdict if self.bench else None,
-            "judged": list(dict.fromkeys(row.constraint for row in self.bench.rows)) if self.bench else [],
-            **{name: getattr(int8, name) for name in names},
-            "teacher_accuracy": teacher.accuracy,
-            "synthetic": self.data["synthetic"],
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "schema_version": 1,
-            "exit_code": self.exit_code,
-            "verdict": self.verdict,
-            "data": self.data,
-            "models": [score.to_dict() for score in self.scores],
-            "quantization": self.quantization,
-            "diagnosis": self.diagnosis,
-            "stages": {name: record.to_dict() for name, record in self.stages.items()},
-            "settings": self.settings,
-            "environment": self.environment,
-            "bench": self.bench.to_dict() if self.bench else None,
-            "evaluation": self.evaluation.to_dict() if self.evaluation else None,
-            "failure": str(self.failure) if self.failure else None,
-        }
+F = TypeVar("F")
 
 
 def _stages(workspace: Workspace, command: str) -> Stages:
@@ -108,7 +42,7 @@ def _stages(workspace: Workspace, command: str) -> Stages:
     return Stages(workspace)
 
 
-def run_train(workspace: Workspace, name: str | None = None) -> Record | None:
+def run_train(workspace: Workspace, name: str | None = None) -> StageResult[TrainingFigures] | None:
     """Train a variant (default: the teacher's). None in a dry run."""
     stages = _stages(workspace, "train")
     with needs_extra("train"):
@@ -119,18 +53,23 @@ def run_train(workspace: Workspace, name: str | None = None) -> Record | None:
         known = ", ".join(VARIANTS)
         raise ConfigError(f"train: the teacher is {name}, which edgekit does not train; name one of {known}")
     workspace.settings.model(name)  # an unknown or contradictory name is an error now
-    stage = train_stage_name(name)
-    return stages.ensure(stage, frozenset({stage}))
+    return _make(workspace, stages, train_stage_name(name), TrainingFigures)
 
 
-def run_distill(workspace: Workspace) -> Record | None:
+def run_distill(workspace: Workspace) -> StageResult[TrainingFigures] | None:
     """Teach the student; trains the teacher when there is none. None in a dry run."""
-    return _stages(workspace, "distill").ensure("distill", frozenset({"distill"}))
+    return _make(workspace, _stages(workspace, "distill"), "distill", TrainingFigures)
 
 
-def run_prune(workspace: Workspace) -> Record | None:
+def run_prune(workspace: Workspace) -> StageResult[PruningFigures] | None:
     """Prune the student; makes it when there is none. None in a dry run."""
-    return _stages(workspace, "prune").ensure("prune", frozenset({"prune"}))
+    return _make(workspace, _stages(workspace, "prune"), "prune", PruningFigures)
+
+
+def _make(workspace: Workspace, stages: Stages, name: str, kind: type[F]) -> StageResult[F] | None:
+    """Bring a stage up to date. kind: of its figures."""
+    made = stages.ensure(name, frozenset({name}))
+    return None if made is None else workspace.result(name, kind)
 
 
 def run_quantize(workspace: Workspace) -> ChainResult | None:
@@ -162,28 +101,41 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
 
 def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> ChainResult | None:
     from edgekit.jobs.scores import generalisation, score_models
-    from edgekit.quantize.gates import check_gates
 
     stages.check_scheme()
-    record = stages.ensure("quantize", owned)
-    if record is None or workspace.dry_run:
+    made = stages.ensure("quantize", owned)
+    if made is None or workspace.dry_run:
         return None
-    failure = None
-    try:
-        check_gates(stages.gates, record.metrics)
-    except (GateError, WeakEvidenceError) as error:
-        failure = error
+    quantized = workspace.finished("quantize", QuantizationFigures)
+    failure = _gate_failure(stages, quantized.figures)
     workspace.watcher.stage("score", "start", "all models on the test takes")
     scores = score_models(stages)
     return ChainResult(
         data=stages.dataset.describe(),
         scores=scores,
-        stages={name: made for name in stages.chain if (made := workspace.record(name))},
+        trained=_trained(workspace, stages),
+        quantized=quantized,
         settings=workspace.settings.resolved(),
         environment=describe_environment(),
         failure=failure,
         generalisation=generalisation(stages, scores),
     )
+
+
+def _trained(workspace: Workspace, stages: Stages) -> tuple[StageResult[TrainingFigures], ...]:
+    """The stages before INT8, in order."""
+    kinds = {name: PruningFigures if name == "prune" else TrainingFigures for name in stages.chain[:-1]}
+    return tuple(workspace.finished(name, kind) for name, kind in kinds.items())
+
+
+def _gate_failure(stages: Stages, figures: QuantizationFigures) -> EdgekitError | None:
+    from edgekit.quantize.gates import check_gates
+
+    try:
+        check_gates(stages.gates, figures.parity, figures.int8.flips)
+    except (GateError, WeakEvidenceError) as error:
+        return error
+    return None
 
 
 def show_settings(workspace: Workspace) -> Tree:

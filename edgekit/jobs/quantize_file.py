@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgekit.config import Tree
 from edgekit.reading import StrPath
+from edgekit.results import QuantizeResult
 from edgekit.workdir import Options, Settings, needs_extra
-
-if TYPE_CHECKING:
-    from edgekit.quantize import QuantizeResult
 
 
 def quantize_file(source: StrPath, target: StrPath | None, said: Tree) -> QuantizeResult:

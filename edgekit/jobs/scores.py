@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from edgekit.evaluate import Retention, accuracy_interval
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
 from edgekit.quantize.gates import logits_of
+from edgekit.results import ModelScore, StageFinding, TrainingFigures
 from edgekit.runtime import inspect_model
 from edgekit.stages.table import PRUNED, STUDENT, Stages
 from edgekit.train import ALONE, poor_generalisation
@@ -24,42 +24,6 @@ LATENCY_TAKES = 64
 LATENCY_REPEATS = 400
 LATENCY_PROCESSES = 4
 TIME_LIMIT_S = 30.0
-
-
-@dataclass(frozen=True)
-class ModelScore:
-    """One row.
-
-    accuracy: ratio of right answers on `takes` test takes, with its 95 % interval. retention: accuracy as a share of
-    the teacher's, with the 95 % interval of the paired answers; None where the teacher has none right. accuracy_seen:
-    accuracy without the takes whose class its signer did not record in training; None where there are no such takes.
-    parameters, zeros, macs: of the model; zeros are parameters that are exactly 0, macs those of batch 1. size_bytes,
-    gzip_bytes: of the ONNX file, as it is and compressed. latency_p50_s: of one take on this host, through ONNX
-    Runtime, one thread, in turn with the other files, in the best of four processes. None: not known, as of a teacher
-    that is no ONNX file.
-    """
-
-    name: str
-    form: str
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
-    takes: int
-    retention: float | None
-    retention_low: float | None
-    retention_high: float | None
-    accuracy_seen: float | None
-    takes_seen: int
-    parameters: int
-    zeros: int | None
-    macs: int | None
-    size_bytes: int | None
-    gzip_bytes: int | None
-    latency_p50_s: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +54,15 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
     return tuple(_score(c, own, right[0], seen, latencies_s) for c, own in zip(candidates, right, strict=True))
 
 
-def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[dict[str, str], ...]:
+def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[StageFinding, ...]:
     """Findings of the trained models, each with its stage: good on validation takes and poor on test takes."""
     accuracy = {score.name: score.accuracy for score in scores if score.form == "PyTorch"}
     names = {**dict.fromkeys(stages.teacher_stages, "teacher"), STUDENT: "student", PRUNED: "pruned"}
-    found: list[dict[str, str]] = []
+    found: list[StageFinding] = []
     for stage, name in names.items():
-        record = stages.workspace.record(stage)
-        finding = poor_generalisation(record.metrics["val_accuracy"], accuracy[name]) if record else None
-        found += [{"stage": stage, **finding.to_dict()}] if finding else []
+        figures = stages.workspace.finished(stage, TrainingFigures).figures
+        finding = poor_generalisation(figures.val_accuracy, accuracy[name])
+        found += [StageFinding(stage, finding)] if finding else []
     return tuple(found)
 
 

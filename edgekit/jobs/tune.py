@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,10 @@ import numpy as np
 import yaml
 
 from edgekit.artifacts import write_text
-from edgekit.errors import ConfigError, EdgekitError, InterruptedRunError, StateError
+from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.report import duration, trial_line
+from edgekit.results import Point, TrialResult, TuneResult
+from edgekit.results.tuning import STATES
 from edgekit.workdir.commands import next_command
 from edgekit.workdir.differences import differences
 from edgekit.workdir.extras import needs_extra
@@ -23,55 +24,7 @@ if TYPE_CHECKING:
     from edgekit.model import ModelConfig
     from edgekit.stages.table import Stages
     from edgekit.train import Folds
-    from edgekit.tune import Job, Point, TrialResult, TuneConfig
-
-
-@dataclass(frozen=True)
-class TuneResult:
-    """What a study found. trials: best first, then those that were stopped, then those that failed.
-
-    size: points of the whole study. noise: the standard error of a trial's mean over its folds, the median over the
-    finished trials; None for fewer than two folds. best_file, train_command: None when no trial finished.
-    """
-
-    variant: str
-    grouping: str
-    rule: str
-    epochs: int
-    size: int
-    trials: tuple[TrialResult, ...]
-    noise: float | None
-    saved_folds_ratio: float
-    best_file: Path | None
-    train_command: str | None
-    data: dict[str, Any]
-
-    @property
-    def failure(self) -> EdgekitError | None:
-        """When no trial finished: why the first one failed."""
-        if self.best_file is not None:
-            return None
-        reason = next((trial.error for trial in self.trials if trial.error), "none was tried")
-        return EdgekitError(f"tune: no trial finished; the first one's reason: {reason}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        states = [trial.state for trial in self.trials]
-        return {
-            "schema_version": 1,
-            "variant": self.variant,
-            "grouping": self.grouping,
-            "rule": self.rule,
-            "epochs": self.epochs,
-            "size": self.size,
-            "states": {state: states.count(state) for state in ("finished", "pruned", "failed")},
-            "trials": [trial.to_dict() for trial in self.trials],
-            "noise": self.noise,
-            "saved_folds_ratio": self.saved_folds_ratio,
-            "best_file": None if self.best_file is None else str(self.best_file),
-            "train_command": self.train_command,
-            "data": self.data,
-        }
+    from edgekit.tune import Job, TuneConfig
 
 
 def run_tune(
@@ -227,7 +180,7 @@ def _search(
         left = sum(sorted(parameters(point, job) for point in board.left()))
         left_s = elapsed_s * left / spent  # a model's time grows with its parameters, roughly
         best = max((one.accuracy or 0.0 for one in over if one.state == "finished"), default=None)
-        line = trial_line(trial.to_dict(), len(over), config.size, best, left_s, len(job.folds))
+        line = trial_line(trial, len(over), config.size, best, left_s, len(job.folds))
         workspace.watcher.stage("tune", "trial", line)
 
     board = Board(path, config, key, job.seed, listen)
@@ -250,8 +203,7 @@ def _search(
 def _result(
     workspace: Workspace, stages: Stages, name: str, config: TuneConfig, folds: Folds, trials: tuple[TrialResult, ...]
 ) -> TuneResult:
-    order = ("finished", "pruned", "failed")
-    ranked = sorted(trials, key=lambda trial: (order.index(trial.state), -(trial.accuracy or 0.0), trial.parameters))
+    ranked = sorted(trials, key=lambda trial: (STATES.index(trial.state), -(trial.accuracy or 0.0), trial.parameters))
     finished = [trial for trial in ranked if trial.state == "finished"]
     count = len(folds.pairs)
     errors = [float(np.std(trial.accuracies, ddof=1)) / count**0.5 for trial in finished if count > 1]

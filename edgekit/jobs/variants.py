@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,37 +11,13 @@ from edgekit.artifacts import scratch_folder
 from edgekit.data import HAND_FEATURES, Normalisation
 from edgekit.export import export_onnx
 from edgekit.measure import WorkerRequest, run_worker
-from edgekit.model import NOMINAL, VARIANTS, ModelConfig, Nominal, build_model
+from edgekit.model import NOMINAL, VARIANTS, ModelConfig, build_model
 from edgekit.quantize import quantize_onnx
+from edgekit.results import VariantFigures
 
 #: The reference job: one hand, 26 letters, 30 frames.
 CLASSES, FRAMES = 26, 30
 LATENCY_REPEATS = 700
-
-
-@dataclass(frozen=True)
-class VariantFigures:
-    """One variant in one or both directions, for 63 numbers and 26 classes.
-
-    macs: of one prediction at batch 1. fp32_bytes, int8_bytes: of the ONNX files. latency_p95_s: of the fp32 file on
-    this host, through ONNX Runtime, one thread; None: not measured. nominal: the specification's figures, for the
-    variants that it has. default: whether the variant has these directions unless told otherwise.
-    """
-
-    name: str
-    layers: str
-    bidirectional: bool
-    default: bool
-    parameters: int
-    macs: int
-    fp32_bytes: int
-    int8_bytes: int
-    latency_p95_s: float | None
-    nominal: Nominal | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 def describe_variants(measure: bool = False) -> tuple[VariantFigures, ...]:

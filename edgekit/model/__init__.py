@@ -7,7 +7,6 @@ from edgekit.model.architecture import (
     Architecture,
     Cell,
     ModelConfig,
-    Nominal,
     Readout,
     variant,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "Architecture",
     "Cell",
     "ModelConfig",
-    "Nominal",
     "Preprocess",
     "Readout",
     "RecurrentClassifier",

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edgekit.config import StageConfig, build
 from edgekit.errors import ConfigError, did_you_mean
+from edgekit.results import Nominal
 
 Cell = Literal["lstm", "gru"]
 Readout = Literal["mean", "final"]
@@ -39,15 +40,6 @@ VARIANTS: Mapping[str, ModelConfig] = {
     "base": ModelConfig(type="lstm", hidden_size=128, num_layers=2, bidirectional=True),
     "accurate": ModelConfig(type="lstm", hidden_size=256, num_layers=3, bidirectional=True),
 }
-
-
-@dataclass(frozen=True)
-class Nominal:
-    """What the specification says of a model: about so many parameters, bytes, and seconds a prediction on a CPU."""
-
-    parameters: int
-    size_bytes: int
-    cpu_s: float
 
 
 #: The specification's three architectures. Its round figures fit no reading of its drawings exactly: show the true

@@ -10,6 +10,7 @@ import onnx
 
 from edgekit.quantize.origins import Origin, carried, trace
 from edgekit.quantize.scopes import FLOATS, INT8_LSTM, OWN_DOMAINS, RECURRENT, Held, Scope, Scopes, node_title
+from edgekit.results import LeftFloat
 
 #: Where a recurrent operator reads W and R, and its biases, states and peepholes.
 _WEIGHTS, _SETTLED = {1: "W", 2: "R"}, slice(3, 8)
@@ -37,19 +38,6 @@ class StayedFloat:
     def __str__(self) -> str:
         held = f" ({', '.join(self.tensors[:4])}{', ...' if len(self.tensors) > 4 else ''})" if self.tensors else ""
         return f"{self.part} of {self.of}{held}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class LeftFloat:
-    """A large float tensor that is no weight of a recurrent layer. of: the operators that read it, by type. bytes: of
-    its numbers. reason: why it could not be int8 anyway; empty where only its operators are not covered."""
-
-    name: str
-    of: tuple[str, ...]
-    dtype: str
-    shape: tuple[int, ...]
-    bytes: int
-    reason: str
 
 
 def recurrent_nodes(scopes: Scopes) -> Iterator[tuple[Scope, onnx.NodeProto]]:

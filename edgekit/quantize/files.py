@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 from onnx import helper
@@ -15,55 +14,20 @@ from edgekit.artifacts import real_place, sha256_bytes, write_bytes
 from edgekit.errors import InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, lstm_nodes, quantize_lstms
-from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, OutputCheck, check_outputs
-from edgekit.quantize.proof import QuantizationProof, expected_model, prove_quantization, require_int8
+from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, check_outputs
+from edgekit.quantize.proof import expected_model, prove_quantization, require_int8
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.soundness import check_readable, check_sound, nothing_to_quantise
-from edgekit.quantize.versions import Raised, raise_version
+from edgekit.quantize.versions import raise_version
 from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
 from edgekit.reading import StrPath
-from edgekit.runtime import SCHEMES, ModelInfo, ModelMetadata
+from edgekit.results import QuantizationProof, QuantizeResult, Raised
+from edgekit.runtime import ModelInfo, ModelMetadata
 from edgekit.runtime.inspection import inspect_bytes, read_model, require_numbers
 from edgekit.runtime.session import open_session
 
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
-
-
-@dataclass(frozen=True)
-class QuantizeResult:
-    """What was written. metadata: the target's, None for files that edgekit did not export. raised: from an older opset
-    or IR version, None where the source was new enough. outputs: of both files on made-up input."""
-
-    source: Path
-    target: Path
-    scheme: str
-    source_size_bytes: int
-    size_bytes: int
-    source_sha256: str
-    sha256: str
-    metadata: ModelMetadata | None
-    proof: QuantizationProof
-    raised: Raised | None
-    outputs: OutputCheck
-
-    @property
-    def arithmetic(self) -> str:
-        """What is stored and what is computed in int8, for people."""
-        return SCHEMES[self.scheme]
-
-    @property
-    def batch_dependent(self) -> bool:
-        """Whether a take's logits depend on the rest of its batch: run such a file at batch 1."""
-        return self.scheme == "int8-dynamic"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        metadata = asdict(self.metadata) if self.metadata else None
-        values = {**vars(self), "source": str(self.source), "target": str(self.target)}
-        about = {"arithmetic": self.arithmetic, "batch_dependent": self.batch_dependent}
-        made = {"raised": asdict(self.raised) if self.raised else None, "outputs": asdict(self.outputs)}
-        return {**values, **about, **made, "metadata": metadata, "proof": self.proof.to_dict()}
 
 
 def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | None = None) -> QuantizeResult:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from edgekit.evaluate import CONFIDENCE, Flips, LabelledTakes, predict_batches, 
 from edgekit.export import Standardisation, verify_parity
 from edgekit.quantize.files import quantize_onnx
 from edgekit.quantize.settings import QuantizeConfig
+from edgekit.results import Int8Loss, Parity, StandardisationTrial
 from edgekit.runtime import open_predictor
 from edgekit.train import Takes
 
@@ -41,39 +40,6 @@ class GatesConfig(StageConfig):
     )
 
 
-@dataclass(frozen=True)
-class Int8Loss:
-    """INT8 against its fp32 parent on the same takes. Accuracies are ratios, differences are in logits.
-
-    changed: takes whose predicted class differs; flips: those of them where one of the two is right.
-    """
-
-    flips: Flips
-    fp32_accuracy: float
-    int8_accuracy: float
-    mean_abs_difference: float
-    max_abs_difference: float
-    changed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, with the drop (fp32 - int8, negative when INT8 is better) and its interval."""
-        flips = self.flips.to_dict()
-        return {
-            "takes": self.flips.takes,
-            "fp32_accuracy": self.fp32_accuracy,
-            "int8_accuracy": self.int8_accuracy,
-            "mean_abs_difference": self.mean_abs_difference,
-            "max_abs_difference": self.max_abs_difference,
-            "changed": self.changed,
-            "lost": self.flips.lost,
-            "gained": self.flips.gained,
-            "accuracy_drop": flips["drop"],
-            "accuracy_drop_low": flips["low"],
-            "accuracy_drop_high": flips["high"],
-            "confidence": flips["confidence"],
-        }
-
-
 def logits_of(path: Path, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """x (takes, time, features) to logits (takes, classes), through ONNX Runtime."""
     return predict_batches(open_predictor(path), x)
@@ -86,21 +52,15 @@ def int8_loss(fp32: Path, int8: Path, takes: Takes, class_names: tuple[str, ...]
     if parent is None:  # it was given
         raise GateError(f"{int8}: was not compared with {fp32}; please report this as a bug")
     return Int8Loss(
-        flips=parent.flips,
+        takes=parent.flips.takes,
         fp32_accuracy=parent.accuracy,
         int8_accuracy=found.accuracy,
         mean_abs_difference=parent.mean_abs_difference,
         max_abs_difference=parent.max_abs_difference,
         changed=parent.labels_changed,
+        lost=parent.flips.lost,
+        gained=parent.flips.gained,
     )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One way to standardise: fp32 parity with torch and the INT8 file's mean difference, both in logits."""
-
-    parity: float
-    int8_mean_abs_difference: float
 
 
 def least_lossy_standardisation(
@@ -109,19 +69,19 @@ def least_lossy_standardisation(
     gates: GatesConfig,
     takes: Takes,
     class_names: tuple[str, ...],
-) -> tuple[Standardisation, dict[str, Trial]]:
+) -> tuple[Standardisation, dict[str, StandardisationTrial]]:
     """Where zero mean and unit variance cost least in INT8: folded into the first layer, or as nodes of their own.
 
     export: writes the fp32 file and returns the torch model. Returns the choice and each way's trial on `takes`
     (validation). One that fails the parity gate is not chosen, unless both do.
     """
-    trials: dict[str, Trial] = {}
+    trials: dict[str, StandardisationTrial] = {}
     with scratch_folder("trial") as folder:
         for name in STANDARDISATIONS:
             fp32, int8 = folder / f"{name}.onnx", folder / f"{name}.int8.onnx"
             parity = verify_parity(export(fp32, name), fp32, takes.x).max_abs_difference
             quantize_onnx(fp32, int8, config)
-            trials[name] = Trial(parity, int8_loss(fp32, int8, takes, class_names).mean_abs_difference)
+            trials[name] = StandardisationTrial(parity, int8_loss(fp32, int8, takes, class_names).mean_abs_difference)
 
     def cost(name: Standardisation) -> tuple[bool, float]:
         trial = trials[name]
@@ -132,20 +92,20 @@ def least_lossy_standardisation(
     return min(STANDARDISATIONS, key=cost), trials
 
 
-def check_gates(gates: GatesConfig, metrics: Mapping[str, Any]) -> None:
-    """metrics: of the stage `quantize`, with `parity` and `int8`. The files stay where they are.
+def check_gates(gates: GatesConfig, parity: Parity, flips: Flips) -> None:
+    """flips: of INT8 against fp32, on validation takes. The files stay where they are.
 
     Raises GateError when parity is beyond its limit, or the accuracy that INT8 loses is for certain: the interval of
     the takes that flipped lies beyond. WeakEvidenceError when the loss or its interval reaches further than allowed,
     but not for certain: `max_accuracy_drop` for the loss, `accuracy_drop_margin` more for its interval.
     """
-    difference, loss = metrics["parity"]["max_abs_difference"], metrics["int8"]
+    difference = parity.max_abs_difference
     if not difference <= gates.max_parity_difference:  # NaN passes nothing
         raise GateError(
-            f"model.onnx: logits differ from torch's by {difference:.1e} on {metrics['parity']['takes']} takes, allowed"
+            f"model.onnx: logits differ from torch's by {difference:.1e} on {parity.takes} takes, allowed"
             f" {gates.max_parity_difference:.1e}; please report this as a bug"
         )
-    _check_loss(Flips(loss["takes"], loss["lost"], loss["gained"]), gates)
+    _check_loss(flips, gates)
 
 
 def _check_loss(flips: Flips, gates: GatesConfig) -> None:

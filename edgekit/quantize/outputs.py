@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import GateError, ModelFileError
+from edgekit.results import OutputCheck
 from edgekit.runtime.session import open_session
 
 Arrays = Sequence[NDArray[Any]]
@@ -32,20 +32,6 @@ _KINDS = {
     "tensor(int32)": np.int32, "tensor(int16)": np.int16, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class OutputCheck:
-    """How outputs on made-up input compare. sizes: of each input; None where they could not be compared, for `reason`.
-
-    max_abs_difference: of a float output of the int8 file from the source's. largest_output: of the source. Both None
-    where nothing was compared.
-    """
-
-    sizes: Mapping[str, tuple[int, ...]] | None
-    max_abs_difference: float | None
-    largest_output: float | None
-    reason: str
 
 
 def check_outputs(files: Mapping[str, bytes], source: Path, target: Path) -> OutputCheck:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgekit.errors import GateError
-from edgekit.quantize.coverage import LeftFloat, StayedFloat, left_float, recurrent_left_float
+from edgekit.quantize.coverage import StayedFloat, left_float, recurrent_left_float
 from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, weights_of_scheme
+from edgekit.results import QuantizationProof, QuantizedTensor
 
 #: int8 numbers, their scales, and the axis of the rows that have one each.
 Place = tuple[NDArray[Any], NDArray[np.float32], int]
@@ -38,74 +38,6 @@ REMEDIES: Mapping[str, str] = {
 }
 
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
-
-
-@dataclass(frozen=True)
-class QuantizedTensor:
-    """One weight.
-
-    bytes_after: int8 numbers and scales. max_error_scales: worst |error| / scale, at most 0.5.
-    """
-
-    name: str
-    op_type: str
-    shape: tuple[int, ...]
-    bytes_before: int
-    bytes_after: int
-    max_error: float
-    max_error_scales: float
-
-
-@dataclass(frozen=True)
-class QuantizationProof:
-    """What the quantised file holds.
-
-    tensors: the quantised weights. op_types: nodes of the main graph by type. int8_bytes: of all int8 initializers.
-    remaining_fp32_bytes, remaining_float_bytes: float32 tensors, and those of all float types, wherever they are,
-    scales included. left_float: float tensors that would be large enough but are not covered, wherever they are; no
-    weights of recurrent layers are among them.
-    """
-
-    tensors: tuple[QuantizedTensor, ...]
-    op_types: Mapping[str, int]
-    int8_bytes: int
-    remaining_fp32_bytes: int
-    remaining_float_bytes: int
-    left_float: tuple[LeftFloat, ...]
-    source_size_bytes: int
-    size_bytes: int
-
-    @property
-    def weight_reduction_ratio(self) -> float:
-        """How much smaller the quantised weights are, scales included: 0.75 is a quarter of the bytes."""
-        before = sum(tensor.bytes_before for tensor in self.tensors)
-        return 1.0 - sum(tensor.bytes_after for tensor in self.tensors) / before
-
-    @property
-    def left_large(self) -> tuple[str, ...]:
-        """Names of `left_float`."""
-        return tuple(left.name for left in self.left_float)
-
-    @property
-    def covered_ratio(self) -> float:
-        """Part of the large weights that became int8, by their bytes before: 1 where none was left float."""
-        covered = sum(tensor.bytes_before for tensor in self.tensors)
-        return covered / (covered + sum(left.bytes for left in self.left_float))
-
-    @property
-    def file_reduction_ratio(self) -> float:
-        """How much smaller the file is."""
-        return 1.0 - self.size_bytes / self.source_size_bytes
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        ratios = {
-            "left_large": self.left_large,
-            "covered_ratio": self.covered_ratio,
-            "weight_reduction_ratio": self.weight_reduction_ratio,
-            "file_reduction_ratio": self.file_reduction_ratio,
-        }
-        return {**asdict(self), "op_types": dict(self.op_types), **ratios}
 
 
 def prove_quantization(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> QuantizationProof:

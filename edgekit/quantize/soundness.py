@@ -8,11 +8,12 @@ import numpy as np
 import onnx
 
 from edgekit.errors import InputError, ModelFileError
-from edgekit.quantize.coverage import LeftFloat, left_float, recurrent_nodes
+from edgekit.quantize.coverage import left_float, recurrent_nodes
 from edgekit.quantize.origins import trace
 from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Scopes, node_title
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.weights import SUPPORTED, find_weights
+from edgekit.results import LeftFloat
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 #: Fewest and most inputs of the operators whose weights are worked on.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -16,6 +15,7 @@ import onnx
 from edgekit.artifacts import json_text, parse_json, scratch_folder
 from edgekit.errors import ModelFileError
 from edgekit.quantize.scopes import OWN_DOMAINS
+from edgekit.results import Raised
 from edgekit.runtime.guard import hunger, signal_name
 from edgekit.runtime.limits import TIME_VARIABLE, model_memory_bytes, model_time_s
 
@@ -30,18 +30,6 @@ LEAST_OPSET = 13
 #: The IR version of that opset; below 4 every initializer has to be an input, too.
 _IR, _LEAST_IR = 7, 4
 _EXPORT = "export it again with opset 13 or newer (torch.onnx.export has opset_version for it)"
-
-
-@dataclass(frozen=True)
-class Raised:
-    """What was raised: opset and IR version, before and after."""
-
-    opset: tuple[int, int]
-    ir_version: tuple[int, int]
-
-    def __str__(self) -> str:
-        (opset, new_opset), (ir, new_ir) = self.opset, self.ir_version
-        return f"raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}"
 
 
 def opset_of(model: onnx.ModelProto) -> int:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 from edgekit.data.settings import MOST_FRAMES
 from edgekit.report.bench import bench_body, verdict_line
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
+from edgekit.results import (
+    ChainResult,
+    DataDescription,
+    Finding,
+    ModelScore,
+    OutputCheck,
+    QuantizationFigures,
+    QuantizationProof,
+    QuantizeResult,
+    Raised,
+    StageFinding,
+    Verdict,
+)
 from edgekit.runtime import SCHEMES
 
 #: Models of which at least this part of the parameters is zero have been pruned without becoming smaller.
@@ -15,124 +27,116 @@ ZEROS_RATIO = 0.01
 SYNTHETIC = "SYNTHETIC hands: these accuracies say nothing about real hands"
 
 
-class Chain(Protocol):
-    """What is shown: `edgekit.jobs.ChainResult`."""
-
-    @property
-    def bench(self) -> Any:
-        """An `edgekit.bench.BenchResult`, or None."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-
-
-def chain_text(result: Chain) -> str:
+def chain_text(result: ChainResult) -> str:
     """The whole report as text."""
-    content = result.to_dict()
-    parts = [data_text(content["data"]), scores_text(content["models"], content["data"])]
-    parts.append(quantization_text(content["quantization"]))
-    diagnosis = findings_lines(content.get("diagnosis", ()))
+    parts = [data_text(result.data), scores_text(result.scores, result.data)]
+    parts.append(quantization_text(result.quantized.figures))
+    diagnosis = stage_findings_lines(result.diagnosis)
     parts += ["\n".join(diagnosis)] if diagnosis else []
-    parts += [f"gate not passed: {content['failure']}"] if content.get("failure") else []
+    parts += [f"gate not passed: {result.failure}"] if result.failure else []
     parts += [] if result.bench is None else [bench_body(result.bench)]
     verdict = [] if result.bench is None else [verdict_line(result.bench)]
-    return "\n\n".join([*parts, "\n".join([accuracy_line(content["verdict"]), *verdict])])
+    return "\n\n".join([*parts, "\n".join([accuracy_line(result.verdict), *verdict])])
 
 
-def accuracy_line(verdict: Mapping[str, Any]) -> str:
+def accuracy_line(verdict: Verdict) -> str:
     """Beside whether the INT8 file fits: how accurate it is, how much of its teacher that is, and how sure both are."""
     line = (
-        f"accuracy of the INT8 file: {percent(verdict['accuracy'])} on {count(verdict['takes'])} test takes"
-        f" (95 % interval {_ends(verdict, 'accuracy')})"
+        f"accuracy of the INT8 file: {percent(verdict.accuracy)} on {count(verdict.takes)} test takes"
+        f" (95 % interval {_ends(verdict.accuracy_low, verdict.accuracy_high)})"
     )
-    if verdict["retention"] is not None:
-        line += (
-            f", {percent(verdict['retention'])} of its teacher's {percent(verdict['teacher_accuracy'])}"
-            f" (95 % interval {_ends(verdict, 'retention')})"
-        )
-    return f"{line}; {SYNTHETIC}" if verdict["synthetic"] else line
+    if verdict.retention is not None:
+        line += f", {percent(verdict.retention)} of its teacher's {percent(verdict.teacher_accuracy)}"
+    if verdict.retention_low is not None and verdict.retention_high is not None:
+        line += f" (95 % interval {_ends(verdict.retention_low, verdict.retention_high)})"
+    return f"{line}; {SYNTHETIC}" if verdict.synthetic else line
 
 
-def _ends(verdict: Mapping[str, Any], name: str) -> str:
-    return f"{100 * verdict[f'{name}_low']:.1f} to {100 * verdict[f'{name}_high']:.1f}"
+def _ends(low: float, high: float) -> str:
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
-def findings_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """`diagnosis: overfitting: what was measured; advice` a finding, its stage first where it has one."""
-    return [
-        f"diagnosis: {finding['stage'] + ': ' if 'stage' in finding else ''}{finding['name']}: {finding['fact']};"
-        f" {finding['advice']}"
-        for finding in findings
-    ]
+def findings_lines(findings: Sequence[Finding]) -> list[str]:
+    """`diagnosis: overfitting: what was measured; advice` a finding."""
+    return [f"diagnosis: {_finding(each)}" for each in findings]
 
 
-def data_text(data: Mapping[str, Any]) -> str:
+def stage_findings_lines(findings: Sequence[StageFinding]) -> list[str]:
+    """`diagnosis: distill: overfitting: what was measured; advice` a finding."""
+    return [f"diagnosis: {each.stage}: {_finding(each.finding)}" for each in findings]
+
+
+def _finding(finding: Finding) -> str:
+    return f"{finding.name}: {finding.fact}; {finding.advice}"
+
+
+def data_text(data: DataDescription) -> str:
     """Where the takes came from and how they were split."""
     lines = [
-        f"Data: {data['source']}: {count(data['takes'])} takes, {data['classes']} classes;"
-        f" {count(data['train'])} to train, {count(data['validation'])} to validate, {count(data['test'])} to test",
-        f"Split: {data['rule']}",
+        f"Data: {data.source}: {count(data.takes)} takes, {data.classes} classes;"
+        f" {count(data.train)} to train, {count(data.validation)} to validate, {count(data.test)} to test",
+        f"Split: {data.rule}",
     ]
-    lines += [f"Sequences: {length_text(data)}"] if "sequence_length" in data else []
-    return "\n".join([*lines, f"Note: {SYNTHETIC}"] if data["synthetic"] else lines)
+    lines += [f"Sequences: {text}" for text in length_lines(data)]
+    return "\n".join([*lines, f"Note: {SYNTHETIC}"] if data.synthetic else lines)
 
 
-def length_text(data: Mapping[str, Any]) -> str:
-    """`50 frames of each take`, and what is cut. data: as `edgekit.workdir` describes it."""
-    frames = f"{data['sequence_length']} frames of each take"
-    return f"{frames}; {cut_text(data)}" if data["takes_cut"] else frames
+def length_lines(data: DataDescription) -> list[str]:
+    """`50 frames of each take`, and what is cut; nothing where the length is not known."""
+    if data.sequence_length is None:
+        return []
+    frames = f"{data.sequence_length} frames of each take"
+    return [f"{frames}; {cut_text(data)}" if data.takes_cut else frames]
 
 
-def cut_text(data: Mapping[str, Any]) -> str:
+def cut_text(data: DataDescription) -> str:
     """How many takes lose their end, and how they would not."""
-    longest = data["longest_frames"]
+    longest = data.longest_frames
     advice = f" (--set data.sequence_length={longest} reads them whole)" if longest <= MOST_FRAMES else ""
     return (
-        f"takes longer than the {data['sequence_length']} frames that are read: {count(data['takes_cut'])} of"
-        f" {count(data['takes'])}, with {longest} at most; their ends are cut{'' if data['synthetic'] else advice}"
+        f"takes longer than the {data.sequence_length} frames that are read: {count(data.takes_cut)} of"
+        f" {count(data.takes)}, with {longest} at most; their ends are cut{'' if data.synthetic else advice}"
     )
 
 
-def scores_text(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> str:
+def scores_text(scores: Sequence[ModelScore], data: DataDescription) -> str:
     """One row a model, and what the columns are."""
     headers, rows = scores_table(scores)
     return table(headers, rows, left=2) + "\n" + "\n".join(scores_notes(scores, data))
 
 
-def scores_table(scores: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def scores_table(scores: Sequence[ModelScore]) -> tuple[list[str], list[list[str]]]:
     """Headers, and one row a model."""
-    seen = scores[0]["accuracy_seen"] is not None
+    seen = scores[0].accuracy_seen is not None
     headers = ["model", "form", "accuracy", *(["seen only"] if seen else []), "of teacher", "parameters", "MACs"]
     rows = [
         [
-            score["name"],
-            score["form"],
-            percent(score["accuracy"]),
-            *([percent(score["accuracy_seen"])] if seen else []),
-            known(score["retention"], percent),
-            count(score["parameters"]),
-            known(score["macs"], count),
-            known(score["size_bytes"], size),
-            known(score["gzip_bytes"], size),
-            known(score["latency_p50_s"], milliseconds),
+            score.name,
+            score.form,
+            percent(score.accuracy),
+            *([known(score.accuracy_seen, percent)] if seen else []),
+            known(score.retention, percent),
+            count(score.parameters),
+            known(score.macs, count),
+            known(score.size_bytes, size),
+            known(score.gzip_bytes, size),
+            known(score.latency_p50_s, milliseconds),
         ]
         for score in scores
     ]
     return [*headers, "file", "gzipped", "p50 here"], rows
 
 
-def scores_notes(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -> list[str]:
+def scores_notes(scores: Sequence[ModelScore], data: DataDescription) -> list[str]:
     """What the columns are, a sentence each."""
-    kind = "synthetic test takes" if data["synthetic"] else "test takes"
-    notes = [f"accuracy: on {count(scores[0]['takes'])} {kind}"]
-    if scores[0]["accuracy_seen"] is not None:
+    kind = "synthetic test takes" if data.synthetic else "test takes"
+    notes = [f"accuracy: on {count(scores[0].takes)} {kind}"]
+    if scores[0].accuracy_seen is not None:
         notes.append(
-            f"seen only: without the {scores[0]['takes'] - scores[0]['takes_seen']} takes of classes that their signer"
+            f"seen only: without the {scores[0].takes - scores[0].takes_seen} takes of classes that their signer"
             " did not record in training"
         )
-    notes += sorted(
-        {zeros_note(score) for score in scores if (score["zeros"] or 0) >= ZEROS_RATIO * score["parameters"]}
-    )
+    notes += sorted({zeros_note(score) for score in scores if (score.zeros or 0) >= ZEROS_RATIO * score.parameters})
     notes.append(
         "file: ONNX; p50: one take, one thread, ONNX Runtime, all files in turn, best of 4 processes, measured on this"
         " host, not a device's latency"
@@ -140,27 +144,27 @@ def scores_notes(scores: Sequence[Mapping[str, Any]], data: Mapping[str, Any]) -
     return notes
 
 
-def zeros_note(score: Mapping[str, Any]) -> str:
+def zeros_note(score: ModelScore) -> str:
     """What zeros do, and what they leave as it is."""
     return (
-        f"zeros: {count(score['zeros'])} of the {count(score['parameters'])} parameters of the {score['name']} model"
+        f"zeros: {known(score.zeros, count)} of the {count(score.parameters)} parameters of the {score.name} model"
         " are zero; file and speed are as without them, gzipped it is smaller"
     )
 
 
-def quantization_text(figures: Mapping[str, Any]) -> str:
+def quantization_text(figures: QuantizationFigures) -> str:
     """Parity, what INT8 cost, the proof that the weights are int8, and what the scheme asks of its user."""
-    parity, loss, proof = figures["parity"], figures["int8"], figures["quantized"]["proof"]
-    scheme = figures["quantized"]["scheme"]
+    parity, loss, proof = figures.parity, figures.int8, figures.quantized.proof
+    scheme, (low, high) = figures.quantized.scheme, loss.flips.interval()
     return "\n".join(
         [
-            f"Parity: torch against ONNX fp32 differ by {parity['max_abs_difference']:.1e} at most on"
-            f" {parity['takes']} takes (allowed {parity['tolerance']:.0e})",
-            f"INT8: {100 * loss['accuracy_drop']:+.2f} points lost on {loss['takes']} validation takes (95 % interval"
-            f" {100 * loss['accuracy_drop_low']:+.2f} to {100 * loss['accuracy_drop_high']:+.2f}),"
-            f" {loss['changed']} labels changed; standardisation {figures['standardisation']}",
-            f"Proof: {len(proof['tensors'])} weight tensors are int8"
-            f" ({percent(proof['weight_reduction_ratio'])} smaller; the file {percent(proof['file_reduction_ratio'])});"
+            f"Parity: torch against ONNX fp32 differ by {parity.max_abs_difference:.1e} at most on"
+            f" {parity.takes} takes (allowed {parity.tolerance:.0e})",
+            f"INT8: {100 * loss.flips.drop:+.2f} points lost on {loss.takes} validation takes (95 % interval"
+            f" {100 * low:+.2f} to {100 * high:+.2f}),"
+            f" {loss.changed} labels changed; standardisation {figures.standardisation}",
+            f"Proof: {len(proof.tensors)} weight tensors are int8"
+            f" ({percent(proof.weight_reduction_ratio)} smaller; the file {percent(proof.file_reduction_ratio)});"
             f" {SCHEMES[scheme]}",
             *_scheme_notes(scheme),
         ]
@@ -176,54 +180,60 @@ def _scheme_notes(scheme: str) -> list[str]:
     ]
 
 
-def quantized_text(result: Mapping[str, Any]) -> str:
-    """Of `edgekit quantize MODEL`."""
-    proof = result["proof"]
+def quantized_text(result: QuantizeResult) -> str:
+    """What `edgekit quantize MODEL` wrote."""
+    proof = result.proof
     rows = [
-        [tensor["name"], tensor["op_type"], "x".join(map(str, tensor["shape"])), size(tensor["bytes_before"]),
-         size(tensor["bytes_after"])]
-        for tensor in proof["tensors"]
-    ]  # fmt: skip
+        [tensor.name, tensor.op_type, _sizes(tensor.shape), size(tensor.bytes_before), size(tensor.bytes_after)]
+        for tensor in proof.tensors
+    ]
     summary = (
-        f"{result['target']}: {size(result['source_size_bytes'])} to {size(result['size_bytes'])}"
-        f" ({percent(proof['file_reduction_ratio'])} smaller); {SCHEMES[result['scheme']]}"
+        f"{result.target}: {size(result.source_size_bytes)} to {size(result.size_bytes)}"
+        f" ({percent(proof.file_reduction_ratio)} smaller); {result.arithmetic}"
     )
     weights = table(["weight", "of", "shape", "before", "after"], rows, left=3)
-    notes = [*_left_lines(proof), *_raised_lines(result["raised"]), _outputs_line(result["outputs"])]
-    return "\n".join([weights, summary, *notes, *_scheme_notes(result["scheme"])])
+    notes = [*_left_lines(proof), *_raised_lines(result.raised), *_outputs_lines(result.outputs)]
+    return "\n".join([weights, summary, *notes, *_scheme_notes(result.scheme)])
 
 
-def _left_lines(proof: Mapping[str, Any]) -> list[str]:
+def _sizes(shape: Sequence[int]) -> str:
+    """`1x256x63`."""
+    return "x".join(map(str, shape))
+
+
+def _left_lines(proof: QuantizationProof) -> list[str]:
     """Large float tensors that are no int8: a table, and what they are of the whole."""
-    left = proof["left_float"]
+    left = proof.left_float
     if not left:
         return []
     rows = [
-        [each["name"], ", ".join(each["of"]) or "nothing", "x".join(map(str, each["shape"])), each["dtype"],
-         size(each["bytes"]), each["reason"] or "not covered"]
+        [each.name, ", ".join(each.of) or "nothing", _sizes(each.shape), each.dtype, size(each.bytes),
+         each.reason or "not covered"]
         for each in left
     ]  # fmt: skip
     return [
-        f"Left float: {len(left)} large tensors; of all large weights' bytes {percent(proof['covered_ratio'])} became"
+        f"Left float: {len(left)} large tensors; of all large weights' bytes {percent(proof.covered_ratio)} became"
         " int8",
         table(["left float", "read by", "shape", "type", "size", "why"], rows, left=4),
     ]
 
 
-def _raised_lines(raised: Mapping[str, Any] | None) -> list[str]:
+def _raised_lines(raised: Raised | None) -> list[str]:
     if raised is None:
         return []
-    (opset, new_opset), (ir, new_ir) = raised["opset"], raised["ir_version"]
+    (opset, new_opset), (ir, new_ir) = raised.opset, raised.ir_version
     return [f"Raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}, as int8 needs it"]
 
 
-def _outputs_line(outputs: Mapping[str, Any]) -> str:
+def _outputs_lines(outputs: OutputCheck | None) -> list[str]:
     """What came of opening and running both files."""
-    if outputs["max_abs_difference"] is None:
-        return f"Opened by ONNX Runtime; outputs were not compared: {outputs['reason']}"
-    sizes = ", ".join(f"{name} {'x'.join(map(str, shape)) or 'scalar'}" for name, shape in outputs["sizes"].items())
-    note = f"; {outputs['reason']}" if outputs["reason"] else ""
-    return (
+    if outputs is None:
+        return []
+    if outputs.sizes is None or outputs.max_abs_difference is None:
+        return [f"Opened by ONNX Runtime; outputs were not compared: {outputs.reason}"]
+    sizes = ", ".join(f"{name} {_sizes(shape) or 'scalar'}" for name, shape in outputs.sizes.items())
+    note = f"; {outputs.reason}" if outputs.reason else ""
+    return [
         f"Opened and run by ONNX Runtime on made-up input ({sizes}): outputs differ from fp32's by"
-        f" {outputs['max_abs_difference']:.2g} at most, of {outputs['largest_output']:.2g}{note}"
-    )
+        f" {outputs.max_abs_difference:.2g} at most, of {outputs.largest_output:.2g}{note}"
+    ]

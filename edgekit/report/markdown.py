@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -24,53 +24,44 @@ from edgekit.report.bench import (
     verdict_line,
 )
 from edgekit.report.chain import (
-    Chain,
     accuracy_line,
     data_text,
-    findings_lines,
     quantization_text,
     scores_notes,
     scores_table,
+    stage_findings_lines,
 )
 from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
 from edgekit.report.tables import count, percent
+from edgekit.results import ChainResult, PruningFigures, QuantizationFigures, StageResult, TrainingFigures
 from edgekit.text import plain
 
 
-class Report(Chain, Protocol):
-    """What is shown: a `Chain` with the evaluation of its INT8 file."""
-
-    @property
-    def evaluation(self) -> Evaluation | None:
-        """The evaluation of the INT8 file on the test takes, or None."""
-
-
-def chain_markdown(result: Report) -> str:
+def chain_markdown(result: ChainResult) -> str:
     """The whole report; the same facts as its JSON, for people."""
-    content = result.to_dict()
-    diagnosis = findings_lines(content.get("diagnosis", ()))
+    diagnosis = stage_findings_lines(result.diagnosis)
     verdict = "no bench" if result.bench is None else verdict_line(result.bench)
     parts = [
         "# edgekit report",
-        f"**{_escape(verdict)}** (exit code {content['exit_code']})",
-        _escape(accuracy_line(content["verdict"])),
-        *([f"**A gate did not pass:** {_escape(content['failure'])}"] if content["failure"] else []),
+        f"**{_escape(verdict)}** (exit code {result.exit_code})",
+        _escape(accuracy_line(result.verdict)),
+        *([f"**A gate did not pass:** {_escape(str(result.failure))}"] if result.failure else []),
         "## Data",
-        _lines(data_text(content["data"]).splitlines()),
-        f"SHA-256 of the recordings: `{content['data']['sha256']}`",
+        _lines(data_text(result.data).splitlines()),
+        f"SHA-256 of the recordings: `{result.data.sha256}`",
         "## What was done",
-        stages_markdown(content["stages"]),
+        stages_markdown(result.stages),
         "## Models on the test takes",
-        markdown_table(*scores_table(content["models"]), left=2),
-        _lines(scores_notes(content["models"], content["data"])),
-        _lines(quantization_text(content["quantization"]).splitlines()),
+        markdown_table(*scores_table(result.scores), left=2),
+        _lines(scores_notes(result.scores, result.data)),
+        _lines(quantization_text(result.quantized.figures).splitlines()),
         *([_lines(diagnosis)] if diagnosis else []),
         *_by_class(result.evaluation),
         *([] if result.bench is None else _bench(result.bench)),
         "## Machine and versions",
-        markdown_table(("", ""), _pairs(content["environment"]), left=2),
+        markdown_table(("", ""), _pairs(result.environment), left=2),
         "## Settings",
-        f"```yaml\n{yaml.safe_dump(content['settings'], sort_keys=False).rstrip()}\n```",
+        f"```yaml\n{yaml.safe_dump(result.settings, sort_keys=False).rstrip()}\n```",
     ]
     return plain("\n\n".join(parts) + "\n")
 
@@ -94,34 +85,32 @@ def bench_markdown(result: BenchResult) -> str:
     return plain("\n\n".join([verdict, *_bench(result)]) + "\n")
 
 
-def stages_markdown(stages: Mapping[str, Mapping[str, Any]]) -> str:
+def stages_markdown(stages: Sequence[StageResult[TrainingFigures | QuantizationFigures]]) -> str:
     """One row a stage: its figures, seconds, seed and files with their SHA-256 beginning."""
     rows = [
         [
-            name,
-            "; ".join(_figures(record["metrics"])),
-            f"{record['wall_s']:.0f} s",
-            str(record["seed"]),
-            ", ".join(f"{path} ({digest[:12]})" for path, digest in record["outputs"].items()),
+            stage.name,
+            "; ".join(_figures(stage.figures)),
+            f"{stage.record.wall_s:.0f} s",
+            str(stage.record.seed),
+            ", ".join(f"{path} ({digest[:12]})" for path, digest in stage.record.outputs.items()),
         ]
-        for name, record in stages.items()
+        for stage in stages
     ]
     return markdown_table(("stage", "figures", "took", "seed", "files (SHA-256)"), rows, left=2)
 
 
-def _figures(metrics: Mapping[str, Any]) -> Iterable[str]:
-    if "parameters" in metrics:
-        yield f"{count(metrics['parameters'])} parameters"
-    if "epochs" in metrics:
-        yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
-        yield f"validation accuracy {percent(metrics['val_accuracy'])} (optimistic)"
-    if "sparsity" in metrics:
-        gone = "zero" if metrics["method"] == "unstructured" else "removed"
-        whole = count(metrics["parameters_before"])
-        yield f"{metrics['method']}, {percent(metrics['sparsity'])} of {whole} parameters {gone}"
-    if "parity" in metrics:
-        yield f"parity {metrics['parity']['max_abs_difference']:.1e} (allowed {metrics['parity']['tolerance']:.0e})"
-        yield f"INT8 loses {100 * metrics['int8']['accuracy_drop']:+.2f} points on validation"
+def _figures(figures: TrainingFigures | QuantizationFigures) -> Iterable[str]:
+    if isinstance(figures, QuantizationFigures):
+        yield f"parity {figures.parity.max_abs_difference:.1e} (allowed {figures.parity.tolerance:.0e})"
+        yield f"INT8 loses {100 * figures.int8.flips.drop:+.2f} points on validation"
+        return
+    yield f"{count(figures.parameters)} parameters"
+    yield f"best epoch {figures.best_epoch} of {figures.epochs}"
+    yield f"validation accuracy {percent(figures.val_accuracy)} (optimistic)"
+    if isinstance(figures, PruningFigures):
+        gone, whole = "zero" if figures.method == "unstructured" else "removed", count(figures.parameters_before)
+        yield f"{figures.method}, {percent(figures.sparsity)} of {whole} parameters {gone}"
 
 
 def _bench(result: BenchResult) -> list[str]:

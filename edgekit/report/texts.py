@@ -7,52 +7,56 @@ from typing import Any
 
 from edgekit.evaluate import Prediction
 from edgekit.profiles import Profile
-from edgekit.report.chain import SYNTHETIC, findings_lines, length_text
+from edgekit.report.chain import SYNTHETIC, findings_lines, length_lines
 from edgekit.report.tables import count, pairs, percent, table
+from edgekit.results import PruningFigures, StageResult, TrainingFigures
 
 #: Classes named after training, at most.
 WEAKEST = 5
 
 
-def stage_text(verb: str, record: Mapping[str, Any]) -> str:
-    """What a training stage made."""
-    metrics = record["metrics"]
-    made = next(path for path in record["outputs"] if path.endswith(".safetensors"))
+def stage_text(verb: str, made: StageResult[TrainingFigures]) -> str:
+    """What a stage that trains made."""
+    figures, data = made.figures, made.figures.data
+    weights = next(path for path in made.record.outputs if path.endswith(".safetensors"))
     lines = [
-        f"{verb}: {made} ({count(metrics['parameters'])} parameters), best epoch {metrics['best_epoch']} of"
-        f" {metrics['epochs']}",
-        f"validation accuracy {percent(metrics['val_accuracy'])} on {metrics['data']['validation']} takes (optimistic:"
+        f"{verb}: {weights} ({count(figures.parameters)} parameters), best epoch {figures.best_epoch} of"
+        f" {figures.epochs}",
+        *(_pruned_lines(figures) if isinstance(figures, PruningFigures) else []),
+        f"validation accuracy {percent(figures.val_accuracy)} on {data.validation} takes (optimistic:"
         " recorded back to back with training takes)",
+        *_weakest_lines(figures),
+        *(f"sequences: {text}" for text in length_lines(data)),
+        *findings_lines(figures.diagnosis),
     ]
-    if "sparsity" in metrics:
-        lines[1:1] = _zeros_lines(metrics) if metrics.get("method") == "unstructured" else _removed_lines(metrics)
-    lines += _weakest_lines(metrics)
-    lines += [f"sequences: {length_text(metrics['data'])}"] if "sequence_length" in metrics["data"] else []
-    lines += findings_lines(metrics.get("diagnosis", ()))
-    return "\n".join([*lines, f"note: {SYNTHETIC}"] if metrics["data"]["synthetic"] else lines)
+    return "\n".join([*lines, f"note: {SYNTHETIC}"] if data.synthetic else lines)
 
 
-def _weakest_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _weakest_lines(figures: TrainingFigures) -> list[str]:
     """The classes below the whole's validation accuracy, the least first."""
-    by_class = metrics.get("val_per_class", {})
-    below = sorted((accuracy, name) for name, accuracy in by_class.items() if accuracy < metrics["val_accuracy"])
+    by_class = figures.val_per_class.items()
+    below = sorted((accuracy, name) for name, accuracy in by_class if accuracy < figures.val_accuracy)
     shown = ", ".join(f"{name} {percent(accuracy)}" for accuracy, name in below[:WEAKEST])
     more = f" and {len(below) - WEAKEST} more" if len(below) > WEAKEST else ""
     return [f"weakest classes in validation: {shown}{more}"] if below else []
 
 
-def _removed_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _pruned_lines(figures: PruningFigures) -> list[str]:
+    return _zeros_lines(figures) if figures.method == "unstructured" else _removed_lines(figures)
+
+
+def _removed_lines(figures: PruningFigures) -> list[str]:
     return [
-        f"{count(metrics['parameters_before'])} to {count(metrics['parameters_after'])} parameters"
-        f" ({percent(metrics['sparsity'])} removed); hidden {metrics['hidden_sizes']}, dense {metrics['dense']}"
+        f"{count(figures.parameters_before)} to {count(figures.parameters_after)} parameters"
+        f" ({percent(figures.sparsity)} removed); hidden {list(figures.hidden_sizes)}, dense {figures.dense}"
     ]
 
 
-def _zeros_lines(metrics: Mapping[str, Any]) -> list[str]:
-    layers = ", ".join(f"{name} {percent(ratio)}" for name, ratio in metrics["layer_zeros_ratio"].items())
+def _zeros_lines(figures: PruningFigures) -> list[str]:
+    layers = ", ".join(f"{name} {percent(ratio)}" for name, ratio in figures.layer_zeros_ratio.items())
     return [
-        f"{count(metrics['zeros'])} of {count(metrics['parameters_after'])} parameters are zero"
-        f" ({percent(metrics['sparsity'])}, scope {metrics['scope']}): {layers}",
+        f"{count(figures.zeros)} of {count(figures.parameters_after)} parameters are zero"
+        f" ({percent(figures.sparsity)}, scope {figures.scope}): {layers}",
         "zeros leave the file's size and the speed as they are, only the compressed file gets smaller; for a smaller"
         " and faster model give --method structured",
     ]

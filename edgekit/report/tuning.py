@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-from edgekit.report.chain import SYNTHETIC, length_text
-from edgekit.report.tables import count, percent, table
+from edgekit.report.chain import SYNTHETIC, length_lines
+from edgekit.report.tables import count, known, percent, table
+from edgekit.results import TrialResult, TuneResult
 
 #: Trials that are shown; JSON has them all.
 SHOWN = 15
-
-
-class Tuned(Protocol):
-    """What is shown: `edgekit.jobs.TuneResult`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
 
 
 def duration(seconds: float) -> str:
@@ -26,68 +17,62 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
-def trial_line(trial: Mapping[str, Any], number: int, size: int, best: float | None, left_s: float, folds: int) -> str:
+def trial_line(trial: TrialResult, number: int, size: int, best: float | None, left_s: float, folds: int) -> str:
     """One finished trial while the study runs."""
-    point = trial["point"]
+    point, accuracy = trial.point, known(trial.accuracy, percent)
     values = (
-        f"hidden {point['hidden_size']}, layers {point['num_layers']}, dropout {point['dropout']},"
-        f" rate {point['learning_rate']:g}"
+        f"hidden {point.hidden_size}, layers {point.num_layers}, dropout {point.dropout}, rate {point.learning_rate:g}"
     )
     ended = {
-        "finished": lambda: percent(trial["accuracy"]),
-        "pruned": lambda: f"stopped after fold {len(trial['accuracies'])} of {folds} ({percent(trial['accuracy'])})",
-        "failed": lambda: f"failed: {trial['error']}",
-    }[trial["state"]]()
+        "finished": accuracy,
+        "pruned": f"stopped after fold {len(trial.accuracies)} of {folds} ({accuracy})",
+        "failed": f"failed: {trial.error}",
+    }[trial.state]
     so_far = "" if best is None else f"; best {percent(best)}"
     return f"{number}/{size}  {values}: {ended}{so_far}; left {duration(left_s)}"
 
 
-def tuning_text(result: Tuned) -> str:
+def tuning_text(result: TuneResult) -> str:
     """The table and what to make of it."""
-    content = result.to_dict()
-    trials = content["trials"]
-    lines = [_table(trials[:SHOWN]), *_notes(content)]
-    return "\n".join(lines)
+    return "\n".join([_table(result.trials[:SHOWN]), *_notes(result)])
 
 
-def _table(trials: list[dict[str, Any]]) -> str:
+def _table(trials: tuple[TrialResult, ...]) -> str:
     headers = ["hidden", "layers", "dropout", "rate", "accuracy", "over folds", "parameters", "time", "state"]
     return table(headers, [_row(trial) for trial in trials], left=0)
 
 
-def _row(trial: Mapping[str, Any]) -> list[str]:
-    point, folds = trial["point"], trial["accuracies"]
+def _row(trial: TrialResult) -> list[str]:
+    point, folds = trial.point, trial.accuracies
     return [
-        str(point["hidden_size"]),
-        str(point["num_layers"]),
-        str(point["dropout"]),
-        f"{point['learning_rate']:g}",
-        percent(trial["accuracy"]) if folds else "-",
+        str(point.hidden_size),
+        str(point.num_layers),
+        str(point.dropout),
+        f"{point.learning_rate:g}",
+        known(trial.accuracy, percent),
         f"{100 * min(folds):.1f} to {100 * max(folds):.1f}" if folds else "-",
-        count(trial["parameters"]),
-        duration(trial["elapsed_s"]),
-        "stopped" if trial["state"] == "pruned" else trial["state"],
+        count(trial.parameters),
+        duration(trial.elapsed_s),
+        "stopped" if trial.state == "pruned" else trial.state,
     ]
 
 
-def _notes(content: Mapping[str, Any]) -> list[str]:
-    states = content["states"]
-    tried = sum(states.values())
+def _notes(result: TuneResult) -> list[str]:
+    tried = len(result.trials)
     lines = [
-        f"{tried} of {content['size']} points: {states['finished']} finished, {states['pruned']} stopped"
-        f" ({percent(content['saved_folds_ratio'])} of the folds saved), {states['failed']} failed",
-        f"accuracy: mean over {content['rule']}; {content['variant']}, {content['epochs']} epochs, the last one scored;"
+        f"{tried} of {result.size} points: {result.count('finished')} finished, {result.count('pruned')} stopped"
+        f" ({percent(result.saved_folds_ratio)} of the folds saved), {result.count('failed')} failed",
+        f"accuracy: mean over {result.rule}; {result.variant}, {result.epochs} epochs, the last one scored;"
         " the test takes were not used",
+        *(f"sequences: {text}" for text in length_lines(result.data)),
     ]
-    if "sequence_length" in content["data"]:
-        lines.append(f"sequences: {length_text(content['data'])}")
     if tried > SHOWN:
         lines.append(f"shown: the first {SHOWN}; --json has all")
-    lines += _noise(content)
-    if content["data"]["synthetic"]:
+    lines += _noise(result)
+    if result.data.synthetic:
         lines.append(f"Note: {SYNTHETIC}")
-    if content["best_file"]:
-        lines.append(f"Best point: {content['train_command']}")
+    if result.best_file:
+        lines.append(f"Best point: {result.train_command}")
     else:
         lines.append("No trial finished: there is no best point")
     return lines
@@ -99,11 +84,11 @@ def _close(others: int) -> str:
     return f"{others} other point{'s are' if others > 1 else ' is'} that close to the best: choose the smallest of them"
 
 
-def _noise(content: Mapping[str, Any]) -> list[str]:
-    noise = content["noise"]
+def _noise(result: TuneResult) -> list[str]:
+    noise = result.noise
     if noise is None:
         return []
-    finished = [trial["accuracy"] for trial in content["trials"] if trial["state"] == "finished"]
+    finished = [trial.accuracy or 0.0 for trial in result.finished]
     close = sum(finished[0] - accuracy <= noise for accuracy in finished) - 1
     return [
         f"noise: a mean has a standard error of {100 * noise:.1f} points over the folds (which share training takes, so"

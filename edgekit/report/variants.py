@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from edgekit.report.tables import count, known, milliseconds, size, table
+from edgekit.results import VariantFigures
 
 HEADERS = (
     "variant",
@@ -21,7 +21,7 @@ HEADERS = (
 )
 
 
-def variants_text(rows: Sequence[Mapping[str, Any]]) -> str:
+def variants_text(rows: Sequence[VariantFigures]) -> str:
     """One row a shape; `specified` is the specification's figure for what stands before it."""
     notes = [
         "directions: of the first layer",
@@ -31,17 +31,17 @@ def variants_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([table(HEADERS, map(_cells, rows), left=3), *notes])
 
 
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    said = row["nominal"] or {"parameters": None, "size_bytes": None, "cpu_s": None}
+def _cells(row: VariantFigures) -> list[str]:
+    said = row.nominal
     return [
-        row["name"] if row["default"] else "",
-        row["layers"] if row["default"] else "",
-        "both" if row["bidirectional"] else "one",
-        count(row["parameters"]),
-        known(said["parameters"], lambda number: f"~{count(number)}"),
-        size(row["fp32_bytes"]),
-        known(said["size_bytes"], lambda number: f"~{size(number)}"),
-        size(row["int8_bytes"]),
-        known(row["latency_p95_s"], milliseconds),
-        known(said["cpu_s"], lambda seconds: f"{milliseconds(seconds)}"),
+        row.name if row.default else "",
+        row.layers if row.default else "",
+        "both" if row.bidirectional else "one",
+        count(row.parameters),
+        "-" if said is None else f"~{count(said.parameters)}",
+        size(row.fp32_bytes),
+        "-" if said is None else f"~{size(said.size_bytes)}",
+        size(row.int8_bytes),
+        known(row.latency_p95_s, milliseconds),
+        "-" if said is None else milliseconds(said.cpu_s),
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,16 +26,19 @@ from edgekit.prune import PruneConfig, prune_model
 from edgekit.quantize import QuantizeConfig, check_cell, quantize_onnx
 from edgekit.quantize.gates import GatesConfig, int8_loss, least_lossy_standardisation
 from edgekit.report import cut_text
+from edgekit.results import QuantizationFigures, Record, TeacherDescription
 from edgekit.stages.guess import Guesses
 from edgekit.stages.preflight import check_hardware, check_sparsity
-from edgekit.stages.teacher import fit_text, foreign_figures, load_foreign
+from edgekit.stages.teacher import describe_teacher, fit_text, load_foreign
 from edgekit.stages.training_run import (
     deciding,
     export_model,
     leave_model,
     pretraining_of,
     pretraining_setup,
+    pruning_figures,
     run_setup,
+    training_figures,
 )
 from edgekit.teacher import ForeignTeacher, check_teacher
 from edgekit.train import (
@@ -53,7 +55,7 @@ from edgekit.train.pretraining import pretrain_model
 from edgekit.workdir.dataset import Dataset
 from edgekit.workdir.options import is_foreign
 from edgekit.workdir.settings import CUSTOM
-from edgekit.workdir.workspace import Outcome, Record, Stage, Workspace
+from edgekit.workdir.workspace import Outcome, Stage, Workspace
 
 STUDENT, PRUNED, QUANTIZED = "distill", "prune", "quantize"
 
@@ -379,12 +381,18 @@ class Stages:
             return self._leave(stage, model, result, setup)
 
     def _leave(
-        self, stage: str, model: RecurrentClassifier, result: FitResult, setup: RunSetup, **more: Any
+        self,
+        stage: str,
+        model: RecurrentClassifier,
+        result: FitResult,
+        setup: RunSetup,
+        teacher: TeacherDescription | None = None,
     ) -> Outcome:
         """With an ONNX file of its own, for evaluate and bench; no output of the stage, since it can be written again:
         nothing is trained anew because somebody deleted it."""
         folder = self.folder(stage)
-        outcome = leave_model(self.dataset, folder, model, result, setup, **more)
+        figures = training_figures(self.dataset, model, result, setup, teacher)
+        outcome = leave_model(self.dataset, folder, model, result, figures)
         export_model(self.dataset, model, folder / "model.safetensors", folder / "model.onnx")
         return outcome
 
@@ -426,8 +434,9 @@ class Stages:
                 seed=self.settings.seed,
                 setup=setup,
             )
-            more = foreign_figures(self.foreign_teacher, self.teacher_check) if self.foreign_teacher else {}
-            return self._leave(STUDENT, student, result, setup, **more)
+            foreign = self.foreign_teacher
+            taught_by = None if foreign is None else describe_teacher(foreign, self.teacher_check)
+            return self._leave(STUDENT, student, result, setup, taught_by)
 
     def _prune(self) -> Outcome:
         teacher, student = self.teacher_module(), self.load(STUDENT)
@@ -445,8 +454,8 @@ class Stages:
                 seed=self.settings.seed,
                 setup=setup,
             )
-            more = {key: value for key, value in result.to_dict().items() if key != "recovery"}
-            return leave_model(self.dataset, self.folder(PRUNED), result.model, result.recovery, setup, **more)
+            figures = pruning_figures(training_figures(self.dataset, result.model, result.recovery, setup), result)
+            return leave_model(self.dataset, self.folder(PRUNED), result.model, result.recovery, figures)
 
     def export(self, stage: str, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of a stage's model to `target`; returns the model."""
@@ -461,18 +470,11 @@ class Stages:
             lambda path, name: self.export(PRUNED, path, name), config, self.gates, takes, self.dataset.class_names
         )
         model = self.export(PRUNED, fp32, chosen)
-        parity = verify_parity(model, fp32, takes.x, self.gates.max_parity_difference)
-        quantized = quantize_onnx(fp32, int8, config)
-        metrics = {
-            "standardisation": chosen,
-            "standardisation_trials": {name: asdict(trial) for name, trial in trials.items()},
-            "parity": {
-                "max_abs_difference": parity.max_abs_difference,
-                "takes": parity.takes,
-                "tolerance": parity.tolerance,
-                "passed": parity.passed,
-            },
-            "int8": int8_loss(fp32, int8, takes, self.dataset.class_names).to_dict(),
-            "quantized": quantized.to_dict(),
-        }
-        return Outcome((fp32, int8), metrics)
+        figures = QuantizationFigures(
+            standardisation=chosen,
+            standardisation_trials=trials,
+            parity=verify_parity(model, fp32, takes.x, self.gates.max_parity_difference),
+            quantized=quantize_onnx(fp32, int8, config),
+            int8=int8_loss(fp32, int8, takes, self.dataset.class_names),
+        )
+        return Outcome((fp32, int8), figures)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from edgekit.errors import ConfigError, ShapeError
 from edgekit.evaluate import OrderCheck, doubt
 from edgekit.report.tables import count, percent
+from edgekit.results import TeacherCheck, TeacherDescription
 from edgekit.runtime import inspect_model
 from edgekit.teacher import ForeignTeacher, load_teacher
 from edgekit.workdir.options import is_code
@@ -54,14 +54,23 @@ def fit_text(check: OrderCheck) -> str:
     )
 
 
-def foreign_figures(teacher: ForeignTeacher, check: OrderCheck | None) -> dict[str, Any]:
+def describe_teacher(teacher: ForeignTeacher, check: OrderCheck | None) -> TeacherDescription:
     """For the student's record: who taught it, and how sure that is."""
-    about = {
-        "said": teacher.said,
-        "form": teacher.form,
-        "parameters": teacher.parameters,
-        "class_names": teacher.names,
-        "probabilities": teacher.probabilities,
-        "check": None if check is None else check.to_dict(),
-    }
-    return {"teacher": about}
+    return TeacherDescription(
+        said=teacher.said,
+        form=teacher.form,
+        parameters=teacher.parameters,
+        class_names=teacher.names,
+        probabilities=teacher.probabilities,
+        check=None if check is None else _checked(check),
+    )
+
+
+def _checked(check: OrderCheck) -> TeacherCheck:
+    return TeacherCheck(
+        takes=check.takes,
+        accuracy=check.accuracy,
+        accuracy_otherwise=check.accuracy_otherwise,
+        chance=check.chance,
+        verdict=check.verdict,
+    )

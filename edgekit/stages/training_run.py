@@ -14,6 +14,9 @@ from edgekit.config import StageConfig
 from edgekit.errors import StateError
 from edgekit.export import Standardisation, export_onnx
 from edgekit.model import RecurrentClassifier, predict_logits, save_model
+from edgekit.prune import PruneResult
+from edgekit.prune.model import layer_zeros_ratio
+from edgekit.results import Accelerator, PruningFigures, TeacherDescription, TrainingFigures
 from edgekit.stages.accelerator import stage_hardware
 from edgekit.train import (
     CSV_NAME,
@@ -123,24 +126,55 @@ def watch(watcher: Watcher, stage: str) -> Listener:
 
 
 def leave_model(
-    dataset: Dataset, folder: Path, model: RecurrentClassifier, result: FitResult, setup: RunSetup, **more: Any
+    dataset: Dataset, folder: Path, model: RecurrentClassifier, result: FitResult, figures: TrainingFigures
 ) -> Outcome:
     """Weights, description and log of a fitted model in `folder`, and its figures."""
     files = save_model(model, folder, dataset.class_names)
     log = write_text(folder / CSV_NAME, csv_text(result.history))
-    fitted = fitted_figures(model, Takes(*dataset.part(dataset.split.train)), result)
-    metrics = {
-        "parameters": model.architecture.parameters,
-        "data": dataset.describe(),
-        **result.to_dict(),
-        "val_per_class": class_accuracies(torch.tensor(result.val_confusion), dataset.class_names),
-        "train_accuracy": fitted.train_accuracy,
-        "train_loss": fitted.train_loss,
-        "diagnosis": [finding.to_dict() for finding in diagnose(result.history, fitted)],
-        "hardware": setup.hardware.to_dict(),
-        **more,
-    }
-    return Outcome((*files, log), metrics)
+    return Outcome((*files, log), figures)
+
+
+def training_figures(
+    dataset: Dataset,
+    model: RecurrentClassifier,
+    result: FitResult,
+    setup: RunSetup,
+    teacher: TeacherDescription | None = None,
+) -> TrainingFigures:
+    """Figures of a fitted model. teacher: of a student, where edgekit did not train it."""
+    fitted, hardware = fitted_figures(model, Takes(*dataset.part(dataset.split.train)), result), setup.hardware
+    return TrainingFigures(
+        parameters=model.architecture.parameters,
+        data=dataset.describe(),
+        epochs=len(result.history),
+        best_epoch=result.best_epoch,
+        val_accuracy=result.val_accuracy,
+        val_loss=result.val_loss,
+        elapsed_s=result.elapsed_s,
+        stopped_early=result.stopped_early,
+        val_per_class=class_accuracies(torch.tensor(result.val_confusion), dataset.class_names),
+        train_accuracy=fitted.train_accuracy,
+        train_loss=fitted.train_loss,
+        diagnosis=diagnose(result.history, fitted),
+        hardware=Accelerator(hardware.device, hardware.devices, hardware.precision, hardware.threads),
+        teacher=teacher,
+    )
+
+
+def pruning_figures(recovery: TrainingFigures, result: PruneResult) -> PruningFigures:
+    """Figures of a pruned model. recovery: of its training."""
+    return PruningFigures(
+        **vars(recovery),
+        method=result.method,
+        scope=result.scope,
+        sparsity=result.sparsity,
+        parameters_before=result.before.parameters,
+        parameters_after=result.after.parameters,
+        zeros=result.zeros,
+        layer_zeros_ratio=layer_zeros_ratio(result.model),
+        hidden_sizes=result.after.hidden_sizes,
+        dense=result.after.dense,
+    )
 
 
 def export_model(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 import edgekit.train.frameworks  # noqa: F401  (before what imports Lightning)
 from edgekit.data import AugmentConfig
 from edgekit.model import try_module
-from edgekit.train.diagnosis import Finding, Fitted, diagnose, live_findings, poor_generalisation
+from edgekit.train.diagnosis import Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
 from edgekit.train.hardware import ALONE, Hardware, Precision, cuda_gpus
 from edgekit.train.logs import CSV_NAME, LogConfig, RunLogs, class_accuracies, csv_text
@@ -44,7 +44,6 @@ __all__ = [
     "EarlyStoppingConfig",
     "Epoch",
     "EpochSource",
-    "Finding",
     "FitResult",
     "Fitted",
     "Folds",

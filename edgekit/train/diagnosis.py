@@ -6,9 +6,9 @@ Numbers without another source are the specification's: 95 % and 80 %. The other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from edgekit.results import Finding
 from edgekit.train.progress import Epoch
 
 OVERFITTED = 0.95
@@ -26,19 +26,6 @@ EXPLODED_NORM = 100.0
 EXPLODED_LOSS_RATIO = 2.0
 #: A test accuracy this far below validation.
 TEST_GAP = 0.10
-
-
-@dataclass(frozen=True)
-class Finding:
-    """name: of the fault. fact: what was measured, and the threshold. advice: what to do."""
-
-    name: str
-    fact: str
-    advice: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ Loads without Optuna and Ray; `edgekit.tune.board` needs the first, `edgekit.tun
 
 from __future__ import annotations
 
+from edgekit.results import Point, TrialResult
 from edgekit.tune.local import run_here
-from edgekit.tune.settings import Point, PruningConfig, TuneConfig
-from edgekit.tune.trial import Job, TrialResult, hopeless, run_trial
+from edgekit.tune.settings import PruningConfig, TuneConfig
+from edgekit.tune.trial import Job, hopeless, run_trial
 
 __all__ = ["Job", "Point", "PruningConfig", "TrialResult", "TuneConfig", "hopeless", "run_here", "run_trial"]

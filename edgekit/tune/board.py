@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from edgekit.artifacts import json_text, parse_json, refuse_link
 from edgekit.errors import InputError, StateError
-from edgekit.tune.settings import Point, TuneConfig
-from edgekit.tune.trial import TrialResult, hopeless
+from edgekit.results import Point, TrialResult
+from edgekit.tune.settings import TuneConfig
+from edgekit.tune.trial import hopeless
 
 STUDY = "edgekit"
 KEY, RESULT = "key", "result"

@@ -37,9 +37,9 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
 
 from edgekit.artifacts import json_text, parse_json, scratch_folder  # noqa: E402
 from edgekit.errors import ConfigError, EdgekitError  # noqa: E402
+from edgekit.results import Point, TrialResult  # noqa: E402
 from edgekit.tune.local import Ledger  # noqa: E402
-from edgekit.tune.settings import Point  # noqa: E402
-from edgekit.tune.trial import Job, TrialResult, parameters, run_trial  # noqa: E402
+from edgekit.tune.trial import Job, parameters, run_trial  # noqa: E402
 
 #: Of one trial: so often its worker may die.
 RETRIES = 3

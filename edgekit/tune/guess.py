@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from edgekit.data import fit_normalisation
 from edgekit.model import build_model
+from edgekit.results import Point
 from edgekit.train import ALONE, Pace, RunSetup, Takes, measure_pace
-from edgekit.tune.settings import Point
 from edgekit.tune.trial import Job, model_config
 
 

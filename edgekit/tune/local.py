@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import torch
 
 from edgekit.errors import EdgekitError
+from edgekit.results import Point, TrialResult
 from edgekit.train.signals import answered_here
-from edgekit.tune.settings import Point
-from edgekit.tune.trial import Job, TrialResult, run_trial
+from edgekit.tune.trial import Job, run_trial
 
 
 class Ledger(Protocol):

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from edgekit.config import StageConfig
+from edgekit.results import Point
 from edgekit.train.settings import SchedulerConfig
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of the grid."""
-
-    hidden_size: int
-    num_layers: int
-    dropout: float
-    learning_rate: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 class PruningConfig(StageConfig):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from edgekit.data import AugmentConfig, fit_normalisation
 from edgekit.errors import ConfigError
 from edgekit.model import Architecture, ModelConfig, RecurrentClassifier, build_model
+from edgekit.results import Point, TrialResult
+from edgekit.results.tuning import State
 from edgekit.train import LossConfig, RegularizationConfig, Takes, TrainingConfig, train_model
-from edgekit.tune.settings import Point, PruningConfig
+from edgekit.tune.settings import PruningConfig
 
-State = Literal["finished", "pruned", "failed"]
 #: Accuracies of the folds so far, first to last; answers whether to go on.
 Report = Callable[[tuple[float, ...]], bool]
 
@@ -41,33 +42,6 @@ class Job:
     regularization: RegularizationConfig
     augmentation: AugmentConfig | None
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """accuracies: of the folds that were trained, each after its last epoch. error: why a trial failed."""
-
-    point: Point
-    state: State
-    accuracies: tuple[float, ...]
-    parameters: int
-    elapsed_s: float
-    error: str | None = None
-
-    @property
-    def accuracy(self) -> float | None:
-        """Mean over the folds; None when there is none."""
-        return float(np.mean(self.accuracies)) if self.accuracies else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `TrialResult.from_dict` is the way back."""
-        return {**asdict(self), "accuracies": list(self.accuracies), "accuracy": self.accuracy}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrialResult:
-        """Of what `to_dict` made."""
-        kept = {key: value for key, value in values.items() if key != "accuracy"}
-        return cls(**{**kept, "point": Point(**kept["point"]), "accuracies": tuple(kept["accuracies"])})
 
 
 def run_trial(point: Point, job: Job, report: Report) -> TrialResult:

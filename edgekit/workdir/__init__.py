@@ -5,14 +5,13 @@ from edgekit.workdir.environment import describe_environment
 from edgekit.workdir.extras import needs_extra
 from edgekit.workdir.options import SECTIONS, Options, said_options
 from edgekit.workdir.settings import PRESETS, Settings, naming_source
-from edgekit.workdir.workspace import Record, Silent, Watcher, Workspace, open_workspace
+from edgekit.workdir.workspace import Silent, Watcher, Workspace, open_workspace
 
 __all__ = [
     "DEFAULT_WORKDIR",
     "PRESETS",
     "SECTIONS",
     "Options",
-    "Record",
     "Settings",
     "Silent",
     "Watcher",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,7 @@ from edgekit.data import (
 )
 from edgekit.errors import ConfigError, DataError
 from edgekit.reading import open_file
+from edgekit.results import DataDescription
 from edgekit.workdir.settings import Settings
 
 
@@ -78,24 +78,24 @@ class Dataset:
             source = Path(source).name + (" (synthetic)" if self.recordings.synthetic else "")
         return os.fsencode(source).decode("utf-8", "backslashreplace")
 
-    def describe(self) -> dict[str, Any]:
-        """JSON-ready, for reports and the manifest."""
-        return {
-            "source": self.recordings.source,
-            "synthetic": self.recordings.synthetic,
-            "sha256": self.digest,
-            "takes": self.recordings.takes,
-            "classes": len(self.class_names),
-            "features": self.recordings.features,
-            "sequence_length": self.sequence_length,
-            "takes_cut": self.takes_cut,
-            "longest_frames": int(self.used.max(initial=0)),
-            "train": len(self.split.train),
-            "validation": len(self.split.validation),
-            "test": len(self.split.test),
-            "test_unseen": len(self.split.unseen),
-            "rule": self.split.rule,
-        }
+    def describe(self) -> DataDescription:
+        """For reports and the manifest."""
+        return DataDescription(
+            source=self.recordings.source,
+            synthetic=self.recordings.synthetic,
+            sha256=self.digest,
+            takes=self.recordings.takes,
+            classes=len(self.class_names),
+            features=self.recordings.features,
+            sequence_length=self.sequence_length,
+            takes_cut=self.takes_cut,
+            longest_frames=int(self.used.max(initial=0)),
+            train=len(self.split.train),
+            validation=len(self.split.validation),
+            test=len(self.split.test),
+            test_unseen=len(self.split.unseen),
+            rule=self.split.rule,
+        )
 
 
 def data_digest(path: str | None, settings: Settings) -> str:

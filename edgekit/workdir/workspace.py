@@ -6,22 +6,25 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest, write_text
 from edgekit.config import settings_text
 from edgekit.data import DataConfig, Recordings
 from edgekit.errors import InputError, MissingExtraError, StateError
 from edgekit.reading import StrPath
+from edgekit.results import Figures, Record, StageResult, read_figures
 from edgekit.workdir.commands import next_command
 from edgekit.workdir.dataset import Dataset, data_digest, prepare_dataset, read_recordings
 from edgekit.workdir.differences import differences
 from edgekit.workdir.environment import versions
 from edgekit.workdir.options import Options
 from edgekit.workdir.settings import Settings
+
+F = TypeVar("F")
 
 #: All settings of the last command that made something.
 SETTINGS_FILE = "config.yaml"
@@ -55,10 +58,10 @@ class Silent:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage made: files below the work directory, and its figures (JSON-ready)."""
+    """What a stage made: files below the work directory, and its figures."""
 
     outputs: tuple[Path, ...]
-    metrics: dict[str, Any]
+    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -77,24 +80,6 @@ class Stage:
     guess: Callable[[], str] = str
     trains: bool = True
     check: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True)
-class Record:
-    """A finished stage, as the manifest keeps it."""
-
-    config: dict[str, Any]
-    inputs: dict[str, str]
-    recipe: int
-    outputs: dict[str, str]
-    metrics: dict[str, Any]
-    seed: int
-    wall_s: float
-    versions: dict[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 class Workspace:
@@ -147,8 +132,27 @@ class Workspace:
         except TypeError:
             good = False
         if not good:
-            raise StateError(f"{self.path / MANIFEST}: damaged (the record of '{name}'); move it away to start over")
+            raise self._damaged(name)
         return record
+
+    def _damaged(self, name: str) -> StateError:
+        return StateError(f"{self.path / MANIFEST}: damaged (the record of '{name}'); move it away to start over")
+
+    def result(self, name: str, kind: type[F]) -> StageResult[F] | None:
+        """A finished stage with its figures; None when it never finished. Raises StateError for figures of no `kind`,
+        as a much older edgekit may have left them."""
+        record = self.record(name)
+        try:
+            return None if record is None else StageResult(name, record, read_figures(kind, record.metrics))
+        except ValueError:
+            raise self._damaged(name) from None
+
+    def finished(self, name: str, kind: type[F]) -> StageResult[F]:
+        """Like `result`, of a stage that is up to date by now."""
+        found = self.result(name, kind)
+        if found is None:
+            raise StateError(f"{self.path}: the stage '{name}' is not made yet; make it first")
+        return found
 
     def remember(self, **changes: Any) -> None:
         """Keep top-level values in the manifest."""
@@ -262,7 +266,7 @@ class Workspace:
             inputs=dict(stage.inputs()),
             recipe=stage.recipe,
             outputs={str(path.relative_to(self.path)): sha256_file(path) for path in outcome.outputs},
-            metrics=outcome.metrics,
+            metrics=outcome.figures.to_dict(),
             seed=self.settings.seed,
             wall_s=round(time.monotonic() - started_s, 3),
             versions=versions(),

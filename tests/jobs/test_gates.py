@@ -12,15 +12,13 @@ from edgekit.errors import EdgekitError, GateError, WeakEvidenceError
 from edgekit.evaluate import Flips
 from edgekit.quantize import QuantizeConfig
 from edgekit.quantize.gates import GatesConfig, check_gates, int8_loss, least_lossy_standardisation
+from edgekit.results import Parity
 from edgekit.train import Takes
 
 
-def figures(difference: float, takes: int, lost: int, gained: int = 0) -> dict[str, Any]:
-    """Metrics of the stage `quantize`, as far as the gates read them."""
-    return {
-        "parity": {"max_abs_difference": difference, "takes": 64},
-        "int8": {"takes": takes, "lost": lost, "gained": gained},
-    }
+def figures(difference: float, takes: int, lost: int, gained: int = 0) -> tuple[Parity, Flips]:
+    """What the gates look at."""
+    return Parity(difference, 64, 1e-5), Flips(takes, lost, gained)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +27,7 @@ def figures(difference: float, takes: int, lost: int, gained: int = 0) -> dict[s
 def test_limits_themselves_pass_and_so_does_a_better_int8_file(
     difference: float, takes: int, lost: int, gained: int
 ) -> None:
-    check_gates(GatesConfig(), figures(difference, takes, lost, gained))
+    check_gates(GatesConfig(), *figures(difference, takes, lost, gained))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +42,7 @@ def test_beyond_a_limit_is_exit_5_with_figure_limit_and_advice(
     difference: float, takes: int, lost: int, words: tuple[str, ...]
 ) -> None:
     with pytest.raises(GateError) as caught:
-        check_gates(GatesConfig(), figures(difference, takes, lost))
+        check_gates(GatesConfig(), *figures(difference, takes, lost))
     assert caught.value.exit_code == 5
     for word in words:
         assert word in str(caught.value)
@@ -57,7 +55,7 @@ def test_beyond_a_limit_is_exit_5_with_figure_limit_and_advice(
 def test_an_interval_that_holds_the_limit_is_exit_4(takes: int, lost: int, gained: int, more: str) -> None:
     """However few flips were seen: no flip of five takes is no proof of anything."""
     with pytest.raises(WeakEvidenceError) as caught:
-        check_gates(GatesConfig(), figures(0.0, takes, lost, gained))
+        check_gates(GatesConfig(), *figures(0.0, takes, lost, gained))
     assert caught.value.exit_code == 4
     for word in ("2.0 points allowed", "at most 3.0", f"on {takes} validation takes", more, "gates.max_accuracy_drop"):
         assert word in str(caught.value)
@@ -72,7 +70,7 @@ def test_the_gate_decides_as_a_bench_does_but_for_the_margin() -> None:
         for lost in (0, 1, 3, 20, takes // 40, takes // 10):
             flips = Flips(takes, min(lost, takes), 0)
             try:
-                check_gates(gates, figures(0.0, takes, flips.lost))
+                check_gates(gates, *figures(0.0, takes, flips.lost))
                 code = 0
             except EdgekitError as error:
                 code = error.exit_code

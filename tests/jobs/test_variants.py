@@ -11,9 +11,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edgekit.jobs.variants import VariantFigures, describe_variants
+from edgekit.jobs.variants import describe_variants
 from edgekit.model import NOMINAL, VARIANTS
 from edgekit.report import variants_text
+from edgekit.results import VariantFigures
 
 Cli = Callable[..., Any]
 SPECIFICATION = Path(__file__).resolve().parents[3] / "shared/spec/training-details.md"
@@ -72,6 +73,6 @@ def test_the_command_prints_both_and_says_what_kind_of_figure_each_is(
     assert answer.code == 0
     unmeasured = [{**row.to_dict(), "latency_p95_s": None} for row in rows]
     assert answer.json["variants"] == unmeasured
-    text = variants_text([row.to_dict() for row in rows])
+    text = variants_text(rows)
     assert "2,044,698   ~2,000,000" in text
     assert "which is not a Raspberry Pi" in text

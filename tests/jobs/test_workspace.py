@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 
 from edgekit.artifacts import sha256_file
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
-from edgekit.workdir import Options, Record, Workspace, open_workspace
+from edgekit.results import Record
+from edgekit.workdir import Options, Workspace, open_workspace
 from edgekit.workdir.differences import differences
 from edgekit.workdir.workspace import Outcome, Stage
 
@@ -44,6 +46,16 @@ class Witness:
     def made(self) -> list[str]:
         """Stages that ran, in order."""
         return [stage for stage, event, _ in self.events if event == "done"]
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Figures of a loaf."""
+
+    letters: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 class Bakery:
@@ -105,7 +117,7 @@ class Bakery:
             raise self.fail[name]
         file = self.path / f"{name}.txt"
         file.write_text(text)
-        return Outcome((file,), {"letters": len(text)})
+        return Outcome((file,), Letters(len(text)))
 
     def command(self, target: str = "bread", said: Options | None = None, **how: bool) -> Witness:
         """A command that owns its target, as `edgekit prune` owns `prune`."""

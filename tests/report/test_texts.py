@@ -19,26 +19,36 @@ from edgekit.report import (
     stage_text,
 )
 from edgekit.report.tables import milliseconds, percent, size, table
+from edgekit.results import DataDescription, Finding, PruningFigures, Record, StageResult, TrainingFigures
 
-RECORD: dict[str, Any] = {
-    "outputs": {"student/model.safetensors": "0", "student/training_log.csv": "1"},
-    "metrics": {
-        "parameters": 56346, "epochs": 100, "best_epoch": 88, "val_accuracy": 0.991,
-        "data": {"synthetic": False, "validation": 275},
-    },
-}  # fmt: skip
+DATA = DataDescription(
+    source="my-signs.npz", synthetic=False, sha256="0" * 64, takes=240, classes=26, features=63, train=1375,
+    validation=275, test=1350,
+)  # fmt: skip
+FIGURES = TrainingFigures(
+    parameters=56346, data=DATA, epochs=100, best_epoch=88, val_accuracy=0.991, val_loss=0.1, elapsed_s=1.0,
+    stopped_early=False,
+)  # fmt: skip
+
+
+def shown(figures: TrainingFigures, verb: str = "trained", **data: Any) -> str:
+    """The text of a stage with these figures. data: what is else about its takes."""
+    outputs = {"student/model.safetensors": "0", "student/training_log.csv": "1"}
+    figures = replace(figures, data=replace(DATA, **data))
+    return stage_text(verb, StageResult("distill", Record({}, {}, 1, outputs, {}, 0, 1.0, {}), figures))
+
+
+def pruned(**more: Any) -> PruningFigures:
+    """Figures of a pruned model."""
+    return PruningFigures(**{**vars(FIGURES), **more})
 
 
 def test_a_training_stages_accuracy_is_called_optimistic_and_synthetic_where_it_is() -> None:
-    text = stage_text("trained", RECORD)
+    text = shown(FIGURES)
     assert "optimistic" in text
     assert "best epoch 88 of 100" in text
     assert "synthetic" not in text.lower()
-    metrics = {**RECORD["metrics"], "data": {"synthetic": True, "validation": 275}}
-    assert "SYNTHETIC" in stage_text("trained", {**RECORD, "metrics": metrics})
-
-
-DATA = {"takes": 240, "sequence_length": 50, "takes_cut": 0, "longest_frames": 50}
+    assert "SYNTHETIC" in shown(FIGURES, synthetic=True)
 
 
 @pytest.mark.parametrize(
@@ -63,53 +73,44 @@ DATA = {"takes": 240, "sequence_length": 50, "takes_cut": 0, "longest_frames": 5
     ],
 )
 def test_a_stage_says_how_long_its_sequences_are_and_what_was_cut(data: dict[str, Any], line: str) -> None:
-    metrics = {**RECORD["metrics"], "data": {**RECORD["metrics"]["data"], **DATA, **data}}
-    assert line in stage_text("trained", {**RECORD, "metrics": metrics}).splitlines()
+    assert line in shown(FIGURES, **{"sequence_length": 50, "longest_frames": 50, **data}).splitlines()
+    assert "sequences" not in shown(FIGURES), "an older edgekit did not say"
 
 
 def test_a_stages_findings_are_a_line_each_with_fact_and_advice() -> None:
-    finding = {"name": "overfitting", "fact": "training accuracy 99 %, validation 61 %", "advice": "increase dropout"}
-    metrics = {**RECORD["metrics"], "diagnosis": [finding]}
+    finding = Finding("overfitting", "training accuracy 99 %, validation 61 %", "increase dropout")
     line = "diagnosis: overfitting: training accuracy 99 %, validation 61 %; increase dropout"
-    assert line in stage_text("trained", {**RECORD, "metrics": metrics}).splitlines()
-    assert "diagnosis" not in stage_text("trained", {**RECORD, "metrics": {**RECORD["metrics"], "diagnosis": []}})
+    assert line in shown(replace(FIGURES, diagnosis=(finding,))).splitlines()
+    assert "diagnosis" not in shown(FIGURES)
 
 
 def test_the_weakest_classes_are_named_and_the_rest_counted() -> None:
     by_class = {"A": 1.0, "B": 0.5, "C": 0.6, "D": 0.7, "E": 0.8, "F": 0.85, "G": 0.9}
-    metrics = {**RECORD["metrics"], "val_per_class": by_class, "val_accuracy": 0.95}
     line = "weakest classes in validation: B 50.0 %, C 60.0 %, D 70.0 %, E 80.0 %, F 85.0 % and 1 more"
-    assert line in stage_text("trained", {**RECORD, "metrics": metrics}).splitlines()
-    metrics["val_per_class"] = dict.fromkeys(by_class, 1.0)
-    assert "weakest" not in stage_text("trained", {**RECORD, "metrics": metrics})
+    assert line in shown(replace(FIGURES, val_per_class=by_class, val_accuracy=0.95)).splitlines()
+    assert "weakest" not in shown(replace(FIGURES, val_per_class=dict.fromkeys(by_class, 1.0)))
 
 
 def test_a_pruned_stage_says_what_went() -> None:
-    more = {
-        "sparsity": 0.504,
-        "parameters_before": 56346,
-        "parameters_after": 27953,
-        "hidden_sizes": [33],
-        "dense": 131,
-    }
-    text = stage_text("pruned", {**RECORD, "metrics": {**RECORD["metrics"], **more}})
-    assert "56,346 to 27,953 parameters (50.4 % removed)" in text
+    figures = pruned(sparsity=0.504, parameters_before=56346, parameters_after=27953, hidden_sizes=(33,), dense=131)
+    text = shown(figures, "pruned")
+    assert "56,346 to 27,953 parameters (50.4 % removed); hidden [33], dense 131" in text
     assert "zero" not in text
 
 
 def test_a_stage_of_zeros_says_that_they_save_neither_size_nor_time() -> None:
-    more = {
-        "method": "unstructured",
-        "scope": "global",
-        "sparsity": 0.5,
-        "parameters_before": 56346,
-        "parameters_after": 56346,
-        "zeros": 28173,
-        "layer_zeros_ratio": {"recurrent.0": 0.512, "dense": 0.701, "output": 0.0},
-        "hidden_sizes": [64],
-        "dense": 256,
-    }
-    text = stage_text("pruned", {**RECORD, "metrics": {**RECORD["metrics"], **more}})
+    figures = pruned(
+        method="unstructured",
+        scope="global",
+        sparsity=0.5,
+        parameters_before=56346,
+        parameters_after=56346,
+        zeros=28173,
+        layer_zeros_ratio={"recurrent.0": 0.512, "dense": 0.701, "output": 0.0},
+        hidden_sizes=(64,),
+        dense=256,
+    )
+    text = shown(figures, "pruned")
     assert "28,173 of 56,346 parameters are zero (50.0 %, scope global)" in text
     assert "recurrent.0 51.2 %, dense 70.1 %, output 0.0 %" in text
     assert "leave the file's size and the speed as they are, only the compressed file gets smaller" in text

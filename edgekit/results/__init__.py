@@ -1,0 +1,64 @@
+"""Results that jobs return and reports show: frozen, typed, without torch and onnx.
+
+JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read_figures`.
+"""
+
+from edgekit.results.chain import ChainResult, ModelScore, Verdict
+from edgekit.results.data import DataDescription
+from edgekit.results.quantization import (
+    Int8Loss,
+    LeftFloat,
+    OutputCheck,
+    Parity,
+    QuantizationFigures,
+    QuantizationProof,
+    QuantizedTensor,
+    QuantizeResult,
+    Raised,
+    StandardisationTrial,
+)
+from edgekit.results.stage import Figures, Record, StageResult, read_figures
+from edgekit.results.training import (
+    Accelerator,
+    Finding,
+    PruningFigures,
+    StageFinding,
+    TeacherCheck,
+    TeacherDescription,
+    TrainingFigures,
+)
+from edgekit.results.tuning import Point, TrialResult, TuneResult
+from edgekit.results.variants import Nominal, VariantFigures
+
+__all__ = [
+    "Accelerator",
+    "ChainResult",
+    "DataDescription",
+    "Figures",
+    "Finding",
+    "Int8Loss",
+    "LeftFloat",
+    "ModelScore",
+    "Nominal",
+    "OutputCheck",
+    "Parity",
+    "Point",
+    "PruningFigures",
+    "QuantizationFigures",
+    "QuantizationProof",
+    "QuantizeResult",
+    "QuantizedTensor",
+    "Raised",
+    "Record",
+    "StageFinding",
+    "StageResult",
+    "StandardisationTrial",
+    "TeacherCheck",
+    "TeacherDescription",
+    "TrainingFigures",
+    "TrialResult",
+    "TuneResult",
+    "VariantFigures",
+    "Verdict",
+    "read_figures",
+]
