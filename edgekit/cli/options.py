@@ -27,25 +27,32 @@ def plain_number(text: str) -> str:
     return text
 
 
-class Plain(click.ParamType):
-    """Mixed into click's numbers: refuses what `plain_number` does."""
+def _in_plain_digits(
+    kind: click.IntRange | click.FloatRange, value: Any, param: click.Parameter | None, ctx: click.Context | None
+) -> Any:
+    """The value that was given. Raises BadParameter for one that `plain_number` refuses."""
+    if isinstance(value, str):
+        try:
+            plain_number(value)
+        except ValueError:
+            kind.fail(f"{value!r} is not a number in digits from 0 to 9.", param, ctx)
+    return value
+
+
+class Whole(click.IntRange):
+    """A whole number, in plain digits."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number."""
-        if isinstance(value, str):
-            try:
-                plain_number(value)
-            except ValueError:
-                self.fail(f"{value!r} is not a number in digits from 0 to 9.", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(_in_plain_digits(self, value, param, ctx), param, ctx)
 
 
-class Whole(Plain, click.IntRange):
-    """A whole number."""
+class Real(click.FloatRange):
+    """A number, in plain digits."""
 
-
-class Real(Plain, click.FloatRange):
-    """A number."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        return super().convert(_in_plain_digits(self, value, param, ctx), param, ctx)
 
 
 SHARE = Real(0, 1, max_open=True)

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from edgekit.model import RecurrentClassifier, predict_logits
+from edgekit.results import Finding
 from edgekit.train import (
     Epoch,
-    Finding,
     FitResult,
     Fitted,
     Takes,
