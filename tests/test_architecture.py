@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -142,6 +143,14 @@ def upward_imports(graph: Graph) -> list[str]:
 def test_the_order_names_what_is_there_and_nothing_else() -> None:
     assert len(ORDER) == len(set(ORDER))
     assert {entry(name) for name in modules_of(PACKAGE) if "." in name} == set(ORDER)
+
+
+def test_the_drawing_in_the_docs_has_the_layers_in_this_order() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawing = page.partition("<!-- drawing")[2].partition("<!-- end of drawing -->")[0]
+    floors = [re.split(r"  {2,}", line.strip())[1:] for line in drawing.splitlines() if re.match(r"  \w", line)]
+    drawn = [word for floor in floors for word in " ".join(floor).split() if word.isidentifier()]
+    assert drawn == list(ORDER)
 
 
 def test_imports_go_down_never_upwards_or_sideways() -> None:

@@ -84,12 +84,13 @@ def test_the_gate_says_when_there_is_no_model(
 def test_a_stream_becomes_letters(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The model's answers are made up: what is held for ten frames is written once, doubt and flicker are not."""
     import edgekit.predict
+    from edgekit.evaluate import StreamAnswer
 
     answers = [("A", 0.9)] * 30 + [("B", 0.9)] * 9 + [("A", 0.9)] * 5 + [("B", 0.7)] * 20 + [("A", 0.8)] * 10
     monkeypatch.setattr(
         edgekit.predict,
         "predict_frames",
-        lambda model, lines: ({"frame": k, "label": n, "probability": p} for k, (n, p) in enumerate(answers)),
+        lambda model, lines: (StreamAnswer(k, n, p) for k, (n, p) in enumerate(answers)),
     )
     monkeypatch.setattr(sys, "argv", ["letters.py", "model.onnx"])
     source = EXAMPLES / "stream" / "letters.py"

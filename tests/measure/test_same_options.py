@@ -45,7 +45,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], list[s
 
     monkeypatch.setattr(onnxruntime, "SessionOptions", Recorded)
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
-    monkeypatch.setattr(child, "limit_memory", lambda beyond_bytes: None)
+    monkeypatch.setattr(child, "limit_memory", lambda *_: None)
     return found
 
 
