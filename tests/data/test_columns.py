@@ -235,9 +235,9 @@ def test_only_tables_have_columns(tmp_path: Path) -> None:
     ("header", "lines", "message"),
     [
         (None, rows(features=HAND[:, :32]), "33 columns holds no names.*such as --columns label,features"),
-        (None, [[0, *row] for row in rows(False, labels=[1] * 40)], "which is the label is not clear"),
-        (None, np.arange(40 * 64).reshape(40, 64).tolist(), "which is the label is not clear"),
-        (None, [[1.5, *row] for row in HAND.tolist()], "which is the label is not clear"),
+        (None, [[0, *row] for row in rows(False, labels=[1] * 40)], "it is not clear which is the label"),
+        (None, np.arange(40 * 64).reshape(40, 64).tolist(), "it is not clear which is the label"),
+        (None, [[1.5, *row] for row in HAND.tolist()], "it is not clear which is the label"),
         (["frame", "hand", "landmark", "x", "y", "z"], [[0, "left", 0, 1, 2, 3]], "one row per landmark"),
         (["gesture_name", "label", *names("x0")], [["A", *row] for row in rows()], "may both be the label"),
         (["frame", "label", *names("x0")], [[0, *row] for row in rows()], "no column 'take' beside 'frame'"),

@@ -151,7 +151,7 @@ def test_a_frame_that_is_there_twice_is_refused_in_every_layout(tmp_path: Path) 
             load_recordings(numbered(tmp_path / name, {3: [0, 1, 2, 3, 4, 5, 5]}))
     numbered(tmp_path / "folder", {})
     np.save(tmp_path / "folder" / "A" / "t2" / "03.npy", np.ones(63))
-    with pytest.raises(DataError, match=r"3\.npy: frame 3 is there already"):
+    with pytest.raises(DataError, match=r"3\.npy: frame 3 exists already"):
         load_recordings(tmp_path / "folder")
 
 
@@ -198,7 +198,7 @@ def test_classes_that_are_one_for_a_person_are_said_or_refused(one: str, two: st
     assert note is not None
     assert f"2 classes alike ({one!r} and {two!r})" in note
     if same:
-        with pytest.raises(DataError, match=r"test: classes .* look the same: nobody can tell them apart"):
+        with pytest.raises(DataError, match=r"test: classes .* look the same: they can.t be told apart"):
             refuse_impossible(recordings)
     else:
         refuse_impossible(recordings)

@@ -150,7 +150,7 @@ def test_the_default_settings_are_explained_and_accepted(cli: Cli, tmp_path: Pat
     assert cli("config", "--default", "--preset=quick", "--json").json == Settings(Options(preset="quick")).resolved()
     refused = cli("config", "--default", "--set=training.epochs=5")
     assert (refused.code, refused.out) == (2, "")
-    assert "--default shows what holds where nothing is said" in refused.err
+    assert "--default shows the preset's defaults" in refused.err
 
 
 # The file: names beside the sections, and the traps of YAML.
