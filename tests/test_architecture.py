@@ -24,6 +24,7 @@ PACKAGE = Path(edgekit.__file__).parent
 #: Upper entries first: a file imports only from entries below its own, and inside a folder without cycles.
 ORDER = (
     "__main__",
+    "start",
     "cli",
     "jobs",
     "tune",

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,26 @@ def test_a_signal_leaves_nothing_behind_and_a_second_one_does_not_wait(
     assert gone(processes)
     assert left(tmp_path) == []
     assert err.strip() == "edgekit: interrupted"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_command_line_is_still_being_loaded_ends_quietly(tmp_path: Path, number: int) -> None:
+    """Its first import takes long here."""
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "click.py").write_text("import time; print('loading', flush=True); time.sleep(60)")
+    command = (sys.executable, "-c", f"import sys; sys.path.insert(0, {str(slow)!r}); import edgekit.__main__")
+    with started(tmp_path, *command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 128 + number
+
+
+def test_the_installed_command_begins_there_too() -> None:
+    project = tomllib.loads((Path(edgekit.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["scripts"] == {"edgekit": "edgekit.start:main"}
 
 
 def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
