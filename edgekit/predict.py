@@ -73,7 +73,7 @@ def predict_takes(
 
 
 def naming_note(model: StrPath, class_names: Sequence[str] | None) -> str | None:
-    """That names which were said differ from those that the file has for its outputs, in words; else None."""
+    """Note that names which were said differ from those that the file has for its outputs; else None."""
     metadata = inspect_model(model).metadata
     return contradiction(class_names, None if metadata is None else metadata.class_names, model)
 

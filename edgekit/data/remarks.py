@@ -52,7 +52,7 @@ class Remark:
 
 
 def kept(places: Iterable[str]) -> tuple[str, ...]:
-    """As many places as a remark keeps."""
+    """The places that a remark keeps: the first KEPT_PLACES."""
     return tuple(place for place, _ in zip(places, range(KEPT_PLACES), strict=False))
 
 

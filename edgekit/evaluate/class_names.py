@@ -107,7 +107,7 @@ def _where(said: Sequence[str]) -> str:
 
 
 def contradiction(said: Sequence[str] | None, own: Sequence[str] | None, name: object) -> str | None:
-    """That names which were said win over those that a model has itself, in words; None where they agree, or one of
+    """Note that names which were said win over those that a model has itself; None where they agree, or one of
     the two is not there. name: of the model, for the message."""
     if said is None or own is None or tuple(said) == tuple(own):
         return None

@@ -380,7 +380,7 @@ class Carrier:
         self.state: dict[str, Any] = {}
 
     def run(self, names: Any, feed: dict[str, Any]) -> list[Any]:
-        """As the session's own; `names` must be None, for all outputs."""
+        """Run as the session does; `names` must be None, for all outputs."""
         outputs: list[Any] = self.session.run(names, {**feed, **self.state})
         if not self.state:
             self.drop_misfits(feed, outputs)

@@ -51,7 +51,7 @@ class _Weights:
         self.known: dict[Key, set[str]] = {}
 
     def of(self, graph: Graph) -> Iterator[tuple[str, memoryview]]:
-        """Of the main graph and of all that is inside."""
+        """Tensors of the main graph and of all that is inside."""
         self._wanted(graph, set(), 0)
         return ((name, message) for (_, name), message in self.found.items())
 

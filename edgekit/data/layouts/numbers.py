@@ -37,8 +37,8 @@ def find_rounded(values: NDArray[Any], converted: F32) -> NDArray[np.int64]:
 
 
 def find_other_digits(values: NDArray[np.float64], converted: F32) -> NDArray[np.int64]:
-    """As `find_rounded` for numbers that were text: a number that float32 tells from its neighbours by all the digits
-    that were written is the same (0.1 is, though no binary number is a tenth)."""
+    """What `find_rounded` finds, of numbers that were text: a number that float32 tells from its neighbours by all the
+    digits that were written is the same (0.1 is, though no binary number is a tenth)."""
     flat, made = values.reshape(-1), converted.reshape(-1)
     found = [np.empty(0, dtype=np.int64)]
     for start in range(0, len(flat), CHUNK):
