@@ -159,7 +159,7 @@ RECORDINGS = [
     Case("data convert good.npz new.csv --layout takes", ("new.csv", "layout takes")),
     Case("data convert good.npz new --layout csv", ("new", "ends in .csv")),
     Case("data convert good.npz new --layout zip", ("--layout", "'zip'")),
-    Case("data convert slash.npz new", ("new", "'A/B'", "slash")),
+    Case("data convert slash.npz new", ("slash.npz", "'A/B'", "can't name a folder")),
     Case("data convert good.npz . --force", (".", "lies within")),
     Case("data synth plainfile/x.npz --people 1 --takes-per-letter 2", ("plainfile/x.npz", "can't be written")),
     Case("train edge --data missing.npz", ("missing.npz", "no such file"), keeps=False),
