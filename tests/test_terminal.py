@@ -16,6 +16,7 @@ from edgekit.cli import run_cli
 from edgekit.cli.progress import Console
 from edgekit.cli.terminal import complain, say
 from edgekit.errors import InputError
+from edgekit.report.tables import table
 from edgekit.text import MOST, plain, shortened
 
 #: Moves the cursor, changes the title, rings, turns text around, deletes; and the 8-bit form of the first.
@@ -33,6 +34,19 @@ def test_control_characters_are_shown_as_numbers_and_lines_stay() -> None:
     assert plain(f"a{NASTY}b\n\tü c") == f"a{SHOWN}b\n\tü c"
     assert plain(os.fsdecode(b"caf\xe9")) == r"caf\xe9"
     assert plain("\ud800") == r"\ud800"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_tables_are_drawn_with_what_the_stream_can_write(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that is plain ASCII, with dashes and dots; a name is escaped there as ever."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding))
+    drawn = f"{table(['class'], [['B']])}\n A \u00b7"
+    assert "\u2500" * 5 in drawn
+    assert say(f"{drawn} \u4e00")
+    found = written.getvalue().decode(encoding)
+    plainer = drawn.replace("\u2500", "-").replace("\u00b7", ".")
+    assert found == (f"{drawn} \u4e00\n" if encoding == "utf-8" else f"{plainer} \\u4e00\n")
 
 
 def test_no_name_writes_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,7 +78,7 @@ def cli() -> None:
     \b
     Exit codes: 0 done and within budget, 1 a bug, 2 wrong usage or input, 3 a constraint is violated,
     4 the evidence is too weak to decide, 5 a parity or accuracy gate failed, 130 interrupted
-    (143 by SIGTERM, 129 where the terminal was closed).
+    (143 by SIGTERM and 129 by SIGHUP).
     """
 
 

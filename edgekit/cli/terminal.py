@@ -10,6 +10,9 @@ from typing import IO
 from edgekit.errors import InputError
 from edgekit.text import plain
 
+#: What reports are drawn with, where the stream's encoding lacks it: a table's rules, and no take in a matrix.
+DRAWN = {ord("\u2500"): "-", ord("\u00b7"): "."}
+
 
 def say(text: str) -> bool:
     """A result on stdout, at once. False when its reader has gone, as `head` goes: the rest goes nowhere.
@@ -38,7 +41,12 @@ def complain(text: str) -> None:
 
 def _write(stream: IO[str], text: str) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(plain(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    shown = plain(text)
+    try:
+        shown.encode(encoding)
+    except UnicodeEncodeError:
+        shown = shown.translate(DRAWN).encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(shown + "\n")
     stream.flush()
 
 

@@ -10,11 +10,17 @@ from edgekit.results import TrialResult, TuneResult
 SHOWN = 15
 
 
+HOUR_S = 3600.0
+
+
 def duration(seconds: float) -> str:
-    """`12 s`, `4 min`, `2.5 h`."""
+    """`12 s`, `4 min`, `2.5 h`, `12 days`, `3 years`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+    if seconds < 100 * HOUR_S:
+        return f"{seconds / 60:.0f} min" if seconds < HOUR_S else f"{seconds / HOUR_S:.1f} h"
+    days = seconds / (24 * HOUR_S)
+    return f"{days:,.0f} days" if days < 2 * 365 else f"{days / 365:,.0f} years"
 
 
 def trial_line(trial: TrialResult, number: int, size: int, best: float | None, left_s: float, folds: int) -> str:

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from edgekit.config import StageConfig
 
+#: More than anybody trains for: a slip in a setting is said, and no time is told in millions of years.
+MOST_EPOCHS = 100_000
+
 
 class SchedulerConfig(StageConfig):
     """How the learning rate falls. Epochs are counted from 1."""
@@ -52,8 +55,8 @@ class TrainingConfig(StageConfig):
     """One run of the training loop."""
 
     batch_size: int = Field(32, ge=1, description="takes per step")
-    epochs: int = Field(100, ge=1, description="maximum number of epochs")
-    min_epochs: int = Field(1, ge=1, description="early stopping waits for this many")
+    epochs: int = Field(100, ge=1, le=MOST_EPOCHS, description="maximum number of epochs")
+    min_epochs: int = Field(1, ge=1, le=MOST_EPOCHS, description="early stopping waits for this many")
     learning_rate: float = Field(1e-3, gt=0.0, description="Adam's first learning rate")
     optimizer: Literal["adam"] = Field("adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
     clip_norm: float = Field(1.0, gt=0.0, description="gradients are clipped to this global norm")

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from edgekit.config import StageConfig
 from edgekit.results import Point
-from edgekit.train.settings import SchedulerConfig
+from edgekit.train.settings import MOST_EPOCHS, SchedulerConfig
 
 
 class PruningConfig(StageConfig):
@@ -29,7 +29,7 @@ class TuneConfig(StageConfig):
     learning_rate: tuple[Annotated[float, Field(gt=0.0)], ...] = Field((1e-4, 1e-3, 1e-2), description="rates to try")
     folds: int = Field(5, ge=2, le=100, description="folds of cross-validation; fewer where there are fewer groups")
     by: Literal["signer", "session", "run"] = Field("signer", description="what a fold never divides, where known")
-    epochs: int = Field(12, ge=1, description="epochs of every fold; the last one is scored")
+    epochs: int = Field(12, ge=1, le=MOST_EPOCHS, description="epochs of every fold; the last one is scored")
     lr_scheduler: SchedulerConfig = Field(
         SchedulerConfig(type="cosine"), description="how the learning rate falls in every fold"
     )

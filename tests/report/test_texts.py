@@ -19,6 +19,7 @@ from edgekit.report import (
     stage_text,
 )
 from edgekit.report.tables import milliseconds, percent, size, table
+from edgekit.report.tuning import duration
 from edgekit.results import DataDescription, Finding, PruningFigures, Record, StageResult, TrainingFigures
 
 DATA = DataDescription(
@@ -184,3 +185,14 @@ def test_every_fact_of_a_board_is_shown_and_marked_where_it_was_not_looked_up(pr
 )
 def test_figures_are_in_the_units_people_use(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (12, "12 s"), (240, "4 min"), (9000, "2.5 h"), (359_000, "99.7 h"), (360_000, "4 days"), (6e7, "694 days"),
+        (3e9, "95 years"), (3.7e12, "117,326 years"),
+    ],
+)  # fmt: skip
+def test_a_time_is_told_in_the_unit_that_fits(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -7,7 +7,11 @@ import math
 import pydantic
 import pytest
 
+from edgekit.config import StageConfig, build
+from edgekit.errors import ConfigError
 from edgekit.train import EarlyStoppingConfig, LossConfig, RegularizationConfig, SchedulerConfig, TrainingConfig
+from edgekit.train.settings import MOST_EPOCHS
+from edgekit.tune import TuneConfig
 
 
 def factors(config: SchedulerConfig, epochs: int, learning_rate: float = 1e-3) -> list[float]:
@@ -63,3 +67,12 @@ def test_the_defaults_are_the_specifications() -> None:
 def test_values_out_of_range_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(pydantic.ValidationError):
         TrainingConfig.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(TrainingConfig, "epochs"), (TrainingConfig, "min_epochs"), (TuneConfig, "epochs")]
+)
+def test_epochs_beyond_reason_are_a_slip(kind: type[StageConfig], key: str) -> None:
+    build(kind, {"epochs": MOST_EPOCHS, key: MOST_EPOCHS}, "x")
+    with pytest.raises(ConfigError, match=f"x: {key}: Input should be less than or equal to 100000"):
+        build(kind, {key: 10**23}, "x")
