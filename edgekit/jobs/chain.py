@@ -21,6 +21,7 @@ from edgekit.results import (
     TrainingFigures,
     VariantFigures,
 )
+from edgekit.stages.names import PRUNED, QUANTIZED, STUDENT, train_stage_name
 from edgekit.workdir.environment import describe_environment
 from edgekit.workdir.extras import needs_extra
 from edgekit.workdir.options import Options, is_foreign
@@ -47,7 +48,6 @@ def run_train(workspace: Workspace, name: str | None = None) -> StageResult[Trai
     stages = _stages(workspace, "train")
     with needs_extra("train"):
         from edgekit.model import VARIANTS
-        from edgekit.stages.table import train_stage_name
     name = name or workspace.settings.teacher
     if is_foreign(name):
         known = ", ".join(VARIANTS)
@@ -58,12 +58,12 @@ def run_train(workspace: Workspace, name: str | None = None) -> StageResult[Trai
 
 def run_distill(workspace: Workspace) -> StageResult[TrainingFigures] | None:
     """Teach the student; trains the teacher when there is none. None in a dry run."""
-    return _make(workspace, _stages(workspace, "distill"), "distill", TrainingFigures)
+    return _make(workspace, _stages(workspace, "distill"), STUDENT, TrainingFigures)
 
 
 def run_prune(workspace: Workspace) -> StageResult[PruningFigures] | None:
     """Prune the student; makes it when there is none. None in a dry run."""
-    return _make(workspace, _stages(workspace, "prune"), "prune", PruningFigures)
+    return _make(workspace, _stages(workspace, "prune"), PRUNED, PruningFigures)
 
 
 def _make(workspace: Workspace, stages: Stages, name: str, kind: type[F]) -> StageResult[F] | None:
@@ -75,7 +75,7 @@ def _make(workspace: Workspace, stages: Stages, name: str, kind: type[F]) -> Sta
 def run_quantize(workspace: Workspace) -> ChainResult | None:
     """fp32 and INT8 ONNX with their gates; prunes first when that is missing. None in a dry run."""
     stages = _stages(workspace, "quantize")
-    return _finish(workspace, stages, frozenset({"quantize"}))
+    return _finish(workspace, stages, frozenset({QUANTIZED}))
 
 
 def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
@@ -102,16 +102,16 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
 def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> ChainResult | None:
     from edgekit.jobs.scores import generalisation, score_models
 
-    stages.check_scheme()
-    made = stages.ensure("quantize", owned)
+    stages.quantized.check_scheme()
+    made = stages.ensure(QUANTIZED, owned)
     if made is None or workspace.dry_run:
         return None
-    quantized = workspace.finished("quantize", QuantizationFigures)
+    quantized = workspace.finished(QUANTIZED, QuantizationFigures)
     failure = _gate_failure(stages, quantized.figures)
     workspace.watcher.stage("score", "start", "all models on the test takes")
     scores = score_models(stages)
     return ChainResult(
-        data=stages.dataset.describe(),
+        data=stages.data.dataset.describe(),
         scores=scores,
         trained=_trained(workspace, stages),
         quantized=quantized,
@@ -124,7 +124,7 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
 
 def _trained(workspace: Workspace, stages: Stages) -> tuple[StageResult[TrainingFigures], ...]:
     """The stages before INT8, in order."""
-    kinds = {name: PruningFigures if name == "prune" else TrainingFigures for name in stages.chain[:-1]}
+    kinds = {name: PruningFigures if name == PRUNED else TrainingFigures for name in stages.chain[:-1]}
     return tuple(workspace.finished(name, kind) for name, kind in kinds.items())
 
 
@@ -132,7 +132,7 @@ def _gate_failure(stages: Stages, figures: QuantizationFigures) -> EdgekitError 
     from edgekit.quantize.gates import check_gates
 
     try:
-        check_gates(stages.gates, figures.parity, figures.int8.flips)
+        check_gates(stages.context.gates, figures.parity, figures.int8.flips)
     except (GateError, WeakEvidenceError) as error:
         return error
     return None

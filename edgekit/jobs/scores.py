@@ -17,7 +17,8 @@ from edgekit.model import RecurrentClassifier, count_zeros, predict_logits
 from edgekit.quantize.gates import logits_of
 from edgekit.results import ModelScore, StageFinding, TrainingFigures
 from edgekit.runtime import inspect_model
-from edgekit.stages.table import PRUNED, STUDENT, Stages
+from edgekit.stages.model_stage import ModelStage
+from edgekit.stages.table import Stages
 from edgekit.train import ALONE, poor_generalisation
 
 LATENCY_TAKES = 64
@@ -45,10 +46,10 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
 
     The ONNX files of teacher and student are written again beside their weights: size and latency on equal terms.
     """
-    data = stages.dataset
+    data = stages.data.dataset
     x, labels = data.part(data.split.test)
     seen = ~np.isin(data.split.test, data.split.unseen)
-    candidates = [_teacher(stages, x), _trained(stages, "student", STUDENT, x), *_device_files(stages, x)]
+    candidates = [_teacher(stages, x), _trained(stages.student, "student", x), *_device_files(stages, x)]
     latencies_s = median_latencies_s(list(dict.fromkeys(c.file for c in candidates if c.file is not None)), x)
     right = [candidate.logits.argmax(axis=1) == labels for candidate in candidates]
     return tuple(_score(c, own, right[0], seen, latencies_s) for c, own in zip(candidates, right, strict=True))
@@ -57,7 +58,8 @@ def score_models(stages: Stages) -> tuple[ModelScore, ...]:
 def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[StageFinding, ...]:
     """Findings of the trained models, each with its stage: good on validation takes and poor on test takes."""
     accuracy = {score.name: score.accuracy for score in scores if score.form == "PyTorch"}
-    names = {**dict.fromkeys(stages.teacher_stages, "teacher"), STUDENT: "student", PRUNED: "pruned"}
+    names = dict.fromkeys(stages.teacher.stages, "teacher") | {stages.student.name: "student"}
+    names |= {stages.pruned.name: "pruned"}
     found: list[StageFinding] = []
     for stage, name in names.items():
         figures = stages.workspace.finished(stage, TrainingFigures).figures
@@ -67,9 +69,9 @@ def generalisation(stages: Stages, scores: Sequence[ModelScore]) -> tuple[StageF
 
 
 def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
-    foreign = stages.foreign_teacher
-    if foreign is None:
-        return _trained(stages, "teacher", stages.teacher_stages[0], x)
+    if stages.teacher.own is not None:
+        return _trained(stages.teacher.own, "teacher", x)
+    foreign = stages.teacher.loaded
     work = model_work(inspect_model(foreign.path)) if foreign.path else None
     return _Candidate(
         name="teacher",
@@ -82,16 +84,15 @@ def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
     )
 
 
-def _trained(stages: Stages, name: str, stage: str, x: NDArray[np.float32]) -> _Candidate:
-    file = stages.folder(stage) / "model.onnx"
-    model = stages.export(stage, file)
+def _trained(stage: ModelStage, name: str, x: NDArray[np.float32]) -> _Candidate:
+    file = stage.folder / "model.onnx"
+    model = stage.export(file)
     return _candidate(name, "PyTorch", model, file, predict_logits(model, x), x.shape[1])
 
 
 def _device_files(stages: Stages, x: NDArray[np.float32]) -> list[_Candidate]:
     """The pruned model in PyTorch and as the two files that `quantize` made."""
-    workdir, pruned = stages.workspace.path, stages.load(PRUNED)
-    fp32, int8 = workdir / "model.onnx", workdir / "model.int8.onnx"
+    pruned, fp32, int8 = stages.pruned.load(), stages.quantized.fp32, stages.quantized.int8
     return [
         _candidate("pruned", "PyTorch", pruned, fp32, predict_logits(pruned, x), x.shape[1]),
         _candidate("pruned", "ONNX fp32", pruned, fp32, logits_of(fp32, x), x.shape[1]),

@@ -14,6 +14,7 @@ from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.report import duration, trial_line
 from edgekit.results import Point, TrialResult, TuneResult
 from edgekit.results.tuning import STATES
+from edgekit.stages.names import train_stage_name
 from edgekit.workdir.commands import next_command
 from edgekit.workdir.differences import differences
 from edgekit.workdir.extras import needs_extra
@@ -22,7 +23,7 @@ from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgekit.model import ModelConfig
-    from edgekit.stages.table import Stages
+    from edgekit.stages.data import StageData
     from edgekit.train import Folds
     from edgekit.tune import Job, TuneConfig
 
@@ -36,7 +37,7 @@ def run_tune(
     Raises StateError when the work directory's study was made with other settings, unless force is given.
     """
     with needs_extra("tune"):
-        from edgekit.stages.table import Stages, train_stage_name
+        from edgekit.stages.table import Stages
         from edgekit.tune import TuneConfig
         from edgekit.tune.board import study_key
     name = name or workspace.settings.teacher
@@ -49,10 +50,11 @@ def run_tune(
     stages, path = Stages(workspace), workspace.path / "tune" / "study.db"
     before = None if workspace.force else study_key(path)
     stages.keep(train_stage_name(name))
-    stages.kept_configs = [*([before] if before else []), *stages.kept_configs]
-    key = _key(stages, name, config)
+    data = stages.data
+    data.kept_configs = [*([before] if before else []), *data.kept_configs]
+    key = _key(data, name, config)
     _refuse_mismatch(path, before, key)
-    job, folds = _job(stages, model, config, alone=jobs == 1 and not cluster)
+    job, folds = _job(data, model, config, alone=jobs == 1 and not cluster)
     if cluster:
         with needs_extra("tune --cluster"):
             from edgekit.tune.cluster import check_address
@@ -66,28 +68,29 @@ def run_tune(
             old.unlink(missing_ok=True)
     workspace.watcher.stage("tune", "start", f"{config.size} points, {folds.rule}, {config.epochs} epochs each")
     trials = _search(workspace, job, config, path, key, jobs, cluster)
-    return _result(workspace, stages, name, config, folds, trials)
+    return _result(workspace, data, name, config, folds, trials)
 
 
-def _key(stages: Stages, name: str, config: TuneConfig) -> dict[str, Any]:
+def _key(data: StageData, name: str, config: TuneConfig) -> dict[str, Any]:
     """What decides the trials' numbers and which are stopped."""
     from edgekit.train import LossConfig, RegularizationConfig, TrainingConfig
 
-    settings, skipped = stages.settings, {"training": {"epochs", "min_epochs", "learning_rate", "early_stopping"}}
+    settings = data.workspace.settings
+    skipped = {"training": {"epochs", "min_epochs", "learning_rate", "early_stopping"}}
     sections = {
         "training": settings.section("training", TrainingConfig),
         "loss": settings.section("loss", LossConfig),
         "regularization": settings.section("regularization", RegularizationConfig),
-        "augmentation": stages.augmentation,
-        "model": stages.model_config(name),
+        "augmentation": data.augmentation,
+        "model": settings.model(name),
         "tune": config,
-        "data": stages.data_config,
+        "data": data.config,
     }
     skipped |= {"training": skipped["training"] | {"lr_scheduler", "prefetch"}, "tune": {"trials"}}
     skipped["regularization"] = {"dropout"}
     skipped["model"] = {"hidden_size", "num_layers", "dropout"}
     key: dict[str, Any] = {k: v.model_dump(mode="json", exclude=skipped.get(k)) for k, v in sections.items()}
-    key["data"] |= {"sequence_length": stages.sequence_length, "sha256": stages.digest}
+    key["data"] |= {"sequence_length": data.sequence_length, "sha256": data.digest}
     return {**key, "variant": name, "seed": settings.seed}
 
 
@@ -100,7 +103,7 @@ def _refuse_mismatch(path: Path, old: Mapping[str, Any] | None, new: Mapping[str
         )
 
 
-def _job(stages: Stages, model: ModelConfig, config: TuneConfig, alone: bool = True) -> tuple[Job, Folds]:
+def _job(data: StageData, model: ModelConfig, config: TuneConfig, alone: bool = True) -> tuple[Job, Folds]:
     """The training and validation parts in folds; takes of the test part are not in it.
 
     alone: whether one trial has the machine, so that a core may be left for reading ahead.
@@ -108,7 +111,7 @@ def _job(stages: Stages, model: ModelConfig, config: TuneConfig, alone: bool = T
     from edgekit.train import LossConfig, RegularizationConfig, TrainingConfig, grouped_folds
     from edgekit.tune import Job
 
-    dataset, settings = stages.dataset, stages.settings
+    dataset, settings = data.dataset, data.workspace.settings
     part = np.sort(np.concatenate([dataset.split.train, dataset.split.validation]))
     folds = grouped_folds(dataset.recordings, part, config.folds, config.by, settings.seed)
     training = settings.section("training", TrainingConfig)
@@ -133,7 +136,7 @@ def _job(stages: Stages, model: ModelConfig, config: TuneConfig, alone: bool = T
         training=training,
         loss=settings.section("loss", LossConfig),
         regularization=settings.section("regularization", RegularizationConfig),
-        augmentation=stages.augmentation if stages.data_config.augmentation else None,
+        augmentation=data.augmented,
         seed=settings.seed,
     )
     return job, folds
@@ -201,7 +204,7 @@ def _search(
 
 
 def _result(
-    workspace: Workspace, stages: Stages, name: str, config: TuneConfig, folds: Folds, trials: tuple[TrialResult, ...]
+    workspace: Workspace, data: StageData, name: str, config: TuneConfig, folds: Folds, trials: tuple[TrialResult, ...]
 ) -> TuneResult:
     ranked = sorted(trials, key=lambda trial: (STATES.index(trial.state), -(trial.accuracy or 0.0), trial.parameters))
     finished = [trial for trial in ranked if trial.state == "finished"]
@@ -221,7 +224,7 @@ def _result(
         saved_folds_ratio=1.0 - trained / possible if possible else 0.0,
         best_file=best_file,
         train_command=command,
-        data=stages.dataset.describe(),
+        data=data.dataset.describe(),
     )
 
 

@@ -1,1 +1,1 @@
-"""The stages: what each is made from, and how. `edgekit.stages.table` imports torch and needs the extra `train`."""
+"""The stages: one file each says what it is made from, and how. They import torch and need the extra `train`."""

@@ -35,7 +35,8 @@ from edgekit.train import (
     unseal,
 )
 from edgekit.workdir.dataset import Dataset
-from edgekit.workdir.workspace import Outcome, Watcher, Workspace
+from edgekit.workdir.updates import Outcome
+from edgekit.workdir.workspace import Watcher, Workspace
 
 
 def deciding(config: StageConfig) -> dict[str, Any]:

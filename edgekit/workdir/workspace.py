@@ -1,26 +1,21 @@
-"""The work directory while a command holds it: options, finished stages, what is up to date and what is not."""
+"""The work directory while a command holds it: options, recordings, finished stages, resume files."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, sha256_file, write_manifest, write_text
+from edgekit.artifacts import MANIFEST, fingerprint, lock, read_manifest, write_manifest, write_text
 from edgekit.config import settings_text
 from edgekit.data import DataConfig, Recordings
-from edgekit.errors import InputError, MissingExtraError, StateError
+from edgekit.errors import MissingExtraError, StateError
 from edgekit.reading import StrPath
-from edgekit.results import Figures, Record, StageResult, read_figures
-from edgekit.workdir.commands import next_command
+from edgekit.results import Record, StageResult, read_figures
 from edgekit.workdir.dataset import Dataset, data_digest, prepare_dataset, read_recordings
-from edgekit.workdir.differences import differences
-from edgekit.workdir.environment import versions
 from edgekit.workdir.options import Options
 from edgekit.workdir.settings import Settings
 
@@ -56,34 +51,8 @@ class Silent:
         """Nothing."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a stage made: files below the work directory, and its figures."""
-
-    outputs: tuple[Path, ...]
-    figures: Figures
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One step. config and inputs decide whether it is up to date, with `recipe`, which grows when its code changes
-    what it makes. inputs: name to SHA-256 or fingerprint. guess: how long it will take here, in a few words; empty
-    where it is a matter of seconds. trains: whether what it makes took training, and so is never replaced for other
-    settings without being asked. check: raises an InputError before it is made, or would be."""
-
-    name: str
-    recipe: int
-    upstream: tuple[str, ...]
-    config: Callable[[], Mapping[str, Any]]
-    inputs: Callable[[], Mapping[str, str]]
-    run: Callable[[], Outcome]
-    guess: Callable[[], str] = str
-    trains: bool = True
-    check: Callable[[], None] = lambda: None
-
-
 class Workspace:
-    """Holds the lock from `open_workspace` on. owned: the stages that this command may make again."""
+    """Holds the lock from `open_workspace` on."""
 
     def __init__(
         self, path: Path, options: Options, manifest: dict[str, Any], watcher: Watcher, *, force: bool, dry_run: bool
@@ -95,8 +64,6 @@ class Workspace:
         self.force = force
         self.dry_run = dry_run
         self._manifest = manifest
-        self._ensured: dict[str, Record | None] = {}
-        self._made = False
         self._resume_files: set[Path] = set()
         self._datasets: dict[int | Literal["auto"], Dataset] = {}
 
@@ -154,6 +121,12 @@ class Workspace:
             raise StateError(f"{self.path}: the stage '{name}' is not made yet; make it first")
         return found
 
+    def outputs(self, *names: str) -> dict[str, str]:
+        """Files that stages have made, to SHA-256; without logs, which nothing is made from."""
+        records = [record for name in names if (record := self.record(name)) is not None]
+        found = {path: digest for record in records for path, digest in record.outputs.items()}
+        return {path: digest for path, digest in found.items() if not path.endswith(".csv")}
+
     def remember(self, **changes: Any) -> None:
         """Keep top-level values in the manifest."""
         self._manifest.update(changes)
@@ -164,121 +137,13 @@ class Workspace:
         """A top-level value of the manifest."""
         return self._manifest.get(key, default)
 
-    def ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
-        """Bring a stage up to date, its upstream stages first. None only in a dry run.
-
-        A stage is made when it is missing, or what it was made from has been made again; an owned one with force, too.
-        One that trains and was made with other settings, or from a file from outside that has changed, is a StateError,
-        whoever asks, unless force is given; any other one is made again. The options are remembered, but not those that
-        lead to an InputError before anything was made.
-        """
-        self._refuse_mismatch(stages, name)
-        before, self._made = self._manifest["options"], False
-        self.remember(options=self.options.to_dict())
-        try:
-            return self._ensure(stages, name, owned)
-        except InputError:
-            if not self._made:
-                self.remember(options=before)
-            raise
-
-    def _refuse_mismatch(self, stages: Mapping[str, Stage], name: str) -> None:
-        for upstream in stages[name].upstream:
-            self._refuse_mismatch(stages, upstream)
-        record, stage = self.record(name), stages[name]
-        if record is None or self.force or not stage.trains:
-            return
-        changes = differences(record.config, dict(stage.config())) or self._moved(stage, record)
-        if changes:
-            alone = next_command(self.path, *name.split(), "--force")
-            raise StateError(
-                f"{self.path}: the stage '{name}' was made with other settings: {'; '.join(changes[:4])}"
-                f"{self._said_now()}. Leave these out, or give them as they were, to use it as it is; give --force to"
-                f" replace it (`{alone}` replaces it alone), or choose another --workdir"
-            )
-
-    def _moved(self, stage: Stage, record: Record) -> list[str]:
-        """Files from outside that a stage was made from and that have changed; what other stages made is not meant."""
-        made = {path for name in stage.upstream if (found := self.record(name)) for path in found.outputs}
-        now = {key: digest for key, digest in stage.inputs().items() if key not in made}
-        return [f"{key} has changed" for key, digest in now.items() if record.inputs.get(key, digest) != digest]
-
-    def _said_now(self) -> str:
-        """The options that stand for many settings and have changed, in brackets: `--preset`, `--student`."""
-        before = Options.from_dict(self._manifest["options"], self.path)
-        flags = ("preset", "student")
-        said = [
-            f"--{flag} {getattr(self.options, flag)}"
-            for flag in flags
-            if getattr(before, flag) != getattr(self.options, flag)
-        ]
-        return f" (given now: {' '.join(said)})" if said else ""
-
-    def _ensure(self, stages: Mapping[str, Stage], name: str, owned: frozenset[str]) -> Record | None:
-        if name in self._ensured:
-            return self._ensured[name]
-        stage = stages[name]
-        for upstream in stage.upstream:
-            self._ensure(stages, upstream, owned)
-        record = self.record(name)
-        reason = self._stale(stage, record, name in owned)
-        if reason:
-            stage.check()
-        if not reason:
-            self.watcher.stage(name, "skip", "up to date")
-        elif self.dry_run:
-            guess = stage.guess()
-            self.watcher.stage(name, "plan", f"{reason}; {guess}" if guess else reason)
-            record = None
-        else:
-            record = self._make(stage, reason)
-        self._ensured[name] = record
-        return record
-
-    def _stale(self, stage: Stage, record: Record | None, owned: bool) -> str:
-        if record is None:
-            return "not made yet"
-        if self.dry_run and any(self._ensured.get(name, record) is None for name in stage.upstream):
-            return "an earlier stage would be made again"
-        changes = differences(record.config, dict(stage.config()))
-        if changes:
-            return "settings changed: " + "; ".join(changes[:4])
-        if record.recipe != stage.recipe:
-            return "made by an older edgekit"
-        inputs = dict(stage.inputs())
-        moved = [key for key in inputs if record.inputs.get(key) != inputs[key]]
-        if moved:
-            return f"{moved[0]} changed"
-        for relative, digest in record.outputs.items():
-            file = self.path / relative
-            if not file.is_file():
-                return f"{relative} is missing"
-            if sha256_file(file) != digest:
-                return f"{relative} was changed"
-        return "--force" if owned and self.force else ""
-
-    def _make(self, stage: Stage, reason: str) -> Record:
-        self.watcher.stage(stage.name, "start", reason)
-        started_s = time.monotonic()
-        outcome = stage.run()
-        record = Record(
-            config=dict(stage.config()),
-            inputs=dict(stage.inputs()),
-            recipe=stage.recipe,
-            outputs={str(path.relative_to(self.path)): sha256_file(path) for path in outcome.outputs},
-            metrics=outcome.figures.to_dict(),
-            seed=self.settings.seed,
-            wall_s=round(time.monotonic() - started_s, 3),
-            versions=versions(),
-        )
-        self._made = True
-        self._manifest["stages"][stage.name] = record.to_dict()
+    def keep(self, name: str, record: Record) -> None:
+        """Keep a finished stage's record, and the settings that it was made with. Its resume files have served."""
+        self._manifest["stages"][name] = record.to_dict()
         write_manifest(self.path, self._manifest)
         while self._resume_files:  # not before the manifest knows the stage
             self._resume_files.pop().unlink(missing_ok=True)
         self._store_settings()
-        self.watcher.stage(stage.name, "done", f"{record.wall_s:.0f} s")
-        return record
 
     def _store_settings(self) -> None:
         """Every resolved setting of the command that makes something, as --config accepts it."""
@@ -317,7 +182,7 @@ def open_workspace(
     dry_run: bool = False,
     read_only: bool = False,
 ) -> Iterator[Workspace]:
-    """Lock the work directory and merge what it remembers with what was said; `ensure` keeps that.
+    """Lock the work directory and merge what it remembers with what was said; `Updates.ensure` keeps that.
 
     dry_run, read_only: nothing is locked or written, not even the folder. Raises StateError when another process holds
     it or it is damaged, ConfigError for settings that are wrong, before anything is written.

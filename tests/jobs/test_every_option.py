@@ -251,8 +251,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any]) -> None:
 
         return stand_in
 
-    for name in ("train_model", "distill_model", "prune_model", "pretrain_model"):
-        monkeypatch.setattr(f"edgekit.stages.table.{name}", ends(name))
+    for place in ("train.train_model", "distill.distill_model", "prune.prune_model", "model_stage.pretrain_model"):
+        monkeypatch.setattr(f"edgekit.stages.{place}", ends(place.partition(".")[2]))
     board = lambda board, job, jobs: f"{board.config} {told(job)} {jobs}"  # noqa: E731
     monkeypatch.setattr("edgekit.tune.run_here", ends("run_here", board))
     monkeypatch.setattr("edgekit.train.predict_out_of_fold", ends("predict_out_of_fold", lambda found: "takes"))

@@ -82,7 +82,7 @@ def test_what_the_user_says_of_augmentation_reaches_it() -> None:
     def probability(preset: str, **settings: Any) -> float:
         options = Options(preset=preset, settings=settings)
         workspace = Workspace(Path("unused"), options, {"stages": {}}, Silent(), force=False, dry_run=True)
-        augmentation: AugmentConfig = Stages(workspace).augmentation
+        augmentation: AugmentConfig = Stages(workspace).data.augmentation
         return augmentation.probability
 
     for preset in PRESETS:
@@ -122,10 +122,11 @@ def test_the_printed_settings_make_the_same_stages(
     cli: Cli, tmp_path: Path, said: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
+    from edgekit.stages.data import StageData
     from edgekit.stages.table import Stages
     from edgekit.workdir.workspace import Silent, Workspace
 
-    monkeypatch.setattr(Stages, "sequence_length", 30)  # auto asks the takes
+    monkeypatch.setattr(StageData, "sequence_length", 30)  # auto asks the takes
 
     def configs(options: Options) -> dict[str, Any]:
         workspace = Workspace(Path("unused"), options, {"stages": {}}, Silent(), force=False, dry_run=True)

@@ -15,7 +15,11 @@ import torch
 
 from edgekit.artifacts import sha256_file
 from edgekit.model import torch_threads
+from edgekit.stages.distill import DistillStage
+from edgekit.stages.prune import PruneStage
+from edgekit.stages.quantize import QuantizeStage
 from edgekit.stages.table import Stages
+from edgekit.stages.train import TrainStage
 from edgekit.workdir import Options, open_workspace
 
 Cli = Callable[..., Any]
@@ -86,8 +90,8 @@ def test_killed_between_all_stages_it_ends_there_too(whole: dict[str, str], tmp_
 
 def test_every_stage_is_set_up_before_it_computes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this process computed with before."""
-    for name in ("_train", "_distill", "_prune", "_quantize"):
-        monkeypatch.setattr(Stages, name, lambda self, *named: torch.get_num_threads())
+    for stage in (TrainStage, DistillStage, PruneStage, QuantizeStage):
+        monkeypatch.setattr(stage, "make", lambda self: torch.get_num_threads())
     with open_workspace(tmp_path, Options(), read_only=True) as opened, torch_threads(3):
         found = {name: stage.run() for name, stage in Stages(opened).table.items()}
         assert torch.get_num_threads() == 3
@@ -134,7 +138,7 @@ def test_what_was_trained_is_not_lost_before_the_manifest_knows_it(
     """Killed between the last epoch and the record."""
     command = ("train", "edge", f"--workdir={tmp_path}", *short)
     with monkeypatch.context() as patch:
-        patch.setattr("edgekit.workdir.workspace.Record", interrupt_record)
+        patch.setattr("edgekit.workdir.updates.Record", interrupt_record)
         assert cli(*command).code == 130
     assert (tmp_path / "models/edge/model.safetensors").exists()
     before = bits(tmp_path)

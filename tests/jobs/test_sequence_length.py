@@ -133,7 +133,7 @@ def test_one_long_take_is_cut_and_said(cli: Cli, tmp_path: Path) -> None:
     answer = cli("train", "edge", f"--workdir={tmp_path / 'work'}", f"--data={data}", *TRAIN, "--dry-run")
     assert answer.code == 0
     with open_workspace(tmp_path / "work", Options(data=str(data)), read_only=True) as opened:
-        dataset = Stages(opened).dataset
+        dataset = Stages(opened).data.dataset
     assert (dataset.sequence_length, dataset.takes_cut) == (30, 1)
     checked = cli("data", "check", data)
     assert "training reads 30 frames of each take (data.sequence_length: auto)" in checked.out
@@ -152,7 +152,7 @@ def test_recordings_that_training_reads_whole_have_nothing_wrong_for_it(cli: Cli
 def test_the_embedded_hands_are_thirty_frames(said: Any, tmp_path: Path) -> None:
     options = Options(settings={"synth": {"people": 2, "takes_per_letter": 2}, "data": {"sequence_length": said}})
     with open_workspace(tmp_path / "work", options, read_only=True) as opened:
-        assert Stages(opened).dataset.sequence_length == (30 if said == "auto" else said)
+        assert Stages(opened).data.dataset.sequence_length == (30 if said == "auto" else said)
 
 
 def test_a_teacher_of_other_length_is_refused_with_the_setting_that_helps(

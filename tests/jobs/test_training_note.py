@@ -52,14 +52,14 @@ def test_impossible_numbers_and_a_single_class_are_refused_without_a_numpy_warni
     words = "take 7, frame 2, feature 5: .* is beyond 1e\\+06" if abs(value) > 1 else "all takes are of one class"
     options = Options(data=str(tmp_path / "s.npz"))
     with open_workspace(tmp_path / "work", options) as workspace, pytest.raises(DataError, match=words):
-        _ = Stages(workspace).dataset
+        _ = Stages(workspace).data.dataset
 
 
 def test_the_name_for_people_can_be_written_into_a_model(tmp_path: Any) -> None:
     data, file = recordings((50, 60)), tmp_path / os.fsdecode(b"caf\xe9.npz")
     np.savez(file, sequences=data.sequences, labels=data.labels, class_names=list(data.class_names))
     with open_workspace(tmp_path / "work", Options(data=str(file))) as workspace:
-        assert Stages(workspace).dataset.name_for_people() == r"caf\xe9.npz"
+        assert Stages(workspace).data.dataset.name_for_people() == r"caf\xe9.npz"
 
 
 def test_the_note_reaches_the_user_once(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,9 +79,9 @@ def test_the_test_part_is_never_read(tmp_path: Path) -> None:
 
     options = Options(settings={"synth": {"people": 3, "takes_per_letter": 2}})
     with open_workspace(tmp_path / "w", options, read_only=True) as opened:
-        stages = Stages(opened)
-        job, folds = _job(stages, variant("edge"), TuneConfig(folds=3))
-        dataset = stages.dataset
+        data = Stages(opened).data
+        job, folds = _job(data, variant("edge"), TuneConfig(folds=3))
+        dataset = data.dataset
     known = {take.tobytes() for take in job.x}
     assert not any(take.tobytes() in known for take in dataset.x[dataset.split.test])
     assert len(job.x) == len(dataset.split.train) + len(dataset.split.validation)

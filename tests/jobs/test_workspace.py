@@ -18,7 +18,7 @@ from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.results import Record
 from edgekit.workdir import Options, Workspace, open_workspace
 from edgekit.workdir.differences import differences
-from edgekit.workdir.workspace import Outcome, Stage
+from edgekit.workdir.updates import Outcome, Stage, Updates
 
 Snapshot = Callable[[Path], Mapping[str, bytes | None]]
 
@@ -56,6 +56,40 @@ class Letters:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+class Baking(Stage):
+    """A stage of the bakery, made of functions."""
+
+    def __init__(
+        self,
+        name: str,
+        recipe: int,
+        config: Callable[[], dict[str, Any]],
+        bake: Callable[[], Outcome],
+        upstream: tuple[str, ...] = (),
+        inputs: Callable[[], dict[str, str]] = dict,
+        trains: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name, self.recipe, self.trains = name, recipe, trains
+        self._config, self._bake, self._upstream, self._inputs, self._check = config, bake, upstream, inputs, check
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        return self._upstream
+
+    def config(self) -> dict[str, Any]:
+        return self._config()
+
+    def inputs(self) -> dict[str, str]:
+        return self._inputs()
+
+    def run(self) -> Outcome:
+        return self._bake()
+
+    def check(self) -> None:
+        self._check()
 
 
 class Bakery:
@@ -99,16 +133,9 @@ class Bakery:
             return {"prune": {"sparsity": self.sparsity}}
 
         return {
-            "dough": Stage("dough", self.recipes["dough"], (), config_of_dough, dict, dough),
-            "bread": Stage(
-                "bread",
-                self.recipes["bread"],
-                ("dough",),
-                config_of_bread,
-                inputs,
-                bread,
-                trains=self.trains,
-                check=check,
+            "dough": Baking("dough", self.recipes["dough"], config_of_dough, dough),
+            "bread": Baking(
+                "bread", self.recipes["bread"], config_of_bread, bread, ("dough",), inputs, self.trains, check
             ),
         }
 
@@ -123,7 +150,7 @@ class Bakery:
         """A command that owns its target, as `edgekit prune` owns `prune`."""
         witness = Witness()
         with open_workspace(self.path, said or Options(), witness, **how) as workspace:
-            workspace.ensure(self.stages(workspace), target, frozenset({target}))
+            Updates(workspace, self.stages(workspace)).ensure(target, frozenset({target}))
         return witness
 
     @property

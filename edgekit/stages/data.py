@@ -1,0 +1,86 @@
+"""The recordings as the stages of a workspace use them: their length, parts, augmentation, and what that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from edgekit.data import AugmentConfig, DataConfig, training_note
+from edgekit.report import cut_text
+from edgekit.train import Takes
+from edgekit.workdir.dataset import Dataset
+from edgekit.workdir.workspace import Workspace
+
+
+class StageData:
+    """Takes to train and to validate on, read once a command, and only when a stage needs them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.config = workspace.settings.section("data", DataConfig)
+        self.augmentation = workspace.settings.augmentation()
+        #: Settings of what was made here before and stays, the nearest first: its sequences' length is kept.
+        self.kept_configs: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the recordings."""
+        return self.workspace.digest
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """Recordings, cut and split. Raises DataError for what can't be trained on; notes what is worth knowing."""
+        dataset = self.workspace.dataset(self._kept_length() or self.config.sequence_length)
+        notes = [training_note(dataset.recordings, dataset.split, self.config.columns)]
+        notes += [cut_text(dataset.describe())] if dataset.takes_cut else []
+        for text in notes if self.workspace.options.recordings is not None else ():
+            if text:
+                self.workspace.watcher.stage("data", "note", text)
+        return dataset
+
+    @cached_property
+    def sequence_length(self) -> int:
+        """Frames of every take: as said; for "auto" what this work directory's models read, where it has some of the
+        same data, else what fits the takes to train on."""
+        said = self.config.sequence_length
+        return (self._kept_length() or self.dataset.sequence_length) if said == "auto" else said
+
+    def _kept_length(self) -> int | None:
+        """For "auto": of the models that stay. Those that --force makes again have no say."""
+        if self.config.sequence_length != "auto":
+            return None
+        here = self._same_takes()
+        for config in self.kept_configs:
+            data = config.get("data", {})
+            length = data.get("sequence_length")
+            if type(length) is int and all(data.get(key) == value for key, value in here.items()):
+                return length
+        return None
+
+    def _same_takes(self) -> dict[str, Any]:
+        """Which takes train: another length is chosen where these are others."""
+        which = self.config.model_dump(mode="json", include={"columns", "split", "test_sessions", "test_signers"})
+        return {**which, "sha256": self.digest}
+
+    def decides(self) -> dict[str, Any]:
+        """What of data, augmentation and seed decides every trained model, JSON-ready."""
+        read = {"sequence_length": self.sequence_length, "sha256": self.digest}
+        return {
+            "data": {**self.config.model_dump(mode="json"), **read},
+            "augmentation": self.augmentation.model_dump(mode="json"),
+            "seed": self.workspace.settings.seed,
+        }
+
+    @property
+    def augmented(self) -> AugmentConfig | None:
+        """How training takes are varied; None where they are not."""
+        return self.augmentation if self.config.augmentation else None
+
+    def train_takes(self) -> Takes:
+        """The training part."""
+        return Takes(*self.dataset.part(self.dataset.split.train))
+
+    def validation_takes(self) -> Takes:
+        """The validation part: for early stopping, choices and gates."""
+        return Takes(*self.dataset.part(self.dataset.split.validation))

@@ -1,0 +1,89 @@
+"""The stage that teaches the student what its teacher knows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from edgekit.distill import DistillConfig, distill_model
+from edgekit.model import ModelConfig
+from edgekit.stages.context import Context
+from edgekit.stages.model_stage import ModelStage
+from edgekit.stages.names import STUDENT
+from edgekit.stages.teacher import Teacher
+from edgekit.stages.training_run import deciding, leave_model, training_figures
+from edgekit.workdir.updates import Outcome
+
+
+class DistillStage(ModelStage):
+    """The student, taught by the teacher."""
+
+    section = "distill.training"
+
+    def __init__(self, context: Context, teacher: Teacher) -> None:
+        super().__init__(context, STUDENT, "student")
+        self.teacher = teacher
+
+    @cached_property
+    def model(self) -> ModelConfig:
+        """The student's variant with the section `student` on top. Raises ConfigError."""
+        return self.context.settings.student_model()
+
+    @cached_property
+    def distill(self) -> DistillConfig:
+        """How it is taught."""
+        return self.context.settings.section("distill", DistillConfig)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The stage that trains the teacher, unless that is from elsewhere."""
+        return self.teacher.stages
+
+    def config(self) -> dict[str, Any]:
+        """The settings that decide what is made, JSON-ready."""
+        settings = self.context.settings
+        return {
+            **self.context.data.decides(),
+            **self.context.pretrain.described(),
+            "teacher": settings.teacher,
+            **({} if settings.class_names is None else {"class_names": list(settings.class_names)}),
+            "student": self.model.model_dump(mode="json"),
+            "distill": deciding(self.distill),
+        }
+
+    def inputs(self) -> dict[str, str]:
+        """The teacher's files, or its fingerprint."""
+        return self.teacher.inputs()
+
+    def check(self) -> None:
+        """Raises ConfigError for a teacher whose answers do not fit the labels, before anything learns from it."""
+        _ = self.teacher.check
+
+    def guess(self) -> str:
+        """How long it will take here."""
+        labelling_s = self.teacher.labelling_s(self.distill)
+        return self.context.guesses.training(self.model, self.distill.training, self.context.pretrain, labelling_s)
+
+    def make(self) -> Outcome:
+        """Teach a fresh student."""
+        context, data = self.context, self.context.data
+        context.check_ahead()
+        teacher = self.teacher.module()
+        student = context.build(self.model)
+        setup = self.setup(student)
+        with setup.hardware.applied():
+            self.pretrain(student, setup)
+            result = distill_model(
+                teacher,
+                student,
+                data.train_takes(),
+                data.validation_takes(),
+                self.distill,
+                augmentation=data.augmented,
+                seed=context.settings.seed,
+                setup=setup,
+            )
+            figures = training_figures(data.dataset, student, result, setup, self.teacher.describe())
+            outcome = leave_model(data.dataset, self.folder, student, result, figures)
+            self.leave_onnx(student)
+            return outcome

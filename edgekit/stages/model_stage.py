@@ -1,0 +1,82 @@
+"""What all stages that train a model share: a folder, weights, and how a run is set up and begins."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from edgekit.data import SynthConfig
+from edgekit.export import Standardisation
+from edgekit.model import RecurrentClassifier, load_model
+from edgekit.stages.context import Context
+from edgekit.stages.training_run import export_model, pretraining_of, pretraining_setup, run_setup
+from edgekit.train import ALONE, RunSetup
+from edgekit.train.pretraining import pretrain_model
+from edgekit.workdir.updates import Outcome, Stage
+
+
+class ModelStage(Stage):
+    """A stage that trains a model. section: of the settings, where its TrainingConfig stands. folder: its model's."""
+
+    section: str
+
+    def __init__(self, context: Context, name: str, folder: str) -> None:
+        self.context = context
+        self.name = name
+        self.folder: Path = context.workspace.path / folder
+
+    @property
+    def weights(self) -> Path:
+        """The file that training leaves."""
+        return self.folder / "model.safetensors"
+
+    def load(self) -> RecurrentClassifier:
+        """The model that the finished stage left."""
+        return load_model(self.folder)[0]
+
+    def export(self, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
+        """Write the fp32 ONNX file of the finished stage's model to `target`; returns the model."""
+        model = self.load()
+        export_model(self.context.data.dataset, model, self.weights, target, standardisation)
+        return model
+
+    def leave_onnx(self, model: RecurrentClassifier) -> None:
+        """An ONNX file beside the weights, for evaluate and bench; no output of the stage, since it can be written
+        again: nothing is trained anew because somebody deleted it."""
+        export_model(self.context.data.dataset, model, self.weights, self.folder / "model.onnx")
+
+    def run(self) -> Outcome:
+        """Make it, set up before anything is computed: nothing that this process did or was told before has a say in
+        what it makes. The training loop then sets up the stage's own hardware."""
+        with ALONE.applied():
+            return self.make()
+
+    @abstractmethod
+    def make(self) -> Outcome:
+        """Train the model."""
+
+    def key(self) -> dict[str, Any]:
+        """What decides the outcome; a run interrupted under another one is not gone on with."""
+        return {**self.config(), **self.inputs()}
+
+    def setup(self, model: RecurrentClassifier) -> RunSetup:
+        """What surrounds the run that trains `model`."""
+        context = self.context
+        return run_setup(context.workspace, context.data.dataset, self.name, self.key(), self.section, model)
+
+    def pretrain(self, model: RecurrentClassifier, setup: RunSetup) -> None:
+        """Where wanted: weights from synthetic hands, before the recordings. setup: of the run on the recordings."""
+        context, config = self.context, self.context.pretrain
+        if config.source == "none" or (setup.resume_file and setup.resume_file.exists()):
+            return
+        name, data, watcher = pretraining_of(self.name), context.data, context.workspace.watcher
+        watcher.stage(name, "start", config.summary())
+        started_s = time.monotonic()
+        own = pretraining_setup(context.workspace, self.name, self.key(), setup, SynthConfig().class_names)
+        names, seed = data.dataset.class_names, context.settings.seed
+        accuracy = pretrain_model(model, names, config, data.augmented, data.sequence_length, seed, own)
+        seconds = time.monotonic() - started_s
+        watcher.stage(name, "done", f"{seconds:.0f} s, accuracy {accuracy:.3f} on other synthetic people")
+        watcher.stage(self.name, "start", "from there on the recordings")

@@ -1,0 +1,72 @@
+"""The stage that makes the student smaller and lets it recover under the teacher."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from edgekit.data.pretraining import PretrainConfig
+from edgekit.prune import PruneConfig, prune_model
+from edgekit.stages.distill import DistillStage
+from edgekit.stages.model_stage import ModelStage
+from edgekit.stages.names import PRUNED
+from edgekit.stages.training_run import deciding, leave_model, pruning_figures, training_figures
+from edgekit.workdir.updates import Outcome
+
+
+class PruneStage(ModelStage):
+    """The student without its least important weights."""
+
+    section = "prune.recovery.training"
+
+    def __init__(self, student: DistillStage) -> None:
+        super().__init__(student.context, PRUNED, "pruned")
+        self.student = student
+        self.teacher = student.teacher
+
+    @cached_property
+    def prune(self) -> PruneConfig:
+        """How it is pruned, and how it recovers."""
+        return self.context.settings.section("prune", PruneConfig)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """The stages that train teacher and student."""
+        return (*self.teacher.stages, self.student.name)
+
+    def config(self) -> dict[str, Any]:
+        """The settings that decide what is made, JSON-ready."""
+        return {**self.context.data.decides(), "prune": deciding(self.prune)}
+
+    def inputs(self) -> dict[str, str]:
+        """Files of teacher and student."""
+        return {**self.teacher.inputs(), **self.context.workspace.outputs(self.student.name)}
+
+    def check(self) -> None:
+        """Raises ConfigError for a teacher whose answers do not fit the labels, before anything learns from it."""
+        _ = self.teacher.check
+
+    def guess(self) -> str:
+        """How long it will take here."""
+        recovery, labelling_s = self.prune.recovery, self.teacher.labelling_s(self.prune.recovery)
+        return self.context.guesses.training(self.student.model, recovery.training, PretrainConfig(), labelling_s)
+
+    def make(self) -> Outcome:
+        """Prune the finished student."""
+        context, data = self.context, self.context.data
+        teacher, student = self.teacher.module(), self.student.load()
+        setup = self.setup(student)
+        with setup.hardware.applied():
+            result = prune_model(
+                student,
+                teacher,
+                data.train_takes(),
+                data.validation_takes(),
+                self.prune,
+                augmentation=data.augmented,
+                seed=context.settings.seed,
+                setup=setup,
+            )
+            recovery = training_figures(data.dataset, result.model, result.recovery, setup)
+            figures = pruning_figures(recovery, result)
+            return leave_model(data.dataset, self.folder, result.model, result.recovery, figures)
