@@ -11,6 +11,8 @@ SEED ?= 0
 COUNT ?= 10000
 # An index that holds PyTorch's CPU build, where pip's own choice would be the CUDA one; see the README.
 TORCH_INDEX ?=
+# Processes that run the tests; a file's tests stay in one of them.
+WORKERS ?= logical
 PYTHONS ?= 3.11 3.12 3.13
 MODEL ?= $(WORKDIR)/model.int8.onnx
 SHELL := bash
@@ -23,7 +25,7 @@ run: $(VENV)/.installed
 	$(BIN)/edgekit run --preset quick --workdir $(WORKDIR)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-all:
 	@sh tools/pythons.sh $(PYTHONS) | while read -r version python; do \
