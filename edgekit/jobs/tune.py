@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from edgekit.tune import Job, TuneConfig
 
 
+#: Settings that decide no trial's numbers: what the grid sets, what tuning replaces, and how fast it is made.
+UNDECIDED: Mapping[str, set[str]] = {
+    "training": {"epochs", "min_epochs", "learning_rate", "early_stopping", "lr_scheduler", "prefetch"},
+    "regularization": {"dropout"},
+    "model": {"hidden_size", "num_layers", "dropout"},
+    "tune": {"trials"},
+}
+
+
 def run_tune(
     workspace: Workspace, name: str | None = None, jobs: int = 1, cluster: str | None = None
 ) -> TuneResult | None:
@@ -76,7 +85,6 @@ def _key(data: StageData, name: str, config: TuneConfig) -> dict[str, Any]:
     from edgekit.train import LossConfig, RegularizationConfig, TrainingConfig
 
     settings = data.workspace.settings
-    skipped = {"training": {"epochs", "min_epochs", "learning_rate", "early_stopping"}}
     sections = {
         "training": settings.section("training", TrainingConfig),
         "loss": settings.section("loss", LossConfig),
@@ -86,12 +94,9 @@ def _key(data: StageData, name: str, config: TuneConfig) -> dict[str, Any]:
         "tune": config,
         "data": data.config,
     }
-    skipped |= {"training": skipped["training"] | {"lr_scheduler", "prefetch"}, "tune": {"trials"}}
-    skipped["regularization"] = {"dropout"}
-    skipped["model"] = {"hidden_size", "num_layers", "dropout"}
-    key: dict[str, Any] = {k: v.model_dump(mode="json", exclude=skipped.get(k)) for k, v in sections.items()}
-    key["data"] |= {"sequence_length": data.sequence_length, "sha256": data.digest}
-    return {**key, "variant": name, "seed": settings.seed}
+    key: dict[str, Any] = {k: v.model_dump(mode="json", exclude=UNDECIDED.get(k)) for k, v in sections.items()}
+    read = {**key.pop("data"), "sequence_length": data.sequence_length, "sha256": data.digest}
+    return {**key, "data": read, "variant": name, "seed": settings.seed}
 
 
 def _refuse_mismatch(path: Path, old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> None:

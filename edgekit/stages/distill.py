@@ -12,6 +12,7 @@ from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import STUDENT
 from edgekit.stages.teacher import Teacher
 from edgekit.stages.training_run import deciding, leave_model, training_figures
+from edgekit.train import TrainingConfig
 from edgekit.workdir.updates import Outcome
 
 
@@ -33,6 +34,11 @@ class DistillStage(ModelStage):
     def distill(self) -> DistillConfig:
         """How it is taught."""
         return self.context.settings.section("distill", DistillConfig)
+
+    @property
+    def training(self) -> TrainingConfig:
+        """How the student is trained."""
+        return self.distill.training
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -62,7 +68,7 @@ class DistillStage(ModelStage):
     def guess(self) -> str:
         """How long it will take here."""
         labelling_s = self.teacher.labelling_s(self.distill)
-        return self.context.guesses.training(self.model, self.distill.training, self.context.pretrain, labelling_s)
+        return self.context.guesses.training(self.model, self.training, self.context.pretrain, labelling_s)
 
     def make(self) -> Outcome:
         """Teach a fresh student."""

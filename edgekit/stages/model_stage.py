@@ -12,7 +12,7 @@ from edgekit.export import Standardisation
 from edgekit.model import RecurrentClassifier, load_model
 from edgekit.stages.context import Context
 from edgekit.stages.training_run import export_model, pretraining_of, pretraining_setup, run_setup
-from edgekit.train import ALONE, RunSetup
+from edgekit.train import ALONE, RunSetup, TrainingConfig
 from edgekit.train.pretraining import pretrain_model
 from edgekit.workdir.updates import Outcome, Stage
 
@@ -53,6 +53,11 @@ class ModelStage(Stage):
         with ALONE.applied():
             return self.make()
 
+    @property
+    @abstractmethod
+    def training(self) -> TrainingConfig:
+        """How its model is trained."""
+
     @abstractmethod
     def make(self) -> Outcome:
         """Train the model."""
@@ -63,8 +68,9 @@ class ModelStage(Stage):
 
     def setup(self, model: RecurrentClassifier) -> RunSetup:
         """What surrounds the run that trains `model`."""
-        context = self.context
-        return run_setup(context.workspace, context.data.dataset, self.name, self.key(), self.section, model)
+        workspace, dataset, batch_size = self.context.workspace, self.context.data.dataset, self.training.batch_size
+        name, key, section = self.name, self.key(), self.section
+        return run_setup(workspace, dataset, name, key, model, section=section, batch_size=batch_size)
 
     def pretrain(self, model: RecurrentClassifier, setup: RunSetup) -> None:
         """Where wanted: weights from synthetic hands, before the recordings. setup: of the run on the recordings."""

@@ -11,6 +11,7 @@ from edgekit.stages.distill import DistillStage
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED
 from edgekit.stages.training_run import deciding, leave_model, pruning_figures, training_figures
+from edgekit.train import TrainingConfig
 from edgekit.workdir.updates import Outcome
 
 
@@ -28,6 +29,11 @@ class PruneStage(ModelStage):
     def prune(self) -> PruneConfig:
         """How it is pruned, and how it recovers."""
         return self.context.settings.section("prune", PruneConfig)
+
+    @property
+    def training(self) -> TrainingConfig:
+        """How the pruned student recovers."""
+        return self.prune.recovery.training
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -48,8 +54,8 @@ class PruneStage(ModelStage):
 
     def guess(self) -> str:
         """How long it will take here."""
-        recovery, labelling_s = self.prune.recovery, self.teacher.labelling_s(self.prune.recovery)
-        return self.context.guesses.training(self.student.model, recovery.training, PretrainConfig(), labelling_s)
+        labelling_s = self.teacher.labelling_s(self.prune.recovery)
+        return self.context.guesses.training(self.student.model, self.training, PretrainConfig(), labelling_s)
 
     def make(self) -> Outcome:
         """Prune the finished student."""

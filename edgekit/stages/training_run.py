@@ -49,12 +49,22 @@ def deciding(config: StageConfig) -> dict[str, Any]:
 
 
 def run_setup(
-    workspace: Workspace, dataset: Dataset, stage: str, key: Mapping[str, Any], section: str, model: torch.nn.Module
+    workspace: Workspace,
+    dataset: Dataset,
+    stage: str,
+    key: Mapping[str, Any],
+    model: torch.nn.Module,
+    *,
+    section: str,
+    batch_size: int,
 ) -> RunSetup:
-    """key: what decides the outcome; a run interrupted under another one is not gone on with. section: of the settings,
-    where the stage's TrainingConfig stands. All that the stage computes belongs into `setup.hardware.applied()`."""
+    """What surrounds a stage's run. All that the stage computes belongs into `setup.hardware.applied()`.
+
+    key: what decides the outcome; a run interrupted under another one is not gone on with. section: of the settings,
+    where the stage's TrainingConfig stands; batch_size: what that says.
+    """
     resume_file = sound_resume_file(workspace, stage, key)
-    shape = (_batch_size(key, section), *dataset.x.shape[1:])
+    shape = (batch_size, *dataset.x.shape[1:])
     going_on = resume_file.exists() or sound_resume_file(workspace, pretraining_of(stage), key).exists()
     hardware = stage_hardware(workspace, stage, model, shape, going_on=going_on)
     return RunSetup(
@@ -101,13 +111,6 @@ def sound_resume_file(workspace: Workspace, stage: str, key: Mapping[str, Any]) 
 def _logs(workspace: Workspace, stage: str, class_names: tuple[str, ...]) -> RunLogs:
     folder = workspace.path / "logs" / stage.replace(" ", "-")
     return RunLogs(folder, workspace.settings.section("logging", LogConfig), class_names)
-
-
-def _batch_size(key: Mapping[str, Any], section: str) -> int:
-    found: Any = key
-    for name in section.split("."):
-        found = found[name]
-    return int(found["batch_size"])
 
 
 def watch(watcher: Watcher, stage: str) -> Listener:

@@ -1,0 +1,56 @@
+"""The table of stages: each has a name and a folder of its own, and is made from stages before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from edgekit.errors import ConfigError
+from edgekit.stages.model_stage import ModelStage
+from edgekit.stages.names import PRUNED, QUANTIZED, STUDENT, train_stage_name
+from edgekit.stages.table import Stages
+from edgekit.workdir import Options, open_workspace
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Iterator[Stages]:
+    """Those of an empty work directory."""
+    with open_workspace(tmp_path / "work", Options(), read_only=True) as workspace:
+        yield Stages(workspace)
+
+
+def test_each_is_found_by_its_own_name_and_keeps_its_model_in_its_own_folder(stages: Stages) -> None:
+    assert all(stage.name == name for name, stage in stages.table.items())
+    folders = [stage.folder for stage in stages.table.values() if isinstance(stage, ModelStage)]
+    assert len(folders) == len(set(folders)) == len(stages.table) - 1
+    assert all(folder.is_relative_to(stages.workspace.path) for folder in folders)
+
+
+def test_the_chain_is_what_the_int8_file_is_made_from_in_order(stages: Stages) -> None:
+    assert stages.chain == (train_stage_name("accurate"), STUDENT, PRUNED, QUANTIZED)
+    for number, name in enumerate(stages.chain):
+        assert set(stages.table[name].upstream) <= set(stages.chain[:number])
+
+
+def test_what_took_training_is_never_replaced_unasked_and_the_int8_file_took_none(stages: Stages) -> None:
+    assert [name for name, stage in stages.table.items() if not stage.trains] == [QUANTIZED]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [(Options(teacher="acurate"), "did you mean 'accurate'"), (Options(student="egde"), "did you mean 'edge'")],
+)
+def test_an_unknown_teacher_or_student_is_an_error_before_any_training(
+    tmp_path: Path, said: Options, words: str
+) -> None:
+    with open_workspace(tmp_path / "work", said, read_only=True) as workspace, pytest.raises(ConfigError, match=words):
+        Stages(workspace).ensure(train_stage_name("edge"), frozenset())
+
+
+def test_a_teacher_from_elsewhere_has_no_stage(tmp_path: Path) -> None:
+    with open_workspace(tmp_path / "work", Options(teacher="theirs.onnx"), read_only=True) as workspace:
+        assert Stages(workspace).chain == (STUDENT, PRUNED, QUANTIZED)
