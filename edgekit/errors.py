@@ -98,4 +98,4 @@ def require_kind(value: object, kind: type | tuple[type, ...], name: str, expect
 
 def missing_extra(command: str, package: str, extra: str) -> MissingExtraError:
     """The error for a command whose optional dependency `package` (of `extra`) can't be imported."""
-    return MissingExtraError(f"{command} needs {package}: pip install 'edgekit[{extra}]'")
+    return MissingExtraError(f"{command} needs {package}: pip install '.[{extra}]' in a clone of edgekit")

@@ -148,11 +148,11 @@ def test_training_commands_say_what_to_install(tmp_path: Path) -> None:
     answers = without_training(list(commands), tmp_path)
     for command in commands:
         code, out, err = answers[command]
-        message = f"edgekit: error: {command} needs PyTorch: pip install 'edgekit[train]'\n"
+        message = f"edgekit: error: {command} needs PyTorch: pip install '.[train]' in a clone of edgekit\n"
         assert (code, out, err) == (2, "", message)
     (tmp_path / "m.onnx").write_bytes(b"x")
     _, _, err = without_training(["quantize m.onnx"], tmp_path)["quantize m.onnx"]
-    assert err == "edgekit: error: quantize needs onnx: pip install 'edgekit[onnx]'\n"
+    assert err == "edgekit: error: quantize needs onnx: pip install '.[onnx]' in a clone of edgekit\n"
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".onnx"] == ["m.onnx"]
 
 

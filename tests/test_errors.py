@@ -79,7 +79,7 @@ def test_a_close_name_is_suggested_and_far_ones_are_listed() -> None:
 
 
 def test_every_extra_that_a_message_may_name_exists() -> None:
-    said = re.compile(r"edgekit\[(\w+)\]|missing_extra\([^()]*\"(\w+)\"\)")
+    said = re.compile(r"'\.\[(\w+)\]'|missing_extra\([^()]*\"(\w+)\"\)")
     named = {a or b for path in (ROOT / "edgekit").rglob("*.py") for a, b in said.findall(path.read_text("utf-8"))}
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     assert {"onnx", "train", "parquet"} <= named <= set(extras)
@@ -89,5 +89,5 @@ def test_every_extra_that_a_message_may_name_exists() -> None:
 
 def test_a_missing_extra_says_how_to_install_it() -> None:
     error = missing_extra("distill", "PyTorch", "train")
-    assert str(error) == "distill needs PyTorch: pip install 'edgekit[train]'"
+    assert str(error) == "distill needs PyTorch: pip install '.[train]' in a clone of edgekit"
     assert error.exit_code == 2

@@ -122,7 +122,7 @@ def test_a_device_says_what_training_would_need(device: Path, brought: Path) -> 
     command = [str(device / "edgekit"), "distill"]
     finished = subprocess.run(command, cwd=brought, capture_output=True, text=True, check=False)
     assert finished.returncode == 2
-    assert finished.stderr == "edgekit: error: distill needs PyTorch: pip install 'edgekit[train]'\n"
+    assert finished.stderr == "edgekit: error: distill needs PyTorch: pip install '.[train]' in a clone of edgekit\n"
 
 
 def test_the_installed_package_is_the_one_that_was_built(device: Path, brought: Path) -> None:

@@ -330,7 +330,7 @@ MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on th
 # Of `data`.
 
 OUT_OF_FOLD = _own(
-    "--out-of-fold", is_flag=True, help="Also look for wrong labels with trained models; needs edgekit[train]."
+    "--out-of-fold", is_flag=True, help="Also look for wrong labels with trained models; needs the extra train."
 )
 LAYOUT = _own(
     "--layout",

@@ -37,7 +37,7 @@ def model_work(
     if find_spec("onnx") is None:
         return UnknownWork(
             "the file is not as edgekit writes them, and counting its operations needs the onnx package:"
-            " pip install 'edgekit[onnx]'"
+            " pip install '.[onnx]' in a clone of edgekit"
         )
     return count_apart(info.path, shapes or {}, values)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgekit.errors import ConfigError
+from edgekit.errors import ConfigError, DataError
 from edgekit.evaluate import (
     Evaluation,
     check_order,
@@ -51,7 +51,14 @@ def evaluate_file(
     takes = part_of(workspace, part, frames_for(reading, recordings, workspace.settings))
     outputs = predict_batches(predictor, takes.x[:1]).shape[1]
     names = names_for(path, reading, outputs, recordings.class_names)
-    kept, mapped, unknown = known_takes(takes.labels, recordings.class_names, names)
+    try:
+        kept, mapped, unknown = known_takes(takes.labels, recordings.class_names, names)
+    except DataError as error:
+        if workspace.options.recordings is None:
+            raise DataError(
+                f"{error}. These are the embedded synthetic hands; give your recordings with --data"
+            ) from None
+        raise
     answers = predict_batches(predictor, takes.x[kept]).argmax(axis=1)
     order = check_order(answers, mapped[kept], len(names))
     wrong = complaint(order, names, named=False) if reading.origin == "assumed" else None

@@ -177,7 +177,9 @@ def _outliers(result: WorkerResult, process: int) -> Disturbance | None:
     share = float(np.mean(times > OUTLIER_RATIO))
     if share <= OUTLIER_SHARE:
         return None
-    text = f"{100 * share:.1f} % of runs took over {OUTLIER_RATIO:g} medians, the longest {times.max():.3g} (limit 1 %)"
+    text = (
+        f"{100 * share:.1f} % of runs took over {OUTLIER_RATIO:g} medians (limit 1 %), the longest {times.max():,.0f}"
+    )
     return Disturbance("outliers", process, share, OUTLIER_SHARE, "ratio", text, QUIET)
 
 

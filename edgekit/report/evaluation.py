@@ -33,7 +33,8 @@ def evaluation_text(evaluation: Evaluation) -> str:
     lines.append(table(CLASS_HEADERS, class_rows(metrics)))
     confusion: list[list[int]] = metrics.confusion.tolist()
     matrix = confusion_matrix(metrics.class_names, confusion)
-    return "\n".join([*lines, confused_text(metrics.class_names, confusion), *([matrix] if matrix else [])])
+    drawn = [f"confusion matrix drawn: {evaluation.picture}"] if evaluation.picture else []
+    return "\n".join([*lines, confused_text(metrics.class_names, confusion), *([matrix] if matrix else []), *drawn])
 
 
 CLASS_HEADERS = ("class", "precision", "recall", "F1", "takes")

@@ -276,5 +276,5 @@ for call in (lambda: save_recordings(Path("a.parquet"), hands), lambda: load_rec
 def test_parquet_alone_needs_pyarrow_and_says_so(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_PYARROW]
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert finished.stdout == "a .parquet file needs pyarrow: pip install 'edgekit[parquet]' 2\n" * 2
+    assert finished.stdout == "a .parquet file needs pyarrow: pip install '.[parquet]' in a clone of edgekit 2\n" * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.parquet"]

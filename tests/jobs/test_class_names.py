@@ -412,3 +412,17 @@ def test_every_command_names_the_file_that_wrong_names_are_from(
     answer = cli(*command, *on, *place, f"--class-names={names}")
     assert answer.code == 2
     assert f"--class-names {names}: 'B' is not a class" in answer.err or f"{names}: 2 names for the 26" in answer.err
+
+
+def test_a_model_of_other_classes_is_told_that_the_hands_are_the_embedded_ones(
+    chain: Any, cli: Cli, tmp_path: Path
+) -> None:
+    names = ",".join(f"sign {k}" for k in range(26))
+    model = tmp_path / "mine.onnx"
+    content = onnx.load(chain.workdir / "model.onnx")
+    entry = next(item for item in content.metadata_props if item.key.endswith("class_names"))
+    entry.value = json.dumps(names.split(","))
+    onnx.save(content, model)
+    answer = cli("evaluate", model, f"--workdir={tmp_path / 'none'}", "--set=synth.people=3")
+    assert answer.code == 2
+    assert "These are the embedded synthetic hands; give your recordings with --data" in answer.err

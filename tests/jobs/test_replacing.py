@@ -38,13 +38,13 @@ LATER = {
     "--set=prune.sparsity=0.3": "(--sparsity)",
 }
 OWN = {
-    "train accurate": {"--epochs=3": "(--epochs)", "--set=model.hidden_size=8": "model.hidden_size was 16, now 8"},
+    "train accurate": {"--epochs=3": "(--epochs of", "--set=model.hidden_size=8": "model.hidden_size was 16, now 8"},
     "distill": {
-        **TEACHER, **STUDENT, "--epochs=3": "(--epochs)", "--temperature=5": "(--temperature)",
+        **TEACHER, **STUDENT, "--epochs=3": "(--epochs of", "--temperature=5": "(--temperature)",
         "--alpha=0.9": "(--alpha)", "--set=student.dense=8": "student.dense was 48, now 8",
     },
     "prune": {
-        **TEACHER, "--sparsity=0.3": "(--sparsity)", "--method=unstructured": "(--method)", "--epochs=3": "(--epochs)",
+        **TEACHER, "--sparsity=0.3": "(--sparsity)", "--method=unstructured": "(--method)", "--epochs=3": "(--epochs",
         "--set=distill.alpha=0.9": "(--alpha)",
     },
     "quantize": {**TEACHER, **LATER},

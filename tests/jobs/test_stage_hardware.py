@@ -237,7 +237,8 @@ def test_what_can_not_be_is_one_clear_message(
     cli: Cli, tmp_path: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, options: str, message: str
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    answer = cli("train", "edge", f"--workdir={tmp_path / 'work'}", *tiny, *options.split())
+    said = [option for option in tiny if "--threads" not in options or not option.startswith("--threads")]
+    answer = cli("train", "edge", f"--workdir={tmp_path / 'work'}", *said, *options.split())
     assert (answer.code, answer.out) == (2, "")
     assert message in answer.err
     assert "Traceback" not in answer.err

@@ -56,7 +56,7 @@ def test_the_best_point_is_a_config_and_the_same_command_trains_nothing_again(cl
 
     other = cli("tune", "edge", f"--workdir={workdir}", "--epochs=2")
     assert other.code == 2
-    assert "tune.epochs was 1, now 2 (--epochs)" in other.err
+    assert "tune.epochs was 1, now 2 (--epochs of edgekit tune)" in other.err
     assert "--force" in other.err
     assert cli("tune", "edge", f"--workdir={workdir}", "--epochs=2", "--force", "--json").json["epochs"] == 2
 

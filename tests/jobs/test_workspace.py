@@ -476,6 +476,6 @@ def test_differences_name_each_leaf_once() -> None:
         "come was None, now 2",
         "gone was 1, now None",
         "seed was 0, now 1 (--seed)",
-        "training.epochs was 5, now 9 (--epochs)",
+        "training.epochs was 5, now 9 (--epochs of edgekit train)",
     ]
     assert differences(old, old) == []

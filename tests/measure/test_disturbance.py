@@ -119,7 +119,7 @@ def test_outliers_are_counted_and_measured() -> None:
     found = the_one(find_disturbances(result(runs)))
     assert found.kind == "outliers"
     assert found.measured == pytest.approx(0.02)
-    assert "2.0 % of runs took over 2 medians, the longest" in found.text
+    assert "2.0 % of runs took over 2 medians (limit 1 %), the longest" in found.text
     few = clean()
     few[::200] *= 30
     assert find_disturbances(result(few)) == ()

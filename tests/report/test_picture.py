@@ -69,5 +69,5 @@ def test_other_formats_are_refused(tmp_path: Path, name: str) -> None:
 
 def test_without_matplotlib_the_message_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"--picture needs matplotlib: pip install 'edgekit\[train\]'"):
+    with pytest.raises(MissingExtraError, match=r"--picture needs matplotlib: pip install '\.\[train\]' in a clone"):
         draw_confusion(evaluation(2), tmp_path / "matrix.png")
