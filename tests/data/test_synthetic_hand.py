@@ -222,5 +222,5 @@ def test_the_preview_is_a_picture(tmp_path: Path) -> None:
 
 def test_without_matplotlib_the_preview_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"matplotlib.*edgekit\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"matplotlib.*'\.\[train\]' in a clone"):
         draw_preview()
