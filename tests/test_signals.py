@@ -120,6 +120,32 @@ def test_a_signal_while_the_command_line_is_still_being_loaded_ends_quietly(tmp_
     assert process.returncode == 128 + number
 
 
+def test_a_signal_amid_an_import_ends_at_once(tmp_path: Path) -> None:
+    """An exception there leaves an extension half set up, of which the process then died with SIGSEGV now and then."""
+    (tmp_path / "interrupted.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    program = (
+        "from edgekit.cli import signals\n"
+        "signals.listen()\n"
+        "try:\n    import interrupted\nexcept BaseException as error:\n    print(repr(error))\n"
+    )
+    with started(tmp_path, sys.executable, "-c", program) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "edgekit: interrupted\n")
+
+
+def test_a_signal_when_all_is_done_changes_nothing(tmp_path: Path) -> None:
+    """Python on its way out has given up its handlers, and would die of it."""
+    program = (
+        "import atexit, os, signal\n"
+        "from edgekit.cli import main\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "main(['--version'])\n"
+    )
+    with started(tmp_path, sys.executable, "-c", program) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out.split()[0], err) == (0, "edgekit", "")
+
+
 def test_the_installed_command_begins_there_too() -> None:
     project = tomllib.loads((Path(edgekit.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["scripts"] == {"edgekit": "edgekit.start:main"}

@@ -100,10 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception:
         complain("edgekit: interrupted" if signals.received() else traceback.format_exc().rstrip())
         code = EdgekitError.exit_code
+    signals.ignore()  # what was done is done, and its exit code stands
     number = signals.received()
     if number is not None:
         signals.tidy()
-        signals.ignore()
         code = 128 + number
     sys.exit(code)
 

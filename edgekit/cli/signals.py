@@ -1,7 +1,7 @@
 """Ctrl-C, SIGTERM and a terminal that closes: the first ends the command in good order, a second one at once.
 
 In good order: everything on the way out is closed and removed, and finished work is kept. At once: processes that this
-one has started are killed, its temporary files removed, and nothing else.
+one has started are killed, its temporary files removed, and nothing else. So does the first one amid an import.
 """
 
 from __future__ import annotations
@@ -48,9 +48,19 @@ def _answer(number: int, frame: FrameType | None) -> None:
     if os.getpid() not in _process:  # a fork that has not said what it does with signals
         os._exit(128 + number)
     _received.append(number)
-    if len(_received) == 1:
+    if len(_received) == 1 and not _importing(frame):
         raise KeyboardInterrupt
     _end_now()
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported: an exception then may leave an extension half set up, of which the process
+    dies on its way out, or is swallowed by the import system."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib._bootstrap"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def ignore() -> None:
