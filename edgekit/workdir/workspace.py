@@ -26,7 +26,7 @@ SETTINGS_FILE = "config.yaml"
 
 
 class Watcher(Protocol):
-    """Whoever shows what happens. All calls come from the thread that runs the pipeline."""
+    """Whoever shows what happens. All calls come from the thread that runs the command."""
 
     def stage(self, name: str, event: str, detail: str = "") -> None:
         """event: "start", "done", "skip", "plan", or "trial" for one line amid a stage."""
