@@ -158,7 +158,7 @@ def quantization_text(figures: QuantizationFigures) -> str:
     scheme, (low, high) = figures.quantized.scheme, loss.flips.interval()
     return "\n".join(
         [
-            f"Parity: torch against ONNX fp32 differ by {parity.max_abs_difference:.1e} at most on"
+            f"Parity: torch and ONNX fp32 differ by {parity.max_abs_difference:.1e} at most on"
             f" {parity.takes} takes (allowed {parity.tolerance:.0e})",
             f"INT8: {100 * loss.flips.drop:+.2f} points lost on {loss.takes} validation takes (95 % interval"
             f" {100 * low:+.2f} to {100 * high:+.2f}),"
