@@ -13,13 +13,16 @@ from edgekit.data.hand import F32, MIDDLE_BASE, WRIST, as_hands, count_hands, fr
 
 #: Largest bend of a time warp, as a part of time_warp_ratio: the middle of a take shifts against its ends.
 BEND = 0.5
+#: Width / height of the pictures that recordings are from where nobody says otherwise.
+USUAL_ASPECT = 4.0 / 3.0
 
 
 class AugmentConfig(StageConfig):
     """Each variation is applied to a take with `probability`; 0 switches a variation off.
 
-    Angles are drawn uniformly from +-deg, factors log-uniformly from 1 / (1 + ratio) to 1 + ratio. From each milestone
-    on the probability is the milestone's, but never more than `probability`; see `at`.
+    Angles are drawn uniformly from +-deg, factors log-uniformly from 1 / (1 + ratio) to 1 + ratio, the picture's shape
+    log-uniformly from `aspect_min` to `aspect_max` (both 4:3 switch it off). `mirror` is a chance of its own. From each
+    milestone on the probability is the milestone's, but never more than `probability`; see `at`.
     """
 
     probability: float = Field(default=0.5, ge=0.0, le=1.0, description="chance of each variation per take")
@@ -30,6 +33,13 @@ class AugmentConfig(StageConfig):
         0.35, ge=0.0, le=4.0, description="x against y: aspect of the image, build of the hand"
     )
     depth_ratio: float = Field(default=0.8, ge=0.0, le=4.0, description="z alone, which trackers only guess")
+    mirror: float = Field(default=0.0, ge=0.0, le=1.0, description="chance that a take is mirrored: the other hand")
+    aspect_min: float = Field(
+        USUAL_ASPECT, ge=0.25, le=4.0, description="width / height of the narrowest picture; takes count as 4:3"
+    )
+    aspect_max: float = Field(
+        USUAL_ASPECT, ge=0.25, le=4.0, description="width / height of the widest picture; takes count as 4:3"
+    )
     translation: float = Field(default=0.05, ge=0.0, le=1.0, description="x and y, in image widths and heights")
     noise: float = Field(default=0.05, ge=0.0, le=1.0, description="per number and frame, sigma in hand sizes")
     time_warp_ratio: float = Field(default=0.3, ge=0.0, le=1.0, description="speed of the take")
@@ -44,7 +54,14 @@ class AugmentConfig(StageConfig):
             raise ValueError("milestones must be rising epochs from 2 on")
         if not all(0.0 <= probability <= 1.0 for probability in self.milestone_probabilities):
             raise ValueError("milestone_probabilities must be from 0 to 1")
+        if self.aspect_min > self.aspect_max:
+            raise ValueError(f"aspect_min ({self.aspect_min:g}) must not exceed aspect_max ({self.aspect_max:g})")
         return self
+
+    @property
+    def varies_aspect(self) -> bool:
+        """Whether pictures of other shapes than 4:3 are made."""
+        return (self.aspect_min, self.aspect_max) != (USUAL_ASPECT, USUAL_ASPECT)
 
     def at(self, epoch: int) -> AugmentConfig:
         """What holds in an epoch of training, counted from 1, with its probability."""
@@ -58,9 +75,10 @@ def augment(x: F32, config: AugmentConfig, rng: np.random.Generator) -> F32:
     """Varied copies of x (takes, time, features), raw landmarks; same shape, float32, `x` untouched.
 
     63 and 126 features are varied as hands: resampled in time, turned and scaled about the take's first
-    wrist, moved, with noise. Depth stays relative to the wrist of its frame, as trackers give it. Frames
-    without a hand stay exactly zero, hands and hand gaps may move in time. Other feature counts get noise
-    only, its sigma in standard deviations of the feature over `x`. The same rng state gives the same result.
+    wrist, seen in a picture of another shape, mirrored (two hands change places), moved, with noise. Depth stays
+    relative to the wrist of its frame, as trackers give it. Frames without a hand stay exactly zero, hands and hand
+    gaps may move in time. Other feature counts get noise only, its sigma in standard deviations of the feature over
+    `x`. The same rng state gives the same result.
     """
     varied = np.array(x, dtype=np.float32)
     if not count_hands(x.shape[2]):
@@ -123,11 +141,13 @@ def warped_time(time: int, speed: NDArray[Any], bend: NDArray[Any]) -> NDArray[n
 
 
 def _transform(points: F32, seen: NDArray[np.bool_], config: AugmentConfig, rng: np.random.Generator) -> None:
-    """Turn, scale, stretch and move in place; points (takes, time, hands, landmarks, 3), seen (takes, time,
-    hands)."""
+    """Turn, scale, stretch, mirror and move in place; points (takes, time, hands, landmarks, 3), seen (takes, time,
+    hands), which changes where two hands change places."""
     takes = len(seen)
     matrix = _matrices(takes, config, rng)
     moved = np.stack([_spread(takes, config.translation, config, rng) for _ in range(2)] + [np.zeros(takes)], axis=1)
+    mirrored = rng.random(takes) < config.mirror if config.mirror else np.zeros(takes, dtype=np.bool_)
+    matrix = _pictures(mirrored, config, rng) @ matrix
     index = np.flatnonzero((matrix != np.eye(3)).any(axis=(1, 2)) | (moved != 0).any(axis=1))
     if not len(index):
         return
@@ -140,6 +160,22 @@ def _transform(points: F32, seen: NDArray[np.bool_], config: AugmentConfig, rng:
     turned[..., 2] -= turned[..., WRIST, 2][..., None]
     turned[~seen[index]] = 0.0
     points[index] = turned
+    for hands in (points, seen):  # in a mirrored picture the left hand is a right one
+        hands[mirrored] = hands[mirrored][:, :, ::-1]
+
+
+def _pictures(mirrored: NDArray[np.bool_], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """What another picture makes of a take of 4:3, float64 (takes, 3, 3): x and z, which are in picture widths, times
+    (4 / 3) / aspect, and x mirrored where it is to be."""
+    takes = len(mirrored)
+    widths = np.ones(takes)
+    if config.varies_aspect:
+        low, high = np.log(config.aspect_min), np.log(config.aspect_max)
+        drawn = USUAL_ASPECT / np.exp(rng.uniform(low, high, takes))
+        widths = np.where(_chosen(takes, config, rng), drawn, 1.0)
+    factors = np.stack([np.where(mirrored, -widths, widths), np.ones(takes), widths], axis=1)
+    pictures: NDArray[np.float64] = factors[:, :, None] * np.eye(3)
+    return pictures
 
 
 def _matrices(takes: int, config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:

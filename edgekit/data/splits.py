@@ -53,7 +53,9 @@ def split_recordings(
     session: tests on the latest days that together hold at least a fifth of the takes. A day is the
     YYYY-MM-DD that a session starts with; when one has none, sessions count as days in the order of their
     first take. With fewer than two days: the last fifth of each class (and signer) in file order.
-    signer: trains on the signer with most takes, tests on all others.
+    signer: tests on the fewest signers that together hold at least a fifth of the takes, those with most takes first
+    and the last of them with no more than it needs; trains on all others. Who has more than half of the takes trains.
+    To train on one signer alone, name all others for testing.
     test_sessions, test_signers: name the test part instead.
     Raises DataError when the recordings can't be split so (unknown names, no signers, nothing left, a class
     with a single take to train on), ConfigError when the names given belong to the other split.
@@ -89,11 +91,22 @@ def _test_signers(recordings: Recordings, named: Sequence[str]) -> tuple[Bools, 
     names, first, takes = np.unique(signer, return_index=True, return_counts=True)
     if len(names) < 2:
         raise DataError(f"{recordings.source}: only one signer ({names[0]}); record another or use split=session")
-    chosen = names[np.lexsort((first, -takes))[0]]
-    return (
-        signer != chosen,
-        f"trained on {chosen}, the signer with most takes; tested on the other {len(names) - 1}",
-    )
+    order = np.lexsort((first, -takes))
+    order = order[int(2 * takes[order[0]] > recordings.takes) :]
+    chosen = names[order[_fewest(takes[order], TEST_RATIO * recordings.takes)]]
+    test: Bools = np.isin(signer, chosen)
+    who = f"{chosen[0]}, a signer" if len(chosen) == 1 else f"{len(chosen)} signers ({', '.join(map(str, chosen))})"
+    return test, f"tested on {who} with {test.mean():.0%} of the takes; trained on the other {len(names) - len(chosen)}"
+
+
+def _fewest(takes: I64, least: float) -> I64:
+    """Places in `takes`, which fall, of the fewest that add up to `least`: the largest, and as the last the smallest
+    that is enough. All, where that is less."""
+    count = int(np.searchsorted(np.cumsum(takes), least - 1e-9)) + 1
+    if count > len(takes):
+        return np.arange(len(takes))
+    enough = np.flatnonzero(takes[: count - 1].sum() + takes >= least - 1e-9)
+    return np.append(np.arange(count - 1), enough[-1])
 
 
 def _test_sessions(recordings: Recordings, named: Sequence[str]) -> tuple[Bools, str]:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import parse_json
-from edgekit.data import DataConfig, Recordings, choose_length, fit_length, split_recordings, used_frames
+from edgekit.data import DataConfig, Recordings, choose_length, fit_length, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import CHOSE, LEARNED, Roles
 from edgekit.evaluate.class_names import match_class_names
 from edgekit.evaluate.reading import Reading, check_metadata, read_as
 from edgekit.runtime import ModelMetadata, inspect_model
+from edgekit.workdir.dataset import split_again
 from edgekit.workdir.settings import Settings
 from edgekit.workdir.workspace import Workspace
 
@@ -122,9 +122,8 @@ def roles_of(metadata: ModelMetadata | None, recordings: Recordings, digest: str
         about = metadata.trained_on or "others"
         return Roles(None, f"it was trained on other recordings than these ({about}), which may hold some of them")
     try:
-        said = DataConfig.model_validate(parse_json(metadata.split))
-        split = split_recordings(recordings, said.split, said.test_sessions, said.test_signers)
-    except (ValueError, DataError, ConfigError):  # pydantic's own is a ValueError
+        split = split_again(metadata.split, recordings)
+    except (DataError, ConfigError):
         return Roles(None, "it was trained on these recordings, but does not say on which part of them")
     each = np.zeros(recordings.takes, dtype=np.int64)
     each[split.train], each[split.validation] = LEARNED, CHOSE

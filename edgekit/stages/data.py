@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.data import AugmentConfig, DataConfig, training_note
 from edgekit.report import cut_text
 from edgekit.train import Takes
-from edgekit.workdir.dataset import Dataset
+from edgekit.workdir.dataset import Dataset, split_rule
 from edgekit.workdir.workspace import Workspace
 
 
@@ -65,7 +65,7 @@ class StageData:
 
     def decides(self) -> dict[str, Any]:
         """What of data, augmentation and seed decides every trained model, JSON-ready."""
-        read = {"sequence_length": self.sequence_length, "sha256": self.digest}
+        read = {"sequence_length": self.sequence_length, "sha256": self.digest, **split_rule(self.config)}
         return {
             "data": {**self.config.model_dump(mode="json"), **read},
             "augmentation": self.augmentation.model_dump(mode="json"),

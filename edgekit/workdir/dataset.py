@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import fingerprint, json_text, sha256_file
+from edgekit.artifacts import fingerprint, json_text, parse_json, sha256_file
 from edgekit.data import (
     RECORDINGS,
     DataConfig,
@@ -31,6 +31,9 @@ from edgekit.errors import ConfigError, DataError
 from edgekit.reading import open_file
 from edgekit.results import DataDescription
 from edgekit.workdir.settings import Settings
+
+#: How `split_recordings` chooses signers.
+SIGNER_RULE = "fewest signers with a fifth of the takes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,5 +137,28 @@ def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> 
     kind = choose_kind(config.preprocessing, recordings.features)
     normalisation = fit_normalisation(x[split.train], kind, config.displacement)
     used = used_frames(recordings.sequences, recordings.lengths)
-    settings = json_text(config.model_dump(mode="json", include={"split", "test_sessions", "test_signers"}))
-    return Dataset(x, recordings.labels, recordings, split, normalisation, digest, used, settings)
+    return Dataset(x, recordings.labels, recordings, split, normalisation, digest, used, split_text(config))
+
+
+def split_text(config: DataConfig) -> str:
+    """What decides the split, as JSON, for `split_again`."""
+    said = config.model_dump(mode="json", include={"split", "test_sessions", "test_signers"})
+    return json_text({**said, **split_rule(config)})
+
+
+def split_rule(config: DataConfig) -> dict[str, str]:
+    """Which rule chooses the signers to test on, where a rule does; until there were many, all but one were tested."""
+    return {"rule": SIGNER_RULE} if config.split == "signer" and not config.test_signers else {}
+
+
+def split_again(text: str, recordings: Recordings) -> Split:
+    """The split of `recordings` that `split_text` told. Raises DataError or ConfigError where that can't be known."""
+    try:
+        told = parse_json(text)
+        rule = told.pop("rule", None)
+        config = DataConfig.model_validate(told)
+    except (ValueError, TypeError, AttributeError) as error:  # pydantic's own is a ValueError
+        raise DataError(f"split: {error}") from None
+    if rule != split_rule(config).get("rule"):
+        raise DataError(f"split: by another rule ({rule})")
+    return split_recordings(recordings, config.split, config.test_sessions, config.test_signers)

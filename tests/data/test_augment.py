@@ -8,7 +8,11 @@ import pytest
 from edgekit.data import AugmentConfig, SynthConfig, augment, fit_length, hands_seen, normalise_hands, synthesise_hands
 from edgekit.data.augment import warped_time
 
-OFF = {name: 0.0 for name in AugmentConfig.model_fields if "probabilit" not in name and name != "milestones"}
+OFF = {
+    name: 0.0
+    for name in AugmentConfig.model_fields
+    if "probabilit" not in name and not name.startswith("aspect") and name != "milestones"
+}
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
@@ -185,3 +189,56 @@ def test_a_real_days_takes_are_varied_within_150_ms() -> None:
         augment(x, AugmentConfig(), rng)
         durations.append(time.perf_counter() - start)
     assert min(durations) < 0.15
+
+
+def test_a_mirrored_take_is_the_other_hand_where_it_began() -> None:
+    x = hands()
+    varied = vary(x, mirror=1.0)
+    first = hands_seen(x).argmax(axis=1)[:, 0]
+    pivot = points(x)[np.arange(len(x)), first, 0, 0]
+    seen = hands_seen(x)
+    expected = np.where(seen, 2 * pivot[:, None, None] - points(x)[..., 0], 0.0)
+    np.testing.assert_allclose(points(varied)[..., 0], expected, atol=1e-5)
+    np.testing.assert_allclose(points(varied)[..., 1:], points(x)[..., 1:], atol=1e-5)
+
+
+def test_mirroring_is_a_chance_of_its_own() -> None:
+    x = hands(4)
+    changed = (vary(x, probability=0.0, mirror=0.3) != x).any(axis=(1, 2))
+    assert 0.2 < changed.mean() < 0.4
+
+
+def test_two_mirrored_hands_change_places() -> None:
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (20, 6, 126)).astype(np.float32)
+    x.reshape(20, 6, 2, 21, 3)[..., 0, 2] = 0
+    x[:, :, 63:] = 0  # only the first is seen
+    varied = vary(x, mirror=1.0, noise=0.05)
+    assert np.array_equal(hands_seen(varied), hands_seen(x)[..., ::-1])
+    clean = vary(x, mirror=1.0)
+    assert (varied[:, :, 63:] != clean[:, :, 63:]).any(axis=2).all()  # the noise follows the hand
+
+
+@pytest.mark.parametrize("aspect", [9 / 16, 1.0, 16 / 9])
+def test_a_picture_of_another_shape_scales_what_is_in_its_widths(aspect: float) -> None:
+    """The same hand, in heights, fills another part of the width: x and z go with 1 / aspect, y stays."""
+    x = hands()
+    varied = vary(x, aspect_min=aspect, aspect_max=aspect)
+    wrists = points(x) - points(x)[:, :, :1]
+    factors = np.array([4 / 3 / aspect, 1.0, 4 / 3 / aspect], dtype=np.float32)
+    np.testing.assert_allclose(points(varied) - points(varied)[:, :, :1], wrists * factors, atol=2e-5)
+
+
+def test_shapes_are_drawn_between_the_narrowest_and_the_widest() -> None:
+    x = hands(4)
+    varied = vary(x, aspect_min=9 / 16, aspect_max=16 / 9)
+    middle = points(varied)[:, 0, 9] - points(varied)[:, 0, 0]
+    before = points(x)[:, 0, 9] - points(x)[:, 0, 0]
+    seen = np.abs(before[:, 0]) > 0.02
+    factor = middle[seen, 0] / before[seen, 0]
+    assert 0.75 - 1e-2 < factor.min() < 0.8
+    assert 2.2 < factor.max() < 4 / 3 * 16 / 9 + 1e-2
+
+
+def test_aspects_out_of_order_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"aspect_min \(2\) must not exceed aspect_max \(1.5\)"):
+        AugmentConfig(aspect_min=2.0, aspect_max=1.5)

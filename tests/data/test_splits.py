@@ -43,11 +43,19 @@ def test_real_session_split(real: Recordings) -> None:
 
 def test_real_signer_split(real: Recordings) -> None:
     split = split_recordings(real, "signer")
+    assert (len(split.train) + len(split.validation), len(split.test)) == (2130, 870)
+    assert real.signer is not None
+    assert set(real.signer[split.train]) == {"signer-1", "signer-3"}
+    assert set(real.signer[split.test]) == {"signer-2"}, "signer-3 alone has 16 % of the takes"
+    assert len(split.unseen) == 0, "signer-1 has all letters"
+
+
+def test_the_signer_figures_of_before_are_reached_by_naming(real: Recordings) -> None:
+    """Until people were many, the one with most takes trained and all others were tested."""
+    split = split_recordings(real, "signer", test_signers=["signer-2", "signer-3"])
     assert (len(split.train) + len(split.validation), len(split.test)) == (1650, 1350)
     assert real.signer is not None
     assert set(real.signer[split.train]) == {"signer-1"}
-    assert set(real.signer[split.test]) == {"signer-2", "signer-3"}
-    assert len(split.unseen) == 0, "signer-1 has all letters"
 
 
 def test_real_validation_is_the_end_of_each_run(real: Recordings) -> None:
@@ -67,7 +75,7 @@ def test_real_folds(real: Recordings) -> None:
     folds = validation_folds(real, part, "session")
     assert sorted(len(validation) for _, validation in folds) == [60, 150, 330, 330, 780]
     assert all(len(np.intersect1d(train, validation)) == 0 for train, validation in folds)
-    split = split_recordings(real, "signer")
+    split = split_recordings(real, "signer", test_signers=["signer-2", "signer-3"])
     ((train, validation),) = validation_folds(real, np.union1d(split.train, split.validation), "signer")
     assert (len(train), len(validation)) == (780, 870)
     assert real.session is not None
@@ -101,11 +109,29 @@ def test_the_latest_days_with_a_fifth_of_the_takes_are_tested(
     assert "optimistic" in split.rule
 
 
-def test_signer_with_most_takes_is_trained_on(make: Make) -> None:
-    recordings = make([0, 1] * 5, signer=np.array(["b", "b"] + ["a"] * 4 + ["b"] * 2 + ["c"] * 2))
+@pytest.mark.parametrize(
+    ("takes", "tested"),
+    [
+        ({"b": 40, "a": 40, "c": 20}, {"c"}),  # the smallest of those that are enough alone
+        ({"a": 60, "b": 20, "c": 20}, {"c"}),  # a tie goes to who comes last in the file: what came first trains
+        ({"a": 80, "b": 20}, {"b"}),
+        ({"a": 90, "b": 10}, {"b"}),  # less than a fifth, but who has more than half of the takes trains
+        ({"a": 55, "b": 15, "c": 15, "d": 15}, {"b", "d"}),
+        (dict.fromkeys("abcdefghij", 10), {"a", "j"}),
+        ({"a": 18, "b": 12, **dict.fromkeys("cdefghijklmnopqrstuvwxyz", 2), "A": 22}, {"A"}),
+        ({"a": 15, "b": 15, "c": 10, **{f"p{k}": 6 for k in range(10)}}, {"a", "p9"}),
+    ],
+)
+def test_the_fewest_signers_with_a_fifth_of_the_takes_are_tested(
+    make: Make, takes: dict[str, int], tested: set[str]
+) -> None:
+    signer = np.array([name for name, count in takes.items() for _ in range(count)])
+    recordings = make([0] * len(signer), signer=signer)
     split = split_recordings(recordings, "signer")
     assert recordings.signer is not None
-    assert set(recordings.signer[split.test]) == {"a", "c"}, "a tie goes to who comes first in the file"
+    assert set(recordings.signer[split.test]) == tested
+    assert f"{np.isin(signer, list(tested)).mean():.0%} of the takes" in split.rule
+    assert whole(split) == list(range(len(signer)))
 
 
 def test_named_parts_are_tested(make: Make) -> None:
