@@ -168,10 +168,10 @@ def kill_once(kill: Kill, reference: dict[str, Any], things: Path, scratch: Path
     """One kill and what became of it, JSON-ready."""
     job, place = JOBS[kill.job], Place(scratch / "kill")
     prepare(place, job, things)
-    begun = time.monotonic()
+    started = time.monotonic()
     process = place.start(job.argv)
     hit = wait_for(process, kill, place, reference["wall_s"])
-    after_s = time.monotonic() - begun
+    after_s = time.monotonic() - started
     if hit:
         send(process, kill.by, Random(kill.number))
     try:
@@ -180,9 +180,18 @@ def kill_once(kill: Kill, reference: dict[str, Any], things: Path, scratch: Path
         os.killpg(process.pid, signal.SIGKILL)
         code = process.wait() - 1000
     about = {"number": kill.number, "job": kill.job, "by": kill.by, "change": kill.change, "after_s": round(after_s, 3)}
-    faults = [*ending(kill, code, hit, place), *half_written_faults(place)]
+    begun = has_begun(place.stderr.read_text(errors="replace"))
+    faults = [*(ending(kill, code, hit, place) if begun else ()), *half_written_faults(place)]
     resumed = go_on(kill, job, place, reference, faults)
-    return {**about, "hit": hit and code not in FINISHED, "code": code, "resumed": resumed, "faults": faults}
+    found = {"hit": begun and hit and code not in FINISHED, "begun": begun, "code": code}
+    return {**about, **found, "resumed": resumed, "faults": faults}
+
+
+def has_begun(said: str) -> bool:
+    """Whether any of edgekit's lines had run. In its own first moments Python answers Ctrl-C with a traceback that
+    holds none of a program's files; no program can do anything about that."""
+    frames = [line for line in said.splitlines() if line.startswith('  File "')]
+    return "KeyboardInterrupt" not in said or not frames or any("edgekit" in frame for frame in frames)
 
 
 def ending(kill: Kill, code: int, hit: bool, place: Place) -> Iterator[str]:
@@ -254,6 +263,8 @@ def summary(entries: list[dict[str, Any]]) -> str:
     bad = [entry for entry in entries if entry["faults"]]
     lines = [f"{len(hits)} kills ({len(entries)} tries): {dict(Counter(entry['by'] for entry in hits))}"]
     lines.append(f"by job: {dict(Counter(entry['job'] for entry in hits))}")
+    early = sum(not entry.get("begun", True) for entry in entries)
+    lines += [f"{early} more came while Python itself was starting, before edgekit"] if early else []
     lines.append(f"fell short: {len(bad)}")
     for entry in bad:
         how = f"  {entry['number']} {entry['job']}, {entry['by']} after {entry['after_s']} s"
