@@ -92,7 +92,7 @@ JOBS = {
     "run": chain("--threads=1"),
     "run, two threads": chain("--threads=2", "--set=model.hidden_size=128"),
     "train": training("--threads=1"),
-    "train, two processes": training("--threads=1", "--devices=2", "--device=cpu", weight=2),
+    "train, two processes": training("--threads=1", "--accelerators=2", "--accelerator=cpu", weight=2),
     "distill": Job(("distill", *TINY, "--threads=1"), (TEACHER, STUDENT), 3),
     "quantize": Job(("quantize", *TINY, "--threads=1"), (PRUNED, *MODELS), 3, needs=("letters.npz", "work")),
     "quantize a file": Job(("quantize", "model.onnx", "-o", "target.onnx"), ("target.onnx",), 2, needs=("model.onnx",)),

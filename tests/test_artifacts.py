@@ -139,6 +139,28 @@ def test_the_manifest_comes_back_as_written(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == manifest
 
 
+def test_a_manifest_of_an_older_edgekit_is_read_in_todays_words(tmp_path: Path) -> None:
+    """Accelerators were called devices; a class may be called so and stays."""
+    old = {"device": "cuda", "devices": 2, "precision": None}
+    new = {"accelerator": "cuda", "accelerators": 2, "precision": None}
+    classes = {"device": 0.5, "devices": 1.0}
+
+    def manifest(used: dict[str, object]) -> dict[str, object]:
+        stage = {"metrics": {"hardware": used, "val_per_class": classes}}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "options": used,
+            "hardware": {"train edge": {"asked": used, "chosen": used}},
+            "stages": {"train edge": stage, "quantize": {"metrics": {}}},
+        }
+
+    write_manifest(tmp_path, manifest(old))
+    assert read_manifest(tmp_path) == manifest(new)
+    for damaged in (None, 3, [], {"train edge": 4}, {"train edge": {"asked": "device"}}):
+        write_manifest(tmp_path, {**manifest(new), "hardware": damaged})
+        assert read_manifest(tmp_path)["hardware"] == damaged
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

@@ -423,6 +423,21 @@ def test_an_option_of_one_value_is_given_once(command: tuple[str, ...], capsys: 
         assert (said in capsys.readouterr().err) is not option.multiple
 
 
+@pytest.mark.parametrize("name", ["train", "distill", "prune", "quantize", "run"])
+def test_accelerators_by_the_words_of_an_older_edgekit(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--device and --devices are understood, and not shown."""
+    command = LEAVES[name,]
+    for words in (["--accelerator=cuda:1", "--accelerators=2"], ["--device=cuda:1", "--devices=2"]):
+        given = command.make_context(name, list(words)).params
+        assert (given["accelerator"], given["accelerators"]) == ("cuda:1", 2)
+    assert run_cli([name, "--device=gpu"]) == 2
+    assert "Invalid value for '--accelerator': 'gpu'" in capsys.readouterr().err
+    assert run_cli([name, "--device=cpu", "--accelerator=cpu"]) == 2
+    assert "--accelerator is given 2 times" in capsys.readouterr().err
+    assert run_cli([name, "--help"]) == 0
+    assert "--device" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("option", ["--shape", "--value"])
 @pytest.mark.parametrize("command", [("bench", "m.onnx"), ("compare", "a.onnx", "b.onnx")])
 def test_a_name_is_given_one_shape_and_one_value(

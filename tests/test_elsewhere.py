@@ -105,9 +105,9 @@ def test_work_directories_are_locked_there_too(tmp_path: Path) -> None:
 def test_training_needs_no_fork(tmp_path: Path) -> None:
     line = f"train edge --workdir {tmp_path / 'work'} {SMALL} --threads 1"
     assert edgekit(line, tmp_path).returncode == 0
-    finished = edgekit(f"{line} --devices 2 --force", tmp_path)
+    finished = edgekit(f"{line} --accelerators 2 --force", tmp_path)
     assert finished.returncode == 2
-    assert "--devices 2: needs processes that fork, which Plan9 lacks" in finished.stderr
+    assert "--accelerators 2: needs processes that fork, which Plan9 lacks" in finished.stderr
 
 
 @pytest.mark.slow

@@ -11,7 +11,6 @@ import pytest
 from edgekit.artifacts import write_manifest
 from edgekit.errors import StateError
 from edgekit.results import (
-    Accelerator,
     DataDescription,
     Figures,
     Finding,
@@ -29,6 +28,7 @@ from edgekit.results import (
     TeacherCheck,
     TeacherDescription,
     TrainingFigures,
+    UsedHardware,
     read_figures,
 )
 from edgekit.runtime import ModelMetadata
@@ -42,7 +42,7 @@ TRAINING = TrainingFigures(
     parameters=56346, data=DATA, epochs=9, best_epoch=8, val_accuracy=0.9, val_loss=0.3, elapsed_s=1.5,
     stopped_early=True, val_per_class={"A": 1.0, "B": 0.8}, train_accuracy=0.99, train_loss=0.1,
     diagnosis=(Finding("overfitting", "training accuracy 99 %", "increase dropout"),),
-    hardware=Accelerator("cpu", 2, "fp32", 1),
+    hardware=UsedHardware("cpu", 2, "fp32", 1),
     teacher=TeacherDescription("t.onnx", "ONNX", 9, "own", False, TeacherCheck(40, 0.9, 0.9, 0.5, "fits")),
 )  # fmt: skip
 PRUNING = PruningFigures(

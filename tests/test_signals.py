@@ -222,7 +222,7 @@ def begun(folder: Path, process: subprocess.Popen[str], children: int) -> list[p
 @pytest.mark.parametrize("signals", [["SIGTERM"], ["SIGINT", "SIGINT"], ["SIGKILL"]], ids=" ".join)
 @pytest.mark.parametrize(
     ("line", "children"),
-    [(BENCH, 1), ((*TRAIN, "--threads=1"), 0), ((*TRAIN, "--devices=2", "--device=cpu"), 2), (TUNE, 2)],
+    [(BENCH, 1), ((*TRAIN, "--threads=1"), 0), ((*TRAIN, "--accelerators=2", "--accelerator=cpu"), 2), (TUNE, 2)],
     ids=["bench", "train", "two processes", "tune"],
 )
 def test_commands_leave_nobody_running_and_nothing_in_the_temporary_folder(

@@ -28,8 +28,8 @@ class Common:
     preset: str | None = None
     seed: int | None = None
     threads: int | None = None
-    device: str | None = None
-    devices: int | None = None
+    accelerator: str | None = None
+    accelerators: int | None = None
     precision: str | None = None
     as_json: bool = False
     quiet: bool = False
@@ -94,8 +94,8 @@ def workspace(
         preset=common.preset,
         seed=common.seed,
         threads=common.threads,
-        device=common.device,
-        devices=common.devices,
+        accelerator=common.accelerator,
+        accelerators=common.accelerators,
         precision=common.precision,
         teacher=teacher,
         class_names=parse_class_names(class_names),

@@ -61,9 +61,16 @@ COUNT = Whole(1)
 
 
 class Option(click.Option):
-    """One of a group."""
+    """One of a group. former: spellings of an older edgekit, which are understood and not shown."""
 
     group = GROUPS[0]
+    former: tuple[str, ...] = ()
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """As click does, with the former spellings."""
+        super().add_to_parser(parser, ctx)
+        if self.former:
+            parser.add_option(obj=self, opts=self.former, dest=self.name, action="store", nargs=self.nargs)
 
 
 class GroupedCommand(click.Command):
@@ -97,20 +104,22 @@ def _has_one_value(option: click.Parameter) -> bool:
 
 
 class Declared:
-    """A declaration, which decorates a command's function with the option."""
+    """A declaration, which decorates a command's function with the option. former: see `Option`."""
 
-    def __init__(self, group: str, *spellings: str, **attributes: Any) -> None:
+    def __init__(self, group: str, *spellings: str, former: tuple[str, ...] = (), **attributes: Any) -> None:
         self.group = group
         self.spellings = spellings
+        self.former = former
         self.attributes = attributes
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        kind = type("Option", (Option,), {"group": self.group})
+        kind = type("Option", (Option,), {"group": self.group, "former": self.former})
         return click.option(*self.spellings, cls=kind, **self.attributes)(function)
 
     def saying(self, text: str, **attributes: Any) -> Declared:
         """The same option with the meaning that it has in one command."""
-        return Declared(self.group, *self.spellings, **{**self.attributes, **attributes, "help": text})
+        changed = {**self.attributes, **attributes, "help": text}
+        return Declared(self.group, *self.spellings, former=self.former, **changed)
 
 
 Function = Callable[..., Any]
@@ -133,7 +142,7 @@ def command(*options: Declared, **attributes: Any) -> Callable[[Function], click
     return lambda function: made(takes(*options)(function))
 
 
-def _device(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+def _accelerator(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", value):
         raise click.BadParameter(f"'{value}' is none of auto, cpu, cuda, cuda:0, cuda:1, ...")
     return value
@@ -202,11 +211,16 @@ DRY_RUN = _job("--dry-run", is_flag=True, help="Say what would be done, and do n
 
 EPOCHS = _training("--epochs", type=COUNT, help="Maximum number of epochs.")
 THREADS = _training("--threads", type=Whole(1, 256), help="CPU threads for training [chosen by a short trial].")
-DEVICE = _training(
-    "--device", metavar="auto|cpu|cuda|cuda:N", callback=_device, help="Where to train [auto: CUDA if present]."
+ACCELERATOR = _training(
+    "--accelerator",
+    former=("--device",),
+    metavar="auto|cpu|cuda|cuda:N",
+    callback=_accelerator,
+    help="Where to train [auto: CUDA if present].",
 )
-DEVICES = _training(
-    "--devices",
+ACCELERATORS = _training(
+    "--accelerators",
+    former=("--devices",),
     type=Whole(1, 64),
     help="Number of processes that share each batch, one per GPU; rarely worth it for models this small [1].",
 )
@@ -241,7 +255,7 @@ OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to write t
 
 #: Of the commands that make models.
 CHAIN = (WORKDIR, CONFIG, SET, PRESET, SEED, DATA, COLUMNS, SPLIT, PRETRAIN, FORCE, DRY_RUN)
-HARDWARE = (THREADS, DEVICE, DEVICES, PRECISION)
+HARDWARE = (THREADS, ACCELERATOR, ACCELERATORS, PRECISION)
 TOLD = (JSON, QUIET, VERBOSE)
 
 # Of single commands.

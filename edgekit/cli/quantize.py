@@ -12,8 +12,8 @@ from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, flags, refuse_given, shared, show_chain, workspace
 
 #: What has no say where a file is named: it is neither in a work directory, nor trained.
-OF_THE_JOB = {"workdir", "preset", "seed", "data", "split", "pretrain", "force", "threads", "device", "devices",
-              "precision", "verbose", "teacher", "class_names"}  # fmt: skip
+OF_THE_JOB = {"workdir", "preset", "seed", "data", "split", "pretrain", "force", "threads", "accelerator",
+              "accelerators", "precision", "verbose", "teacher", "class_names"}  # fmt: skip
 
 
 @o.command(o.SCHEME, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, *o.HARDWARE, *o.TOLD, o.OUTPUT)

@@ -19,19 +19,18 @@ from edgekit.results.quantization import (
 )
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.training import (
-    Accelerator,
     Finding,
     PruningFigures,
     StageFinding,
     TeacherCheck,
     TeacherDescription,
     TrainingFigures,
+    UsedHardware,
 )
 from edgekit.results.tuning import Point, TrialResult, TuneResult
 from edgekit.results.variants import Nominal, VariantFigures
 
 __all__ = [
-    "Accelerator",
     "ChainResult",
     "DataDescription",
     "Figures",
@@ -58,6 +57,7 @@ __all__ = [
     "TrainingFigures",
     "TrialResult",
     "TuneResult",
+    "UsedHardware",
     "VariantFigures",
     "Verdict",
     "read_figures",

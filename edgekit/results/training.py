@@ -35,11 +35,12 @@ class StageFinding:
 
 
 @dataclass(frozen=True)
-class Accelerator:
-    """Where training ran: cpu or cuda, of how many at once, with which numbers. threads: None on GPUs."""
+class UsedHardware:
+    """What training ran on. accelerator: cpu, cuda or cuda:N; accelerators: processes that shared each batch.
+    precision: fp32 or bf16. threads: None on GPUs."""
 
-    device: str
-    devices: int
+    accelerator: str
+    accelerators: int
     precision: str
     threads: int | None = None
 
@@ -94,7 +95,7 @@ class TrainingFigures:
     train_accuracy: float | None = None
     train_loss: float | None = None
     diagnosis: tuple[Finding, ...] = ()
-    hardware: Accelerator | None = None
+    hardware: UsedHardware | None = None
     teacher: TeacherDescription | None = None
 
     def to_dict(self) -> dict[str, Any]:

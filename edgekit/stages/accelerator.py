@@ -12,7 +12,7 @@ from edgekit.workdir.options import Options
 from edgekit.workdir.workspace import Workspace
 
 #: Of `Options`; None and "auto" ask for nothing.
-ASKED = ("device", "devices", "precision", "threads")
+ASKED = ("accelerator", "accelerators", "precision", "threads")
 
 
 def stage_hardware(
@@ -41,7 +41,7 @@ def stage_hardware(
 
 
 def choose_hardware(options: Options, model: nn.Module, shape: tuple[int, int, int]) -> Hardware:
-    """What was asked for; for the rest: CUDA when present, one device, fp32, and threads by a short trial on the CPU.
+    """What was asked for; for the rest: CUDA when present, one of them, fp32, and threads by a short trial on the CPU.
 
     precision "auto" tries bf16 along with the threads; on GPUs it is fp32. Raises ConfigError for what can't be had.
     """
@@ -50,24 +50,24 @@ def choose_hardware(options: Options, model: nn.Module, shape: tuple[int, int, i
     hardware = asked_hardware(options, shape[0])
     if hardware.cuda:
         return hardware
-    if hardware.devices > 1:
+    if hardware.accelerators > 1:
         threads = 1
     if precision == "auto":
         threads, automatic = choose_threads_and_precision(model, shape, threads)
     elif threads is None:
         threads = choose_threads(model, shape)
     chosen = automatic if precision == "auto" else hardware.precision
-    return Hardware(hardware.device, hardware.devices, chosen, threads)
+    return Hardware(hardware.accelerator, hardware.accelerators, chosen, threads)
 
 
 def asked_hardware(options: Options, batch_size: int, setting: str = "training.batch_size") -> Hardware:
     """What was asked for, before any trial: threads None and fp32 where that decides. setting: that says batch_size.
     Raises ConfigError."""
-    device, precision = options.device or "auto", options.precision or "fp32"
-    if device == "auto":
-        device = "cuda" if cuda_gpus() >= (options.devices or 1) else "cpu"
+    accelerator, precision = options.accelerator or "auto", options.precision or "fp32"
+    if accelerator == "auto":
+        accelerator = "cuda" if cuda_gpus() >= (options.accelerators or 1) else "cpu"
     asked = "fp32" if precision == "auto" else precision
-    hardware = Hardware(device, options.devices or 1, asked, options.threads)  # type: ignore[arg-type]
+    hardware = Hardware(accelerator, options.accelerators or 1, asked, options.threads)  # type: ignore[arg-type]
     hardware.check(batch_size, setting)
     return hardware
 

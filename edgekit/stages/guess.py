@@ -67,7 +67,7 @@ class Guesses:
         """None where a few batches on the CPU of this process tell nothing: on GPUs, in several processes, and where
         the loss is not finite."""
         hardware = choose_hardware(self.options, module, (config.batch_size, *self.dataset.x.shape[1:]))
-        if hardware.cuda or hardware.devices > 1:
+        if hardware.cuda or hardware.accelerators > 1:
             return None
         takes = Takes(*self.dataset.part(self.dataset.split.train))
         try:

@@ -16,7 +16,7 @@ from edgekit.export import Standardisation, export_onnx
 from edgekit.model import RecurrentClassifier, predict_logits, save_model
 from edgekit.prune import PruneResult
 from edgekit.prune.model import layer_zeros_ratio
-from edgekit.results import Accelerator, PruningFigures, TeacherDescription, TrainingFigures
+from edgekit.results import PruningFigures, TeacherDescription, TrainingFigures, UsedHardware
 from edgekit.stages.accelerator import stage_hardware
 from edgekit.train import (
     CSV_NAME,
@@ -160,7 +160,7 @@ def training_figures(
         train_accuracy=fitted.train_accuracy,
         train_loss=fitted.train_loss,
         diagnosis=diagnose(result.history, fitted),
-        hardware=Accelerator(hardware.device, hardware.devices, hardware.precision, hardware.threads),
+        hardware=UsedHardware(**hardware.to_dict()),
         teacher=teacher,
     )
 

@@ -15,60 +15,66 @@ from edgekit.errors import ConfigError
 from edgekit.model import torch_threads
 
 Precision = Literal["fp32", "bf16"]
-#: What may be said of a device.
-DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
+#: What may be said of an accelerator.
+ACCELERATOR = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 
 @dataclass(frozen=True)
 class Hardware:
     """Where and how a run computes. The same hardware and seed give the same numbers; other hardware rounds otherwise.
 
-    device: "cpu", "cuda" (the first GPU, or the first `devices`) or "cuda:N" (that one). devices: processes that divide
-    every batch among them, one a GPU, or so many on the CPU. precision: of the matrix products in the forward and
-    backward passes; weights, losses, the optimiser and validation are fp32 always. threads: of each process on the CPU;
-    None leaves torch's. Raises ConfigError for values that can't be, but does not look whether a GPU is there.
+    accelerator: "cpu", "cuda" (the first GPU, or the first `accelerators`) or "cuda:N" (that one). accelerators:
+    processes that divide every batch among them, one a GPU, or so many on the CPU. precision: of the matrix products in
+    the forward and backward passes; weights, losses, the optimiser and validation are fp32 always. threads: of each
+    process on the CPU; None leaves torch's. Raises ConfigError for values that can't be, but does not look whether a
+    GPU is there.
     """
 
-    device: str = "cpu"
-    devices: int = 1
+    accelerator: str = "cpu"
+    accelerators: int = 1
     precision: Precision = "fp32"
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.device, str) or not DEVICE.fullmatch(self.device):
-            raise ConfigError(f"--device {self.device}: expected cpu, cuda or cuda:N, such as cuda:0")
+        if not isinstance(self.accelerator, str) or not ACCELERATOR.fullmatch(self.accelerator):
+            raise ConfigError(f"--accelerator {self.accelerator}: expected cpu, cuda or cuda:N, such as cuda:0")
         if self.precision not in ("fp32", "bf16"):
             raise ConfigError(f"--precision {self.precision}: expected fp32 or bf16")
-        for name in ("devices", "threads"):
+        for name in ("accelerators", "threads"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise ConfigError(f"--{name} {value}: expected a whole number from 1")
-        if self.devices > 1 and ":" in self.device:
-            raise ConfigError(f"--device {self.device} is one GPU; use --device cuda for the first {self.devices}")
-        if self.devices > 1 and not self.cuda and (self.threads or 1) > 1:
+        if self.accelerators > 1 and ":" in self.accelerator:
+            raise ConfigError(
+                f"--accelerator {self.accelerator} is one GPU; use --accelerator cuda for the first {self.accelerators}"
+            )
+        if self.accelerators > 1 and not self.cuda and (self.threads or 1) > 1:
             # A forked process that starts OpenMP threads hangs where its parent has used them.
             raise ConfigError(f"--threads {self.threads}: each of several CPU processes trains with 1; use --threads 1")
 
     @property
     def cuda(self) -> bool:
         """Whether it is GPUs."""
-        return self.device != "cpu"
+        return self.accelerator != "cpu"
 
     @property
     def gpus(self) -> tuple[int, ...]:
         """Which GPUs, as CUDA counts them."""
         if not self.cuda:
             return ()
-        return tuple(range(self.devices)) if ":" not in self.device else (int(self.device.partition(":")[2]),)
+        _, _, which = self.accelerator.partition(":")
+        return (int(which),) if which else tuple(range(self.accelerators))
 
     def check(self, batch_size: int, setting: str = "training.batch_size") -> None:
         """Raises ConfigError where this machine lacks it, or where a batch is too small to be divided."""
         found = cuda_gpus() if self.cuda else 0
         if self.cuda and max(self.gpus) >= found:
-            raise ConfigError(f"{self.say_device()}: CUDA finds {count(found, 'GPU')} here; use --device cpu or auto")
-        if batch_size < self.devices:
             raise ConfigError(
-                f"--devices {self.devices}: {setting} {batch_size} can't be divided among so many processes"
+                f"{self.say_accelerator()}: CUDA finds {count(found, 'GPU')} here; use --accelerator cpu or auto"
+            )
+        if batch_size < self.accelerators:
+            raise ConfigError(
+                f"--accelerators {self.accelerators}: {setting} {batch_size} can't be divided among so many processes"
             )
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
@@ -85,9 +91,10 @@ class Hardware:
         """JSON-ready; `Hardware(**that)` is the way back."""
         return asdict(self)
 
-    def say_device(self) -> str:
-        """As options that ask for it: `--device cuda --devices 2`."""
-        return f"--device {self.device}" + (f" --devices {self.devices}" if self.devices > 1 else "")
+    def say_accelerator(self) -> str:
+        """As options that ask for it: `--accelerator cuda --accelerators 2`."""
+        several = f" --accelerators {self.accelerators}" if self.accelerators > 1 else ""
+        return f"--accelerator {self.accelerator}{several}"
 
     def describe(self) -> str:
         """For people: `2 processes on the CPU, fp32, 1 thread each`."""
@@ -95,9 +102,9 @@ class Hardware:
             where = " and ".join(f"cuda:{gpu}" for gpu in self.gpus)
             return f"{where}, {self.precision}"
         threads = "" if self.threads is None else f", {count(self.threads, 'thread')}"
-        if self.devices == 1:
+        if self.accelerators == 1:
             return f"the CPU, {self.precision}{threads}"
-        return f"{self.devices} processes on the CPU, {self.precision}, 1 thread each"
+        return f"{self.accelerators} processes on the CPU, {self.precision}, 1 thread each"
 
 
 #: For what is computed outside of training runs, such as scores: the same numbers after whatever ran before.

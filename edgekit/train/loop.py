@@ -106,7 +106,7 @@ def fit(
 
     def train(**where: Any) -> None:
         trainer = _trainer(config, hardware, callbacks, **where)
-        prefetch = worth_prefetching(config.prefetch, hardware.devices)
+        prefetch = worth_prefetching(config.prefetch, hardware.accelerators)
         with read_ahead(source, config.epochs, prefetch) as run.source:
             _fit(trainer, run, setup.resume_file)
 
@@ -116,7 +116,7 @@ def fit(
         return states_of(callbacks)
 
     with _quiet_lightning(), hardware.applied():
-        if hardware.devices == 1:
+        if hardware.accelerators == 1:
             train()
         else:
             take_states(callbacks, _several(setup, train_as))
@@ -144,7 +144,7 @@ def _keepers(setup: RunSetup, report: EpochReport, sample: Tensor) -> list[Callb
 def _trainer(config: TrainingConfig, hardware: Hardware, callbacks: list[Callback], **where: Any) -> pl.Trainer:
     return pl.Trainer(
         accelerator="cuda" if hardware.cuda else "cpu",
-        devices=list(hardware.gpus) or hardware.devices,
+        devices=list(hardware.gpus) or hardware.accelerators,
         max_epochs=config.epochs,
         min_epochs=config.min_epochs,
         callbacks=callbacks,

@@ -52,11 +52,13 @@ GRACE_S = 1.0
 
 def strategy_of(hardware: Hardware, rank: int) -> DDPStrategy:
     """Lightning's, in one of the processes of `in_processes`."""
-    return DDPStrategy(cluster_environment=_Forked(rank, hardware.devices), process_group_backend=_backend(hardware))
+    return DDPStrategy(
+        cluster_environment=_Forked(rank, hardware.accelerators), process_group_backend=_backend(hardware)
+    )
 
 
 def in_processes(hardware: Hardware, work: Work, listener: Listener | None) -> bytes:
-    """Call `work` in `hardware.devices` forked processes of one group; returns rank 0's answer.
+    """Call `work` in `hardware.accelerators` forked processes of one group; returns rank 0's answer.
 
     work gets its rank and a listener; rank 0's calls `listener` in this process and returns when that has. An error in
     a process, or its death, ends all of them and is raised here, and so is what `listener` raises, KeyboardInterrupt
@@ -67,7 +69,7 @@ def in_processes(hardware: Hardware, work: Work, listener: Listener | None) -> b
         group = _Group(hardware, folder / "store", lifeline)
         members: dict[Connection, ForkProcess] = {}
         try:
-            for rank in range(hardware.devices):
+            for rank in range(hardware.accelerators):
                 _start(rank, group, work, members)
             return _listen(members, listener)
         finally:
@@ -92,11 +94,13 @@ def take_states(callbacks: Sequence[Callback], answer: bytes) -> None:
 
 def _check_fork(hardware: Hardware) -> None:
     if "fork" not in multiprocessing.get_all_start_methods():
-        raise ConfigError(f"--devices {hardware.devices}: needs processes that fork, which {platform.system()} lacks")
+        raise ConfigError(
+            f"--accelerators {hardware.accelerators}: needs processes that fork, which {platform.system()} lacks"
+        )
     if hardware.cuda and torch.cuda.is_initialized():
         raise ConfigError(
-            f"--devices {hardware.devices}: CUDA is in use in this process and can't be divided any more; train on"
-            " several GPUs in a process that has used none"
+            f"--accelerators {hardware.accelerators}: CUDA is in use in this process and can't be divided any more;"
+            " train on several GPUs in a process that has used none"
         )
 
 
@@ -228,10 +232,10 @@ def _join(rank: int, group: _Group) -> None:
     torch.distributed.init_process_group(
         _backend(hardware),
         store=torch.distributed.FileStore(  # type: ignore[attr-defined]
-            str(group.store), hardware.devices
+            str(group.store), hardware.accelerators
         ),
         rank=rank,
-        world_size=hardware.devices,
+        world_size=hardware.accelerators,
         timeout=timedelta(seconds=TIMEOUT_S),
     )
 

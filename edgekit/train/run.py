@@ -19,7 +19,7 @@ from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes, share_of
 
 #: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats,
-#: a mean over the batch: several devices weigh what their shares of a batch give by the number of takes.
+#: a mean over the batch: several processes weigh what their shares of a batch give by the number of takes.
 Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 
 VALIDATION_BATCH = 256

@@ -48,18 +48,18 @@ class Options:
     """What stays with a work directory and is inherited by later commands. None: not said yet.
 
     data: recordings, an absolute path, or "synthetic" for the embedded hands (the default). settings: sections as said
-    by --config, --set and flags, over the preset. threads, device, devices and precision: for training, see
-    `edgekit.train.Hardware`; device and precision may be "auto". class_names: of the outputs of a teacher that edgekit
-    did not train. code: a teacher `module:function` that this very command line names, which alone may be run; never
-    stored, and nothing that was stored or stands in a file gets here.
+    by --config, --set and flags, over the preset. threads, accelerator, accelerators and precision: for training, see
+    `edgekit.train.Hardware`; accelerator and precision may be "auto". class_names: of the outputs of a teacher that
+    edgekit did not train. code: a teacher `module:function` that this very command line names, which alone may be run;
+    never stored, and nothing that was stored or stands in a file gets here.
     """
 
     data: str | None = None
     preset: str | None = None
     seed: int | None = None
     threads: int | None = None
-    device: str | None = None
-    devices: int | None = None
+    accelerator: str | None = None
+    accelerators: int | None = None
     precision: str | None = None
     teacher: str | None = None
     class_names: tuple[str, ...] | None = None
@@ -77,7 +77,7 @@ class Options:
     def from_dict(cls, values: Mapping[str, Any], where: Path) -> Options:
         """Raises StateError when the manifest at `where` holds something else."""
         kinds = {"data": str, "preset": str, "seed": int, "threads": int, "teacher": str, "student": str}
-        kinds |= {"device": str, "devices": int, "precision": str}
+        kinds |= {"accelerator": str, "accelerators": int, "precision": str}
         try:
             options = cls(**values)
             good = all(isinstance(getattr(options, name), (kind, type(None))) for name, kind in kinds.items())

@@ -21,7 +21,7 @@ Cli = Callable[..., Any]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("command", "how"), [("train", ()), ("distill", ()), ("train", ("--devices=2", "--device=cpu"))]
+    ("command", "how"), [("train", ()), ("distill", ()), ("train", ("--accelerators=2", "--accelerator=cpu"))]
 )
 def test_an_interrupted_command_goes_on_and_ends_where_an_uninterrupted_one_does(
     cli: Cli, tmp_path: Path, tiny: tuple[str, ...], command: str, how: tuple[str, ...]

@@ -88,7 +88,7 @@ def test_what_took_no_training_is_made_again(chain: Any, cli: Cli, command: str,
 
 
 @pytest.mark.parametrize("command", OWN)
-@pytest.mark.parametrize("flag", ["--threads=2", "--device=cpu", "--set=training.prefetch=false"])
+@pytest.mark.parametrize("flag", ["--threads=2", "--accelerator=cpu", "--set=training.prefetch=false"])
 def test_what_only_changes_how_it_is_made_makes_nothing(chain: Any, cli: Cli, command: str, flag: str) -> None:
     answer = cli(*command.split(), f"--workdir={chain.workdir}", flag, "--dry-run")
     assert answer.code == 0

@@ -87,13 +87,13 @@ def chosen(tmp_path: Path) -> Callable[..., Hardware]:
     ("said", "gpus", "expected", "trials"),
     [
         ({}, 0, Hardware("cpu", 1, "fp32", 2), 1),
-        ({"device": "auto"}, 1, Hardware("cuda", 1, "fp32", None), 0),
+        ({"accelerator": "auto"}, 1, Hardware("cuda", 1, "fp32", None), 0),
         ({}, 1, Hardware("cuda", 1, "fp32", None), 0),
-        ({"device": "cpu"}, 1, Hardware("cpu", 1, "fp32", 2), 1),
-        ({"device": "cuda:1", "precision": "bf16"}, 2, Hardware("cuda:1", 1, "bf16", None), 0),
-        ({"devices": 2}, 2, Hardware("cuda", 2, "fp32", None), 0),
-        ({"devices": 2}, 1, Hardware("cpu", 2, "fp32", 1), 0),
-        ({"devices": 2, "precision": "auto"}, 0, Hardware("cpu", 2, "bf16", 1), 1),
+        ({"accelerator": "cpu"}, 1, Hardware("cpu", 1, "fp32", 2), 1),
+        ({"accelerator": "cuda:1", "precision": "bf16"}, 2, Hardware("cuda:1", 1, "bf16", None), 0),
+        ({"accelerators": 2}, 2, Hardware("cuda", 2, "fp32", None), 0),
+        ({"accelerators": 2}, 1, Hardware("cpu", 2, "fp32", 1), 0),
+        ({"accelerators": 2, "precision": "auto"}, 0, Hardware("cpu", 2, "bf16", 1), 1),
         ({"threads": 3}, 0, Hardware("cpu", 1, "fp32", 3), 0),
         ({"precision": "auto"}, 0, Hardware("cpu", 1, "bf16", 2), 1),
         ({"precision": "auto", "threads": 1}, 0, Hardware("cpu", 1, "bf16", 1), 1),
@@ -122,7 +122,7 @@ def test_a_run_that_does_not_go_on_takes_what_is_said_now(chosen: Callable[..., 
     chosen(precision="auto")
     assert chosen(precision="fp32") == Hardware("cpu", 1, "fp32", 2)
     machine.gpus = 2
-    assert chosen(device="cuda:1") == Hardware("cuda:1")
+    assert chosen(accelerator="cuda:1") == Hardware("cuda:1")
 
 
 def test_a_gpu_that_is_gone_is_no_obstacle_for_a_new_run(chosen: Callable[..., Hardware], machine: Machine) -> None:
@@ -142,23 +142,25 @@ def test_a_run_that_goes_on_says_that_its_gpu_is_gone(chosen: Callable[..., Hard
 
 @pytest.mark.parametrize(
     "said",
-    [{"precision": "bf16"}, {"threads": 1}, {"devices": 2}, {"device": "cuda"}],
+    [{"precision": "bf16"}, {"threads": 1}, {"accelerators": 2}, {"accelerator": "cuda"}],
     ids=lambda said: next(iter(said)),
 )
 def test_a_run_that_goes_on_refuses_other_hardware(
     chosen: Callable[..., Hardware], machine: Machine, said: dict[str, Any]
 ) -> None:
     machine.gpus = 2
-    first = chosen(device="cpu")
+    first = chosen(accelerator="cpu")
     name, value = next(iter(said.items()))
     with pytest.raises(StateError, match=f"began on the CPU, fp32, 2 threads, and --{name} now says {value}"):
         chosen(going_on=True, **said)
     assert chosen(going_on=True) == first
-    agreeing = {"device": "auto", "precision": "auto", "threads": 2}
+    agreeing = {"accelerator": "auto", "precision": "auto", "threads": 2}
     assert chosen(going_on=True, **agreeing) == first
 
 
-@pytest.mark.parametrize("damage", [[], {"train edge": 3}, {"train edge": {"asked": {}, "chosen": {"device": "gpu"}}}])
+@pytest.mark.parametrize(
+    "damage", [[], {"train edge": 3}, {"train edge": {"asked": {}, "chosen": {"accelerator": "gpu"}}}]
+)
 def test_a_stored_choice_that_can_not_be_read_is_made_anew(
     chosen: Callable[..., Hardware], machine: Machine, tmp_path: Path, damage: Any
 ) -> None:
@@ -170,8 +172,8 @@ def test_a_stored_choice_that_can_not_be_read_is_made_anew(
 
 
 def test_what_is_not_here_is_refused_and_not_remembered(chosen: Callable[..., Hardware], machine: Machine) -> None:
-    with pytest.raises(ConfigError, match="--device cuda: CUDA finds no GPU here; use --device cpu or auto"):
-        chosen(device="cuda")
+    with pytest.raises(ConfigError, match="--accelerator cuda: CUDA finds no GPU here; use --accelerator cpu or auto"):
+        chosen(accelerator="cuda")
     assert chosen() == Hardware("cpu", 1, "fp32", 2)
 
 
@@ -185,7 +187,12 @@ def test_the_choice_stands_in_the_manifest_and_the_stages_record(
     workdir = f"--workdir={tmp_path / 'work'}"
     made = cli("train", "edge", workdir, *tiny, "--precision=bf16", "-v", "--json")
     assert made.code == 0, made.err
-    assert made.json["metrics"]["hardware"] == {"device": "cpu", "devices": 1, "precision": "bf16", "threads": 1}
+    assert made.json["metrics"]["hardware"] == {
+        "accelerator": "cpu",
+        "accelerators": 1,
+        "precision": "bf16",
+        "threads": 1,
+    }
     assert "train edge: training on the CPU, bf16, 1 thread\n" in made.err
     again = cli("train", "edge", workdir, "-v")  # the options stay with the work directory
     assert "= train edge: up to date" in again.err
@@ -200,18 +207,18 @@ def test_several_processes_by_the_command_line(
     command = ("train", "edge", f"--workdir={tmp_path / 'work'}")
     with monkeypatch.context() as patch:
         patch.setattr("edgekit.cli.progress.Console.epoch", interrupt)
-        stopped = cli(*command, *tiny, "--set=training.epochs=3", "--devices=2")
+        stopped = cli(*command, *tiny, "--set=training.epochs=3", "--accelerators=2")
     assert stopped.code == 130
     assert stopped.err.endswith("interrupted; finished epochs are kept, the same command continues from there\n")
-    refused = cli(*command, "--devices=1")
+    refused = cli(*command, "--accelerators=1")
     assert refused.code == 2
-    assert "began on 2 processes on the CPU, fp32, 1 thread each, and --devices now says 1" in refused.err
+    assert "began on 2 processes on the CPU, fp32, 1 thread each, and --accelerators now says 1" in refused.err
     done = cli(*command, "-v", "--json")
     assert done.code == 0, done.err
     assert "epoch 2/3" in done.err
     assert "epoch 1/3" not in done.err
     assert done.json["metrics"]["epochs"] == 3
-    assert done.json["metrics"]["hardware"]["devices"] == 2
+    assert done.json["metrics"]["hardware"]["accelerators"] == 2
 
 
 def interrupt(self: Any, stage: str, epoch: Any) -> None:
@@ -223,13 +230,16 @@ def interrupt(self: Any, stage: str, epoch: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--device=gpu", "'gpu' is none of auto, cpu, cuda, cuda:0, cuda:1, ..."),
-        ("--device=cuda:", "'cuda:' is none of auto"),
-        ("--device=cuda", "--device cuda: CUDA finds no GPU here; use --device cpu or auto"),
-        ("--device=cuda:0 --devices=2", "--device cuda:0 is one GPU; use --device cuda for the first 2"),
-        ("--devices=0", "--devices"),
-        ("--devices=64", "--devices 64: training.batch_size 32 can't be divided among so many processes"),
-        ("--devices=2 --threads=2", "--threads 2: each of several CPU processes trains with 1; use --threads 1"),
+        ("--accelerator=gpu", "'gpu' is none of auto, cpu, cuda, cuda:0, cuda:1, ..."),
+        ("--accelerator=cuda:", "'cuda:' is none of auto"),
+        ("--accelerator=cuda", "--accelerator cuda: CUDA finds no GPU here; use --accelerator cpu or auto"),
+        (
+            "--accelerator=cuda:0 --accelerators=2",
+            "--accelerator cuda:0 is one GPU; use --accelerator cuda for the first 2",
+        ),
+        ("--accelerators=0", "--accelerators"),
+        ("--accelerators=64", "--accelerators 64: training.batch_size 32 can't be divided among so many processes"),
+        ("--accelerators=2 --threads=2", "--threads 2: each of several CPU processes trains with 1; use --threads 1"),
         ("--precision=fp16", "--precision"),
     ],
 )
@@ -264,8 +274,8 @@ def test_only_one_process_writes_the_resume_file(monkeypatch: pytest.MonkeyPatch
         ("--set=prune.sparsity=0.99", "prune.sparsity: 0.99 is more than this model can lose"),
         ("--set=prune.sparsity=0.99 --set=prune.method=unstructured", "prune.sparsity: 0.99 is 10908 of 11018"),
         (
-            "--devices=20",
-            "--devices 20: prune.recovery.training.batch_size 16 can't be divided among so many processes",
+            "--accelerators=20",
+            "--accelerators 20: prune.recovery.training.batch_size 16 can't be divided among so many processes",
         ),
     ],
 )

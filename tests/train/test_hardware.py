@@ -52,15 +52,18 @@ def assert_same(a: Trained, b: Trained) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"device": "gpu"}, "--device gpu: expected cpu, cuda or cuda:N"),
-        ({"device": "cuda:"}, "expected cpu, cuda or cuda:N"),
-        ({"device": None}, "expected cpu, cuda or cuda:N"),
+        ({"accelerator": "gpu"}, "--accelerator gpu: expected cpu, cuda or cuda:N"),
+        ({"accelerator": "cuda:"}, "expected cpu, cuda or cuda:N"),
+        ({"accelerator": None}, "expected cpu, cuda or cuda:N"),
         ({"precision": "fp16"}, "--precision fp16: expected fp32 or bf16"),
-        ({"devices": 0}, "--devices 0: expected a whole number from 1"),
+        ({"accelerators": 0}, "--accelerators 0: expected a whole number from 1"),
         ({"threads": 0}, "--threads 0: expected a whole number from 1"),
         ({"threads": "2"}, "--threads 2: expected a whole number from 1"),
-        ({"device": "cuda:1", "devices": 2}, "--device cuda:1 is one GPU; use --device cuda for the first 2"),
-        ({"devices": 2, "threads": 2}, "--threads 2: each of several CPU processes trains with 1"),
+        (
+            {"accelerator": "cuda:1", "accelerators": 2},
+            "--accelerator cuda:1 is one GPU; use --accelerator cuda for the first 2",
+        ),
+        ({"accelerators": 2, "threads": 2}, "--threads 2: each of several CPU processes trains with 1"),
     ],
 )
 def test_what_can_not_be_is_refused(values: dict[str, Any], message: str) -> None:
@@ -72,9 +75,9 @@ def test_what_can_not_be_is_refused(values: dict[str, Any], message: str) -> Non
     ("hardware", "gpus"),
     [
         (Hardware(), ()),
-        (Hardware(devices=3), ()),
+        (Hardware(accelerators=3), ()),
         (Hardware("cuda"), (0,)),
-        (Hardware("cuda", devices=3), (0, 1, 2)),
+        (Hardware("cuda", accelerators=3), (0, 1, 2)),
         (Hardware("cuda:2"), (2,)),
     ],
 )
@@ -90,13 +93,15 @@ def test_a_gpu_that_is_not_there_is_one_clear_error(
     tiny_model: TinyModel, learnable: Learnable, monkeypatch: pytest.MonkeyPatch, said: str, found: int, text: str
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: found)
-    with pytest.raises(ConfigError, match=f"--device {said}: CUDA finds {text} here; use --device cpu or auto"):
+    with pytest.raises(
+        ConfigError, match=f"--accelerator {said}: CUDA finds {text} here; use --accelerator cpu or auto"
+    ):
         trained(tiny_model(), learnable, Hardware(said))
 
 
 def test_a_batch_that_can_not_be_divided_is_one_clear_error() -> None:
-    with pytest.raises(ConfigError, match=r"--devices 3: training.batch_size 2 can't be divided"):
-        Hardware(devices=3).check(2)
+    with pytest.raises(ConfigError, match=r"--accelerators 3: training.batch_size 2 can't be divided"):
+        Hardware(accelerators=3).check(2)
 
 
 def test_nothing_is_said_of_a_gpu_that_is_not_asked_for(
@@ -262,7 +267,7 @@ rng = np.random.default_rng(0)
 takes = Takes(rng.random((20, 6, 4), np.float32), np.arange(20) % 3)
 normalisation = Normalisation("standard", False, np.zeros(4, np.float32), np.ones(4, np.float32))
 model = build_model(ModelConfig(hidden_size=8, dense=8, dropout=0.0), normalisation, classes=3)
-hardware = Hardware("cuda", devices=int(sys.argv[1]))
+hardware = Hardware("cuda", accelerators=int(sys.argv[1]))
 config = TrainingConfig(epochs=3, batch_size=8, early_stopping=None)
 result = train_model(model, takes, takes, config, setup=RunSetup(hardware=hardware))
 print(json.dumps([[epoch.loss, epoch.val_loss] for epoch in result.history]))
@@ -278,9 +283,9 @@ def test_two_gpus_learn_what_one_learns() -> None:
 
     found = [
         subprocess.run(
-            [sys.executable, "-c", SEVERAL, devices], capture_output=True, text=True, timeout=300, check=True
+            [sys.executable, "-c", SEVERAL, accelerators], capture_output=True, text=True, timeout=300, check=True
         )
-        for devices in ("1", "2")
+        for accelerators in ("1", "2")
     ]
     assert [done.stderr for done in found] == ["", ""]
     one, two = (json.loads(done.stdout) for done in found)

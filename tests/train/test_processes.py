@@ -43,7 +43,7 @@ Learnable = tuple[Takes, Takes]
 Trained = tuple[dict[str, Tensor], FitResult]
 
 TOLERANCE = 2e-5
-TWO = Hardware(devices=2)
+TWO = Hardware(accelerators=2)
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +154,7 @@ def test_several_processes_learn_what_one_learns(
     tiny_model: TinyModel, mislabelled: Learnable, processes: int, batch_size: int
 ) -> None:
     run = Run(tiny_model, mislabelled, config(batch_size=batch_size))
-    assert_near(run(Hardware(devices=processes)), run(Hardware()))
+    assert_near(run(Hardware(accelerators=processes)), run(Hardware()))
 
 
 def test_they_agree_when_to_slow_down_and_when_to_stop(tiny_model: TinyModel, mislabelled: Learnable) -> None:
@@ -176,7 +176,7 @@ def test_the_same_seed_gives_the_same_numbers_with_dropout_and_bf16(
     tiny_model: TinyModel, learnable: Learnable
 ) -> None:
     run = Run(tiny_model, learnable, config(), dropout=0.3)
-    hardware = Hardware(devices=2, precision="bf16")
+    hardware = Hardware(accelerators=2, precision="bf16")
     assert_same(run(hardware), run(hardware))
 
 
@@ -291,7 +291,7 @@ def test_gpus_that_this_process_has_used_are_not_divided(
     monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     with pytest.raises(ConfigError, match="CUDA is in use in this process"):
-        Run(tiny_model, learnable, config())(Hardware("cuda", devices=2))
+        Run(tiny_model, learnable, config())(Hardware("cuda", accelerators=2))
 
 
 # Manners.

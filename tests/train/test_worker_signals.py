@@ -28,8 +28,8 @@ TUNE = ("tune", "edge", "--jobs=2", *GRID)
 TRAIN = (
     "train",
     "edge",
-    "--devices=2",
-    "--device=cpu",
+    "--accelerators=2",
+    "--accelerator=cpu",
     "--preset=quick",
     "--set=synth.people=2",
     "--set=training.epochs=1000",
@@ -97,7 +97,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [TUNE, TRAIN], ids=["tune", "devices"])
+@pytest.mark.parametrize("command", [TUNE, TRAIN], ids=["tune", "accelerators"])
 @pytest.mark.parametrize("moment", ["at once", "later"])
 @pytest.mark.parametrize(
     ("send", "code"),
