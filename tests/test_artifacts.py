@@ -37,7 +37,7 @@ from edgekit.artifacts import (
     write_manifest,
     write_text,
 )
-from edgekit.errors import InputError, NotFiniteError, StateError
+from edgekit.errors import ConfigError, InputError, NotFiniteError, StateError
 
 HOLDER = """
 import sys
@@ -216,6 +216,28 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path) -> None:
         process.wait()
         with lock(tmp_path):
             assert (tmp_path / ".lock-holder").read_text() == str(os.getpid())
+
+
+def fail_in(workdir: Path, options: dict[str, int]) -> None:
+    with lock(workdir):
+        write_manifest(workdir, {**read_manifest(workdir), "options": options})
+        raise ConfigError("wrong")
+
+
+def test_a_new_work_directory_in_which_nothing_came_about_goes_with_the_error(tmp_path: Path) -> None:
+    new, old = tmp_path / "a" / "b", tmp_path / "old"
+    old.mkdir()
+    for place in (new, old):
+        with pytest.raises(ConfigError, match="wrong"):
+            fail_in(place, {})
+    assert not new.parent.exists()
+    assert (old / "manifest.json").exists(), "it was there before"
+
+
+def test_a_new_work_directory_that_remembers_anything_stays(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="wrong"):
+        fail_in(tmp_path / "new", {"seed": 3})
+    assert read_manifest(tmp_path / "new")["options"] == {"seed": 3}
 
 
 def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:
