@@ -40,7 +40,7 @@ def _describe(name: str, config: ModelConfig, folder: Path, measure: bool) -> Va
     quantize_onnx(fp32, int8)
     return VariantFigures(
         name=name,
-        layers=f"{config.type.upper()} {config.hidden_size}x{config.num_layers}",
+        layers=config.say_layers(),
         bidirectional=config.bidirectional,
         default=config.bidirectional == VARIANTS[name].bidirectional,
         parameters=model.architecture.parameters,

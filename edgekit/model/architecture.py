@@ -33,6 +33,10 @@ class ModelConfig(StageConfig):
     )
     dense_init: Literal["he", "xavier"] = Field("he", description="first weights of the dense layer")
 
+    def say_layers(self) -> str:
+        """Its recurrent layers for people: `LSTM 256x3`."""
+        return f"{self.type.upper()} {self.hidden_size}x{self.num_layers}"
+
 
 VARIANTS: Mapping[str, ModelConfig] = {
     "edge": ModelConfig(type="lstm", hidden_size=64, num_layers=1),

@@ -35,7 +35,8 @@ class Context:
     @cached_property
     def guesses(self) -> Guesses:
         """How long runs take here."""
-        return Guesses(self.workspace.options, self.data.dataset, self.build, self.data.augmented)
+        data, workspace = self.data, self.workspace
+        return Guesses(workspace.options, data.dataset, self.build, data.augmented, workspace.watcher)
 
     def check_ahead(self) -> None:
         """Before the first stage of a job trains: whether the later ones can be made. Raises ConfigError."""

@@ -15,12 +15,18 @@ from edgekit.stages.accelerator import choose_hardware
 from edgekit.train import Pace, RunSetup, Takes, TrainingConfig, measure_pace
 from edgekit.workdir.dataset import Dataset
 from edgekit.workdir.options import Options
+from edgekit.workdir.workspace import Watcher
 
 UNKNOWN = "how long it will take can't be told in advance"
 
 
+def measuring(what: str) -> str:
+    """What takes some seconds before a guess. what: the model or models."""
+    return f"measuring a few batches of {what}, to estimate how long training will take"
+
+
 class Guesses:
-    """Each model is measured once, with the batches that it is trained with first."""
+    """Each model is measured once, with the batches that it is trained with first, and that is told first."""
 
     def __init__(
         self,
@@ -28,11 +34,13 @@ class Guesses:
         dataset: Dataset,
         build: Callable[[ModelConfig], nn.Module],
         augmentation: AugmentConfig | None,
+        watcher: Watcher,
     ) -> None:
         self.options = options
         self.dataset = dataset
         self.build = build
         self.augmentation = augmentation
+        self.watcher = watcher
         self._known: dict[str, Pace | None] = {}
 
     def training(
@@ -60,6 +68,7 @@ class Guesses:
     def _pace(self, model: ModelConfig, config: TrainingConfig) -> Pace | None:
         key = model.model_dump_json()
         if key not in self._known:
+            self.watcher.stage("guess", "trial", measuring(f"the {model.say_layers()}"))
             self._known[key] = self._measure(self.build(model), config)
         return self._known[key]
 

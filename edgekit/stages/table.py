@@ -8,7 +8,9 @@ from edgekit.model import VARIANTS
 from edgekit.results import Record
 from edgekit.stages.context import Context
 from edgekit.stages.distill import DistillStage
+from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED, QUANTIZED, STUDENT
+from edgekit.stages.preflight import epochs_elsewhere
 from edgekit.stages.prune import PruneStage
 from edgekit.stages.quantize import QuantizeStage
 from edgekit.stages.teacher import Teacher
@@ -64,7 +66,16 @@ class Stages:
         """See `Updates.ensure`."""
         self.context.goal = self._closure(name)
         self.keep(*self.context.goal, again=owned if self.workspace.force else frozenset())
+        self._tell_epochs()
         return Updates(self.workspace, self.table).ensure(name, owned)
+
+    def _tell_epochs(self) -> None:
+        """Where training.epochs was said: which stages that are still to be made it does not shorten."""
+        missing = [self.table[name] for name in self.context.goal if self.workspace.record(name) is None]
+        runs = [(s.name, s.section, s.training.epochs) for s in missing if isinstance(s, ModelStage)]
+        text = epochs_elsewhere(self.workspace.options.settings, runs)
+        if text:
+            self.workspace.watcher.stage("training.epochs", "note", text)
 
     def _closure(self, name: str) -> tuple[str, ...]:
         """A stage and all that it is made from, the first first."""

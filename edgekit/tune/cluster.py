@@ -13,7 +13,8 @@ import os
 import signal
 import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,46 @@ LOCAL = "local"
 LONGEST_FOLDER = 40
 
 
+@dataclass(frozen=True)
+class Handed:
+    """A trial as Ray hands it out. number: of the trial, in the study."""
+
+    number: int
+    point: Point
+
+    def to_config(self) -> dict[str, Any]:
+        """What Ray takes; `Handed.from_config` is the way back."""
+        return {"number": self.number, "point": self.point.to_dict()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Handed:
+        """Of a trial's config."""
+        return cls(config["trial"]["number"], Point(**config["trial"]["point"]))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a trial tells Ray, and Ray the scheduler. accuracies: of the folds so far. elapsed_s: since the trial began,
+    as Ray counts. result: when it is over."""
+
+    accuracies: tuple[float, ...] = ()
+    elapsed_s: float = 0.0
+    result: TrialResult | None = None
+
+    def to_metrics(self) -> dict[str, Any]:
+        """What Ray takes, the result as text, since Ray hands schedulers flattened mappings."""
+        if self.result is not None:
+            return {"accuracy": self.result.accuracy or 0.0, "result": json_text(self.result.to_dict())}
+        return {"accuracy": sum(self.accuracies) / len(self.accuracies), "accuracies": list(self.accuracies)}
+
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, Any]) -> Told:
+        """Of what Ray hands schedulers."""
+        if "result" in metrics:
+            return cls(result=TrialResult.from_dict(parse_json(metrics["result"])))
+        return cls(tuple(metrics["accuracies"]), float(metrics.get("time_total_s", 0.0)))
+
+
 def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int = 2) -> None:
     """Run what `ledger` hands out on the Ray cluster at `address`, or on `workers` processes of this machine ("local").
 
@@ -55,14 +96,14 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
     """
     handed = []
     while (one := ledger.next()) is not None:
-        handed.append(one)
+        handed.append(Handed(*one).to_config())
     if not handed:
         return
     with scratch_folder("ray") as folder, _connected(address, workers, folder):
         scheduler = _Judge(ledger, job)
         tuner = ray.tune.Tuner(
             ray.tune.with_resources(_trainable(ray.put(job)), {"cpu": 1}),
-            param_space={"trial": ray.tune.grid_search([{"number": n, "point": p.to_dict()} for n, p in handed])},
+            param_space={"trial": ray.tune.grid_search(handed)},
             tune_config=ray.tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
             run_config=ray.tune.RunConfig(
                 name="edgekit",
@@ -85,12 +126,11 @@ def _trainable(shared: Any) -> Any:
 
         def report(accuracies: tuple[float, ...]) -> bool:
             # Ray ends the trial here when the scheduler says so.
-            ray.tune.report({"accuracy": sum(accuracies) / len(accuracies), "accuracies": list(accuracies)})
+            ray.tune.report(Told(accuracies).to_metrics())
             return True
 
-        result = run_trial(Point(**config["trial"]["point"]), ray.get(shared), report)
-        # As text: Ray hands schedulers flattened mappings.
-        ray.tune.report({"accuracy": result.accuracy or 0.0, "result": json_text(result.to_dict())})
+        result = run_trial(Handed.from_config(config).point, ray.get(shared), report)
+        ray.tune.report(Told(result=result).to_metrics())
 
     return trial
 
@@ -115,18 +155,20 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # Ray is no part of what is 
         return self
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
-        if number in self.over:  # its worker died after the result had come, and Ray ran it again
+        handed = Handed.from_config(trial.config)
+        if handed.number in self.over:  # its worker died after the result had come, and Ray ran it again
             return str(TrialScheduler.STOP)
-        if "result" in result:
-            self._finish(number, TrialResult.from_dict(parse_json(result["result"])))
-            return str(TrialScheduler.CONTINUE)
-        accuracies = tuple(result["accuracies"])
-        if self.ledger.folds(number, accuracies) or len(accuracies) == len(self.job.folds):
-            return str(TrialScheduler.CONTINUE)
-        elapsed_s = float(result["time_total_s"])
-        self._finish(number, TrialResult(point, "pruned", accuracies, parameters(point, self.job), elapsed_s))
-        return str(TrialScheduler.STOP)
+        return str(TrialScheduler.CONTINUE if self._goes_on(handed, Told.from_metrics(result)) else TrialScheduler.STOP)
+
+    def _goes_on(self, handed: Handed, told: Told) -> bool:
+        if told.result is not None:
+            self._finish(handed.number, told.result)
+            return True
+        if self.ledger.folds(handed.number, told.accuracies) or len(told.accuracies) == len(self.job.folds):
+            return True
+        size = parameters(handed.point, self.job)
+        self._finish(handed.number, TrialResult(handed.point, "pruned", told.accuracies, size, told.elapsed_s))
+        return False
 
     def _finish(self, number: int, result: TrialResult) -> None:
         self.over.add(number)
@@ -134,12 +176,13 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # Ray is no part of what is 
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_error(tune_controller, trial)
-        number, point = trial.config["trial"]["number"], Point(**trial.config["trial"]["point"])
-        if number in self.over or trial.should_recover():  # Ray asks after every failure, and runs the trial again
-            return
-        self.over.add(number)
+        handed = Handed.from_config(trial.config)
+        if handed.number in self.over or trial.should_recover():
+            return  # Ray asks after every failure, and runs the trial again
+        self.over.add(handed.number)
         reason = f"its worker died or failed {RETRIES + 1} times ({_last_line(trial.get_error())})"
-        self.ledger.lose(number, TrialResult(point, "failed", (), parameters(point, self.job), 0.0, reason))
+        size = parameters(handed.point, self.job)
+        self.ledger.lose(handed.number, TrialResult(handed.point, "failed", (), size, 0.0, reason))
 
 
 def _last_line(error: Exception | None) -> str:

@@ -11,6 +11,11 @@ from edgekit.train import ALONE, Pace, RunSetup, Takes, measure_pace
 from edgekit.tune.trial import Job, model_config
 
 
+def shapes(points: Iterable[Point]) -> frozenset[tuple[int, int]]:
+    """Hidden size and layers of the points: what their time depends on."""
+    return frozenset((point.hidden_size, point.num_layers) for point in points)
+
+
 def guess_s(points: Iterable[Point], job: Job) -> float:
     """Seconds of all folds of `points`, one after another with one thread, none of them stopped early.
 

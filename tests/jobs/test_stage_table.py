@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ pytest.importorskip("torch")
 from edgekit.errors import ConfigError
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED, QUANTIZED, STUDENT, train_stage_name
+from edgekit.stages.preflight import epochs_elsewhere
 from edgekit.stages.table import Stages
 from edgekit.workdir import Options, open_workspace
 
@@ -54,3 +56,52 @@ def test_an_unknown_teacher_or_student_is_an_error_before_any_training(
 def test_a_teacher_from_elsewhere_has_no_stage(tmp_path: Path) -> None:
     with open_workspace(tmp_path / "work", Options(teacher="theirs.onnx"), read_only=True) as workspace:
         assert Stages(workspace).chain == (STUDENT, PRUNED, QUANTIZED)
+
+
+SAID = {"training": {"epochs": 5}}
+RUNS = (("train base", "training", 2), ("distill", "distill.training", 24), ("prune", "prune.recovery.training", 16))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, ""),
+        ({"distill": {"training": {"epochs": 3}}}, ""),
+        (
+            {"training": {"epochs": 2}},
+            "2 at most for training on labels alone; at most 24 for distill (distill.training.epochs), 16 for prune"
+            " (prune.recovery.training.epochs)",
+        ),
+        (
+            {"training": {"epochs": 2}, "distill": {"training": {"epochs": 24}}},
+            "2 at most for training on labels alone; at most 16 for prune (prune.recovery.training.epochs)",
+        ),
+        (
+            {"training": {"epochs": "16"}},
+            "16 at most for training on labels alone; at most 24 for distill (distill.training.epochs)",
+        ),
+        ({"training": {"epochs": 2}, "distill": SAID, "prune": {"recovery": SAID}}, ""),
+    ],
+)
+def test_epochs_that_do_not_hold_for_all_stages_are_told(said: dict[str, Any], expected: str) -> None:
+    assert epochs_elsewhere(said, RUNS) == expected
+
+
+def test_a_dry_run_tells_what_it_measures_and_whose_epochs_were_said(cli: Callable[..., Any], tmp_path: Path) -> None:
+    """Before the seconds that it takes; nothing of it stands in the result."""
+    small = ("--preset=quick", "--set=synth.people=2", "--set=synth.takes_per_letter=4", "--threads=1")
+    models = ("--set=model.hidden_size=8", "--set=model.num_layers=1", "--set=student.hidden_size=6")
+    answer = cli(
+        "prune", f"--workdir={tmp_path / 'w'}", *small, *models, "--set=training.epochs=2", "--dry-run", "--json"
+    )
+    assert answer.code == 0, answer.err
+    shown = [line.partition(";")[0] for line in answer.err.splitlines()]
+    assert shown == [
+        "note: training.epochs: 2 at most for training on labels alone",
+        "  measuring a few batches of the LSTM 8x1, to estimate how long training will take",
+        "? train accurate: not made yet",
+        "  measuring a few batches of the LSTM 6x1, to estimate how long training will take",
+        "? distill: not made yet",
+        "? prune: not made yet",
+    ]
+    assert [stage["stage"] for stage in answer.json["stages"]] == ["train accurate", "distill", "prune"]

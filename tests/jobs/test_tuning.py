@@ -71,8 +71,7 @@ def test_the_text_says_how_folds_were_made_and_what_is_noise(cli: Cli, tmp_path:
 
 
 def test_the_test_part_is_never_read(tmp_path: Path) -> None:
-    from edgekit.jobs.tune import _job
-    from edgekit.model import variant
+    from edgekit.jobs.study import make_folds, make_job
     from edgekit.stages.table import Stages
     from edgekit.tune import TuneConfig
     from edgekit.workdir import Options, open_workspace
@@ -80,7 +79,8 @@ def test_the_test_part_is_never_read(tmp_path: Path) -> None:
     options = Options(settings={"synth": {"people": 3, "takes_per_letter": 2}})
     with open_workspace(tmp_path / "w", options, read_only=True) as opened:
         data = Stages(opened).data
-        job, folds = _job(data, variant("edge"), TuneConfig(folds=3))
+        folds, part = make_folds(data, TuneConfig(folds=3))
+        job = make_job(data, "edge", TuneConfig(folds=3), folds, part)
         dataset = data.dataset
     known = {take.tobytes() for take in job.x}
     assert not any(take.tobytes() in known for take in dataset.x[dataset.split.test])
@@ -94,6 +94,7 @@ def test_a_dry_run_says_how_much_and_leaves_nothing(cli: Cli, tmp_path: Path) ->
     workdir = tmp_path / "work"
     answer = cli("tune", "edge", f"--workdir={workdir}", "--dry-run", *GRID)
     assert answer.code == 0, answer.err
+    assert answer.err.startswith("  measuring a few batches of 2 sizes of models, to estimate how long training will")
     assert re.search(
         r"\? tune: 2 trials of 2 folds; the remaining 2 take about \d+ s here if none is stopped", answer.err
     )
