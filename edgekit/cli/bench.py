@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli import options as o
-from edgekit.cli.common import Common, by_name, emit, flags, parse_shape, parse_value, shared, show_plan, workspace
+from edgekit.cli.common import Common, emit, flags, measuring_settings, shared, show_plan, workspace
+
+if TYPE_CHECKING:
+    from edgekit.bench import BenchResult
+    from edgekit.workdir import Workspace
 
 
 @o.command(
@@ -55,16 +60,8 @@ def bench(
     max_regression: str | None,
     junit: Path | None,
     markdown: Path | None,
-    repeats: int | None,
-    processes: int | None,
-    time_limit: float | None,
-    rate: float | None,
-    duration: float | None,
-    sweep: bool,
     class_names: str | None,
-    evidence: str | None,
-    shapes: tuple[str, ...],
-    values: tuple[str, ...],
+    **measuring: Any,
 ) -> int:
     """Measure an ONNX file and enforce a device profile.
 
@@ -82,49 +79,39 @@ def bench(
       edgekit bench model.int8.onnx --baseline main.json --max-regression 10% --junit bench.xml
     """
     from edgekit.evaluate import parse_class_names
-    from edgekit.jobs import bench_model, check_reports, plan_bench, write_reports
-    from edgekit.report import bench_text
+    from edgekit.jobs import check_reports
 
-    said = {
-        "repeats": repeats,
-        "processes": processes,
-        "threads": common.threads,
-        "time_limit_s": time_limit,
-        "rate_hz": rate,
-        "duration_s": duration,
-        "sweep": sweep or None,
-        "evidence": evidence,
-        "shapes": by_name("--shape", shapes, parse_shape),
-        "values": by_name("--value", values, parse_value),
-    }
+    said = measuring_settings(common.threads, measuring)
     allowed, names = parse_regression(baseline, max_regression), parse_class_names(class_names)
     check_reports(junit, markdown)
     labelled = any(given is not None for given in (common.data, part, parent))
+    asked = {"parent": parent, "part": part, "labelled": labelled, "baseline": baseline}
     with workspace(common, flags(bench=said), read_only=True) as opened:
         if common.dry_run:
-            plan_bench(
-                opened,
-                model,
-                profile,
-                parent=parent,
-                part=part,
-                labelled=labelled,
-                baseline=baseline,
-                reports=(junit, markdown),
-            )
-            show_plan(common, opened)
-            return 0
-        result = bench_model(
-            opened,
-            model,
-            profile,
-            parent=parent,
-            part=part,
-            labelled=labelled,
-            baseline=baseline,
-            max_regression=allowed,
-            class_names=names,
-        )
+            return _plan(common, opened, model, profile, {**asked, "reports": (junit, markdown)})
+        result = _measure(opened, model, profile, {**asked, "max_regression": allowed, "class_names": names})
+    return _tell(common, result, junit, markdown)
+
+
+def _plan(common: Common, opened: Workspace, model: Path | None, profile: str, asked: dict[str, Any]) -> int:
+    from edgekit.jobs import plan_bench
+
+    plan_bench(opened, model, profile, **asked)
+    show_plan(common, opened)
+    return 0
+
+
+def _measure(opened: Workspace, model: Path | None, profile: str, asked: dict[str, Any]) -> BenchResult:
+    from edgekit.jobs import bench_model
+
+    return bench_model(opened, model, profile, **asked)
+
+
+def _tell(common: Common, result: BenchResult, junit: Path | None, markdown: Path | None) -> int:
+    """The result as files and on stdout; returns the exit code."""
+    from edgekit.jobs import write_reports
+    from edgekit.report import bench_text
+
     write_reports(result, junit, markdown)
     emit(common.as_json, result.to_dict(), lambda: bench_text(result))
     return result.exit_code

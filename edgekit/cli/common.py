@@ -17,6 +17,9 @@ from edgekit.cli.terminal import say
 
 Command = Callable[..., Any]
 
+#: Options to settings with a unit in their name.
+MEASURING: Mapping[str, str] = {"time_limit": "time_limit_s", "rate": "rate_hz", "duration": "duration_s"}
+
 
 @dataclass(frozen=True)
 class Common:
@@ -161,6 +164,18 @@ def recordings_option(data: Path | None) -> str | None:
     if data is None or (str(data) == "synthetic" and not data.exists()):
         return None if data is None else "synthetic"
     return str(data.absolute())
+
+
+def measuring_settings(threads: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options of `bench` and `compare` say of their settings, by the names that those have there.
+
+    given: options by their names. None for what was not given. Raises UsageError for a shape or a value that is none.
+    """
+    said = {MEASURING.get(name, name): value for name, value in given.items() if name not in ("shapes", "values")}
+    said["sweep"] = given.get("sweep") or None  # a flag that is not there says nothing
+    shapes, values = (given.get(name, ()) for name in ("shapes", "values"))
+    named = {"shapes": by_name("--shape", shapes, parse_shape), "values": by_name("--value", values, parse_value)}
+    return {**said, **named, "threads": threads}
 
 
 def by_name(option: str, texts: Sequence[str], parse: Callable[[str], tuple[str, Any]]) -> dict[str, Any] | None:

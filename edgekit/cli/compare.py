@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edgekit.cli import options as o
-from edgekit.cli.common import Common, by_name, emit, flags, parse_shape, parse_value, shared, workspace
+from edgekit.cli.common import Common, emit, flags, measuring_settings, shared, workspace
 
 
 @o.command(
@@ -26,15 +27,7 @@ from edgekit.cli.common import Common, by_name, emit, flags, parse_shape, parse_
 )
 @click.argument("models", nargs=-1, metavar="A B [C]...", type=o.PATH)
 @shared
-def compare(
-    common: Common,
-    models: tuple[Path, ...],
-    repeats: int | None,
-    processes: int | None,
-    time_limit: float | None,
-    shapes: tuple[str, ...],
-    values: tuple[str, ...],
-) -> int:
+def compare(common: Common, models: tuple[Path, ...], **measuring: Any) -> int:
     """Say which ONNX file is faster, by how much, or can't tell.
 
     All files take turns on the same input in one process, run by run, and again in fresh processes; each is compared
@@ -50,14 +43,7 @@ def compare(
     from edgekit.jobs import compare_models
     from edgekit.report import compare_text
 
-    said = {
-        "repeats": repeats,
-        "processes": processes,
-        "threads": common.threads,
-        "time_limit_s": time_limit,
-        "shapes": by_name("--shape", shapes, parse_shape),
-        "values": by_name("--value", values, parse_value),
-    }
+    said = measuring_settings(common.threads, measuring)
     with workspace(common, flags(compare=said), read_only=True) as opened:
         result = compare_models(opened, models)
     emit(common.as_json, result.to_dict(), lambda: compare_text(result))
