@@ -88,9 +88,10 @@ def test_check_of_good_recordings_is_0_and_says_so(cli: Cli) -> None:
     [
         (
             {"sequences": np.where(np.arange(120)[:, None, None] == 3, np.nan, X)},
-            ("index 3 frame 0", "NaN, infinite"),
+            ("index 3 frame 0", "impossible numbers in take 3"),
         ),
         ({"labels": np.array([0] * 119 + [1])}, ("single take", "'no'")),
+        ({"sequences": X[:, :1, :30].repeat(63, axis=1)}, ("as if frames and numbers were swapped",)),
     ],
 )
 def test_check_is_2_after_the_report_where_training_would_refuse(
@@ -101,9 +102,11 @@ def test_check_is_2_after_the_report_where_training_would_refuse(
     code, out, err = cli("data check bad.npz")
     assert code == 2
     assert "training would refuse this:" in out
-    assert err.startswith("edgekit: error: bad.npz: training would refuse these recordings: ")
+    reasons = out.count("training would refuse this:")
+    which = "the reason" if reasons == 1 else f"the {reasons} reasons"
+    assert err == f"edgekit: error: bad.npz: training would refuse these recordings, for {which} in the report\n"
     for word in words:
-        assert word in out
+        assert (out + err).count(word) == 1, "a verdict is said once"
     code, out, err = cli("data check bad.npz --json")
     assert code == 2
     assert json.loads(out)["refusals"]

@@ -121,6 +121,7 @@ def test_the_digest_is_of_the_file(tmp_path: Path) -> None:
     [
         (b"", "empty file"),
         (b"PK\x03\x04 a zip file", "not a whole ONNX file|not an ONNX model"),
+        (b"\0" * 99, "not a whole ONNX file .*: its bytes are not laid out as those of an ONNX file; export or copy"),
         (b"<html>no model here</html>", "not a whole ONNX file|not an ONNX model"),
         (b"\x08\x09", "lacks a graph"),
         (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", "not a whole ONNX file|not an ONNX model"),

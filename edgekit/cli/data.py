@@ -55,7 +55,8 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
     report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None)
     emit(as_json, report.to_dict(), lambda: quality_text(report))
     if report.refusals:
-        raise DataError(f"{recordings}: training would refuse these recordings: {'; '.join(report.refusals)}")
+        which = "the reason" if len(report.refusals) == 1 else f"the {len(report.refusals)} reasons"
+        raise DataError(f"{recordings}: training would refuse these recordings, for {which} in the report")
 
 
 @of_data(o.LAYOUT, o.COLUMNS, o.REPLACE, o.JSON)

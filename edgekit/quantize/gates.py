@@ -118,13 +118,21 @@ def _check_loss(flips: Flips, gates: GatesConfig) -> None:
     within = flips.drop <= limit
     if within and flips.judge(furthest) == "pass":
         return
-    needed = flips.takes_needed(furthest if within else limit)
-    more = "" if needed is None else f" (about {needed - flips.takes:,} more if flips stay as frequent)"
+    more = _more_takes(flips, furthest if within else limit)
     raise WeakEvidenceError(
         f"INT8 may lose more accuracy than the {100 * limit:.1f} points allowed: {_drop(flips)}, where at most"
         f" {100 * furthest:.1f} may be. To tell, give more validation takes{more}, or allow more with"
         " gates.max_accuracy_drop or gates.accuracy_drop_margin"
     )
+
+
+def _more_takes(flips: Flips, limit: float) -> str:
+    """How many would tell, in brackets; empty where no number would."""
+    needed = flips.takes_needed(limit)
+    if needed is None:
+        return ""
+    condition = "flips stay as frequent" if flips.lost or flips.gained else "none of their answers flips either"
+    return f" (about {needed - flips.takes:,} more if {condition})"
 
 
 def _drop(flips: Flips) -> str:

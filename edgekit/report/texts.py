@@ -104,7 +104,13 @@ def profile_text(profile: Profile) -> str:
     for board in profile.boards:
         facts = [(name, getattr(board, name)) for name in type(board).model_fields if name != "name"]
         rows = [
-            [name, str(fact.value), fact.source + ("" if fact.verified else "  [UNVERIFIED]")] for name, fact in facts
+            [name, _value(fact.value), fact.source + ("" if fact.verified else "  [UNVERIFIED]")]
+            for name, fact in facts
         ]
         parts.append(table([board.name, "value", "source"], rows, left=3))
     return "\n\n".join(parts)
+
+
+def _value(value: float | str) -> str:
+    """`4`, `1.5`, `Cortex-A53`."""
+    return value if isinstance(value, str) else f"{value:.12g}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+NO_FORMAT = "its bytes are not laid out as those of an ONNX file"
 _FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
 
 
@@ -22,7 +23,7 @@ def read_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         key, at = _read_varint(message, at)
         number, kind = key >> 3, key & 7
         if number == 0:
-            raise WireError("field number 0")
+            raise WireError(NO_FORMAT)
         if kind == VARINT:
             value, at = _read_varint(message, at)
             yield number, value
@@ -32,7 +33,7 @@ def read_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in _FIXED_BYTES:
             size = _FIXED_BYTES[kind]
         else:
-            raise WireError(f"wire type {kind}")
+            raise WireError(NO_FORMAT)
         if at + size > end:
             raise WireError(f"field {number} needs {size} bytes, {end - at} are left")
         yield number, message[at : at + size]

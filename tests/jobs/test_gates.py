@@ -50,7 +50,12 @@ def test_beyond_a_limit_is_exit_5_with_figure_limit_and_advice(
 
 @pytest.mark.parametrize(
     ("takes", "lost", "gained", "more"),
-    [(5, 0, 0, "about 120 more"), (124, 0, 0, "about 1 more"), (275, 5, 0, "more"), (5000, 101, 0, "more")],
+    [
+        (5, 0, 0, "(about 120 more if none of their answers flips either)"),
+        (124, 0, 0, "(about 1 more if none of their answers flips either)"),
+        (275, 5, 0, "more if flips stay as frequent)"),
+        (5000, 101, 0, "more if flips stay as frequent)"),
+    ],
 )
 def test_an_interval_that_holds_the_limit_is_exit_4(takes: int, lost: int, gained: int, more: str) -> None:
     """However few flips were seen: no flip of five takes is no proof of anything."""

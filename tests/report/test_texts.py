@@ -171,6 +171,13 @@ def test_every_fact_of_a_board_is_shown_and_marked_where_it_was_not_looked_up(pr
             assert name in text
 
 
+def test_whole_numbers_of_a_board_are_shown_whole() -> None:
+    zero = next(profile for profile in list_profiles() if profile.name == "raspberry-pi-zero-2w")
+    shown = {line.split()[0]: line.split()[1] for line in profile_text(zero).splitlines() if len(line.split()) > 1}
+    assert (shown["cores"], shown["clock_mhz"], shown["ram_mb"]) == ("4", "1000", "512")
+    assert float(shown["ipc_lowest"]) == zero.boards[0].ipc_lowest.value
+
+
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
