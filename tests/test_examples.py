@@ -115,4 +115,6 @@ def test_a_model_of_ones_own_becomes_a_file_with_a_verdict(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("verdict: pass")
     assert "synthetic takes of another day" in done.stdout
+    told = [line.partition(":")[0] for line in done.stderr.splitlines()]
+    assert told == ["own model", "student", "pruned to half"]
     assert (tmp_path / "own.int8.onnx").stat().st_size < 40_000
