@@ -180,7 +180,7 @@ COLUMNS = _job(
     "--columns",
     metavar="KINDS",
     help="Kinds of a table's columns where their names don't say, from left to right, separated by commas:"
-    " take, frame, label, signer, session, features, skip. features stands for all remaining columns."
+    " take, frame, label, signer, session, hand, aspect, features, skip. features stands for all remaining columns."
     " Without take, each row is a take.",
 )
 SPLIT = _job(

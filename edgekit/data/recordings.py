@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.data.hand import F32, I64
+from edgekit.data.pictures import check_aspect, check_hand
 from edgekit.data.remarks import Remark
 from edgekit.errors import DataError
 
@@ -34,6 +35,9 @@ class Recordings:
     take_names: str (takes,), where a person finds each take again, such as class/take of a folder; None where unknown,
     and where they only count 0, 1, 2 ...
     remarks: what its reader found worth saying; not handed on to a part of the takes.
+    hand: str (takes,), the tracker's word for the hand, L or R (MediaPipe takes the picture for a mirrored one), empty
+    where unknown. aspect: float32 (takes,), width / height of the picture that the landmarks are normalised by, NaN
+    where unknown. One value for all takes will do; None where unknown for every take. See `canonical_landmarks`.
 
     Other numeric types are converted. Raises DataError naming the take (and frame) of the first fault.
     """
@@ -48,6 +52,8 @@ class Recordings:
     synthetic: bool = False
     take_names: Names | None = None
     remarks: tuple[Remark, ...] = ()
+    hand: Names | None = None
+    aspect: F32 | None = None
 
     def __post_init__(self) -> None:
         sequences = check_sequences(self.sequences, self.source)
@@ -59,6 +65,8 @@ class Recordings:
         checked["lengths"] = _check_integers(self.lengths, "lengths", takes, (1, frames), self.source)
         for name in ("signer", "session", "take_names"):
             checked[name] = _check_names(getattr(self, name), name, takes, self.source)
+        checked["hand"] = check_hand(self.hand, takes, self.source)
+        checked["aspect"] = check_aspect(self.aspect, takes, self.source)
         counted = np.arange(takes).astype(np.str_)
         if checked["take_names"] is not None and np.array_equal(checked["take_names"], counted):
             checked["take_names"] = None
@@ -91,6 +99,8 @@ class Recordings:
             session=None if self.session is None else self.session[index],
             take_names=None if self.take_names is None else self.take_names[index],
             remarks=(),
+            hand=None if self.hand is None else self.hand[index],
+            aspect=None if self.aspect is None else self.aspect[index],
         )
 
 

@@ -37,7 +37,8 @@ class DataConfig(StageConfig):
     columns: str | None = Field(
         default=None,
         description="kinds of a table's columns where their names don't say, such as label,features: take, frame, "
-        "label, signer, session, features, skip, from left to right; features:N and skip:N stand for N columns",
+        "label, signer, session, hand, aspect, features, skip, from left to right; features:N and skip:N stand for N "
+        "columns",
     )
 
     @field_validator("sequence_length", mode="before")

@@ -395,11 +395,11 @@ def test_numbers_beyond_float32_are_refused_and_never_stored_as_infinite(tmp_pat
 
 
 def test_arrays_that_recordings_do_not_hold_are_lost_and_said(tmp_path: Path) -> None:
-    path = npz(tmp_path / "a.npz", hand=np.array(["L"] * 8), aspect=np.ones(8))
+    path = npz(tmp_path / "a.npz", tier=np.array(["A"] * 8), camera=np.ones(8))
     done = convert_recordings(path, tmp_path / "b.npz")
-    assert done.lost == tuple(f"array '{name}', which recordings do not hold" for name in ("aspect", "hand"))
+    assert done.lost == tuple(f"array '{name}', which recordings do not hold" for name in ("camera", "tier"))
     notes = check_recordings(load_recordings(path)).notes
-    assert "left out: array 'hand', which recordings do not hold" in notes
+    assert "left out: array 'tier', which recordings do not hold" in notes
 
 
 def test_numbers_behind_a_takes_length_are_lost_and_said(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ Make = Callable[..., Recordings]
 
 PLACES: dict[Layout, str] = {"npz": "a.npz", "csv": "a.csv", "parquet": "a.parquet", "takes": "a", "frames": "b"}
 CLASS_NAMES = ("B", "A", "10", "9", "Ä ö", "手", 'say "x", y', "new\nline", "back\rspace", " space ", "NaN", "_")
+ASPECTS = np.array([16 / 9, 4 / 3, 1, 0.1, np.nan], dtype=np.float32)
 SIGNERS = np.array(["p", "q;r", "", "日本"])
 
 
@@ -47,6 +48,8 @@ def random_recordings(seed: int) -> Recordings:
         source="made",
         synthetic=bool(rng.random() < 0.5),
         take_names=named[rng.integers(len(named))],
+        hand=rng.choice(["L", "R", ""], takes) if rng.random() < 0.5 else None,
+        aspect=rng.choice(ASPECTS, takes) if rng.random() < 0.5 else None,
     )
 
 
@@ -58,6 +61,8 @@ def described(recordings: Recordings) -> Iterator[dict[str, Any]]:
             "label": recordings.class_names[recordings.labels[k]],
             "signer": None if recordings.signer is None else str(recordings.signer[k]),
             "session": None if recordings.session is None else str(recordings.session[k]),
+            "hand": None if recordings.hand is None else str(recordings.hand[k]),
+            "aspect": None if recordings.aspect is None else recordings.aspect[k].tobytes(),
             "take name": None if recordings.take_names is None else str(recordings.take_names[k]),
         }
 

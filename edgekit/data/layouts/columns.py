@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from edgekit.data.hand import HAND_FEATURES, LANDMARKS, count_hands
 from edgekit.data.layouts.landmarks import landmark_order, parse_landmark
 from edgekit.data.layouts.raw import SYNTHETIC
+from edgekit.data.pictures import PICTURE
 from edgekit.errors import ConfigError, DataError, did_you_mean
 
 REQUIRED = ("take", "frame", "label")
-OPTIONAL = ("signer", "session", SYNTHETIC)
+OPTIONAL = ("signer", "session", *PICTURE, SYNTHETIC)
 ROLES = (*REQUIRED, *OPTIONAL)
 #: What else stands in --columns.
 FEATURES, SKIP = "features", "skip"
 EXAMPLE = "take,frame,label,x0,y0,z0,...,x20,y20,z20"
 EXPECTED = (
-    f"expected one row per frame, such as {EXAMPLE} (perhaps with signer and session; f0,f1,... for other features); or"
-    " say what the columns are, such as --columns label,features"
+    f"expected one row per frame, such as {EXAMPLE} (perhaps with signer, session, hand and aspect; f0,f1,... for"
+    " other features); or say what the columns are, such as --columns label,features"
 )
 
 #: Other names of the columns, as public projects call them.
@@ -33,6 +34,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "signer": ("signer_id", "person", "person_id", "participant", "participant_id", "subject", "subject_id", "user",
                "user_id"),
     "session": ("session_id",),
+    "aspect": ("aspect_ratio",),
 }  # fmt: skip
 #: Columns that count a table's rows, as pandas leaves them.
 INDEX = ("", "index", "unnamed: 0", "__index_level_0__")

@@ -32,8 +32,10 @@ from edgekit.data.layouts.columns import (
 )
 from edgekit.data.layouts.npy import NOT_FINITE
 from edgekit.data.layouts.numbers import Rounding, as_float32, find_other_digits
+from edgekit.data.layouts.picture_columns import parse_aspects
 from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw, own_frames
 from edgekit.data.layouts.rows import Rows, take_ids
+from edgekit.data.pictures import ASPECT, HAND, PICTURE
 from edgekit.data.recordings import Recordings
 from edgekit.errors import DataError
 from edgekit.reading import open_file, parsing, refuse_large
@@ -52,21 +54,21 @@ Line = tuple[int, list[str]]
 
 
 def read_csv(path: Path, strict: bool = True, said: str | None = None) -> Raw:
-    """take, frame, label, optional signer, session and synthetic, and features, or another table whose columns can be
-    told (see `columns`). UTF-8. said: what the columns are, as `--columns` says it.
+    """take, frame, label, optional signer, session, hand, aspect and synthetic, and features, or another table whose
+    columns can be told (see `columns`). UTF-8. said: what the columns are, as `--columns` says it.
 
     A row whose features are all empty is a frame without a hand. strict: whether NaN and infinite numbers are refused.
     Raises DataError naming the line.
     """
     with open_file(path, CSV) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        lines = _lines(text, path)
+        lines = csv_lines(text, path)
         table, rows = _start(lines, str(path), said)
         for number, cells in itertools.chain(rows, lines):
             table.add(cells, number)
     return table.rows(strict).raw()
 
 
-def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[Line]:
+def csv_lines(text: io.TextIOWrapper, path: Path) -> Iterator[Line]:
     """Number and cells of every line but empty ones, as spreadsheets leave them at the end."""
     reader = csv.reader(_short_lines(text, path), strict=True)
     while True:
@@ -189,6 +191,8 @@ class _Table:
             signer=self._text.get("signer"),
             session=self._text.get("session"),
             values=values,
+            hand=self._text.get(HAND),
+            aspect=parse_aspects(self._text[ASPECT], self.place) if ASPECT in self._text else None,
             synthetic=self._synthetic(),
             remarks=remarks,
         )
@@ -217,7 +221,7 @@ class _Table:
 def write_csv(path: Path, recordings: Recordings) -> None:
     """UTF-8, lines ended as RFC 4180 says; a column `synthetic` where the takes are. Numbers in as few digits as read
     back exactly."""
-    known = [name for name in ("signer", "session") if getattr(recordings, name) is not None]
+    known = [name for name in ("signer", "session", *PICTURE) if getattr(recordings, name) is not None]
     flag = [SYNTHETIC] if recordings.synthetic else []
     with written_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
@@ -229,8 +233,13 @@ def _write_rows(writer: Any, recordings: Recordings, known: Sequence[str], flag:
     writer.writerow([*REQUIRED, *known, *flag, *feature_columns(recordings.features)])
     for index, take in enumerate(take_ids(recordings)):
         label = recordings.class_names[recordings.labels[index]]
-        about = [label, *(getattr(recordings, name)[index] for name in known), *("true" for _ in flag)]
+        about = [label, *(cell_of(getattr(recordings, name)[index]) for name in known), *("true" for _ in flag)]
         frames = own_frames(recordings, index)
         seen: list[bool] = np.asarray(frames.any(axis=1)).tolist()
         for number, frame in enumerate(frames.astype(np.str_).tolist()):
             writer.writerow([take, number, *about, *(frame if seen[number] else [""] * len(frame))])
+
+
+def cell_of(value: Any) -> str:
+    """A name, or a number in as few digits as read back exactly; empty for NaN."""
+    return "" if value != value else str(value)

@@ -13,6 +13,7 @@ from edgekit.artifacts import replaced_folder
 from edgekit.data.hand import F32
 from edgekit.data.layouts.folders import SYNTHETIC_FILE
 from edgekit.data.layouts.numbering import natural_key
+from edgekit.data.layouts.picture_table import PICTURES_FILE, write_pictures
 from edgekit.data.layouts.raw import distinct_names, own_frames
 from edgekit.data.recordings import Recordings
 from edgekit.errors import DataError
@@ -106,6 +107,7 @@ def _write_folder(path: Path, recordings: Recordings, save: Callable[[Path, F32]
             folder.mkdir()  # fails where the file system takes two names for one, such as A and a
         for index, place in enumerate(places):
             save(made / place, own_frames(recordings, index))
+        write_pictures(made, recordings, places)
         if recordings.synthetic:
             (made / SYNTHETIC_FILE).write_text(SYNTHETIC_TEXT, encoding="utf-8")
 
@@ -114,6 +116,7 @@ def _refuse_strange_files(folder: Path) -> None:
     """Raises DataError when `folder` holds anything that no recording does: it would be deleted."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file, not a folder; choose another target")
+    known = (SYNTHETIC_FILE, PICTURES_FILE, ".DS_Store")
     for entry in folder.rglob("*"):
-        if not entry.is_dir() and entry.suffix != ".npy" and entry.name not in (SYNTHETIC_FILE, ".DS_Store"):
+        if not entry.is_dir() and entry.suffix != ".npy" and entry.name not in known:
             raise DataError(f"{folder}: holds {entry.name}, which is not a recording; choose another target")

@@ -11,6 +11,7 @@ from edgekit.data.hand import F32, FRAME_SIZES
 from edgekit.data.layouts.npy import read_frame, read_take
 from edgekit.data.layouts.numbering import natural_key, numbering_remarks, numbers_of
 from edgekit.data.layouts.numbers import Rounding
+from edgekit.data.layouts.picture_table import PICTURES_FILE, read_pictures
 from edgekit.data.layouts.raw import RECORDINGS, Raw, pad
 from edgekit.data.recordings import refuse_no_text
 from edgekit.data.remarks import Remark, counted, kept
@@ -31,8 +32,9 @@ def read_folder(path: Path, strict: bool = True) -> Raw:
     A class is a folder (its name is the class's). A take in it is one file (frames, features) or
     (frames, landmarks, 3), or a folder with one file (features,) or (landmarks, 3) a frame. Classes, takes and frames
     are ordered by name, numbers in names by their value (2 before 10). Hidden entries are skipped; other files are left
-    out, and a remark says which; SYNTHETIC.txt in the root says that the takes are synthetic. A take's name is
-    class/take; signers and sessions are unknown. strict: whether NaN and infinite numbers are refused. Raises DataError
+    out, and a remark says which; SYNTHETIC.txt in the root says that the takes are synthetic, PICTURES.csv what their
+    pictures were. A take's name is class/take; signers and sessions are unknown. strict: whether NaN and infinite
+    numbers are refused. Raises DataError
     naming the file or folder at fault.
     """
     entries = _entries(path)
@@ -41,9 +43,10 @@ def read_folder(path: Path, strict: bool = True) -> Raw:
         raise DataError(f"{path}: holds no class folders; {EXPECTED}")
     refuse_no_text((folder.name for folder in classes), "the name of a class folder", str(path))
     reader = _Reader(path, strict)
-    reader.leave_out(entries, {*classes, path / SYNTHETIC_FILE})
+    reader.leave_out(entries, {*classes, path / SYNTHETIC_FILE, path / PICTURES_FILE})
     for label, folder in enumerate(classes):
         reader.read_class(folder, label)
+    pictures, lost = read_pictures(path, reader.names)
     sequences, lengths = pad(reader.takes, path)
     return Raw(
         sequences=sequences,
@@ -53,7 +56,8 @@ def read_folder(path: Path, strict: bool = True) -> Raw:
         source=str(path),
         take_names=np.array(reader.names, dtype=np.str_),
         synthetic=(path / SYNTHETIC_FILE).exists(),
-        remarks=tuple(reader.remarks()),
+        remarks=(*reader.remarks(), *lost),
+        **pictures,
     )
 
 

@@ -100,7 +100,7 @@ def as_text(values: NDArray[Any], name: str, source: str) -> NDArray[np.str_]:
         return np.array(texts, dtype=np.str_).reshape(values.shape)
     if kind != "U":
         raise DataError(f"{source}: {name} must hold text, got {values.dtype}; save it as text: {name}.astype(str)")
-    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
+    native = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("=")).reshape(values.shape)
     if native.size and (native.reshape(-1).view(np.uint32) > 0x10FFFF).any():
         raise DataError(f"{source}: {name} holds characters that do not exist: the file is damaged; write it again")
     return native

@@ -15,6 +15,7 @@ from edgekit.data.layouts.labels import Arrays, as_text, read_labels, whole_numb
 from edgekit.data.layouts.npy import read_array
 from edgekit.data.layouts.numbers import Rounding
 from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw
+from edgekit.data.pictures import ASPECT, HAND, PICTURE
 from edgekit.data.recordings import Recordings
 from edgekit.data.remarks import Remark, counted, kept
 from edgekit.errors import DataError
@@ -22,14 +23,15 @@ from edgekit.reading import open_file, parsing, refuse_large
 
 NPZ = replace(RECORDINGS, what="an .npz archive", advice="the file is damaged: write it again with numpy.savez")
 REQUIRED = ("sequences", "labels", "class_names")
-OPTIONAL = ("lengths", "signer", "session", "take_names", SYNTHETIC)
+OPTIONAL = ("lengths", "signer", "session", "take_names", *PICTURE, SYNTHETIC)
 #: What numpy writes.
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(path: Path) -> Raw:
     """sequences (takes, frames, features), labels (takes,), class_names (classes,), optional lengths, signer, session
-    and take_names (takes,) and synthetic (one bool); nothing pickled is loaded.
+    and take_names (takes,), hand and aspect (takes,) or one for all, and synthetic (one bool); nothing pickled is
+    loaded.
 
     Without lengths every take has all frames; frames behind a take's length are read as zeros. What each array would
     take is known before it is read. Raises DataError naming the file and the array when anything is missing, damaged,
@@ -49,7 +51,7 @@ def write_npz(path: Path, recordings: Recordings) -> None:
         "labels": recordings.labels,
         "class_names": np.array(recordings.class_names, dtype=np.str_),
     }
-    for name in ("signer", "session", "take_names"):
+    for name in ("signer", "session", "take_names", *PICTURE):
         if getattr(recordings, name) is not None:
             arrays[name] = getattr(recordings, name)
     if recordings.synthetic:
@@ -97,7 +99,9 @@ def _raw(arrays: Arrays, source: str, remarks: list[Remark]) -> Raw:
     rounding = Rounding()
     sequences = rounding.convert(sequences, lambda at: f"{source}, take {at[0]}, frame {at[1]}, feature {at[2]}")
     names = {
-        name: as_text(arrays[name], name, source) for name in ("signer", "session", "take_names") if name in arrays
+        name: as_text(arrays[name], name, source)
+        for name in ("signer", "session", "take_names", HAND)
+        if name in arrays
     }
     return Raw(
         sequences=sequences,
@@ -106,6 +110,7 @@ def _raw(arrays: Arrays, source: str, remarks: list[Remark]) -> Raw:
         class_names=class_names,
         source=source,
         **names,
+        aspect=arrays.get(ASPECT),
         synthetic=_synthetic(arrays, source),
         remarks=(*remarks, *lost, *said, *rounding.remarks()),
     )

@@ -19,6 +19,7 @@ from edgekit.data.layouts.npy import NOT_FINITE
 from edgekit.data.layouts.numbers import Rounding
 from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw
 from edgekit.data.layouts.rows import Rows, take_ids
+from edgekit.data.pictures import ASPECT, HAND, PICTURE
 from edgekit.data.recordings import Recordings
 from edgekit.errors import DataError, missing_extra
 from edgekit.reading import open_file, parsing, refuse_large
@@ -27,6 +28,8 @@ from edgekit.reading import open_file, parsing, refuse_large
 KEY = b"edgekit"
 PARQUET = replace(RECORDINGS, what="Parquet", advice="write it again")
 METADATA = replace(PARQUET, what="edgekit metadata", advice="it is damaged: convert the recordings again")
+#: What columns hold, where it is not any name.
+WANTED = {"frame": "whole numbers", SYNTHETIC: "true or false", HAND: "text (L or R)", ASPECT: "numbers"}
 #: What a row takes beside its numbers, at most.
 ROW_BYTES = 100
 
@@ -76,8 +79,9 @@ def _check_types(pa: Any, schema: Any, columns: Columns, source: str) -> list[st
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-        wanted = {"frame": "whole numbers", SYNTHETIC: "true or false"}.get(role, "text or whole numbers")
-        if not (number if role == "frame" else text or number or (role == SYNTHETIC and pa.types.is_boolean(kind))):
+        wanted = WANTED.get(role, "text or whole numbers")
+        fits = {"frame": number, ASPECT: number, HAND: text}.get(role, text or number)
+        if not (fits or (role == SYNTHETIC and pa.types.is_boolean(kind))):
             raise DataError(f"{source}: column '{schema.names[at]}' must hold {wanted}, got {kind}")
         texts += [schema.names[at]] if text else []
     return texts
@@ -116,6 +120,8 @@ class _Table:
             signer=self._text("signer"),
             session=self._text("session"),
             values=values,
+            hand=self._text(HAND),
+            aspect=self._aspects(),
             synthetic=self._synthetic() or about.get(SYNTHETIC) is True,
             class_names=_class_names(about, label, self.source),
             remarks=rounding.remarks(),
@@ -177,6 +183,14 @@ class _Table:
         whole = column.cast(self.pa.int64()) if self.pa.types.is_integer(column.type) else column
         return np.asarray(self._whole(whole, "frame"))
 
+    def _aspects(self) -> NDArray[np.float64] | None:
+        """float64 (rows,), NaN for null; None without such a column."""
+        column = self._column(ASPECT)
+        if column is None:
+            return None
+        numbers: NDArray[np.float64] = column.cast(self.pa.float64()).to_numpy()
+        return numbers
+
     def _synthetic(self) -> bool:
         """Whether any row is."""
         column = self._column(SYNTHETIC)
@@ -218,9 +232,9 @@ def write_parquet(path: Path, recordings: Recordings) -> None:
         "frame": pa.array(frame.astype(np.int32)),
         "label": pa.array(np.array(recordings.class_names)[recordings.labels][take]),
     }
-    for name in ("signer", "session"):
+    for name in ("signer", "session", *PICTURE):
         if getattr(recordings, name) is not None:
-            columns[name] = pa.array(getattr(recordings, name)[take])
+            columns[name] = pa.array(getattr(recordings, name)[take], from_pandas=True)  # NaN is null
     if recordings.synthetic:
         columns[SYNTHETIC] = pa.array(np.full(len(take), True))
     for index, name in enumerate(feature_columns(recordings.features)):

@@ -46,6 +46,8 @@ class Raw:
     take_names: NDArray[Any] | None = None
     synthetic: bool = False
     remarks: tuple[Remark, ...] = ()
+    hand: NDArray[Any] | None = None
+    aspect: NDArray[Any] | None = None
 
     def checked(self) -> Recordings:
         """Raises DataError for the first fault."""

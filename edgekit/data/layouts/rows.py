@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.data.hand import F32, I64
 from edgekit.data.layouts.columns import Columns
 from edgekit.data.layouts.numbering import natural_key, numbering_remarks
+from edgekit.data.layouts.picture_columns import refuse_bad_pictures
 from edgekit.data.layouts.raw import Raw, distinct_names, refuse_padded
-from edgekit.data.recordings import Names, Recordings, refuse_no_text
+from edgekit.data.pictures import ASPECT, PICTURE
+from edgekit.data.recordings import Recordings, refuse_no_text
 from edgekit.data.remarks import Remark
 from edgekit.errors import DataError
 
@@ -22,7 +26,7 @@ class Rows:
 
     take: None where each row is a take of its own; frame: None where a take's rows follow each other. values: float32
     (rows, features); a frame without a hand is zeros already. class_names: where the file knows them, their order and
-    those without takes; else the labels, ordered by name.
+    those without takes; else the labels, ordered by name. aspect: float64 (rows,), NaN where unknown.
     """
 
     source: str
@@ -35,23 +39,25 @@ class Rows:
     session: Sequence[str] | None
     values: F32
     synthetic: bool
+    hand: Sequence[str] | None = None
+    aspect: NDArray[np.float64] | None = None
     class_names: tuple[str, ...] | None = None
     remarks: tuple[Remark, ...] = ()
 
     def raw(self) -> Raw:
         """The rows of a take together, ordered by frame; takes in the order of their first row. Raises DataError for
-        a frame that is there twice, and for a take with two labels, signers or sessions."""
+        a frame that is there twice, for a take with two labels, signers, sessions, hands or aspects, and for what is no
+        hand or aspect."""
         if not len(self.values):
             raise DataError(f"{self.source}: has no rows; expected one per frame")
         self._refuse_bad_names()
+        refuse_bad_pictures(self.hand, self.aspect, self.place)
         index, first = self._takes()
         order = np.argsort(index, kind="stable") if self.frame is None else np.lexsort((self.frame, index))
         self._refuse_double_frames(index, order)
         label = self._of_takes("label", self.label, index, first)
-        signer, session = (
-            None if column is None else self._of_takes(name, column, index, first)
-            for name, column in (("signer", self.signer), ("session", self.session))
-        )
+        known = ("signer", "session", *PICTURE)
+        about = {name: self._of_takes(name, getattr(self, name), index, first) for name in known}
         class_names = self.class_names or tuple(sorted(set(label.tolist()), key=natural_key))
         number = {name: k for k, name in enumerate(class_names)}
         lengths = np.bincount(index)
@@ -61,8 +67,7 @@ class Rows:
             labels=np.array([number[name] for name in label.tolist()], dtype=np.int64),
             class_names=class_names,
             source=self.source,
-            signer=signer,
-            session=session,
+            **about,
             take_names=None if self.take is None else np.array([self.take[row] for row in first], dtype=np.str_),
             synthetic=self.synthetic,
             remarks=(*self._remarks(index, order), *self.remarks),
@@ -100,10 +105,13 @@ class Rows:
                 f"({self.place(one)}); number takes across the whole file"
             )
 
-    def _of_takes(self, name: str, column: Sequence[str], index: I64, first: I64) -> Names:
-        """One value a take of a column that is the same in all rows of a take."""
-        values = np.array(column, dtype=np.str_)
-        differs = np.flatnonzero(values != values[first][index])
+    def _of_takes(self, name: str, column: Any, index: I64, first: I64) -> Any:
+        """One value a take of a column that is the same in all rows of a take; None without one."""
+        if column is None:
+            return None
+        values = np.asarray(column) if name == ASPECT else np.array(column, dtype=np.str_)
+        before = values[first][index]
+        differs = np.flatnonzero((values != before) & ((values == values) | (before == before)))  # NaN is not itself
         if len(differs):
             row = int(differs[0])
             start = int(first[index[row]])
@@ -112,8 +120,7 @@ class Rows:
                 f"{self.place(row)}: take '{take}' has {name} '{values[row]}' here and '{values[start]}' "
                 f"before ({self.place(start)}); number takes across the whole file"
             )
-        of_takes: Names = values[first]
-        return of_takes
+        return values[first]
 
     def _remarks(self, index: I64, order: I64) -> list[Remark]:
         """How the table was read, and what its frame numbers say."""
