@@ -21,7 +21,14 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from edgekit.data import SynthConfig, fit_length, fit_normalisation, load_recordings, split_recordings, synthesise_hands
+from edgekit.data import (
+    SynthConfig,
+    canonical_takes,
+    fit_normalisation,
+    load_recordings,
+    split_recordings,
+    synthesise_hands,
+)
 from edgekit.export import export_onnx
 from edgekit.model import build_model, variant
 from edgekit.quantize import QuantizeConfig, quantize_onnx
@@ -51,7 +58,7 @@ def alternating_ns(files: Sequence[Path], takes: F32, runs: int) -> NDArray[np.i
 def read_parts(data: Path | None) -> tuple[Takes, Takes, tuple[str, ...]]:
     """(train, validation, class names), split by day."""
     recordings = load_recordings(data) if data else synthesise_hands(SynthConfig())
-    x, split = fit_length(recordings.sequences, recordings.lengths, 30), split_recordings(recordings)
+    x, split = canonical_takes(recordings, 30), split_recordings(recordings)
     parts = (Takes(x[index], recordings.labels[index]) for index in (split.train, split.validation))
     return *parts, recordings.class_names
 

@@ -25,7 +25,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edgekit.data import Normalisation, SynthConfig, fit_length, fit_normalisation, load_recordings, synthesise_hands
+from edgekit.data import (
+    Normalisation,
+    SynthConfig,
+    canonical_takes,
+    fit_normalisation,
+    load_recordings,
+    synthesise_hands,
+)
 from edgekit.evaluate import predict_batches
 from edgekit.export import export_onnx
 from edgekit.model import ModelConfig, RecurrentClassifier, build_model, predict_logits
@@ -151,7 +158,7 @@ def models(normalisation: Normalisation, units: Sequence[int], classes: int) -> 
 def read_takes(data: Path | None, count: int) -> tuple[F32, Normalisation]:
     """(takes, statistics of all): `count` takes of 30 frames, evenly spread over the recordings."""
     recordings = load_recordings(data) if data else synthesise_hands(SynthConfig(people=2, takes_per_letter=4))
-    x = fit_length(recordings.sequences, recordings.lengths, 30)
+    x = canonical_takes(recordings, 30)
     index = np.linspace(0, len(x) - 1, min(count, len(x))).round().astype(np.int64)
     return x[index], fit_normalisation(x, "hand", displacement=True)
 

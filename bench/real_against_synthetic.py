@@ -18,7 +18,7 @@ from edgekit.data import (
     LANDMARKS,
     Recordings,
     SynthConfig,
-    fit_length,
+    canonical_takes,
     load_recordings,
     normalise_hands,
     synthesise_hands,
@@ -34,7 +34,7 @@ Array = NDArray[Any]
 
 def hands_of(recordings: Recordings, chosen: Array) -> tuple[Array, Array]:
     """Shapes (n, frames, 21, 3) in hand sizes about the wrist, right hands, and letters' labels (n,)."""
-    x = normalise_hands(fit_length(recordings.sequences, recordings.lengths, 20)[chosen], False)
+    x = normalise_hands(canonical_takes(recordings, 20)[chosen], False)
     hands = x.reshape(len(x), 20, LANDMARKS, 3)
     kept = (hands != 0).any(axis=(2, 3)).all(axis=1)
     return hands[kept], recordings.labels[chosen][kept]

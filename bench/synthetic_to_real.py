@@ -27,7 +27,7 @@ from edgekit.data import (
     AugmentConfig,
     Recordings,
     SynthConfig,
-    fit_length,
+    canonical_takes,
     fit_normalisation,
     load_recordings,
     save_recordings,
@@ -63,7 +63,7 @@ def synthetic_recipe(epochs: int) -> Recipe:
 
 def takes_of(recordings: Recordings, index: NDArray[Any] | None = None) -> Takes:
     """Takes of 30 frames with labels by letter."""
-    x = fit_length(recordings.sequences, recordings.lengths, 30)
+    x = canonical_takes(recordings, 30)
     names = np.array(recordings.class_names)[recordings.labels]
     labels = np.array([ord(name) - ord("A") for name in names], dtype=np.int64)
     chosen = np.arange(len(x)) if index is None else np.flatnonzero(index)

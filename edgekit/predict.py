@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifacts import parse_json
-from edgekit.data import fit_length, load_recordings, read_take, used_frames
+from edgekit.data import canonical_takes, fit_length, load_recordings, read_take, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predict_batches, softmax
 from edgekit.evaluate.class_names import check_count, contradiction
@@ -83,10 +83,12 @@ def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64]]:
     if path.suffix == ".npy":
         take = read_take(path)
         sequences, lengths = take[None], np.array([len(take)])
+        x = fit_length(sequences, lengths, frames)  # nothing says what its picture was
     else:
         recordings = load_recordings(path)
         sequences, lengths = recordings.sequences, recordings.lengths
-    return fit_length(sequences, lengths, frames), np.maximum(used_frames(sequences, lengths) - frames, 0)
+        x = canonical_takes(recordings, frames)
+    return x, np.maximum(used_frames(sequences, lengths) - frames, 0)
 
 
 def predict_frames(

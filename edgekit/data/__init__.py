@@ -2,6 +2,7 @@
 only."""
 
 from edgekit.data.augment import AugmentConfig, augment
+from edgekit.data.canonical import canonical_landmarks, canonical_takes
 from edgekit.data.cleaning import BROKEN, KINDS, Cleaning, Dropped, clean_recordings, find_dropped
 from edgekit.data.formats import (
     Conversion,
@@ -72,6 +73,8 @@ __all__ = [
     "SynthConfig",
     "apply_normalisation",
     "augment",
+    "canonical_landmarks",
+    "canonical_takes",
     "check_recordings",
     "choose_kind",
     "choose_layout",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.data.canonical import canonical_landmarks
 from edgekit.data.findings import own_frames_seen
 from edgekit.data.grouping import unit_key
 from edgekit.data.hand import F32, I64, Bools, count_hands
@@ -87,17 +88,21 @@ def find_disagreements(recordings: Recordings) -> Disagreements:
 def pose_vectors(recordings: Recordings, seen: Bools) -> F32:
     """Each take as one vector, float32 (takes, 5 * features): its frames with a hand at 5 even points in time.
 
-    Hands are normalised (place and distance gone, displacement kept); other features are standardised. Zeros for a
-    take without a hand.
+    Hands are in canonical form, and normalised (place and distance gone, displacement kept); other features are
+    standardised. Zeros for a take without a hand.
     """
     x, hands = recordings.sequences, bool(count_hands(recordings.features))
+    hand, aspect = recordings.hand, recordings.aspect
     order = np.argsort(~seen, axis=1, kind="stable")
     last = np.maximum(seen.sum(axis=1) - 1, 0)
     position = np.rint(np.linspace(0.0, 1.0, STEPS) * last[:, None]).astype(np.int64)
     index = np.take_along_axis(order, position, axis=1)[..., None]
     chosen = np.empty((len(x), STEPS, x.shape[2]), dtype=np.float32)
     for part in chunks(x):
-        values = normalise_hands(x[part], displacement=True) if hands else x[part]
+        values = canonical_landmarks(
+            x[part], None if hand is None else hand[part], None if aspect is None else aspect[part]
+        )
+        values = normalise_hands(values, displacement=True) if hands else values
         chosen[part] = np.take_along_axis(values, index[part], axis=1)
     if not hands and seen.any():
         mean, std = _moments(x, seen)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from edgekit.data.canonical import unused_pictures
 from edgekit.data.hand import FRAME_SIZES
 from edgekit.data.recordings import Recordings
 from edgekit.data.remarks import Remark, counted
@@ -15,7 +16,13 @@ from edgekit.data.remarks import Remark, counted
 
 def find_doubts(recordings: Recordings) -> tuple[Remark, ...]:
     """What the reader found, then what the recordings themselves show."""
-    return (*recordings.remarks, *_class_doubts(recordings), *_group_doubts(recordings), *_shape_doubts(recordings))
+    return (
+        *recordings.remarks,
+        *_class_doubts(recordings),
+        *_group_doubts(recordings),
+        *_shape_doubts(recordings),
+        *_picture_doubts(recordings),
+    )
 
 
 def plain_name(name: str) -> str:
@@ -106,6 +113,15 @@ def _shape_doubts(recordings: Recordings) -> Iterator[Remark]:
         doubtful=True,
         refused=f"{text}: {todo}; if that is right, confirm it with --set data.preprocessing=standard",
     )
+
+
+def _picture_doubts(recordings: Recordings) -> Iterator[Remark]:
+    """What is said of pictures and used by nobody."""
+    unused = unused_pictures(recordings.features)
+    said = [name for name in unused if getattr(recordings, name) is not None]
+    if said:
+        text = f"{' and '.join(said)} kept, but not used: {unused[said[0]]}"
+        yield Remark("picture", text, short=text)
 
 
 def _of_take(recordings: Recordings, take: int) -> str:

@@ -36,7 +36,9 @@ class QualityReport:
     """Findings about recordings; takes by index, ready for `Recordings.take`.
 
     frames: those that belong to takes (padding left out); frames_without_hand: all zero among them.
-    takes_per_signer, takes_per_session: by name, empty where unknown. few_takes: classes below 50 takes.
+    takes_per_signer, takes_per_session: by name, empty where unknown. takes_per_hand: L, R and nothing where unknown;
+    empty where it is for all. picture_unknown: takes whose picture's shape is; narrowest_aspect, widest_aspect: of the
+    others, None without any. few_takes: classes below 50 takes.
     empty_takes: every number is zero. sparse_takes: more than half of the frames have no hand. ends_without_hand: the
     last frame has none, though others have. frozen_takes: the hand does not move. gap_takes: frame numbers are missing
     inside of them. non_finite: frames with NaN, infinite or
@@ -61,6 +63,10 @@ class QualityReport:
     takes_per_class: dict[str, int]
     takes_per_signer: dict[str, int]
     takes_per_session: dict[str, int]
+    takes_per_hand: dict[str, int]
+    picture_unknown: int
+    narrowest_aspect: float | None
+    widest_aspect: float | None
     per_class: dict[str, ClassReport]
     few_takes: tuple[str, ...]
     empty_takes: Indices
@@ -103,6 +109,7 @@ def check_recordings(
     found = inspect_recordings(recordings, non_finite, predicted)
     per_class = _per_class(recordings, found)
     takes_per_class = {name: row.takes for name, row in per_class.items()}
+    narrowest, widest, unknown = _aspects(recordings)
     named = sorted({*found.listed, *found.ends_without_hand})
     return QualityReport(
         source=recordings.source,
@@ -117,6 +124,10 @@ def check_recordings(
         takes_per_class=takes_per_class,
         takes_per_signer=_count(recordings.signer),
         takes_per_session=_count(recordings.session),
+        takes_per_hand=_count(recordings.hand),
+        picture_unknown=unknown,
+        narrowest_aspect=narrowest,
+        widest_aspect=widest,
         per_class=per_class,
         few_takes=tuple(name for name, takes in takes_per_class.items() if takes < RECOMMENDED_TAKES),
         empty_takes=found.empty,
@@ -172,3 +183,12 @@ def _count(names: Names | None) -> dict[str, int]:
         return {}
     found, count = np.unique(names, return_counts=True)
     return dict(zip(found.tolist(), count.tolist(), strict=True))
+
+
+def _aspects(recordings: Recordings) -> tuple[float | None, float | None, int]:
+    """The narrowest and the widest picture, and how many takes' shape is unknown."""
+    if recordings.aspect is None:
+        return None, None, recordings.takes
+    known = recordings.aspect[~np.isnan(recordings.aspect)]
+    least, most = (float(value) for value in (known.min(), known.max()))
+    return least, most, recordings.takes - len(known)

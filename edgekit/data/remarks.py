@@ -18,7 +18,8 @@ class Remark:
 
     kind: "layout" (how a table was understood), "labels" (in another form than numbers), "rounded" (numbers that
     float32 can't hold), "left out" (what the source holds and recordings don't), "frame numbers" (which recordings
-    never hold), "steps" and "gaps" between them, "order" (of frames), "shape", "names".
+    never hold), "steps" and "gaps" between them, "order" (of frames), "shape", "names", "picture" (said of it, and not
+    used).
     text: a sentence without places. places: file, line, take or frame, in words. takes: indices. short: for training's
     one line; empty where it does not matter there. doubtful: a warning, else a note. refused: why training refuses the
     recordings; empty where it does not.

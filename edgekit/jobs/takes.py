@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data import DataConfig, Recordings, choose_length, fit_length, used_frames
+from edgekit.data import DataConfig, Recordings, canonical_takes, choose_length, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import CHOSE, LEARNED, Roles
 from edgekit.evaluate.class_names import match_class_names
@@ -30,7 +30,7 @@ class BenchTakes:
     @property
     def x(self) -> NDArray[np.float32]:
         """All takes as the files read them, float32 (takes, frames, features)."""
-        return fit_length(self.recordings.sequences, self.recordings.lengths, self.frames)
+        return canonical_takes(self.recordings, self.frames)
 
 
 def own_takes(workspace: Workspace, *paths: Path) -> BenchTakes | None:
@@ -99,7 +99,7 @@ def part_of(workspace: Workspace, part: str, frames: int) -> Part:
     recordings = workspace.recordings
     cut = used_frames(recordings.sequences, recordings.lengths) > frames
     if part == "all":
-        x, index = fit_length(recordings.sequences, recordings.lengths, frames), np.arange(recordings.takes)
+        x, index = canonical_takes(recordings, frames), np.arange(recordings.takes)
     else:
         dataset = workspace.dataset(frames)
         split = dataset.split

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from edgekit.data import Cleaning, Conversion, Mislabel, QualityReport
 from edgekit.data.advice import RECOMMENDED_TAKES
-from edgekit.data.hand import FRAME_PARTS
+from edgekit.data.hand import FRAME_PARTS, count_hands
 from edgekit.report.tables import count, known, percent, table
 
 #: Probably mislabelled takes that text shows.
@@ -35,9 +35,34 @@ def _summary(report: QualityReport) -> Iterator[str]:
         f"{report.features} features per frame{_parts(report.features)};"
         f" signers: {len(report.takes_per_signer) or 'unknown'}, sessions: {len(report.takes_per_session) or 'unknown'}"
     )
+    yield from _pictures(report)
     yield f"training reads {report.sequence_length} frames of each take (data.sequence_length: auto)"
     gone, all_frames = report.frames_without_hand, report.frames
     yield f"frames without a hand: {count(gone)} of {count(all_frames)} ({percent(gone / max(all_frames, 1))})"
+
+
+def _pictures(report: QualityReport) -> Iterator[str]:
+    """Whose hands, and the shape of their pictures, in a line; none where features are no hands."""
+    hands, parts = count_hands(report.features), []
+    if hands == 1:
+        known = [f"{count(report.takes_per_hand[hand])} {hand}" for hand in ("L", "R") if hand in report.takes_per_hand]
+        parts += [f"hand: {', '.join(known)}"] if known else []
+        parts += _unknown("hand", report.takes_per_hand.get("", 0) if known else report.takes, report.takes)
+    if hands:
+        least, most = (_aspect(value) for value in (report.narrowest_aspect, report.widest_aspect))
+        parts += [f"width / height of the picture: {least if least == most else f'{least} to {most}'}"] if least else []
+        parts += _unknown("picture shape", report.picture_unknown, report.takes)
+    if parts:
+        yield "; ".join(parts)
+
+
+def _unknown(what: str, takes: int, of: int) -> list[str]:
+    return [f"{what} unknown" + (f" for {count(takes)} of {count(of)} takes" if takes < of else "")] if takes else []
+
+
+def _aspect(aspect: float | None) -> str:
+    """Width / height in three digits; empty where unknown."""
+    return "" if aspect is None else f"{aspect:.3g}"
 
 
 def _parts(features: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from edgekit.data import AugmentConfig, SynthConfig, fit_length, synthesise_hands
+from edgekit.data import AugmentConfig, SynthConfig, canonical_takes, synthesise_hands
 from edgekit.data.length import USUAL_FRAMES
 from edgekit.data.pretraining import PretrainConfig, as_letter
 from edgekit.model import RecurrentClassifier
@@ -61,7 +61,7 @@ def _takes(people: int, takes_per_letter: int, seed: int, sequence_length: int) 
         frames = min(sequence_length, MOST_SYNTHETIC_FRAMES)
         config = config.model_copy(update={"min_frames": 2 * frames // 3, "max_frames": frames})
     made = synthesise_hands(config)
-    return Takes(fit_length(made.sequences, made.lengths, sequence_length), made.labels)
+    return Takes(canonical_takes(made, sequence_length), made.labels)
 
 
 def _keep_letters(own: torch.nn.Linear, learnt: torch.nn.Linear, names: Sequence[str], letters: Sequence[str]) -> None:

@@ -17,9 +17,9 @@ from edgekit.data import (
     Recordings,
     Split,
     SynthConfig,
+    canonical_takes,
     choose_kind,
     choose_length,
-    fit_length,
     fit_normalisation,
     load_recordings,
     refuse_impossible,
@@ -40,9 +40,9 @@ SIGNER_RULE = "fewest signers with a fifth of the takes"
 class Dataset:
     """Takes of one length with their split.
 
-    x: float32 (takes, time, features), raw landmarks; labels: int64 (takes,). digest: of the recordings, not of the
-    settings that split them. used: frames of each take up to its last one with a hand (takes,). split_settings: what
-    decides the split, as JSON.
+    x: float32 (takes, time, features), landmarks in canonical form; labels: int64 (takes,). digest: of the recordings,
+    not of the settings that split them. used: frames of each take up to its last one with a hand (takes,).
+    split_settings: what decides the split, as JSON.
     """
 
     x: NDArray[np.float32]
@@ -133,7 +133,7 @@ def prepare_dataset(recordings: Recordings, config: DataConfig, digest: str) -> 
     split = split_recordings(recordings, config.split, config.test_sessions, config.test_signers)
     said = config.sequence_length
     length = choose_length(recordings, split.train) if said == "auto" else said
-    x = fit_length(recordings.sequences, recordings.lengths, length)
+    x = canonical_takes(recordings, length)
     kind = choose_kind(config.preprocessing, recordings.features)
     normalisation = fit_normalisation(x[split.train], kind, config.displacement)
     used = used_frames(recordings.sequences, recordings.lengths)

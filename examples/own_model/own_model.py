@@ -17,9 +17,9 @@ from edgekit.bench import bench_onnx
 from edgekit.data import (
     Recordings,
     SynthConfig,
+    canonical_takes,
     choose_kind,
     choose_length,
-    fit_length,
     fit_normalisation,
     load_recordings,
     split_recordings,
@@ -74,7 +74,7 @@ class Parts:
     @classmethod
     def of(cls, recordings: Recordings) -> Parts:
         """All takes at one length, split by day."""
-        x = fit_length(recordings.sequences, recordings.lengths, choose_length(recordings))
+        x = canonical_takes(recordings, choose_length(recordings))
         split = split_recordings(recordings, by="session")
         return cls(*(Takes(x[part], recordings.labels[part]) for part in (split.train, split.validation, split.test)))
 

@@ -78,7 +78,7 @@ def save_faulty(path: Path) -> Path:
     x[5] = x[9]
     x[6] = x[7]
     labels[20], labels[21] = 2, 3
-    return save_hands(path, x, labels, lengths=np.where(np.arange(80) < 70, FRAMES, READ), aspect=np.array(1.5))
+    return save_hands(path, x, labels, lengths=np.where(np.arange(80) < 70, FRAMES, READ), tier=np.array("A"))
 
 
 def save_model(path: Path, noise: float, scheme: str = "fp32") -> Path:

@@ -23,6 +23,10 @@ QUALITY = QualityReport(
     takes_per_class={"A": 39, "B [b]": 1001},
     takes_per_signer={"ann": 20, "bob": 20},
     takes_per_session={},
+    takes_per_hand={},
+    picture_unknown=1040,
+    narrowest_aspect=None,
+    widest_aspect=None,
     per_class={"A": ROW, "B [b]": replace(ROW, takes=1001, listed=0)},
     few_takes=("A",),
     empty_takes=(3, 4, 5, 9, *range(20, 60, 3)),
@@ -49,7 +53,7 @@ QUALITY = QualityReport(
     remarks=(),
     refusals=(),
     warnings=("few takes of B",),
-    notes=("left out: array 'aspect'",),
+    notes=("left out: array 'tier'",),
 )
 
 
@@ -68,7 +72,7 @@ def test_findings_say_where_they_are_and_how_many_are_not_listed() -> None:
         ["signs.npz", "-", "31", "A", "B", "[b]", "0.91", "neighbours", "and", "out-of-fold"],
         ["signs.npz", "-", "30", "A", "B", "[b]", "-", "neighbours"],
     ]
-    assert "note: left out: array 'aspect'\n\nwarning: few takes of B" in text
+    assert "note: left out: array 'tier'\n\nwarning: few takes of B" in text
     assert "nothing wrong found" not in text
 
 
