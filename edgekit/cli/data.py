@@ -60,23 +60,27 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
 
 
 @of_data(o.LAYOUT, o.COLUMNS, o.REPLACE, o.JSON)
-@click.argument("source", type=o.PATH)
+@click.argument("sources", nargs=-1, required=True, type=o.PATH)
 @click.argument("target", type=o.PATH)
-def convert(source: Path, target: Path, layout: Any, columns: str | None, force: bool, as_json: bool) -> None:
-    """Write recordings in another layout.
+def convert(
+    sources: tuple[Path, ...], target: Path, layout: Any, columns: str | None, force: bool, as_json: bool
+) -> None:
+    """Write recordings in another layout, or several as one.
 
-    SOURCE and TARGET may be .npz, .csv, .parquet or a folder. Numbers become float32. The output says where that
-    changes any, and what TARGET can't hold.
+    SOURCES and TARGET may be .npz, .csv, .parquet or a folder. Numbers become float32. The output says where that
+    changes any, and what TARGET can't hold. Several sources are joined: classes of one name are one, and so are
+    signers and sessions.
 
     \b
     Example:
       edgekit data convert my-recordings signs.npz
       edgekit data convert theirs.csv mine.npz --columns skip,features,label
+      edgekit data convert mine.npz theirs.npz everybody.npz
     """
     from edgekit.data import convert_recordings
     from edgekit.report import conversion_text
 
-    conversion = convert_recordings(source, target, layout, force, columns)
+    conversion = convert_recordings(sources, target, layout, force, columns)
     emit(as_json, conversion.to_dict(), lambda: conversion_text(conversion))
 
 

@@ -26,6 +26,7 @@ from edgekit.data.hand import (
     frames_seen,
     hands_seen,
 )
+from edgekit.data.joining import join_recordings
 from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import RECORDINGS, BadFrame
 from edgekit.data.length import choose_length, fit_length, used_frames
@@ -90,6 +91,7 @@ __all__ = [
     "fit_normalisation",
     "frames_seen",
     "hands_seen",
+    "join_recordings",
     "load_leniently",
     "load_recordings",
     "losses",

@@ -152,7 +152,7 @@ def clean_recordings(
     before, after = (np.bincount(r.labels, minlength=r.classes) for r in (recordings, left))
     emptied = [name for name, had, has in zip(left.class_names, before, after, strict=True) if had and not has]
     here = set(kept.tolist())
-    said = told(left, chosen, (one for one in report.remarks if not one.takes or here.intersection(one.takes)))
+    said = told(left, chosen, ((one, "") for one in report.remarks if not one.takes or here.intersection(one.takes)))
     lonely = tuple(f"no take of class {name} is left: record some, or remove the class" for name in emptied)
     cleaning = Cleaning(
         source=str(source),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import numpy as np
 
 from edgekit.artifacts import real_place
 from edgekit.data.doubts import find_doubts
+from edgekit.data.joining import join_recordings
 from edgekit.data.layouts.csv import read_csv, write_csv
 from edgekit.data.layouts.folder_files import folder_losses, write_frames, write_takes
 from edgekit.data.layouts.folders import read_folder
@@ -188,19 +190,27 @@ class Conversion:
 
 
 def convert_recordings(
-    source: StrPath, target: StrPath, layout: Layout | None = None, force: bool = False, columns: str | None = None
+    source: StrPath | Sequence[StrPath],
+    target: StrPath,
+    layout: Layout | None = None,
+    force: bool = False,
+    columns: str | None = None,
 ) -> Conversion:
-    """Read `source`, write `target` in another layout, and say what that lost and changed. See `load_recordings`,
-    `save_recordings` and `losses`. Everything is known before anything is written. Raises DataError, too, for a target
-    inside its source or around it."""
-    source, target = Path(source), Path(target)
+    """Read `source`, write `target` in another layout, and say what that lost and changed. Several sources are joined,
+    in that order: see `join_recordings`. See also `load_recordings`, `save_recordings` and `losses`. Everything is
+    known before anything is written. Raises DataError, too, for a target inside a source or around it."""
+    sources = [Path(source)] if isinstance(source, str | os.PathLike) else [Path(path) for path in source]
+    target = Path(target)
     chosen = choose_layout(target, layout)
-    refuse_nesting(source, target)
+    for path in sources:
+        refuse_nesting(path, target)
     refuse_existing(target, force)
-    recordings = load_recordings(source, columns)
-    said = told(recordings, chosen, find_doubts(recordings))
+    parts = [load_recordings(path, columns) for path in sources]
+    name = ", ".join(map(str, sources))
+    recordings = parts[0] if len(parts) == 1 else join_recordings(parts, name)
+    said = told(recordings, chosen, _remarks_on(parts))
     conversion = Conversion(
-        source=str(source),
+        source=name,
         target=str(target),
         layout=chosen,
         takes=recordings.takes,
@@ -216,6 +226,13 @@ def convert_recordings(
     return conversion
 
 
+def _remarks_on(parts: Sequence[Recordings]) -> Iterator[tuple[Remark, str]]:
+    """What is worth saying about each, and of several the name of the one that it is about."""
+    for part in parts:
+        for remark in find_doubts(part):
+            yield remark, f"{part.source}: " if len(parts) > 1 else ""
+
+
 @dataclass(frozen=True)
 class Told:
     """What to say when recordings are written, in sentences. lost: what is gone. changed: numbers that are others."""
@@ -226,17 +243,19 @@ class Told:
     notes: tuple[str, ...]
 
 
-def told(recordings: Recordings, layout: Layout, remarks: Iterable[Remark]) -> Told:
-    """What to say when these recordings are written. remarks: on what was read."""
+def told(recordings: Recordings, layout: Layout, remarks: Iterable[tuple[Remark, str]]) -> Told:
+    """What to say when these recordings are written. remarks: on what was read, each with what comes before its
+    sentence."""
     lost: list[str] = []
     changed: list[str] = []
     warnings: list[str] = []
     notes: list[str] = []
-    for remark in remarks:
+    for remark, about in remarks:
+        sentence = about + remark.sentence()
         if remark.kind in ("left out", "frame numbers"):
-            lost.append(remark.sentence())
+            lost.append(sentence)
         elif remark.kind == "rounded":
-            changed.append(remark.sentence())
+            changed.append(sentence)
         else:
-            (warnings if remark.doubtful else notes).append(remark.sentence())
+            (warnings if remark.doubtful else notes).append(sentence)
     return Told((*lost, *losses(recordings, layout)), tuple(changed), tuple(warnings), tuple(notes))
