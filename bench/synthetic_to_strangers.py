@@ -1,7 +1,7 @@
 """What synthetic hands alone teach about strangers: trained on no recording, tested recorder by recorder.
 
     python bench/synthetic_to_strangers.py FOLDER --part development --seeds 2
-    python bench/synthetic_to_strangers.py FOLDER --part report --seeds 3 --output bench/results/strangers-synthetic.json
+    python bench/synthetic_to_strangers.py FOLDER --part report --seeds 3 --output found.json
 
 FOLDER holds asl-letters.npz, asl-stills.npz and asl-people.npz, the recordings of the repository's issue on data. The
 generator's poses were corrected by looking at DEVELOPMENT; everybody else was tested once, at the end. Each epoch has

@@ -96,7 +96,7 @@ def collect(mesh: Mesh, model: LandmarkModel, output: Path, minutes: float, seed
             moving = np.flatnonzero(label == letter)
             done = rng.random((len(moving), 1), dtype=np.float32)
             extent = np.exp(rng.normal(0, 0.25, (len(moving), 3))).astype(np.float32)
-            turn[moving] += path(motion.Course(done, extent))[1][:, 0]
+            turn[moving] += path(motion.Course(done, extent, rng.random(len(moving), dtype=np.float32)))[1][:, 0]
         rotation = rotations(turn.astype(np.float32))
         bones = Bones(usual.bases, person.bones.phalanges, person.bones.thumb)
         growth = np.concatenate([(bones.thumb / usual.thumb)[None], bones.phalanges / usual.phalanges])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from edgekit.data.hand import F32
 from edgekit.data.synthetic import draw_preview, letters
 from edgekit.data.synthetic.camera import mirror, rotations
-from edgekit.data.synthetic.motion import RISE, SWAY, Course, draw_j, draw_rise, draw_z
+from edgekit.data.synthetic.motion import RISE, SWAY, Course, draw_j, draw_rise, draw_z, key_frames
 from edgekit.data.synthetic.person import Pose, draw_person
 from edgekit.data.synthetic.preview import chart_hands, tip_path
 from edgekit.data.synthetic.skeleton import FLEXION_LIMITS, SPREAD_LIMITS, draw_bones, hand_landmarks, usual_bones
@@ -20,7 +21,7 @@ from edgekit.errors import MissingExtraError
 
 BONES = usual_bones()
 CHART = dict(zip(letters.CLASS_NAMES, chart_hands(letters.first_variants()), strict=True))
-TRACKER = Tracker(depth=0.7, jitter=0.01, memory=0.6, bias=0.0, habit_bias=0.0)
+TRACKER = Tracker(depth=0.7, jitter=0.01, memory=0.6)
 
 
 def variants_of(letter: str) -> F32:
@@ -71,6 +72,14 @@ def test_joints_stay_within_their_limits() -> None:
         assert (pose.flexion <= high + 1e-6).all()
         assert (pose.spread >= SPREAD_LIMITS[0] - 1e-6).all()
         assert (pose.spread <= SPREAD_LIMITS[1] + 1e-6).all()
+
+
+def test_fingers_that_touch_keep_their_angle_and_free_ones_do_not() -> None:
+    rng = np.random.default_rng(0)
+    u, v = (letters.first_variants()[letters.CLASS_NAMES.index(name)] for name in "UV")
+    spread = [Pose.of_variants(np.repeat(k, 400)).varied("person", rng).spread for k in (u, v)]
+    together, apart = ((index - middle).std() for index, middle in (pair[:, :2].T for pair in spread))
+    assert together < 0.3 * apart
 
 
 def test_joints_of_a_finger_are_coupled() -> None:
@@ -155,17 +164,42 @@ def test_j_is_a_hook_and_z_has_three_strokes() -> None:
 
 
 def test_movements_start_from_the_held_sign() -> None:
-    course = Course(np.zeros((1, 5), np.float32), np.ones((1, 3), np.float32))
+    course = Course(np.zeros((1, 5), np.float32), np.ones((1, 3), np.float32), np.ones(1, np.float32))
     assert not draw_j(course)[0].any()
     assert not draw_z(course)[0].any()
 
 
-def test_who_turns_a_j_less_swings_it_further_aside() -> None:
+def moved(draw: Callable[[Course], tuple[F32, F32]], manner: float) -> tuple[F32, F32]:
+    """Path (9, 2) and turn (9, 3) of a movement of usual size."""
     done = np.linspace(0.0, 1.0, 9, dtype=np.float32)[None]
-    turner, swinger = (draw_j(Course(done, np.array([[1.0, 1.0, turning]], np.float32)))[1] for turning in (1.0, 0.5))
-    assert swinger[0, -1, 1] < 0.6 * turner[0, -1, 1]
-    assert abs(turner[0, -1, 0]) < 1e-6
-    assert swinger[0, -1, 0] < np.deg2rad(-30), "the fingers end towards the image's right"
+    path, turn = draw(Course(done, np.ones((1, 3), np.float32), np.full(1, manner, np.float32)))
+    return path[0], turn[0]
+
+
+def test_a_j_is_turned_by_the_forearm_or_swung_by_the_arm_or_both() -> None:
+    turner, both, swinger = (moved(draw_j, manner)[1] for manner in (0.0, 0.5, 1.0))
+    assert turner[-1, 1] > both[-1, 1] > swinger[-1, 1] > 0.0
+    assert swinger[-1, 1] < 0.3 * turner[-1, 1]
+    assert abs(turner[-1, 0]) < 1e-6
+    assert swinger[-1, 0] < both[-1, 0] < np.deg2rad(-60), "the little finger goes out, down and in"
+    assert swinger[-1, 0] < np.deg2rad(-120), "and ends below the hand"
+
+
+def test_a_z_is_drawn_by_the_arm_or_from_the_wrist() -> None:
+    (arm, still), (near, turned) = (moved(draw_z, manner) for manner in (0.0, 1.0))
+    assert np.ptp(near[:, 1]) < 0.4 * np.ptp(arm[:, 1])
+    assert np.ptp(turned[:, 0]) > 2.0 * np.ptp(still[:, 0])
+    assert turned[-1, 2] > turned[0, 2] + 0.3, "the finger tips down on the way"
+
+
+def test_misreading_is_told_by_the_sign_and_not_by_the_hand_at_ease() -> None:
+    lengths = np.array([20, 20, 10])
+    ease = np.zeros((3, 24), np.float32)
+    ease[0, :3], ease[0, 18:] = 0.5, 0.5
+    done = np.clip((np.arange(24, dtype=np.float32) - 4) / 6, 0.0, 1.0)
+    course = Course(np.tile(done, (3, 1)), np.ones((3, 3), np.float32), np.zeros(3, np.float32))
+    key = key_frames(np.array([False, True, False]), lengths, course, ease)
+    assert key.tolist() == [[3, 10, 17], [0, 7, 10], [0, 4, 9]]
 
 
 def test_hands_at_ease_hang_lower_and_those_that_sign_stay() -> None:
@@ -180,7 +214,6 @@ def test_hands_at_ease_hang_lower_and_those_that_sign_stay() -> None:
 def test_jitter_is_correlated_in_time_and_depth_is_worse() -> None:
     errors = tracking_errors(
         60,
-        np.zeros(300, np.int64),
         np.zeros((300, 21), bool),
         np.ones((300, 3), np.float32),
         TRACKER,
@@ -201,7 +234,7 @@ def test_hidden_fingers_are_guessed() -> None:
     assert np.flatnonzero(hidden[0]).tolist() == [8]
     many = np.repeat(hidden, 500, axis=0)
     size = np.ones((500, 3), np.float32)
-    spread = tracking_errors(2, np.zeros(500, np.int64), many, size, TRACKER, np.random.default_rng(0)).std(axis=(0, 1))
+    spread = tracking_errors(2, many, size, TRACKER, np.random.default_rng(0)).std(axis=(0, 1))
     assert spread[8, 0] > 1.8 * spread[4, 0]
 
 

@@ -10,7 +10,7 @@ import pytest
 from edgekit.data.hand import F32
 from edgekit.data.synthetic import letters
 from edgekit.data.synthetic.camera import rotations
-from edgekit.data.synthetic.reader import features, misread, unexplained, upright
+from edgekit.data.synthetic.reader import draw_causes, features, misread, unexplained, upright
 from edgekit.data.synthetic.skeleton import hand_landmarks, usual_bones
 
 CHART = letters.first_variants()
@@ -62,7 +62,8 @@ def test_depth_is_read_too_shallow() -> None:
 
 def test_what_is_unexplained_has_the_stored_covariance() -> None:
     _, seen = seen_with(np.zeros((26, 3), np.float32))
-    drawn = unexplained(np.repeat(seen[:1], 20_000, axis=0), np.random.default_rng(0)).reshape(20_000, -1)
+    causes = draw_causes(20_000, np.random.default_rng(0))
+    drawn = unexplained(causes, np.repeat(seen[:1], 20_000, axis=0)).reshape(20_000, -1)
     with files("edgekit.data.synthetic").joinpath("reading.npz").open("rb") as file, np.load(file) as arrays:
         noise = arrays["noise"].astype(np.float64)
     assert np.abs(np.cov(drawn.T) - noise.T @ noise).max() < 0.03 * np.square(noise).sum(axis=0).max()

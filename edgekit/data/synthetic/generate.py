@@ -1,7 +1,7 @@
 """Synthetic recordings: many people sign the 26 letters of the ASL manual alphabet on two days each.
 
 Accuracies on these takes are not accuracies on real hands; whoever shows one has to call it synthetic.
-`bench/synthetic_to_real.py` measures what they teach about real ones.
+`bench/synthetic_to_real.py` and `bench/synthetic_to_strangers.py` measure what they teach about real ones.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edgekit.config import StageConfig
@@ -16,9 +17,18 @@ from edgekit.data.hand import F32, HAND_FEATURES, I64
 from edgekit.data.recordings import Recordings
 from edgekit.data.synthetic import letters
 from edgekit.data.synthetic.camera import Camera, draw_camera, mirror, perspective, project, rotations
-from edgekit.data.synthetic.motion import Course, draw_course, draw_j, draw_rise, draw_z, drift, ease_weights
+from edgekit.data.synthetic.motion import (
+    Course,
+    draw_course,
+    draw_j,
+    draw_rise,
+    draw_z,
+    drift,
+    ease_weights,
+    key_frames,
+)
 from edgekit.data.synthetic.person import Person, Pose, draw_person
-from edgekit.data.synthetic.reader import misread, unexplained
+from edgekit.data.synthetic.reader import draw_causes, misread, unexplained
 from edgekit.data.synthetic.skeleton import hand_landmarks
 from edgekit.data.synthetic.tracker import Tracker, draw_tracker, hidden_landmarks, lose_frames, tracking_errors
 
@@ -27,7 +37,7 @@ SECOND_DAY_RATIO = 0.28
 DAYS = ("2000-01-01", "2000-01-02")
 #: What part of the differences that pose and view do not explain stays over a day's takes of a letter, and what part is
 #: each take's own. The rest is not used: rendered hands vary more in light and skin than one person before one camera.
-HABIT_SHARE, TAKE_SHARE = 0.75, 0.3
+HABIT_SHARE, TAKE_SHARE = np.float32(0.5), np.float32(0.25)
 #: People are made by so many threads; numpy lets go of the interpreter in long operations.
 THREADS = 2
 
@@ -140,10 +150,11 @@ def _record_day(
     size = (camera.size * np.exp(rng.normal(0.0, 0.05, takes))).astype(np.float32)
     depth = (tracker.depth * np.exp(rng.normal(0.0, 0.1, takes))).astype(np.float32)
     path += rng.normal(0.0, 0.15, (takes, 1, 2)).astype(np.float32)
-    seen += _misread(pose, rotation, seen, labels, lengths, camera, rng)
+    key = key_frames(_motions(labels) != "hold", lengths, course, ease)
+    seen += _misread(pose, rotation, seen, labels, key, camera, rng)
     image = project(seen, path, size, depth, camera)
     unit = size[:, None] * np.array([1.0, camera.aspect, 1.0], dtype=np.float32)
-    image += tracking_errors(frames, labels, hidden, unit, tracker, rng)
+    image += tracking_errors(frames, hidden, unit, tracker, rng)
     if camera.mirrored != person.left_handed:
         mirror(image)
     lose_frames(image, lengths, rng)
@@ -151,25 +162,27 @@ def _record_day(
 
 
 def _misread(
-    pose: Pose, rotation: F32, seen: F32, labels: I64, lengths: I64, camera: Camera, rng: np.random.Generator
+    pose: Pose, rotation: F32, seen: F32, labels: I64, key: I64, camera: Camera, rng: np.random.Generator
 ) -> F32:
-    """What the tracker misreads, float32 as seen (takes, frames, 21, 3): computed where a take begins, in its middle
-    and where it ends, on a straight line in between."""
+    """What the tracker misreads, float32 as seen (takes, frames, 21, 3): computed at the `key` frames (takes, 3), on a
+    straight line in between, the same before and behind."""
     takes, frames = seen.shape[:2]
-    key = np.stack([np.zeros_like(lengths), lengths // 2, lengths - 1], axis=1)
     at = (np.repeat(np.arange(takes), 3), key.ravel())
     error = misread(pose.flexion[at], pose.spread[at], pose.thumb[at], rotation[at], seen[at], camera.distance)
-    error = error.reshape(takes, 3, -1)
-    middle = seen[np.arange(takes), key[:, 1]]
-    first = np.unique(labels, return_index=True)
-    habit = unexplained(middle[first[1]], rng)[np.searchsorted(first[0], labels)]
-    own = np.float32(HABIT_SHARE) * habit + np.float32(TAKE_SHARE) * unexplained(middle, rng)
-    error += own.reshape(takes, 1, -1)
-    share = (np.arange(frames) * 2.0 / np.maximum(lengths - 1, 1)[:, None]).astype(np.float32)
-    share = np.minimum(share, 2.0)
-    weights = np.stack([np.maximum(1.0 - share, 0.0), 1.0 - np.abs(share - 1.0), np.maximum(share - 1.0, 0.0)], axis=2)
-    between: F32 = np.matmul(weights, error)
+    own = HABIT_SHARE * draw_causes(int(labels.max()) + 1, rng)[labels] + TAKE_SHARE * draw_causes(takes, rng)
+    own = unexplained(own, seen[np.arange(takes), key[:, 1]])
+    error = error.reshape(takes, 3, -1) + own.reshape(takes, 1, -1)
+    between: F32 = np.matmul(_shares(key, frames), error)
     return between.reshape(seen.shape)
+
+
+def _shares(key: I64, frames: int) -> F32:
+    """What part of each of the `key` frames (takes, 3) counts in a frame, float32 (takes, frames, 3)."""
+    first, middle, last = (key[:, k, None] for k in range(3))
+    time = np.arange(frames)
+    late = np.clip((time - first) / np.maximum(middle - first, 1), 0.0, 1.0)
+    later = np.clip((time - middle) / np.maximum(last - middle, 1), 0.0, 1.0)
+    return np.stack([1.0 - late, late - later, later], axis=2).astype(np.float32)
 
 
 def _held_poses(person: Person, labels: I64, rng: np.random.Generator) -> tuple[Pose, Pose]:
@@ -197,16 +210,23 @@ def _movement(labels: I64, course: Course, person: Person, rng: np.random.Genera
     """Wrist path (takes, frames, 2) in hand sizes and turn (takes, frames, 3) in radians, on top of the held sign."""
     takes, frames = course.done.shape
     nothing = 1.0 + 14.0 * (labels == len(letters.CLASS_NAMES)).astype(np.float32)[:, None, None]
-    path = drift(takes, frames, 2, 0.015, rng) * nothing
+    far = np.exp(rng.normal(0.0, 0.9, (takes, 1, 1))).astype(np.float32)
+    path = drift(takes, frames, 2, 0.02, rng) * far * nothing
     turn = drift(takes, frames, 3, 0.015, rng) * nothing
     turn += rng.standard_normal((takes, frames, 3), dtype=np.float32) * np.float32(person.tremor)
-    motions = np.array([*letters.MOTIONS, "hold"])[labels]
+    motions = _motions(labels)
     for motion, draw in (("z", draw_z), ("j", draw_j)):
         moving = motions == motion
-        along, turning = draw(Course(course.done[moving], course.extent[moving]))
+        along, turning = draw(course.of(moving))
         path[moving] += along
         turn[moving] += turning
     return path, turn
+
+
+def _motions(labels: I64) -> NDArray[np.str_]:
+    """Each take's motion."""
+    motions: NDArray[np.str_] = np.array([*letters.MOTIONS, "hold"])[labels]
+    return motions
 
 
 def _over_time(start: Pose, end: Pose, lengths: I64, ease: F32, rng: np.random.Generator) -> Pose:
@@ -231,4 +251,5 @@ def _over_time(start: Pose, end: Pose, lengths: I64, ease: F32, rng: np.random.G
         along(start.thumb, end.thumb, rest.thumb),
         turn,
         start.turn_sigma,
+        start.held,
     )

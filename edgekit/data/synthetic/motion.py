@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekit.data.hand import F32, I64
+from edgekit.data.hand import F32, I64, Bools
 
 #: Corners of Z as the camera sees a right hand draw it, in hand sizes (x right, y down), and when they are
 #: reached. The wrist draws a smaller Z than the fingertip: the hand turns along.
 Z_CORNERS = np.array([[0.0, 0.0], [-0.55, 0.0], [0.05, 0.75], [-0.5, 0.85]], dtype=np.float32)
 Z_TIMES = np.array([0.0, 0.3, 0.68, 1.0], dtype=np.float32)
-#: Radians that the hand rolls and tips by per hand size of the wrist's path.
-Z_ROLL, Z_TIP = 0.6, 0.3
+#: Radians that the hand rolls and tips by per hand size of the arm's path, for who draws with the arm and for who draws
+#: with the wrist; the latter's arm makes so much less of the path.
+Z_ROLL, Z_TIP = (0.5, 1.5), (0.2, 0.7)
+Z_WRIST_PATH = 0.3
 
 #: J: the wrist dips by so many hand sizes while the forearm turns the palm from the camera to the signer.
 J_DIP = 0.35
@@ -21,10 +23,10 @@ J_TURN = np.deg2rad(110.0)
 #: It rolls aside and tips forward on the way.
 J_ROLL = np.deg2rad(-10.0)
 J_TIP = np.deg2rad(22.0)
-#: Who turns the forearm less swings the hand aside instead: by so many radians for the whole turn left out, and what
-#: part is left out at least and at most (who turns further swings a little the other way).
-J_SWING = np.deg2rad(-70.0)
-J_LEFT_OUT = (-0.1, 0.7)
+#: Who draws with the arm swings the hand so far in the image, the little finger first out, then down and inwards, and
+#: turns the forearm less. Who does both is in between.
+J_SWING = np.deg2rad(-150.0)
+J_TURN_LEFT = 0.25
 
 #: First frame of a movement at latest, and how many frames it takes at a usual pace.
 LATEST_BEGIN_FRAME = 8
@@ -44,11 +46,17 @@ class Course:
     """The course of each take's movement.
 
     done: part of the movement made so far, 0 to 1, float32 (takes, frames). extent: its size, 1 is usual, (takes, 3):
-    across, down, turning.
+    across, down, turning. manner (takes,): 0 is the usual way, J by turning the forearm, Z with the arm; 1 the other,
+    J by swinging the arm, Z from the wrist.
     """
 
     done: F32
     extent: F32
+    manner: F32
+
+    def of(self, chosen: Bools) -> Course:
+        """That of the `chosen` takes, bool (takes,)."""
+        return Course(self.done[chosen], self.extent[chosen], self.manner[chosen])
 
 
 def draw_course(lengths: I64, frames: int, pace: float, rng: np.random.Generator) -> Course:
@@ -59,7 +67,8 @@ def draw_course(lengths: I64, frames: int, pace: float, rng: np.random.Generator
     duration = np.minimum(duration, np.maximum(lengths - 1 - begin, 1.0) * rng.uniform(0.75, 1.0, takes))
     done = np.clip((np.arange(frames) - begin[:, None]) / duration[:, None], 0.0, 1.0)
     extent = np.exp(rng.normal(0.0, 0.2, (takes, 1)) + rng.normal(0.0, 0.2, (takes, 3)))
-    return Course(done.astype(np.float32), extent.astype(np.float32))
+    manner = np.clip(rng.uniform(-0.2, 1.1) + rng.normal(0.0, 0.12, takes), 0.0, 1.0)
+    return Course(done.astype(np.float32), extent.astype(np.float32), manner.astype(np.float32))
 
 
 def draw_z(course: Course) -> tuple[F32, F32]:
@@ -67,9 +76,12 @@ def draw_z(course: Course) -> tuple[F32, F32]:
     done = course.done
     path = np.stack([np.interp(done, Z_TIMES, Z_CORNERS[:, axis]) for axis in range(2)], axis=-1).astype(np.float32)
     path *= course.extent[:, None, :2]
+    manner = course.manner[:, None]
+    roll, tip = (usual + (other - usual) * manner for usual, other in (Z_ROLL, Z_TIP))
     turn = np.zeros((*done.shape, 3), dtype=np.float32)
-    turn[..., 0] = Z_ROLL * course.extent[:, 2:] * (path[..., 0] - Z_CORNERS[1, 0] / 2)
-    turn[..., 2] = Z_TIP * course.extent[:, 2:] * path[..., 1]
+    turn[..., 0] = roll * course.extent[:, 2:] * (path[..., 0] - Z_CORNERS[1, 0] / 2 * manner)
+    turn[..., 2] = tip * course.extent[:, 2:] * path[..., 1]
+    path *= (1.0 - (1.0 - Z_WRIST_PATH) * manner)[..., None]
     return path, turn
 
 
@@ -81,10 +93,11 @@ def draw_j(course: Course) -> tuple[F32, F32]:
     path[..., 1] = J_DIP * course.extent[:, 1:2] * bow
     path[..., 0] = (course.extent[:, :1] - 0.8) * 0.4 * _smooth(done)
     turn = np.zeros((*done.shape, 3), dtype=np.float32)
-    left_out = np.clip(1.0 - course.extent[:, 2:], *J_LEFT_OUT)
-    turn[..., 0] = J_ROLL * course.extent[:, :1] * bow + J_SWING * left_out * _smooth(done)
+    manner = course.manner[:, None]
+    turn[..., 0] = J_ROLL * course.extent[:, :1] * bow + J_SWING * manner * course.extent[:, :1] * _smooth(done)
     turn[..., 2] = J_TIP * course.extent[:, 1:2] * bow
-    turn[..., 1] = J_TURN * np.clip(course.extent[:, 2:], 0.4, 1.4) * _smooth(np.clip(2.0 * done - 0.7, 0.0, 1.0))
+    turned = J_TURN * (1.0 - (1.0 - J_TURN_LEFT) * manner) * np.clip(course.extent[:, 2:], 0.4, 1.4)
+    turn[..., 1] = turned * _smooth(np.clip(2.0 * done - 0.7, 0.0, 1.0))
     return path, turn
 
 
@@ -116,6 +129,18 @@ def ease_weights(lengths: I64, frames: int, rng: np.random.Generator) -> F32:
     left = 1.0 - (frame + 1) / np.maximum(enter, 1)[:, None]
     gone = 1.0 - (lengths[:, None] - frame) / np.maximum(leave, 1)[:, None]
     return _smooth(np.clip(np.maximum(left, gone), 0.0, 1.0).astype(np.float32))
+
+
+def key_frames(moving: Bools, lengths: I64, course: Course, ease: F32) -> I64:
+    """Frames (takes, 3) that tell how a take's sign is seen: where it begins, its middle, where it ends; of `moving`
+    takes, bool (takes,), those of the movement. Where a hand is at ease the sign has not begun, or is over."""
+    frames = ease.shape[1]
+    frame = np.arange(frames)
+    signed = (ease == 0.0) & (frame < lengths[:, None])
+    first, last = signed.argmax(axis=1), frames - 1 - signed[:, ::-1].argmax(axis=1)
+    half, whole = (np.minimum((course.done < part).sum(axis=1), last) for part in (0.5, 1.0))
+    middle = np.where(moving, np.maximum(half, first), (first + last) // 2)
+    return np.stack([first, middle, np.where(moving, np.maximum(whole, middle), last)], axis=1)
 
 
 def draw_rise(ease: F32, rng: np.random.Generator) -> F32:

@@ -21,7 +21,7 @@ SIGMAS = {
     "person": {"flexion": 6.0, "fist": 8.0, "spread": 2.5, "thumb": 5.0, "turn": 1.0},
     "day": {"flexion": 3.0, "fist": 4.0, "spread": 1.0, "thumb": 2.5, "turn": 0.4},
     "take": {"flexion": 3.0, "fist": 4.0, "spread": 1.0, "thumb": 2.0, "turn": 0.35},
-    "within": {"flexion": 1.5, "fist": 1.0, "spread": 0.4, "thumb": 1.5, "turn": 0.05},
+    "within": {"flexion": 1.2, "fist": 0.8, "spread": 0.3, "thumb": 1.2, "turn": 0.05},
 }
 #: Habits that all of a person's letters share, in degrees: fingers less or more bent, fists, spread, thumb.
 STYLE = {"flexion": 3.0, "fist": 6.0, "spread": 1.0, "thumb": 2.0}
@@ -34,18 +34,19 @@ FOLDING = np.array([1.0, -0.85, -0.1], dtype=np.float32)
 @dataclass(frozen=True, eq=False)
 class Pose:
     """Joint angles and facing in radians: flexion (n, 4, 3), spread (n, 4), thumb (n, 3, 2), turn (n, 3) and how far
-    it varies, turn_sigma (n, 3)."""
+    it varies, turn_sigma (n, 3); and how far each finger varies on its own, held (n, 4)."""
 
     flexion: F32
     spread: F32
     thumb: F32
     turn: F32
     turn_sigma: F32
+    held: F32
 
     @classmethod
     def of_variants(cls, index: I64) -> Pose:
         """Poses of the variants at `index` of the tables in `letters`."""
-        tables = (letters.FLEXION, letters.SPREAD, letters.THUMBS, letters.TURNS, letters.TURN_SIGMAS)
+        tables = (letters.FLEXION, letters.SPREAD, letters.THUMBS, letters.TURNS, letters.TURN_SIGMAS, letters.HELD)
         return cls(*(table[index] for table in tables))
 
     def at(self, index: I64) -> Pose:
@@ -62,7 +63,7 @@ class Pose:
         sigma = SIGMAS[level]
         n = len(self.spread)
         whole = rng.normal(0.0, sigma["flexion"] * 0.6, (n, 1, 1)) * COUPLING
-        finger = rng.normal(0.0, sigma["flexion"] * 0.8, (n, 4, 1)) * COUPLING
+        finger = rng.normal(0.0, sigma["flexion"] * 0.8, (n, 4, 1)) * COUPLING * self.held[..., None]
         joint = rng.normal(0.0, sigma["flexion"] / 2, (n, 4, 3))
         fist = rng.normal(0.0, sigma["fist"], (n, 1, 1)) + rng.normal(0.0, sigma["fist"] / 3, (n, 4, 1))
         root = rng.normal(0.0, sigma["thumb"] * 0.7, (n, 1, 2))
@@ -79,9 +80,9 @@ class Pose:
         finger is bent."""
         bent = np.clip((self.flexion[..., 1:2] - 0.9) / 0.6, 0.0, 1.0)
         bend = self.flexion + _radians(flexion) + bent * _radians(fist) * FOLDING
-        aside = self.spread + _radians(spread) * (1.0 - 0.7 * bent[..., 0])
+        aside = self.spread + _radians(spread) * (1.0 - 0.7 * bent[..., 0]) * self.held
         turned = self.turn + self.turn_sigma * np.asarray(turn, dtype=np.float32)
-        return Pose(*within_limits(bend, aside, self.thumb + _radians(thumb)), turned, self.turn_sigma)
+        return Pose(*within_limits(bend, aside, self.thumb + _radians(thumb)), turned, self.turn_sigma, self.held)
 
 
 @dataclass(frozen=True, eq=False)

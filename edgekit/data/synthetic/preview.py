@@ -39,7 +39,8 @@ def tip_path(letter: str) -> F32 | None:
     motion = letters.MOTIONS[letters.CLASS_NAMES.index(letter)]
     if motion == "hold":
         return None
-    course = Course(np.linspace(0.0, 1.0, 40, dtype=np.float32)[None], np.ones((1, 3), dtype=np.float32))
+    one = np.ones((1, 3), dtype=np.float32)
+    course = Course(np.linspace(0.0, 1.0, 40, dtype=np.float32)[None], one, np.zeros(1, dtype=np.float32))
     path, turn = draw_z(course) if motion == "z" else draw_j(course)
     pose = Pose.of_variants(letters.first_variants()[[letters.CLASS_NAMES.index(letter)]])
     hand = hand_landmarks(pose.spread, pose.flexion, pose.thumb, usual_bones())

@@ -67,11 +67,14 @@ def misread(flexion: F32, spread: F32, thumb: F32, rotation: F32, seen: F32, dis
     return _rolled_back(_times(x, w["w3"]) + w["b3"], roll)
 
 
-def unexplained(seen: F32, rng: np.random.Generator) -> F32:
-    """Drawn differences that pose and view do not explain, float32 (n, 21, 3), for hands seen (n, 21, 3)."""
-    noise = _weights()["noise"]
-    drawn: F32 = rng.standard_normal((len(seen), len(noise)), dtype=np.float32)
-    return _rolled_back(_times(drawn, noise), upright(seen))
+def draw_causes(n: int, rng: np.random.Generator) -> F32:
+    """Light, skin and all else that pose and view do not explain, as standard normal numbers float32 (n, causes)."""
+    return rng.standard_normal((n, len(_weights()["noise"])), dtype=np.float32)
+
+
+def unexplained(causes: F32, seen: F32) -> F32:
+    """What the causes (n, causes) do to what is read, float32 (n, 21, 3), of hands seen (n, 21, 3)."""
+    return _rolled_back(_times(causes, _weights()["noise"]), upright(seen))
 
 
 def _times(x: F32, weights: F32) -> F32:

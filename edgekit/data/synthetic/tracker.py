@@ -28,25 +28,20 @@ class Tracker:
     """How one person's hand is tracked; sigmas in hand sizes.
 
     depth: factor of the depth that `reader` says is read; versions of trackers scale it differently. jitter: from frame
-    to frame; memory: what part of it stays to the next frame. bias: constant over a take. habit_bias: constant over all
-    takes of a letter on one day.
+    to frame; memory: what part of it stays to the next frame. What stays over a take, or a day, is `reader`'s.
     """
 
     depth: float
     jitter: float
     memory: float
-    bias: float
-    habit_bias: float
 
 
 def draw_tracker(rng: np.random.Generator) -> Tracker:
-    """A tracker's reading of one hand: depth at some scale, jitter about half a percent of the hand."""
+    """A tracker's reading of one hand: depth at some scale, jitter about a third of a percent of the hand."""
     return Tracker(
         depth=float(rng.uniform(0.3, 1.15)),
-        jitter=float(np.exp(rng.normal(np.log(0.004), 0.5))),
+        jitter=float(np.exp(rng.normal(np.log(0.0033), 0.6))),
         memory=float(rng.uniform(0.1, 0.75)),
-        bias=float(rng.uniform(0.0, 0.004)),
-        habit_bias=float(rng.uniform(0.0, 0.006)),
     )
 
 
@@ -59,16 +54,14 @@ def hidden_landmarks(points: F32) -> Bools:
     return covered
 
 
-def tracking_errors(
-    frames: int, labels: I64, hidden: Bools, size: F32, tracker: Tracker, rng: np.random.Generator
-) -> F32:
-    """Errors float32 (takes, frames, 21, 3): jitter that is correlated in time, and what stays; size (takes, 3): a
-    hand's, in the image's units of each axis.
+def tracking_errors(frames: int, hidden: Bools, size: F32, tracker: Tracker, rng: np.random.Generator) -> F32:
+    """Errors float32 (takes, frames, 21, 3): jitter that is correlated in time; hidden (takes, 21): landmarks behind
+    others; size (takes, 3): a hand's, in the image's units of each axis.
 
-    Errors grow along a finger, as each joint is placed from the one before, and are larger where the landmark is
-    hidden and in depth. The wrist's depth, which all depth is relative to, has none.
+    Errors are larger where the landmark is hidden and in depth. The wrist's depth, which all depth is relative to, has
+    none.
     """
-    takes = len(labels)
+    takes = len(hidden)
     errors = np.empty((takes, frames, LANDMARKS, 3), dtype=np.float32)
     drawn = errors[: (takes + 1) // 2]
     rng.standard_normal(out=drawn, dtype=np.float32)
@@ -81,17 +74,7 @@ def tracking_errors(
     weight = weight * (size * np.array([1.0, 1.0, DEPTH_FACTOR], dtype=np.float32))[:, None]
     weight[:, WRIST, 2] = 0.0
     errors *= (np.float32(tracker.jitter) * weight)[:, None]
-    days = _along_fingers(tracker.habit_bias, int(labels.max()) + 1, rng)
-    errors += ((_along_fingers(tracker.bias, takes, rng) + days[labels]) * weight)[:, None]
     return errors
-
-
-def _along_fingers(sigma: float, n: int, rng: np.random.Generator) -> F32:
-    """Errors (n, 21, 3) that add up from a finger's base to its tip."""
-    steps = rng.standard_normal((n, LANDMARKS, 3), dtype=np.float32) * np.float32(sigma)
-    fingers = steps[:, 1:].reshape(n, 5, 4, 3)
-    np.cumsum(fingers, axis=2, out=fingers)
-    return steps
 
 
 def lose_frames(image: F32, lengths: I64, rng: np.random.Generator) -> None:
