@@ -88,7 +88,6 @@ PAIR = (-6, -3)
 HELD_DOWN: Bend = (64, 101, 55)
 PINCH_DOWN: Thumb = ((-14, 48), (-36, 42), (-36, 36))
 BETWEEN: Thumb = ((4, 22), (-10, 20), (-19, 14))
-MEETS: Thumb = ((10, 42), (-12, 46), (-18, 24))
 OPPOSED: Thumb = ((12, 42), (2, 55), (-5, 46))
 #: Fingers over the thumb, bent or flat, and tucked ones, for M and N.
 OVER_THREE = (OVER_THUMB, (73, 87, 25), (58, 88, 26), TUCKED)
