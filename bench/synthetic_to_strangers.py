@@ -71,7 +71,8 @@ def both_ways(x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Takes (n, time, 63), half of them mirrored, all squeezed in x and z about the wrist."""
     points = x.reshape(*x.shape[:2], 21, 3).copy()
     seen = (points != 0).any(axis=(2, 3))
-    squeeze = np.exp(rng.uniform(*np.log(SQUEEZE), len(x))).astype(np.float32)[:, None, None]
+    low, high = map(math.log, SQUEEZE)
+    squeeze = np.exp(rng.uniform(low, high, len(x))).astype(np.float32)[:, None, None]
     side = np.where(rng.random(len(x)) < 0.5, -1.0, 1.0).astype(np.float32)[:, None, None]
     points[..., 0] *= squeeze * side
     points[..., 2] *= squeeze
