@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from edgekit.config import StageConfig
-from edgekit.data import HAND_FEATURES, Recordings, SynthConfig
-from edgekit.errors import DataError
+from edgekit.data import Recordings, SynthConfig
+from edgekit.data.synthetic.matching import refuse_unlike
 
 
 class PretrainConfig(StageConfig):
@@ -37,23 +37,5 @@ class PretrainConfig(StageConfig):
 
 def refuse_pretraining(config: PretrainConfig, recordings: Recordings) -> None:
     """Raises DataError, before anything is trained, for recordings that synthetic letters of one hand can't help."""
-    if config.source == "none":
-        return
-    said, advice = "--pretrain synthetic (pretrain.source)", "leave it out, or use --pretrain none"
-    if recordings.features != HAND_FEATURES:
-        raise DataError(
-            f"{said}: synthetic hands have {HAND_FEATURES} numbers per frame, {recordings.source}"
-            f" {recordings.features}{' (two hands)' if recordings.features == 2 * HAND_FEATURES else ''}; {advice}"
-        )
-    if not any(as_letter(name) for name in recordings.class_names):
-        some = ", ".join(recordings.class_names[:8]) + (", ..." if recordings.classes > 8 else "")
-        raise DataError(
-            f"{said}: synthetic hands sign the letters A to Z, and no class of {recordings.source} is called by one"
-            f" ({some}); {advice}"
-        )
-
-
-def as_letter(class_name: str) -> str | None:
-    """The letter that a class is called by, in either case; None for another class."""
-    name = class_name.upper()
-    return name if name in SynthConfig().class_names else None
+    if config.source != "none":
+        refuse_unlike("--pretrain synthetic (pretrain.source)", "leave it out, or use --pretrain none", recordings)

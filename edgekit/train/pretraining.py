@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import torch
 
 from edgekit.data import AugmentConfig, SynthConfig, canonical_takes, synthesise_hands
-from edgekit.data.length import USUAL_FRAMES
-from edgekit.data.pretraining import PretrainConfig, as_letter
+from edgekit.data.pretraining import PretrainConfig
+from edgekit.data.synthetic.matching import as_letter, takes_like
 from edgekit.model import RecurrentClassifier
 from edgekit.train import RunSetup, SchedulerConfig, Takes, TrainingConfig, train_model
 
-#: The longest synthetic take.
-MOST_SYNTHETIC_FRAMES = 1000
 #: Seed of the people that the pretraining validates on, beside the training's own.
 OTHER_PEOPLE = 1_000_003
 
@@ -54,12 +52,9 @@ def pretrain_model(
 
 
 def _takes(people: int, takes_per_letter: int, seed: int, sequence_length: int) -> Takes:
-    """Hands that sign for as long as the recordings' takes last: where these are longer than the synthetic hands' usual
-    20 to 60 frames cut to 30, for two thirds of `sequence_length` up to all of it."""
-    config = SynthConfig(people=people, takes_per_letter=takes_per_letter, seed=seed)
-    if sequence_length > USUAL_FRAMES:
-        frames = min(sequence_length, MOST_SYNTHETIC_FRAMES)
-        config = config.model_copy(update={"min_frames": 2 * frames // 3, "max_frames": frames})
+    """Hands that sign for as long as the recordings' takes last."""
+    own = {"people": people, "takes_per_letter": takes_per_letter, "seed": seed}
+    config = takes_like(sequence_length).model_copy(update=own)
     made = synthesise_hands(config)
     return Takes(canonical_takes(made, sequence_length), made.labels)
 

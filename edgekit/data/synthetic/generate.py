@@ -6,6 +6,7 @@ Accuracies on these takes are not accuracies on real hands; whoever shows one ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -105,6 +106,27 @@ def synthesise_hands(config: SynthConfig | None = None) -> Recordings:
     )
 
 
+def record_people(
+    signs: Sequence[I64], seeds: Sequence[np.random.SeedSequence], config: SynthConfig, frames: int
+) -> tuple[F32, I64]:
+    """Takes of one person after another on one day each, from one seed each: sequences float32 (takes, frames, 63), as
+    in real recordings, and lengths int64 (takes,).
+
+    signs: one array a person of what each of their takes signs, int64, places in the alphabet; 26 is no sign.
+    config: how long takes last, and nothing else. frames: that are recorded of a take; the rest of a longer one is
+    lost, and costs nothing.
+    """
+    ends = np.cumsum([len(own) for own in signs])
+    sequences, lengths = np.zeros((ends[-1], frames, HAND_FEATURES), np.float32), np.zeros(ends[-1], np.int64)
+    for own, seed, end in zip(signs, seeds, ends, strict=True):
+        rng, part = np.random.default_rng(seed), slice(end - len(own), end)
+        person, tracker = draw_person(rng), draw_tracker(rng)
+        whole = _draw_lengths(config, len(own), rng)
+        image = _record_day(person, tracker, own, whole, frames, rng)
+        sequences[part], lengths[part] = image.reshape(len(own), frames, HAND_FEATURES), np.minimum(whole, frames)
+    return sequences, lengths
+
+
 def _takes_per_day(takes: int) -> tuple[int, int]:
     second = max(1, round(SECOND_DAY_RATIO * takes))
     return takes - second, second
@@ -132,8 +154,9 @@ def _draw_lengths(config: SynthConfig, takes: int, rng: np.random.Generator) -> 
 def _record_day(
     person: Person, tracker: Tracker, labels: I64, lengths: I64, frames: int, rng: np.random.Generator
 ) -> F32:
-    """One day before one camera: float32 (takes, frames, 21, 3), zeros behind `lengths`."""
-    takes = len(labels)
+    """One day before one camera: float32 (takes, frames, 21, 3), zeros behind `lengths`. Of longer takes only the first
+    `frames` are made."""
+    takes, recorded = len(labels), np.minimum(lengths, frames)
     camera = draw_camera(rng)
     start, end = _held_poses(person, labels, rng)
     course = draw_course(lengths, frames, person.pace, rng)
@@ -150,14 +173,14 @@ def _record_day(
     size = (camera.size * np.exp(rng.normal(0.0, 0.05, takes))).astype(np.float32)
     depth = (tracker.depth * np.exp(rng.normal(0.0, 0.1, takes))).astype(np.float32)
     path += rng.normal(0.0, 0.15, (takes, 1, 2)).astype(np.float32)
-    key = key_frames(_motions(labels) != "hold", lengths, course, ease)
+    key = key_frames(_motions(labels) != "hold", recorded, course, ease)
     seen += _misread(pose, rotation, seen, labels, key, camera, rng)
     image = project(seen, path, size, depth, camera)
     unit = size[:, None] * np.array([1.0, camera.aspect, 1.0], dtype=np.float32)
     image += tracking_errors(frames, hidden, unit, tracker, rng)
     if camera.mirrored != person.left_handed:
         mirror(image)
-    lose_frames(image, lengths, rng)
+    lose_frames(image, recorded, rng)
     return image
 
 
