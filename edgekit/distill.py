@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from edgekit.config import StageConfig
-from edgekit.data import AugmentConfig
+from edgekit.data import AugmentConfig, Mix
 from edgekit.errors import ShapeError
 from edgekit.model import predict_logits, try_module
 from edgekit.train import (
@@ -25,7 +25,9 @@ from edgekit.train import (
     augmented,
     epoch_generator,
     fit,
+    mixed,
     require_labels,
+    require_mix,
     require_run,
 )
 
@@ -68,22 +70,29 @@ def distillation_loss(
 
 
 def teacher_source(
-    teacher: nn.Module, train: Takes, augmentation: AugmentConfig | None, copies: int, seed: int
+    teacher: nn.Module,
+    train: Takes,
+    augmentation: AugmentConfig | None,
+    copies: int,
+    seed: int,
+    mix: Mix | None = None,
 ) -> EpochSource:
     """Epochs of (x, labels, teacher's logits). The teacher labels each of `copies` augmented copies once.
 
-    Epoch e sees copy e modulo copies. Only the logits are kept; x is made again from the seed. A copy is seen in many
-    epochs, so all are made with `augmentation.probability`; its milestones do not count.
+    Epoch e sees copy e modulo copies, each with synthetic people of its own where there is a mix. Only the logits are
+    kept; x is made again from the seed. A copy is seen in many epochs, so all are made with
+    `augmentation.probability`; its milestones do not count.
     """
-    copies = copies if augmentation is not None else 1
+    copies = 1 if augmentation is None and mix is None else copies
     known: dict[int, Tensor] = {}
 
     def source(epoch: int) -> tuple[Tensor, ...]:
         copy = epoch % copies
-        x = augmented(train, augmentation, epoch_generator(seed, copy))
+        takes = mixed(train, mix, seed, copy)
+        x = augmented(takes, augmentation, epoch_generator(seed, copy))
         if copy not in known:
             known[copy] = torch.from_numpy(_finite(predict_logits(teacher, x)))
-        return torch.from_numpy(x), torch.from_numpy(train.labels), known[copy]
+        return torch.from_numpy(x), torch.from_numpy(takes.labels), known[copy]
 
     return source
 
@@ -114,6 +123,7 @@ def distill_model(
     config: DistillConfig | None = None,
     *,
     augmentation: AugmentConfig | None = None,
+    mix: Mix | None = None,
     seed: int = 0,
     setup: RunSetup | None = None,
     projection: Projection | None = None,
@@ -123,18 +133,20 @@ def distill_model(
     Raises InputError before anything is trained for arguments of another kind.
 
     The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
-    evaluation mode and never changed. Raises ShapeError when its logits do not fit the student's; see
-    `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
+    evaluation mode and never changed. mix: synthetic takes that every copy of the training takes also has, by other
+    people than those whom `train_model` trains on with the same mix. Raises ShapeError when its logits do not fit the
+    student's; see `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
     """
     require_run("distill_model", train, validation, config, DistillConfig)
     shapes = [try_module(module, train.x, f"distill_model: {name}") for name, module in _both(teacher, student)]
     _require_same_shape(*shapes)
     for name, takes in (("train", train), ("validation", validation)):
         require_labels(takes, shapes[1][1], f"distill_model: {name}")
+    require_mix("distill_model", mix, train, shapes[1][1])
     config = config or DistillConfig()
     return fit(
         student,
-        teacher_source(teacher, train, augmentation, config.copies, seed),
+        teacher_source(teacher, train, augmentation, config.copies, seed, None if mix is None else mix.apart()),
         validation,
         teacher_objective(config),
         config.training,

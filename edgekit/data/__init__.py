@@ -31,6 +31,7 @@ from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import RECORDINGS, BadFrame
 from edgekit.data.length import choose_length, fit_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
+from edgekit.data.mix import Mix, mix_for, mix_of_synthetic, refuse_mix
 from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
     Normalisation,
@@ -66,6 +67,7 @@ __all__ = [
     "Dropped",
     "Layout",
     "Mislabel",
+    "Mix",
     "Normalisation",
     "OutOfFold",
     "QualityReport",
@@ -95,10 +97,13 @@ __all__ = [
     "load_leniently",
     "load_recordings",
     "losses",
+    "mix_for",
+    "mix_of_synthetic",
     "normalise_hands",
     "read_take",
     "refuse_existing",
     "refuse_impossible",
+    "refuse_mix",
     "runs_of",
     "save_recordings",
     "split_recordings",

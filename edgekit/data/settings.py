@@ -12,6 +12,8 @@ from edgekit.errors import ConfigError
 
 #: What may be said of a sequence's length.
 LEAST_FRAMES, MOST_FRAMES = 2, 10_000
+#: The largest part of an epoch that may be synthetic beside recordings.
+MOST_SHARE = 0.95
 
 
 class DataConfig(StageConfig):
@@ -33,7 +35,13 @@ class DataConfig(StageConfig):
     split: Literal["session", "signer"] = Field("session", description="test on other days, or on other people")
     test_sessions: tuple[str, ...] = Field((), description="sessions to test on, in place of the rule's choice")
     test_signers: tuple[str, ...] = Field(default=(), description="signers to test on, in place of the rule's choice")
-
+    mix: Literal["none", "auto", "synthetic"] = Field(
+        default="none",
+        description="synthetic: every epoch of a training also has takes by new synthetic people, of the classes that"
+        " are called by a letter; auto: where all are and a frame is one hand",
+    )
+    mix_share: float = Field(default=0.5, ge=0.0, le=MOST_SHARE, description="part of an epoch's takes that is so made")
+    mix_least: int = Field(0, ge=0, le=10_000_000, description="takes an epoch that are so made, at least")
     columns: str | None = Field(
         default=None,
         description="kinds of a table's columns where their names don't say, such as label,features: take, frame, "

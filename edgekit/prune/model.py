@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from edgekit.data import AugmentConfig
+from edgekit.data import AugmentConfig, Mix
 from edgekit.distill import distill_model
 from edgekit.errors import require_kind
 from edgekit.model import (
@@ -22,7 +22,7 @@ from edgekit.model import (
 from edgekit.prune.settings import Method, PruneConfig, Scope
 from edgekit.prune.structured import ratio_for, remove_units
 from edgekit.prune.unstructured import ZeroMasks, groups_for
-from edgekit.train import FitResult, RunSetup, Takes, require_run
+from edgekit.train import FitResult, RunSetup, Takes, require_mix, require_run
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def prune_model(
     config: PruneConfig | None = None,
     *,
     augmentation: AugmentConfig | None = None,
+    mix: Mix | None = None,
     seed: int = 0,
     setup: RunSetup | None = None,
 ) -> PruneResult:
@@ -88,7 +89,8 @@ def prune_model(
     layer is left alone. Unstructured: exactly round(sparsity * parameters) weights of recurrent and dense layers become
     zero, in the course of the recovery's first `config.ramp_epochs` epochs, and stay zero in every step after; biases
     and the output layer are left alone. `model` is untouched. `teacher` may be any module as in
-    `edgekit.distill.distill_model`, the unpruned model itself included. Raises ConfigError before any training when
+    `edgekit.distill.distill_model`, the unpruned model itself included. mix: synthetic takes that the recovery also
+    sees, by other people than training and distillation with the same mix. Raises ConfigError before any training when
     the sparsity can't be reached, InputError for a model of another kind or with NaN in it.
     """
     expected = "edgekit's own RecurrentClassifier, from build_model or load_model; other modules can be the teacher"
@@ -96,6 +98,7 @@ def prune_model(
     require_run("prune_model", train, validation, config, PruneConfig)
     require_finite(model, "prune_model: model")
     try_module(teacher, train.x, "prune_model: teacher")
+    require_mix("prune_model", mix, train, model.architecture.classes)
     config = config or PruneConfig()
     pruned, masks = _start(model, config, train.x.shape[1])
     recovery = distill_model(
@@ -105,6 +108,7 @@ def prune_model(
         validation,
         config.recovery,
         augmentation=augmentation,
+        mix=None if mix is None else mix.apart(),
         seed=seed,
         setup=setup,
         projection=masks,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import edgekit.train.frameworks  # noqa: F401  (before what imports Lightning)
-from edgekit.data import AugmentConfig
+from edgekit.data import AugmentConfig, Mix
 from edgekit.model import try_module
 from edgekit.train.diagnosis import Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
@@ -33,7 +33,9 @@ from edgekit.train.takes import (
     Takes,
     augmented,
     epoch_generator,
+    mixed,
     require_labels,
+    require_mix,
     require_run,
 )
 from edgekit.train.threads import choose_threads, choose_threads_and_precision
@@ -74,9 +76,11 @@ __all__ = [
     "grouped_folds",
     "live_findings",
     "measure_pace",
+    "mixed",
     "poor_generalisation",
     "predict_out_of_fold",
     "require_labels",
+    "require_mix",
     "require_run",
     "supervised_loss",
     "train_model",
@@ -91,6 +95,7 @@ def train_model(
     config: TrainingConfig | None = None,
     *,
     augmentation: AugmentConfig | None = None,
+    mix: Mix | None = None,
     loss: LossConfig | None = None,
     regularization: RegularizationConfig | None = None,
     seed: int = 0,
@@ -99,7 +104,8 @@ def train_model(
     """Train any module from raw landmarks float32 (batch, time, features) to logits (batch, classes), in place.
 
     loss: see `edgekit.train.supervised_loss`. augmentation: in each epoch with the probability that
-    `AugmentConfig.at` gives; None trains on the takes as they are. See `edgekit.train.RunSetup` for resuming,
+    `AugmentConfig.at` gives; None trains on the takes as they are. mix: synthetic takes that every epoch also has,
+    augmented like the others. See `edgekit.train.RunSetup` for resuming,
     `edgekit.train.fit` for errors. Raises InputError before anything is trained for arguments of another kind,
     ShapeError for a module that does not give logits (batch, classes) for such takes, or not of enough classes.
     """
@@ -107,13 +113,15 @@ def train_model(
     classes = try_module(model, train.x, "train_model: model")[1]
     require_labels(train, classes, "train_model: train")
     require_labels(validation, classes, "train_model: validation")
+    require_mix("train_model", mix, train, classes)
     criterion = supervised_loss(loss or LossConfig())
     regularization = regularization or RegularizationConfig()
 
     def source(epoch: int) -> tuple[Tensor, ...]:
         phase = None if augmentation is None else augmentation.at(epoch + 1)
-        x = augmented(train, phase, epoch_generator(seed, epoch))
-        return torch.from_numpy(x), torch.from_numpy(train.labels)
+        takes = mixed(train, mix, seed, epoch)
+        x = augmented(takes, phase, epoch_generator(seed, epoch))
+        return torch.from_numpy(x), torch.from_numpy(takes.labels)
 
     def objective(logits: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
         return criterion(logits, batch[1])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edgekit.data import AugmentConfig
+from edgekit.data import AugmentConfig, Mix
 from edgekit.train.loop import fit
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
@@ -20,6 +20,8 @@ from edgekit.train.takes import Takes, augmented, epoch_generator
 
 #: Batches that are measured; the first one warms up.
 BATCHES = 8
+#: Synthetic takes that are made to measure how long that takes.
+MADE = 520
 #: A forward pass alone takes about this part of a step, which has a backward pass, too.
 FORWARD = 1.0 / 3.0
 
@@ -48,9 +50,11 @@ def measure_pace(
     augmentation: AugmentConfig | None = None,
     setup: RunSetup | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    mix: Mix | None = None,
 ) -> Pace:
     """Train a copy of `model` for a few batches of `takes`, which are used again where they are too few.
 
+    mix: what an epoch of them also holds, for the time that it takes to make; the batches are without it.
     The median batch counts, so a disturbed one does not. The model and torch's random state are left as they were.
     clock returns seconds.
     """
@@ -75,4 +79,16 @@ def measure_pace(
         fit(copy.deepcopy(model), source, Takes(own.x[:1], own.labels[:1]), objective, once, setup=setup)
         whole_s = clock() - started_s
     step_s = statistics.median(np.diff(begun_s).tolist())
-    return Pace(step_s / config.batch_size + made_s[0] / len(own), max(whole_s - len(begun_s) * step_s, 0.0))
+    take_s = step_s / config.batch_size + made_s[0] / len(own) + _mixing_s(takes, mix, clock)
+    return Pace(take_s, max(whole_s - len(begun_s) * step_s, 0.0))
+
+
+def _mixing_s(takes: Takes, mix: Mix | None, clock: Callable[[], float]) -> float:
+    """Seconds for each take of an epoch that go into making the synthetic ones of it."""
+    recorded, synthetic = (len(takes), 0) if mix is None else mix.counts(takes.labels)
+    if mix is None or not synthetic:
+        return 0.0
+    few = min(synthetic, MADE)
+    started_s = clock()
+    mix.new_takes(few, takes.x.shape[1], 0, 0)
+    return (clock() - started_s) / few * synthetic / (recorded + synthetic)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
-from edgekit.data import AugmentConfig, augment
+from edgekit.data import HAND_FEATURES, AugmentConfig, Mix, augment
 from edgekit.errors import ShapeError, require_kind
 
 #: Epoch number, from 0, to the epoch's tensors: x, labels int64 (takes,), and what else the objective wants. It may be
@@ -69,6 +69,28 @@ def require_labels(takes: Takes, classes: int, name: str) -> None:
     """Raises ShapeError for labels that a model of so many classes does not know."""
     if takes.labels.max() >= classes:
         raise ShapeError(f"{name}: labels up to {takes.labels.max()} for a model of {classes} classes")
+
+
+def require_mix(function: str, mix: object, train: Takes, classes: int) -> None:
+    """Raises InputError where `mix` is another kind of thing, ShapeError where its takes are no such takes as these."""
+    require_kind(mix, (Mix, type(None)), f"{function}: mix", "a Mix, from edgekit.data, or None")
+    if not isinstance(mix, Mix):
+        return
+    if len(mix.signs) != classes:
+        raise ShapeError(f"{function}: mix: {len(mix.signs)} signs for a model of {classes} classes; give one each")
+    if train.x.shape[2] != HAND_FEATURES:
+        raise ShapeError(
+            f"{function}: mix: synthetic hands have {HAND_FEATURES} numbers per frame, train {train.x.shape[2]}"
+        )
+
+
+def mixed(takes: Takes, mix: Mix | None, seed: int, epoch: int) -> Takes:
+    """The takes of one epoch, those by its new synthetic people last; `takes` itself where nothing is mixed in."""
+    if mix is None:
+        return takes
+    recorded, synthetic = mix.counts(takes.labels)
+    x, labels = mix.new_takes(synthetic, takes.x.shape[1], seed, epoch)
+    return Takes(np.concatenate([takes.x[:recorded], x]), np.concatenate([takes.labels[:recorded], labels]))
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
