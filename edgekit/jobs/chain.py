@@ -11,6 +11,7 @@ from edgekit.data.pretraining import PretrainConfig, refuse_pretraining
 from edgekit.errors import ConfigError, EdgekitError, GateError, WeakEvidenceError
 from edgekit.jobs.bench import bench_model
 from edgekit.jobs.evaluate import evaluate_file
+from edgekit.jobs.takes import refuse_said_mix
 from edgekit.profiles import load_profile
 from edgekit.report import can_draw, chain_markdown
 from edgekit.results import (
@@ -38,6 +39,7 @@ def _stages(workspace: Workspace, command: str) -> Stages:
     pretrain = workspace.settings.section("pretrain", PretrainConfig)
     if pretrain.source != "none" and workspace.options.recordings is not None:
         refuse_pretraining(pretrain, workspace.recordings)  # before PyTorch is loaded
+    refuse_said_mix(workspace)
     with needs_extra(command):
         from edgekit.stages.table import Stages
     return Stages(workspace)
@@ -111,7 +113,7 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
     workspace.watcher.stage("score", "start", "all models on the test takes")
     scores = score_models(stages)
     return ChainResult(
-        data=stages.data.dataset.describe(),
+        data=stages.data.describe(),
         scores=scores,
         trained=_trained(workspace, stages),
         quantized=quantized,

@@ -99,8 +99,7 @@ def _key(data: StageData, variant: str, config: TuneConfig) -> dict[str, Any]:
         "tune": config,
     }
     decided = {name: kind.model_dump(mode="json", exclude=UNDECIDED.get(name)) for name, kind in sections.items()}
-    read = {**data.config.model_dump(mode="json"), "sequence_length": data.sequence_length, "sha256": data.digest}
-    return {**decided, "data": read, "variant": variant, "seed": settings.seed}
+    return {**decided, "data": data.decides()["data"], "variant": variant, "seed": settings.seed}
 
 
 def _refuse_mismatch(path: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
@@ -149,6 +148,7 @@ def make_job(
         regularization=settings.section("regularization", RegularizationConfig),
         augmentation=data.augmented,
         seed=settings.seed,
+        mix=data.mix,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data import DataConfig, Recordings, canonical_takes, choose_length, used_frames
+from edgekit.data import DataConfig, Recordings, canonical_takes, choose_length, refuse_mix, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import CHOSE, LEARNED, Roles
 from edgekit.evaluate.class_names import match_class_names
@@ -128,3 +128,10 @@ def roles_of(metadata: ModelMetadata | None, recordings: Recordings, digest: str
     each = np.zeros(recordings.takes, dtype=np.int64)
     each[split.train], each[split.validation] = LEARNED, CHOSE
     return Roles(each[index])
+
+
+def refuse_said_mix(workspace: Workspace) -> None:
+    """Raises DataError where the settings say synthetic takes that the recordings can't have, before PyTorch loads."""
+    config = workspace.settings.section("data", DataConfig)
+    if config.mix == "synthetic" and workspace.options.recordings is not None:
+        refuse_mix(config, workspace.recordings)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgekit.errors import ConfigError, InterruptedRunError
 from edgekit.jobs.study import Study, prepare_study, read_before, tune_config
 from edgekit.jobs.study_result import study_result
+from edgekit.jobs.takes import refuse_said_mix
 from edgekit.report import duration, trial_line
 from edgekit.results import Point, TrialResult, TuneResult
 from edgekit.stages.names import train_stage_name
@@ -71,7 +72,8 @@ def run_tune(
     if workspace.force:
         study.remove()
     points = f"{study.config.size} points, {study.folds.rule}, {study.config.epochs} epochs each"
-    workspace.watcher.stage("tune", "start", points)
+    mixed = "" if study.data.mix is None else ", with takes by new synthetic people (data.mix)"
+    workspace.watcher.stage("tune", "start", points + mixed)
     return study_result(workspace, study, _search(workspace, study, where))
 
 
@@ -83,6 +85,7 @@ def _study(workspace: Workspace, name: str, where: Where) -> Study:
         raise ConfigError(f"tune: the teacher is {name}, which edgekit does not train; name a variant, such as base")
     workspace.settings.model(name)  # an unknown or contradictory name is an error now
     where.check(tune_config(workspace))
+    refuse_said_mix(workspace)
     before = read_before(workspace)
     stages = Stages(workspace)
     stages.keep(train_stage_name(name))

@@ -78,6 +78,7 @@ def data_text(data: DataDescription) -> str:
         f"Split: {data.rule}",
     ]
     lines += [f"Sequences: {text}" for text in length_lines(data)]
+    lines += [text.capitalize() for text in [mix_text(data)] if text]
     return "\n".join([*lines, f"Note: {SYNTHETIC}"] if data.synthetic else lines)
 
 
@@ -87,6 +88,18 @@ def length_lines(data: DataDescription) -> list[str]:
         return []
     frames = f"{data.sequence_length} frames of each take"
     return [f"{frames}; {cut_text(data)}" if data.takes_cut else frames]
+
+
+def mix_text(data: DataDescription) -> str:
+    """`every epoch: 1,320 recorded takes and 1,320 by new synthetic people`; nothing where none are mixed in."""
+    mix = data.mix
+    if mix is None:
+        return ""
+    new = f"{count(mix.synthetic)} by new synthetic people"
+    of = f" for {mix.classes} of the {data.classes} classes" if mix.classes < data.classes else ""
+    if not mix.recorded:
+        return f"every epoch: {count(mix.synthetic)} takes by new synthetic people (data.mix)"
+    return f"every epoch: {count(mix.recorded)} recorded takes and {new}{of} (data.mix)"
 
 
 def cut_text(data: DataDescription) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.evaluate import Prediction
 from edgekit.profiles import Profile
-from edgekit.report.chain import SYNTHETIC, findings_lines, length_lines
+from edgekit.report.chain import SYNTHETIC, findings_lines, length_lines, mix_text
 from edgekit.report.tables import count, pairs, percent, table
 from edgekit.results import PruningFigures, StageResult, TrainingFigures
 
@@ -27,6 +27,7 @@ def stage_text(verb: str, made: StageResult[TrainingFigures]) -> str:
         " recorded back to back with training takes)",
         *_weakest_lines(figures),
         *(f"sequences: {text}" for text in length_lines(data)),
+        *(text for text in [mix_text(data)] if text),
         *findings_lines(figures.diagnosis),
     ]
     return "\n".join([*lines, f"note: {SYNTHETIC}"] if data.synthetic else lines)

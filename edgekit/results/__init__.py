@@ -4,7 +4,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 """
 
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
-from edgekit.results.data import DataDescription
+from edgekit.results.data import DataDescription, MixDescription
 from edgekit.results.quantization import (
     Int8Loss,
     LeftFloat,
@@ -37,6 +37,7 @@ __all__ = [
     "Finding",
     "Int8Loss",
     "LeftFloat",
+    "MixDescription",
     "ModelScore",
     "Nominal",
     "OutputCheck",

@@ -6,6 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
+@dataclass(frozen=True)
+class MixDescription:
+    """Takes of every epoch of a training: recorded, and by new synthetic people, who sign `classes` of the classes."""
+
+    recorded: int
+    synthetic: int
+    classes: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataDescription:
     """Recordings and their split, in takes.
@@ -14,6 +23,7 @@ class DataDescription:
     a frame. sequence_length: frames that are read of every take; None in records of an older edgekit. takes_cut: takes
     with a hand behind those; longest_frames: frames of the longest take. test_unseen: takes of the test part whose
     class their signer did not record in training. rule: how the parts were chosen, for people.
+    mix: what every epoch holds where synthetic people are mixed in; None elsewhere, and in evaluations.
     """
 
     source: str
@@ -30,6 +40,7 @@ class DataDescription:
     test: int
     test_unseen: int = 0
     rule: str = ""
+    mix: MixDescription | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

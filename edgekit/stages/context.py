@@ -36,7 +36,7 @@ class Context:
     def guesses(self) -> Guesses:
         """How long runs take here."""
         data, workspace = self.data, self.workspace
-        return Guesses(workspace.options, data.dataset, self.build, data.augmented, workspace.watcher)
+        return Guesses(workspace.options, data.dataset, self.build, data.augmented, workspace.watcher, data.mix)
 
     def check_ahead(self) -> None:
         """Before the first stage of a job trains: whether the later ones can be made. Raises ConfigError."""

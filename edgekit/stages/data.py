@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from edgekit.data import AugmentConfig, DataConfig, training_note
-from edgekit.report import cut_text
+from edgekit.data import AugmentConfig, DataConfig, Mix, SynthConfig, mix_for, mix_of_synthetic, training_note
+from edgekit.report import cut_text, mix_text
+from edgekit.results import DataDescription, MixDescription
 from edgekit.train import Takes
 from edgekit.workdir.dataset import Dataset, split_rule
 from edgekit.workdir.workspace import Workspace
+
+#: Settings of the mix; only those that hold decide anything.
+MIX = ("mix", "mix_share", "mix_least")
 
 
 class StageData:
@@ -22,6 +27,7 @@ class StageData:
         self.augmentation = workspace.settings.augmentation()
         #: Settings of what was made here before and stays, the nearest first: its sequences' length is kept.
         self.kept_configs: Sequence[Mapping[str, Any]] = ()
+        self._said = False
 
     @property
     def digest(self) -> str:
@@ -67,10 +73,49 @@ class StageData:
         """What of data, augmentation and seed decides every trained model, JSON-ready."""
         read = {"sequence_length": self.sequence_length, "sha256": self.digest, **split_rule(self.config)}
         return {
-            "data": {**self.config.model_dump(mode="json"), **read},
+            "data": {**self.config.model_dump(mode="json", exclude=set(MIX)), **self._mixed(), **read},
             "augmentation": self.augmentation.model_dump(mode="json"),
             "seed": self.workspace.settings.seed,
         }
+
+    def _mixed(self) -> dict[str, Any]:
+        """What of the mix decides every trained model; nothing where there is none, as in a work directory of an older
+        edgekit."""
+        if self.mix is None:
+            return {}
+        said: dict[str, Any] = {"mix": "synthetic"}
+        said |= {} if self.mix.alone else {"mix_share": self.mix.share}
+        return said | ({"mix_least": self.mix.least} if self.mix.least else {})
+
+    @cached_property
+    def mix(self) -> Mix | None:
+        """The synthetic people of every epoch; None where there are none. Raises DataError where they are said and
+        can't be made."""
+        if self.workspace.options.recordings is None:
+            return mix_of_synthetic(self.config, self.workspace.settings.section("synth", SynthConfig))
+        return None if self.config.mix == "none" else mix_for(self.config, self.workspace.recordings)
+
+    def describe(self) -> DataDescription:
+        """Recordings, their split, and what every epoch of a training holds."""
+        described = self.dataset.describe()
+        if self.mix is None:
+            return described
+        counts = self.mix.counts(self.dataset.labels[self.dataset.split.train])
+        return replace(described, mix=MixDescription(*counts, len(self.mix.labels)))
+
+    def say_mix(self) -> None:
+        """Once a command, when something is trained: a line on what every epoch holds."""
+        text = mix_text(self.describe())
+        if text and not self._said:
+            self.workspace.watcher.stage("data", "note", text)
+        self._said = True
+
+    def name_for_people(self) -> str:
+        """What models were trained on, for those who only have the model."""
+        name = self.dataset.name_for_people()
+        if self.mix is None:
+            return name
+        return f"{name}, others in every epoch" if self.mix.alone else f"{name} and synthetic hands"
 
     @property
     def augmented(self) -> AugmentConfig | None:

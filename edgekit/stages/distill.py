@@ -86,10 +86,11 @@ class DistillStage(ModelStage):
                 data.validation_takes(),
                 self.distill,
                 augmentation=data.augmented,
+                mix=data.mix,
                 seed=context.settings.seed,
                 setup=setup,
             )
-            figures = training_figures(data.dataset, student, result, setup, self.teacher.describe())
+            figures = training_figures(data, student, result, setup, self.teacher.describe())
             outcome = leave_model(data.dataset, self.folder, student, result, figures)
             self.leave_onnx(student)
             return outcome

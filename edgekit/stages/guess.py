@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from edgekit.data import AugmentConfig
+from edgekit.data import AugmentConfig, Mix
 from edgekit.data.pretraining import PretrainConfig
 from edgekit.errors import ConfigError
 from edgekit.model import ModelConfig
@@ -35,12 +35,14 @@ class Guesses:
         build: Callable[[ModelConfig], nn.Module],
         augmentation: AugmentConfig | None,
         watcher: Watcher,
+        mix: Mix | None,
     ) -> None:
         self.options = options
         self.dataset = dataset
         self.build = build
         self.augmentation = augmentation
         self.watcher = watcher
+        self.mix = mix
         self._known: dict[str, Pace | None] = {}
 
     def training(
@@ -50,7 +52,7 @@ class Guesses:
         pace, split = self._pace(model, config), self.dataset.split
         if pace is None:
             return UNKNOWN
-        own_s = before_s + pace.training_s(len(split.train), len(split.validation), config.epochs)
+        own_s = before_s + pace.training_s(self._takes, len(split.validation), config.epochs)
         pretraining_s = 0.0
         if pretrain.source != "none":
             pretraining_s = pace.training_s(pretrain.takes, pretrain.takes // 20, pretrain.epochs)
@@ -63,7 +65,13 @@ class Guesses:
     def labelling_s(self, teacher: ModelConfig, config: TrainingConfig, copies: int) -> float:
         """Seconds in which a teacher answers so many copies of the training takes."""
         pace = self._pace(teacher, config)
-        return 0.0 if pace is None else pace.reading_s(copies * len(self.dataset.split.train))
+        return 0.0 if pace is None else pace.reading_s(copies * self._takes)
+
+    @property
+    def _takes(self) -> int:
+        """Of an epoch."""
+        train = self.dataset.split.train
+        return len(train) if self.mix is None else sum(self.mix.counts(self.dataset.labels[train]))
 
     def _pace(self, model: ModelConfig, config: TrainingConfig) -> Pace | None:
         key = model.model_dump_json()
@@ -80,6 +88,6 @@ class Guesses:
             return None
         takes = Takes(*self.dataset.part(self.dataset.split.train))
         try:
-            return measure_pace(module, takes, config, self.augmentation, RunSetup(hardware=hardware))
+            return measure_pace(module, takes, config, self.augmentation, RunSetup(hardware=hardware), mix=self.mix)
         except ConfigError:
             return None

@@ -39,13 +39,13 @@ class ModelStage(Stage):
     def export(self, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of the finished stage's model to `target`; returns the model."""
         model = self.load()
-        export_model(self.context.data.dataset, model, self.weights, target, standardisation)
+        export_model(self.context.data, model, self.weights, target, standardisation)
         return model
 
     def leave_onnx(self, model: RecurrentClassifier) -> None:
         """An ONNX file beside the weights, for evaluate and bench; no output of the stage, since it can be written
         again: nothing is trained anew because somebody deleted it."""
-        export_model(self.context.data.dataset, model, self.weights, self.folder / "model.onnx")
+        export_model(self.context.data, model, self.weights, self.folder / "model.onnx")
 
     def run(self) -> Outcome:
         """Make it, set up before anything is computed: nothing that this process did or was told before has a say in
@@ -70,6 +70,7 @@ class ModelStage(Stage):
         """What surrounds the run that trains `model`."""
         workspace, dataset, batch_size = self.context.workspace, self.context.data.dataset, self.training.batch_size
         name, key, section = self.name, self.key(), self.section
+        self.context.data.say_mix()
         return run_setup(workspace, dataset, name, key, model, section=section, batch_size=batch_size)
 
     def pretrain(self, model: RecurrentClassifier, setup: RunSetup) -> None:

@@ -70,9 +70,10 @@ class PruneStage(ModelStage):
                 data.validation_takes(),
                 self.prune,
                 augmentation=data.augmented,
+                mix=data.mix,
                 seed=context.settings.seed,
                 setup=setup,
             )
-            recovery = training_figures(data.dataset, result.model, result.recovery, setup)
+            recovery = training_figures(data, result.model, result.recovery, setup)
             figures = pruning_figures(recovery, result)
             return leave_model(data.dataset, self.folder, result.model, result.recovery, figures)

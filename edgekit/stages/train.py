@@ -65,12 +65,13 @@ class TrainStage(ModelStage):
                 data.validation_takes(),
                 self.training,
                 augmentation=data.augmented,
+                mix=data.mix,
                 loss=settings.section("loss", LossConfig),
                 regularization=settings.section("regularization", RegularizationConfig),
                 seed=settings.seed,
                 setup=setup,
             )
-            figures = training_figures(data.dataset, model, result, setup)
+            figures = training_figures(data, model, result, setup)
             outcome = leave_model(data.dataset, self.folder, model, result, figures)
             self.leave_onnx(model)
             return outcome

@@ -18,6 +18,7 @@ from edgekit.prune import PruneResult
 from edgekit.prune.model import layer_zeros_ratio
 from edgekit.results import PruningFigures, TeacherDescription, TrainingFigures, UsedHardware
 from edgekit.stages.accelerator import stage_hardware
+from edgekit.stages.data import StageData
 from edgekit.train import (
     CSV_NAME,
     Epoch,
@@ -139,24 +140,24 @@ def leave_model(
 
 
 def training_figures(
-    dataset: Dataset,
+    data: StageData,
     model: RecurrentClassifier,
     result: FitResult,
     setup: RunSetup,
     teacher: TeacherDescription | None = None,
 ) -> TrainingFigures:
     """Figures of a fitted model. teacher: of a student, where edgekit did not train it."""
-    fitted, hardware = fitted_figures(model, Takes(*dataset.part(dataset.split.train)), result), setup.hardware
+    fitted, hardware = fitted_figures(model, data.train_takes(), result), setup.hardware
     return TrainingFigures(
         parameters=model.architecture.parameters,
-        data=dataset.describe(),
+        data=data.describe(),
         epochs=len(result.history),
         best_epoch=result.best_epoch,
         val_accuracy=result.val_accuracy,
         val_loss=result.val_loss,
         elapsed_s=result.elapsed_s,
         stopped_early=result.stopped_early,
-        val_per_class=class_accuracies(torch.tensor(result.val_confusion), dataset.class_names),
+        val_per_class=class_accuracies(torch.tensor(result.val_confusion), data.dataset.class_names),
         train_accuracy=fitted.train_accuracy,
         train_loss=fitted.train_loss,
         diagnosis=diagnose(result.history, fitted),
@@ -182,13 +183,14 @@ def pruning_figures(recovery: TrainingFigures, result: PruneResult) -> PruningFi
 
 
 def export_model(
-    dataset: Dataset,
+    data: StageData,
     model: RecurrentClassifier,
     weights: Path,
     target: Path,
     standardisation: Standardisation = "explicit",
 ) -> Path:
     """Write the fp32 ONNX file of a model, whose weights are in the file `weights`, to `target`; returns that."""
+    dataset = data.dataset
     export_onnx(
         model,
         target,
@@ -196,7 +198,7 @@ def export_model(
         sequence_length=dataset.x.shape[1],
         standardisation=standardisation,
         parents=(sha256_file(weights),),
-        trained_on=dataset.name_for_people(),
+        trained_on=data.name_for_people(),
         data_sha256=dataset.digest,
         split=dataset.split_settings,
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgekit.data import fit_normalisation
 from edgekit.model import build_model
 from edgekit.results import Point
@@ -27,7 +30,7 @@ def guess_s(points: Iterable[Point], job: Job) -> float:
         shape = (point.hidden_size, point.num_layers)
         pace = known[shape] if shape in known else _pace(point, job)
         known[shape] = pace
-        total_s += sum(pace.training_s(len(train), len(held), job.training.epochs) for train, held in job.folds)
+        total_s += sum(pace.training_s(_takes(train, job), len(held), job.training.epochs) for train, held in job.folds)
     return total_s
 
 
@@ -36,4 +39,9 @@ def _pace(point: Point, job: Job) -> Pace:
     normalisation = fit_normalisation(job.x[train], job.kind, job.displacement)
     model = build_model(model_config(point, job), normalisation, job.classes, job.seed)
     takes = Takes(job.x[train], job.labels[train])
-    return measure_pace(model, takes, job.training, job.augmentation, RunSetup(hardware=ALONE))
+    return measure_pace(model, takes, job.training, job.augmentation, RunSetup(hardware=ALONE), mix=job.mix)
+
+
+def _takes(train: NDArray[np.int64], job: Job) -> int:
+    """Of an epoch."""
+    return len(train) if job.mix is None else sum(job.mix.counts(job.labels[train]))

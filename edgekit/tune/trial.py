@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.data import AugmentConfig, fit_normalisation
+from edgekit.data import AugmentConfig, Mix, fit_normalisation
 from edgekit.errors import ConfigError
 from edgekit.model import Architecture, ModelConfig, RecurrentClassifier, build_model
 from edgekit.results import Point, TrialResult
@@ -42,6 +42,7 @@ class Job:
     regularization: RegularizationConfig
     augmentation: AugmentConfig | None
     seed: int = 0
+    mix: Mix | None = None
 
 
 def run_trial(point: Point, job: Job, report: Report) -> TrialResult:
@@ -98,6 +99,7 @@ def _fold_accuracy(point: Point, job: Job, fold: int) -> float:
         Takes(job.x[validation], job.labels[validation]),
         job.training.model_copy(update={"learning_rate": point.learning_rate}),
         augmentation=job.augmentation,
+        mix=job.mix,
         loss=job.loss,
         regularization=job.regularization,
         seed=job.seed,

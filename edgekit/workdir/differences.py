@@ -9,6 +9,7 @@ from typing import Any
 FLAGS: Mapping[str, str] = {
     "data.sha256": "--data",
     "data.split": "--split",
+    "data.mix": "--set data.mix=none for what was made without",
     "seed": "--seed",
     "teacher": "--teacher",
     "class_names": "--class-names",

@@ -21,7 +21,8 @@ TINY = (
     "--set=synth.people=2", "--set=synth.takes_per_letter=4",
     "--set=model.hidden_size=16", "--set=model.num_layers=1",
     "--set=student.hidden_size=24", "--set=student.dense=48",
-    "--set=training.epochs=1", "--set=distill.training.epochs=2", "--set=distill.copies=1",
+    "--set=training.epochs=1", "--set=training.learning_rate=0.01",  # else one epoch of few takes teaches it nothing
+    "--set=distill.training.epochs=2", "--set=distill.copies=1",
     "--set=prune.recovery.training.epochs=1", "--set=bench.repeats=120", "--set=bench.warmup=5",
     "--set=gates.max_accuracy_drop=0.5",  # few takes: a smaller drop can't be told from none
 )  # fmt: skip

@@ -144,7 +144,7 @@ def test_what_was_trained_is_not_lost_before_the_manifest_knows_it(
     before = bits(tmp_path)
     again = cli(*command, "-v")
     assert again.code == 0
-    assert "epoch" not in again.err, "nothing is trained again"
+    assert "train edge epoch" not in again.err, "nothing is trained again"
     assert bits(tmp_path) == before
     assert list((tmp_path / ".resume").iterdir()) == []
 

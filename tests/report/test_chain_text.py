@@ -14,12 +14,13 @@ import pytest
 
 from edgekit.errors import GateError
 from edgekit.report import chain_text, quantized_text
-from edgekit.report.chain import accuracy_line, quantization_text
+from edgekit.report.chain import accuracy_line, data_text, mix_text, quantization_text
 from edgekit.results import (
     ChainResult,
     DataDescription,
     Finding,
     Int8Loss,
+    MixDescription,
     ModelScore,
     OutputCheck,
     Parity,
@@ -191,3 +192,25 @@ def test_int8_storage_is_not_called_int8_arithmetic(scheme: str, arithmetic: str
     for text in (quantization_text(replace(QUANTIZATION, quantized=quantized)), quantized_text(quantized)):
         assert arithmetic in text
         assert ("one take at a time" in text) == batch
+
+
+@pytest.mark.parametrize(
+    ("mix", "line"),
+    [
+        (None, ""),
+        (
+            MixDescription(1320, 1320, 26),
+            "every epoch: 1,320 recorded takes and 1,320 by new synthetic people (data.mix)",
+        ),
+        (
+            MixDescription(1320, 400, 8),
+            "every epoch: 1,320 recorded takes and 400 by new synthetic people for 8 of the 26 classes (data.mix)",
+        ),
+        (MixDescription(0, 1320, 26), "every epoch: 1,320 takes by new synthetic people (data.mix)"),
+    ],
+)
+def test_what_is_mixed_into_every_epoch_is_a_line_of_the_data(mix: MixDescription | None, line: str) -> None:
+    data = replace(DATA, mix=mix)
+    assert mix_text(data) == line
+    assert ("Every epoch" in data_text(data)) == bool(line)
+    assert not line or data_text(data).splitlines()[-1] == line.replace("every", "Every", 1)
