@@ -114,6 +114,28 @@ class Architecture:
         )
         return recurrent + self.readout_size * self.dense + self.dense * self.classes
 
+    @classmethod
+    def of(cls, config: ModelConfig, features: int, classes: int) -> Architecture:
+        """What `build_model` makes of a config, for so many numbers per frame."""
+        return cls(
+            cell=config.type,
+            features=features,
+            hidden_sizes=(config.hidden_size,) * config.num_layers,
+            bidirectional_first=config.bidirectional,
+            dense=config.dense,
+            classes=classes,
+            dropout=config.dropout,
+            readout=config.readout,
+        )
+
+    def describe(self) -> str:
+        """`LSTM 256x3, bidirectional, dense 256`, for people; units of all layers where these differ."""
+        sizes = set(self.hidden_sizes)
+        units = f"{sizes.pop()}x{len(self.hidden_sizes)}" if len(sizes) == 1 else "-".join(map(str, self.hidden_sizes))
+        both = ", bidirectional" if self.bidirectional_first else ""
+        read = "" if self.readout == "mean" else f", readout {self.readout}"
+        return f"{self.cell.upper()} {units}{both}, dense {self.dense}{read}"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `Architecture(**with hidden_sizes as tuple)` is the way back."""
         return {**asdict(self), "hidden_sizes": list(self.hidden_sizes)}

@@ -146,16 +146,7 @@ def build_model(
     require_kind(classes, int, "build_model: classes", "a whole number")
     if classes < 1:
         raise InputError(f"build_model: classes is {classes}; expected at least 1")
-    architecture = Architecture(
-        cell=config.type,
-        features=len(normalisation.mean),
-        hidden_sizes=(config.hidden_size,) * config.num_layers,
-        bidirectional_first=config.bidirectional,
-        dense=config.dense,
-        classes=classes,
-        dropout=config.dropout,
-        readout=config.readout,
-    )
+    architecture = Architecture.of(config, len(normalisation.mean), classes)
     with torch.random.fork_rng(devices=[]), torch_threads(1):  # orthogonal weights round otherwise with more threads
         torch.manual_seed(seed)
         model = RecurrentClassifier(architecture, normalisation, sequence_length)

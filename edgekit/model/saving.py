@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load, save
+from torch import Tensor
 
 from edgekit.artifacts import parse_json, write_bytes, write_json
 from edgekit.data import Normalisation
@@ -19,11 +20,17 @@ from edgekit.reading import FileKind, StrPath, parsing, read_file, read_text
 SAVED = FileKind("a model that edgekit saved", ModelFileError, 2**31 - 1, "train it again", "train the model again")
 
 
-def save_model(model: RecurrentClassifier, folder: StrPath, class_names: tuple[str, ...]) -> tuple[Path, Path]:
+def save_model(
+    model: RecurrentClassifier, folder: StrPath, class_names: tuple[str, ...], *, half: bool = False
+) -> tuple[Path, Path]:
     """Write `model.safetensors` and `model.json` (shape, preprocessing, class names, sequence length) to `folder`;
-    returns the paths."""
+    returns the paths.
+
+    half: weights are rounded to float16, in half of the bytes; the preprocessing's statistics are not. `load_model`
+    makes float32 of them again.
+    """
     folder = Path(folder)
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    weights = {name: _stored(name, tensor, half) for name, tensor in model.state_dict().items()}
     description = {
         "architecture": model.architecture.to_dict(),
         "preprocessing": {"kind": model.preprocess.kind, "displacement": model.preprocess.displacement},
@@ -35,6 +42,10 @@ def save_model(model: RecurrentClassifier, folder: StrPath, class_names: tuple[s
     write_bytes(paths[0], save(weights))
     write_json(paths[1], description)
     return paths
+
+
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    return (tensor.half() if half and not name.startswith("preprocess.") else tensor).contiguous()
 
 
 def load_model(folder: StrPath) -> tuple[RecurrentClassifier, tuple[str, ...]]:
