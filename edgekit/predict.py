@@ -16,6 +16,7 @@ from edgekit.evaluate.class_names import check_count, contradiction
 from edgekit.evaluate.reading import read_as
 from edgekit.reading import StrPath
 from edgekit.runtime import inspect_model, open_predictor
+from edgekit.shipped import Box
 
 F32 = NDArray[np.float32]
 
@@ -54,16 +55,20 @@ class _Labels:
 
 
 def predict_takes(
-    model: StrPath, recordings: StrPath, class_names: Sequence[str] | None = None
+    model: StrPath, recordings: StrPath, class_names: Sequence[str] | None = None, box: Box | None = None
 ) -> tuple[Prediction, ...]:
     """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features).
 
-    class_names: of the model's outputs, where the file does not name them. Raises ModelFileError for a model whose
+    class_names: of the model's outputs, where the file does not name them. box: where the model is the one that edgekit
+    comes with and nobody named it: recordings of which no class is called by one of its names are refused, too, with a
+    DataError. Raises ModelFileError for a model whose
     outputs nobody names or are no numbers, ShapeError for takes that it does not read, ConfigError for names that are
     not as many as its outputs.
     """
     labels = _Labels(model, class_names)
-    x, cut = _read_takes(Path(recordings), labels.frames)
+    x, cut, known = _read_takes(Path(recordings), labels.frames)
+    if box is not None:
+        box.refuse_others(x.shape[2], known, str(recordings))
     if x.shape[2] != labels.features:
         raise ShapeError(f"{recordings}: {x.shape[2]} numbers per frame; {model} reads {labels.features}")
     return tuple(
@@ -78,17 +83,18 @@ def naming_note(model: StrPath, class_names: Sequence[str] | None) -> str | None
     return contradiction(class_names, None if metadata is None else metadata.class_names, model)
 
 
-def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64]]:
-    """x (takes, frames, features), and how many used frames of each take are left out."""
+def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64], tuple[str, ...]]:
+    """x (takes, frames, features), how many used frames of each take are left out, and the classes' names."""
+    known: tuple[str, ...] = ()
     if path.suffix == ".npy":
         take = read_take(path)
         sequences, lengths = take[None], np.array([len(take)])
         x = fit_length(sequences, lengths, frames)  # nothing says what its picture was
     else:
         recordings = load_recordings(path)
-        sequences, lengths = recordings.sequences, recordings.lengths
+        sequences, lengths, known = recordings.sequences, recordings.lengths, recordings.class_names
         x = canonical_takes(recordings, frames)
-    return x, np.maximum(used_frames(sequences, lengths) - frames, 0)
+    return x, np.maximum(used_frames(sequences, lengths) - frames, 0), known
 
 
 def predict_frames(

@@ -8,6 +8,7 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, shared, workspace
+from edgekit.cli.terminal import complain
 
 
 @o.command(
@@ -28,7 +29,8 @@ from edgekit.cli.common import Common, emit, shared, workspace
 def evaluate(common: Common, model: Path | None, part: str, picture: Path | None, class_names: str | None) -> None:
     """Measure the accuracy of an ONNX file on labelled takes.
 
-    Compares by class name. Default: the work directory's INT8 file and data. A file without class names is assumed to
+    Compares by class name. Default: the work directory's INT8 file and data; where nothing was made there, the student
+    that edgekit comes with. A file without class names is assumed to
     have the data's order of classes, and refused if its answers contradict that.
 
     \b
@@ -42,4 +44,6 @@ def evaluate(common: Common, model: Path | None, part: str, picture: Path | None
     names = parse_class_names(class_names)
     with workspace(common, read_only=True) as opened:
         evaluation = evaluate_file(opened, model, part, picture, names)
+    if evaluation.shipped is not None:
+        complain(f"edgekit: note: {evaluation.shipped}")
     emit(common.as_json, evaluation.to_dict(), lambda: evaluation_text(evaluation))

@@ -34,34 +34,36 @@ def predict(
     RECORDINGS: .npz, .csv, .parquet, a folder of classes, or an .npy file of one take. With none, or -, stdin is a
     stream: one frame per line, a JSON list of 63 numbers. Each frame gives one line of JSON.
 
+    With no model named and none made, the student that edgekit comes with answers: the letters A to Z of one hand.
+
     \b
     Example:
       edgekit predict my-take.npy
       camera-program | edgekit predict -m model.int8.onnx
     """
     from edgekit.evaluate import parse_class_names
-    from edgekit.jobs import find_model
+    from edgekit.jobs import find_reader
     from edgekit.predict import naming_note, predict_takes
     from edgekit.report import predictions_text
 
     if model is not None:
         refuse_given({"workdir"}, "--model names the file")
-    model, names = find_model(workdir, model), parse_class_names(class_names)
+    (model, box), names = find_reader(workdir, model), parse_class_names(class_names)
+    said = [None if box is None else box.note(workdir), naming_note(model, names)]
+    notes = [note for note in said if note is not None]
     if recordings in ((), (Path("-"),)):
-        _note(naming_note(model, names))
+        _tell(notes)
         _follow(model, min_frames, names)
         return
     refuse_given({"min_frames"}, "--min-frames goes with a stream")
-    found = [prediction for path in recordings for prediction in predict_takes(model, path, names)]
-    note = naming_note(model, names)
-    _note(note)
-    notes = [] if note is None else [note]
+    found = [prediction for path in recordings for prediction in predict_takes(model, path, names, box)]
+    _tell(notes)
     content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}
     emit(as_json, content, lambda: predictions_text(found))
 
 
-def _note(note: str | None) -> None:
-    if note is not None:
+def _tell(notes: list[str]) -> None:
+    for note in notes:
         complain(f"edgekit: note: {note}")
 
 

@@ -17,7 +17,8 @@ class Evaluation:
     synthetic: the takes are generated, not recorded. names: where those of the model's outputs are from. order: how its
     answers fit them. seen: how many of the takes it has learned from. takes_cut: those that are longer than the
     model's sequence_length. picture: the file with the confusion matrix, where one was drawn.
-    otherwise: that the model itself calls its outputs otherwise, in words.
+    otherwise: that the model itself calls its outputs otherwise, in words. shipped: that the model is the one that
+    edgekit comes with, because there is no other, in words.
     """
 
     model: str
@@ -32,11 +33,12 @@ class Evaluation:
     takes_cut: int
     picture: str | None = None
     otherwise: str | None = None
+    shipped: str | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What keeps the accuracy from being taken at its word, a sentence each."""
-        found: list[str | None] = [self.otherwise]
+        found: list[str | None] = [self.shipped, self.otherwise]
         if self.names == "assumed":
             found.append(
                 "the file holds no class names: its outputs are taken in the data's order of classes; --class-names"

@@ -20,7 +20,7 @@ from edgekit.jobs.chain import (
 from edgekit.jobs.compare import compare_models
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.labels import predict_labels
-from edgekit.jobs.model_files import find_model
+from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
 from edgekit.jobs.tune import run_tune
 
@@ -32,6 +32,7 @@ __all__ = [
     "default_settings",
     "evaluate_file",
     "find_model",
+    "find_reader",
     "int8_path",
     "plan_bench",
     "predict_labels",

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from edgekit.errors import ConfigError, DataError
 from edgekit.evaluate import (
+    LEARNED,
     Evaluation,
+    Roles,
     check_order,
     complaint,
     evaluate_predictions,
@@ -16,11 +20,12 @@ from edgekit.evaluate import (
     predict_batches,
 )
 from edgekit.evaluate.reading import names_for, read_as
-from edgekit.jobs.model_files import find_model
-from edgekit.jobs.takes import frames_for, part_of, refuse_unreadable, roles_of
+from edgekit.jobs.model_files import find_reader
+from edgekit.jobs.takes import Part, frames_for, part_of, refuse_unreadable, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
-from edgekit.runtime import open_predictor
+from edgekit.runtime import ModelMetadata, open_predictor
+from edgekit.shipped import Box
 from edgekit.workdir.workspace import Workspace
 
 
@@ -43,14 +48,18 @@ def evaluate_file(
     picture = None if picture is None else Path(picture)
     if picture is not None:
         check_picture(picture)
-    predictor = open_predictor(find_model(workspace.path, model))
+    file, box = find_reader(workspace.path, model)
+    predictor = open_predictor(file)
     path, metadata = predictor.info.path, predictor.info.metadata
     reading = read_as(path, metadata, predictor.input_shape, predictor.classes, class_names)
     recordings = workspace.recordings
+    if box is not None:
+        box.refuse_others(recordings.features, recordings.class_names, recordings.source)
     refuse_unreadable(path, reading, recordings)
     takes = part_of(workspace, part, frames_for(reading, recordings, workspace.settings))
     outputs = predict_batches(predictor, takes.x[:1]).shape[1]
     names = names_for(path, reading, outputs, recordings.class_names)
+    names = names if box is None or class_names is not None else box.named_as(recordings.class_names)
     try:
         kept, mapped, unknown = known_takes(takes.labels, recordings.class_names, names)
     except DataError as error:
@@ -73,11 +82,21 @@ def evaluate_file(
         metrics=replace(metrics, excluded=int((~kept).sum()), excluded_classes=unknown),
         names=reading.origin,
         order=order,
-        seen=roles_of(metadata, recordings, workspace.digest, takes.index).among(kept),
+        seen=_roles(box, workspace, metadata, takes).among(kept),
         sequence_length=takes.x.shape[1],
         takes_cut=takes.takes_cut,
         otherwise=reading.note,
+        shipped=None if box is None else box.note(workspace.path),
     )
     if picture is None:
         return evaluation
     return replace(evaluation, picture=str(draw_confusion(evaluation, picture)))
+
+
+def _roles(box: Box | None, workspace: Workspace, metadata: ModelMetadata | None, takes: Part) -> Roles:
+    """What the takes were to the model; box: where it is the one that edgekit comes with, which knows them all."""
+    recordings = workspace.recordings
+    if box is None:
+        return roles_of(metadata, recordings, workspace.digest, takes.index)
+    seen = box.seen(recordings.sequences, recordings.lengths)[takes.index]
+    return Roles(np.where(seen, LEARNED, 0))

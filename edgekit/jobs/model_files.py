@@ -4,29 +4,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekit.artifacts import read_manifest, sha256_file
+from edgekit.artifacts import MANIFEST, read_manifest, sha256_file
 from edgekit.errors import ModelFileError
 from edgekit.reading import StrPath
+from edgekit.shipped import Box, open_box
 from edgekit.workdir.commands import next_command
 
 INT8_NAME = "model.int8.onnx"
 FP32_NAME = "model.onnx"
+#: What names the student that edgekit comes with, unless a file is called so.
+SHIPPED = "shipped"
 
 
 def find_model(workdir: StrPath, given: StrPath | None) -> Path:
-    """The model named, or the work directory's INT8 file, if it is what was made there.
+    """The model named, "shipped" for the student that edgekit comes with, or the work directory's INT8 file, if it is
+    what was made there.
 
-    Raises ModelFileError when there is none, or when the latter was changed since.
+    Raises ModelFileError when there is none, or when one of the latter was changed since.
     """
     workdir = Path(workdir)
     given = None if given is None else Path(given)
     path = given or workdir / INT8_NAME
     if not path.exists():
-        hint = "" if given else f"; run `{next_command(workdir, 'quantize')}` first, or name a model"
-        raise ModelFileError(f"{path}: no such file{hint}")
+        if given == Path(SHIPPED):
+            return open_box().student
+        hint = f"; run `{next_command(workdir, 'quantize')}` first, or name a model, or `{SHIPPED}` for edgekit's own"
+        raise ModelFileError(f"{path}: no such file{'' if given else hint}")
     if given is None:
         refuse_changed(workdir, path)
     return path
+
+
+def find_reader(workdir: StrPath, given: StrPath | None) -> tuple[Path, Box | None]:
+    """What answers: see `find_model`; where no model is named and nothing was ever made in the work directory, the
+    student that edgekit comes with, and all else that edgekit comes with."""
+    workdir = Path(workdir)
+    if given is not None or (workdir / INT8_NAME).exists() or (workdir / MANIFEST).exists():
+        return find_model(workdir, given), None
+    box = open_box()
+    return box.student, box
 
 
 def refuse_changed(workdir: Path, path: Path) -> None:

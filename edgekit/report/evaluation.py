@@ -20,7 +20,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
         f"{evaluation.model} on {evaluation.data}, part {evaluation.part}",
         f"accuracy {percent(metrics.accuracy)} on {count(metrics.takes)} takes"
         f" (95 % interval {100 * low:.1f} to {100 * high:.1f})",
-        *(f"note: {note}" for note in evaluation.notes),
+        *(f"note: {note}" for note in evaluation.notes if note != evaluation.shipped),  # which stderr has
     ]
     if evaluation.synthetic:
         lines.append(f"note: {SYNTHETIC}")
