@@ -188,8 +188,9 @@ SPLIT = _job(
 )
 PRETRAIN = _job(
     "--pretrain",
-    type=click.Choice(["none", "synthetic"]),
-    help="Start models from weights trained on synthetic hands [none].",
+    type=click.Choice(["auto", "none", "shipped", "synthetic"]),
+    help="Start models from the weights that edgekit comes with, or from weights trained on synthetic hands first"
+    " [auto: shipped, where recordings are the letters of one hand].",
 )
 TEACHER = _job("--teacher", help="A variant, trained first if missing; or FILE.onnx; or MODULE:FUNCTION [accurate].")
 CLASS_NAMES = _job(
@@ -335,7 +336,8 @@ MODEL = _own(
     "--model",
     "-m",
     type=PATH,
-    help="ONNX file; one without class names needs --class-names [model.int8.onnx in the work directory].",
+    help="ONNX file; one without class names needs --class-names; shipped is the student that edgekit comes with"
+    " [model.int8.onnx in the work directory, else shipped].",
 )
 MIN_FRAMES = _own("--min-frames", type=COUNT, help="Frames of a stream before the first label [10].")
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from edgekit.artifacts import write_json, write_text
@@ -141,7 +142,12 @@ def _gate_failure(stages: Stages, figures: QuantizationFigures) -> EdgekitError 
 
 
 def show_settings(workspace: Workspace) -> Tree:
-    """Every resolved setting, JSON-ready. Raises MissingExtraError without the training extra."""
+    """Every resolved setting, as `run` would use it, JSON-ready; where the recordings are not here, as if models
+    started from nothing. Raises MissingExtraError without the training extra."""
+    data = workspace.options.recordings
+    if data is not None and Path(data).exists():
+        stages = _stages(workspace, "config")
+        stages.fine_tune(stages.chain)
     return workspace.settings.resolved()
 
 

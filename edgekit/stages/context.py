@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from edgekit.data.pretraining import PretrainConfig
 from edgekit.distill import DistillConfig
 from edgekit.model import ModelConfig, RecurrentClassifier, build_model
 from edgekit.prune import PruneConfig
@@ -13,6 +12,8 @@ from edgekit.stages.data import StageData
 from edgekit.stages.guess import Guesses
 from edgekit.stages.names import PRUNED, STUDENT
 from edgekit.stages.preflight import check_hardware, check_sparsity
+from edgekit.stages.start import Starts
+from edgekit.workdir.settings import Settings
 from edgekit.workdir.workspace import Workspace
 
 
@@ -21,11 +22,15 @@ class Context:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self.settings = workspace.settings
         self.data = StageData(workspace)
-        self.pretrain = self.settings.section("pretrain", PretrainConfig)
+        self.starts = Starts(workspace, self.data)
         self.gates = self.settings.section("gates", GatesConfig)
         self.goal: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """Of the workspace, which change when it is known what its models start from: see `Stages.ensure`."""
+        return self.workspace.settings
 
     def build(self, config: ModelConfig) -> RecurrentClassifier:
         """A fresh model for the recordings."""

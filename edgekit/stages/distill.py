@@ -50,7 +50,7 @@ class DistillStage(ModelStage):
         settings = self.context.settings
         return {
             **self.context.data.decides(),
-            **self.context.pretrain.described(),
+            **self.context.starts.described(self.start),
             "teacher": settings.teacher,
             **({} if settings.class_names is None else {"class_names": list(settings.class_names)}),
             "student": self.model.model_dump(mode="json"),
@@ -68,7 +68,7 @@ class DistillStage(ModelStage):
     def guess(self) -> str:
         """How long it will take here."""
         labelling_s = self.teacher.labelling_s(self.distill)
-        return self.context.guesses.training(self.model, self.training, self.context.pretrain, labelling_s)
+        return self.guess_training(labelling_s)
 
     def make(self) -> Outcome:
         """Teach a fresh student."""
@@ -78,7 +78,7 @@ class DistillStage(ModelStage):
         student = context.build(self.model)
         setup = self.setup(student)
         with setup.hardware.applied():
-            self.pretrain(student, setup)
+            self.begin(student, setup)
             result = distill_model(
                 teacher,
                 student,

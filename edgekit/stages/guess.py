@@ -46,15 +46,15 @@ class Guesses:
         self._known: dict[str, Pace | None] = {}
 
     def training(
-        self, model: ModelConfig, config: TrainingConfig, pretrain: PretrainConfig, before_s: float = 0.0
+        self, model: ModelConfig, config: TrainingConfig, pretrain: PretrainConfig | None, before_s: float = 0.0
     ) -> str:
-        """A run, for people. before_s: what else its stage has to do."""
+        """A run, for people. pretrain: a run on synthetic hands before it. before_s: what else its stage has to do."""
         pace, split = self._pace(model, config), self.dataset.split
         if pace is None:
             return UNKNOWN
         own_s = before_s + pace.training_s(self._takes, len(split.validation), config.epochs)
         pretraining_s = 0.0
-        if pretrain.source != "none":
+        if pretrain is not None:
             pretraining_s = pace.training_s(pretrain.takes, pretrain.takes // 20, pretrain.epochs)
         return (
             f"about {duration(max(own_s + pretraining_s, 1.0))} here"

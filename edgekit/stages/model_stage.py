@@ -9,8 +9,10 @@ from typing import Any
 
 from edgekit.data import SynthConfig
 from edgekit.export import Standardisation
-from edgekit.model import RecurrentClassifier, load_model
+from edgekit.model import ModelConfig, RecurrentClassifier, load_model
+from edgekit.model.shipped import start_from_shipped
 from edgekit.stages.context import Context
+from edgekit.stages.start import Start
 from edgekit.stages.training_run import export_model, pretraining_of, pretraining_setup, run_setup
 from edgekit.train import ALONE, RunSetup, TrainingConfig
 from edgekit.train.pretraining import pretrain_model
@@ -55,6 +57,11 @@ class ModelStage(Stage):
 
     @property
     @abstractmethod
+    def model(self) -> ModelConfig:
+        """What its model looks like when its training begins, or before it is pruned. Raises ConfigError."""
+
+    @property
+    @abstractmethod
     def training(self) -> TrainingConfig:
         """How its model is trained."""
 
@@ -73,10 +80,38 @@ class ModelStage(Stage):
         self.context.data.say_mix()
         return run_setup(workspace, dataset, name, key, model, section=section, batch_size=batch_size)
 
-    def pretrain(self, model: RecurrentClassifier, setup: RunSetup) -> None:
-        """Where wanted: weights from synthetic hands, before the recordings. setup: of the run on the recordings."""
-        context, config = self.context, self.context.pretrain
-        if config.source == "none" or (setup.resume_file and setup.resume_file.exists()):
+    @property
+    def start(self) -> Start:
+        """What its model starts from. Raises ConfigError where that was said and can't be."""
+        return self.context.starts.of(self.model)
+
+    def guess_training(self, before_s: float = 0.0) -> str:
+        """How long its run will take, for people. before_s: what else it has to do."""
+        pretrain = self.context.starts.config if self.start.source == "synthetic" else None
+        shipped = ", from the shipped weights" if self.start.source == "shipped" else ""
+        return self.context.guesses.training(self.model, self.training, pretrain, before_s) + shipped
+
+    def begin(self, model: RecurrentClassifier, setup: RunSetup) -> None:
+        """Where its model does not start from nothing: weights, in place. setup: of the run on the recordings."""
+        start, starts = self.start, self.context.starts
+        if start.source == "synthetic":
+            self._pretrain(model, setup)
+        elif start.source == "shipped":
+            names = self.context.data.dataset.class_names
+            kept = start_from_shipped(model, names, starts.box, start.name)
+            self._note(f"starts from the shipped {start.name}'s weights, for {kept} of {len(names)} classes")
+            if starts.known:
+                self._note(starts.known)
+        elif start.reason:
+            self._note(f"starts from nothing: {start.reason}")
+
+    def _note(self, text: str) -> None:
+        self.context.workspace.watcher.stage(self.name, "note", text)
+
+    def _pretrain(self, model: RecurrentClassifier, setup: RunSetup) -> None:
+        """Weights from synthetic hands, before the recordings. setup: of the run on the recordings."""
+        context, config = self.context, self.context.starts.config
+        if setup.resume_file and setup.resume_file.exists():
             return
         name, data, watcher = pretraining_of(self.name), context.data, context.workspace.watcher
         watcher.stage(name, "start", config.summary())

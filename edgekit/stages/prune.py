@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from edgekit.data.pretraining import PretrainConfig
+from edgekit.model import ModelConfig
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.stages.distill import DistillStage
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED
+from edgekit.stages.start import Start
 from edgekit.stages.training_run import deciding, leave_model, pruning_figures, training_figures
 from edgekit.train import TrainingConfig
 from edgekit.workdir.updates import Outcome
@@ -24,6 +25,16 @@ class PruneStage(ModelStage):
         super().__init__(student.context, PRUNED, "pruned")
         self.student = student
         self.teacher = student.teacher
+
+    @property
+    def model(self) -> ModelConfig:
+        """The student's."""
+        return self.student.model
+
+    @property
+    def start(self) -> Start:
+        """From nothing but the finished student."""
+        return Start()
 
     @cached_property
     def prune(self) -> PruneConfig:
@@ -55,7 +66,7 @@ class PruneStage(ModelStage):
     def guess(self) -> str:
         """How long it will take here."""
         labelling_s = self.teacher.labelling_s(self.prune.recovery)
-        return self.context.guesses.training(self.student.model, self.training, PretrainConfig(), labelling_s)
+        return self.guess_training(labelling_s)
 
     def make(self) -> Outcome:
         """Prune the finished student."""

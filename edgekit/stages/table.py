@@ -65,6 +65,7 @@ class Stages:
     def ensure(self, name: str, owned: frozenset[str]) -> Record | None:
         """See `Updates.ensure`."""
         self.context.goal = self._closure(name)
+        self.fine_tune(self.context.goal)
         self.keep(*self.context.goal, again=owned if self.workspace.force else frozenset())
         self._tell_epochs()
         return Updates(self.workspace, self.table).ensure(name, owned)
@@ -76,6 +77,14 @@ class Stages:
         text = epochs_elsewhere(self.workspace.options.settings, runs)
         if text:
             self.workspace.watcher.stage("training.epochs", "note", text)
+
+    def fine_tune(self, goal: tuple[str, ...]) -> None:
+        """Let the settings be those of `FINE_TUNING` for the stages of `goal` that start from the shipped weights.
+        Raises ConfigError where such a start was said and can't be."""
+        found = [stage for name in goal if isinstance(stage := self.table[name], ModelStage)]
+        sections = [stage.section for stage in found if stage.start.source == "shipped"]
+        if sections:
+            self.workspace.settings = self.workspace.settings.fine_tuned(sections)
 
     def _closure(self, name: str) -> tuple[str, ...]:
         """A stage and all that it is made from, the first first."""

@@ -41,7 +41,7 @@ class TrainStage(ModelStage):
         return {
             **self.context.data.decides(),
             "model": self.model.model_dump(mode="json"),
-            **self.context.pretrain.described(),
+            **self.context.starts.described(self.start),
             "training": deciding(self.training),
             "loss": deciding(settings.section("loss", LossConfig)),
             "regularization": regularization,
@@ -49,7 +49,7 @@ class TrainStage(ModelStage):
 
     def guess(self) -> str:
         """How long it will take here."""
-        return self.context.guesses.training(self.model, self.training, self.context.pretrain)
+        return self.guess_training()
 
     def make(self) -> Outcome:
         """Train the variant."""
@@ -58,7 +58,7 @@ class TrainStage(ModelStage):
         model = context.build(self.model)
         setup = self.setup(model)
         with setup.hardware.applied():
-            self.pretrain(model, setup)
+            self.begin(model, setup)
             result = train_model(
                 model,
                 data.train_takes(),

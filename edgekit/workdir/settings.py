@@ -39,6 +39,7 @@ PRESETS: Mapping[str, Tree] = {
         "data": {"augmentation_probability": 1.0, "mix": "auto"},
         "augmentation": CONSTANT,
         "logging": {"histogram_every": 10},
+        "pretrain": {"source": "auto"},
         "training": {"min_epochs": 60, "lr_scheduler": {"type": "phases"}},
     },
     "quick": {
@@ -49,11 +50,28 @@ PRESETS: Mapping[str, Tree] = {
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
         "distill": {"copies": 4, "training": {"epochs": 24}},
         "prune": {"recovery": {"training": {"epochs": 16}}},
-        "pretrain": {"people": 24, "epochs": 4, "batch_size": 32, "learning_rate": 2e-3},
+        "pretrain": {"source": "auto", "people": 24, "epochs": 4, "batch_size": 32, "learning_rate": 2e-3},
         "tune": {"epochs": 6},
     },
 }
 
+#: What a stage that starts from the shipped weights does otherwise than its preset, under what was said: the weights
+#: know the letters already, and only learn how one person signs them. By the settings' section of the stage.
+FINE_TUNING: Mapping[str, Tree] = {
+    "training": {
+        "training": {
+            "epochs": 12,
+            "min_epochs": 1,
+            "learning_rate": 3e-4,
+            "lr_scheduler": {"type": "cosine"},
+            "early_stopping": None,
+        }
+    },
+    "distill.training": {
+        "distill": {"copies": 8, "training": {"epochs": 40, "learning_rate": 1e-3}},
+        "prune": {"recovery": {"copies": 8, "training": {"epochs": 40}}},
+    },
+}
 
 #: Sections with a seed of their own, which is --seed unless they say otherwise.
 SEEDED = ("synth", "bench", "compare")
@@ -65,10 +83,14 @@ WHOLE = ("type", "hidden_size", "num_layers")
 
 
 class Settings:
-    """Every stage's checked config, resolved from options. Raises ConfigError for an unknown preset, for a dropout that
-    is said twice and differently, and for class names of a teacher that edgekit trains."""
+    """Every stage's checked config, resolved from options. fine_tuned: see `Settings.fine_tuned`.
 
-    def __init__(self, options: Options) -> None:
+    Raises ConfigError for an unknown preset, for a dropout that is said twice and differently, and for class names of
+    a teacher that edgekit trains.
+    """
+
+    def __init__(self, options: Options, fine_tuned: Iterable[str] = ()) -> None:
+        self._options = options
         self.preset = options.preset or "standard"
         if self.preset not in PRESETS:
             raise ConfigError(f"preset '{self.preset}': unknown{did_you_mean(self.preset, PRESETS)}")
@@ -83,8 +105,13 @@ class Settings:
             )
         self._said = options.settings
         seeds = {name: {"seed": self.seed} for name in SEEDED}
-        self._tree = merge(seeds, PRESETS[self.preset], options.settings)
+        tuned = [FINE_TUNING[section] for section in fine_tuned]
+        self._tree = merge(seeds, PRESETS[self.preset], *tuned, options.settings)
         self._model = _model_section(self._tree)
+
+    def fine_tuned(self, sections: Iterable[str]) -> Settings:
+        """The same where the stages of these sections, of `FINE_TUNING`, start from the shipped weights."""
+        return Settings(self._options, sections)
 
     @cached_property
     def describes_model(self) -> bool:
