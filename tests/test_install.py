@@ -19,6 +19,7 @@ import pytest
 
 import edgekit
 from edgekit.profiles import list_profiles
+from edgekit.shipped import CONTENTS, open_box
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the training extra brings, and what no device should have to carry.
@@ -74,12 +75,17 @@ def test_the_packages_hold_profiles_types_and_one_version(packages: tuple[Path, 
     profiles = {f"{profile.name}.yaml" for profile in list_profiles()}
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"edgekit/_profiles/{name}" for name in profiles} | {"edgekit/py.typed"} <= names
+    shipped = {*open_box().files, CONTENTS}
+    assert {f"edgekit/shipped/{name}" for name in shipped} <= names
+    licences = {name for name in shipped if name.startswith("licenses/")}
+    assert {f"{stem}.dist-info/licenses/edgekit/shipped/{name}" for name in licences} <= names
     assert not {name.partition("/")[0] for name in names} - {"edgekit", f"{stem}.dist-info"}
     assert {f"{stem}.dist-info/licenses/LICENSE"} <= names
     with tarfile.open(sdist) as archive:
         held = set(archive.getnames())
     needed = {"pyproject.toml", "README.md", "LICENSE", "Makefile", "tests/conftest.py", "tests/golden/chain.txt"}
-    assert {f"{stem}/{name}" for name in needed | {f"profiles/{name}" for name in profiles}} <= held
+    needed |= {f"profiles/{name}" for name in profiles} | {f"edgekit/shipped/{name}" for name in shipped}
+    assert {f"{stem}/{name}" for name in needed} <= held
 
 
 def test_the_base_install_brings_no_training(device: Path) -> None:
@@ -116,6 +122,20 @@ def test_a_device_answers_a_stream_of_frames(device: Path, brought: Path) -> Non
     finished = run(device / "edgekit", "predict", "--model", "m.int8.onnx", cwd=brought, input=text)
     answers = [json.loads(line) for line in finished.stdout.splitlines()]
     assert [answer["frame"] for answer in answers] == list(range(9, len(frames)))
+
+
+@pytest.mark.parametrize("line", ["predict take.npy --json", "evaluate --data hands.npz --part all --json"])
+def test_a_device_without_a_model_asks_the_shipped_student(device: Path, brought: Path, line: str) -> None:
+    finished = run(device / "edgekit", *line.split(), cwd=brought)
+    assert json.loads(finished.stdout)["notes"][0].startswith(
+        "no model in edgekit-work: the student that edgekit comes"
+    )
+    assert finished.stderr.startswith("edgekit: note: no model in edgekit-work")
+
+
+def test_a_device_benches_the_shipped_student(device: Path, brought: Path) -> None:
+    finished = run(device / "edgekit", "bench", "shipped", "--repeats", "200", "--json", cwd=brought)
+    assert json.loads(finished.stdout)["exit_code"] == 0
 
 
 def test_a_device_says_what_training_would_need(device: Path, brought: Path) -> None:
