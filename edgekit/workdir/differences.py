@@ -13,7 +13,7 @@ FLAGS: Mapping[str, str] = {
     "seed": "--seed",
     "teacher": "--teacher",
     "class_names": "--class-names",
-    "pretrain": "--pretrain none for what started from nothing",
+    "pretrain": "--pretrain",
     "pretrain.source": "--pretrain",
     "training.epochs": "--epochs of edgekit train",
     "tune.epochs": "--epochs of edgekit tune",

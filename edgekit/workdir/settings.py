@@ -58,8 +58,8 @@ PRESETS: Mapping[str, Tree] = {
 #: What a stage that starts from the shipped weights does otherwise than its preset, under what was said: the weights
 #: know the letters already, and only learn how one person signs them. By the settings' section of the stage.
 #: The teacher's was chosen among 12 to 30 epochs at 3e-4 to 1e-3, with weights that had not seen the person, on five
-#: takes of each letter, tested on another day: 24 at 3e-4 read 98.4 and 98.6 % (two seeds), 12 read 94.9 and 95.2 %, and
-#: 1e-3 between 95.7 and 98.5 %.
+#: takes of each letter, tested on another day: 24 at 3e-4 read 98.4 and 98.6 % (two seeds), 30 at 5e-4 98.3 and 99.1 %,
+#: 12 at 3e-4 94.9 and 95.2 %, and 1e-3 between 95.7 and 98.5 %.
 FINE_TUNING: Mapping[str, Tree] = {
     "training": {
         "training": {

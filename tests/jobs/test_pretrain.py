@@ -114,9 +114,9 @@ def test_preset_quick_shrinks_it() -> None:
     assert quick.takes * quick.epochs < 0.1 * whole.takes * whole.epochs
 
 
-def test_it_is_off_unless_said_and_decides_the_outcome() -> None:
-    assert Settings(Options()).section("pretrain", PretrainConfig).described() == {}
-    assert SMALL.described()["pretrain"]["people"] == SMALL.people
+def test_it_is_off_unless_said() -> None:
+    assert PretrainConfig().source == "none"
+    assert Settings(Options()).section("pretrain", PretrainConfig).source == "auto", "which is never synthetic"
 
 
 @pytest.mark.parametrize(("frames", "shortest", "longest"), [(30, 20, 60), (12, 20, 60), (50, 33, 50), (300, 200, 300)])
