@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=StageConfig)
 
-#: Augmentation whose probability stays what it is in all epochs.
-CONSTANT: Tree = {"milestones": [], "milestone_probabilities": []}
+#: Augmentation whose probability stays what it is in all epochs, and that shows hands either way round and in pictures
+#: from upright to wide: strangers' cameras are other ones.
+VARIED: Tree = {
+    "milestones": [],
+    "milestone_probabilities": [],
+    "mirror": 0.5,
+    "aspect_min": 9 / 16,
+    "aspect_max": 16 / 9,
+}
 #: What a preset changes against the configs' own defaults, which are the specification's.
 #: specification: nothing, so its learning rate falls on a plateau and early stopping waits for no epoch; its phases are
 #: literal with training.lr_scheduler.type=phases.
@@ -37,14 +44,14 @@ PRESETS: Mapping[str, Tree] = {
     "specification": {},
     "standard": {
         "data": {"augmentation_probability": 1.0, "mix": "auto"},
-        "augmentation": CONSTANT,
+        "augmentation": VARIED,
         "logging": {"histogram_every": 10},
         "pretrain": {"source": "auto"},
         "training": {"min_epochs": 60, "lr_scheduler": {"type": "phases"}},
     },
     "quick": {
         "data": {"augmentation_probability": 1.0, "mix": "auto"},
-        "augmentation": CONSTANT,
+        "augmentation": VARIED,
         "logging": {"tensorboard": False},
         "synth": {"people": 24, "takes_per_letter": 4},
         "training": {"epochs": 12, "lr_scheduler": {"type": "cosine"}, "early_stopping": None},
