@@ -57,7 +57,7 @@ fuzz: $(VENV)/.installed
 
 coverage: $(VENV)/.installed
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest; tests=$$?; \
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile; tests=$$?; \
 	$(BIN)/python -m coverage combine --quiet; \
 	$(BIN)/python -m coverage report; \
 	exit $$tests
