@@ -81,9 +81,7 @@ WAYS = (
 def deal(recordings: Recordings, folds: int = FOLDS) -> list[list[str]]:
     """The recorders of each fold. Those with most takes are dealt first, each to the fold with the fewest takes so far,
     so that folds are of like size; of equals, the first by name."""
-    if recordings.signer is None:
-        sys.exit(f"{recordings.source}: signers are unknown")
-    names, takes = np.unique(recordings.signer, return_counts=True)
+    names, takes = np.unique(signers_of(recordings), return_counts=True)
     dealt: list[list[str]] = [[] for _ in range(folds)]
     held = [0] * folds
     for k in np.lexsort((names, -takes)):
@@ -95,17 +93,31 @@ def deal(recordings: Recordings, folds: int = FOLDS) -> list[list[str]]:
 
 def joined(paths: Sequence[Path], left_out: Sequence[str]) -> Recordings:
     """All recordings as one, without the takes of `left_out`."""
-    recordings = join_recordings([load_recordings(path) for path in paths], "all recorders")
-    if left_out and recordings.signer is not None:
-        recordings = recordings.take(~np.isin(recordings.signer, list(left_out)))
-    return recordings
+    return without(join_recordings([load_recordings(path) for path in paths], "all recorders"), left_out)
+
+
+def without(recordings: Recordings, signers: Sequence[str]) -> Recordings:
+    """The takes of everybody else."""
+    return recordings.take(~np.isin(signers_of(recordings), list(signers)))
+
+
+def only(recordings: Recordings, signers: Sequence[str]) -> Recordings:
+    """The takes of these."""
+    return recordings.take(np.isin(signers_of(recordings), list(signers)))
+
+
+def signers_of(recordings: Recordings) -> NDArray[np.str_]:
+    """Who recorded each take; ends the study where that is unknown."""
+    if recordings.signer is None:
+        sys.exit(f"{recordings.source}: signers are unknown")
+    return recordings.signer
 
 
 def train(data: Path, workdir: Path, tested: Sequence[str], seed: int, settings: Sequence[str]) -> None:
     """The chain and the student from scratch, by the real commands; what is finished is kept."""
     told = ["--workdir", str(workdir)]
     first = [*told, "--data", str(data), "--split", "signer", "--seed", str(seed), *settings]
-    first += ["--set", f"data.test_signers={json.dumps(list(tested))}"]
+    first += ["--pretrain", "none", "--set", f"data.test_signers={json.dumps(list(tested))}"]
     for command in (["run", *first], ["train", "edge", *first]):
         finished = subprocess.run([sys.executable, "-m", "edgekit", *command], stdout=subprocess.DEVNULL, check=False)
         if finished.returncode not in FINISHED:
@@ -114,9 +126,8 @@ def train(data: Path, workdir: Path, tested: Sequence[str], seed: int, settings:
 
 def counts(answers: NDArray[Any], recordings: Recordings) -> dict[str, dict[str, list[int]]]:
     """By recorder and letter: [right, all]."""
-    assert recordings.signer is not None
     found: dict[str, dict[str, list[int]]] = {}
-    for signer, label, answer in zip(recordings.signer, recordings.labels, answers, strict=True):
+    for signer, label, answer in zip(signers_of(recordings), recordings.labels, answers, strict=True):
         letters = found.setdefault(str(signer), {})
         right_and_all = letters.setdefault(recordings.class_names[label], [0, 0])
         right_and_all[0] += int(answer == label)
@@ -129,7 +140,7 @@ def judge(workdir: Path, recordings: Recordings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, file in MODELS.items():
         predictor = open_predictor(workdir / file)
-        frames = int(predictor.input_shape[1])
+        frames = predictor.info.metadata.sequence_length if predictor.info.metadata else 30
         x = canonical_takes(recordings, frames)
         for way in WAYS:
             seen = x if way.augmentation is None else augment(x, way.augmentation, np.random.default_rng(0))
@@ -149,7 +160,7 @@ def run(arguments: argparse.Namespace) -> None:
     recordings = joined(arguments.recordings, arguments.without)
     folds = deal(recordings)
     if arguments.within is not None:
-        recordings = recordings.take(~np.isin(recordings.signer, folds[arguments.within]))
+        recordings = without(recordings, folds[arguments.within])
         folds = deal(recordings)
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     data = arguments.workdir / "recordings.npz"
@@ -162,7 +173,7 @@ def run(arguments: argparse.Namespace) -> None:
                 continue
             workdir = arguments.workdir / f"{arguments.recipe}-seed{seed}-fold{fold}"
             train(data, workdir, folds[fold], seed, arguments.settings)
-            tested = recordings.take(np.isin(recordings.signer, folds[fold]))
+            tested = only(recordings, folds[fold])
             row = {"recipe": arguments.recipe, "settings": arguments.settings, "within": arguments.within}
             row |= {"seed": seed, "fold": fold, "tested": folds[fold], "models": judge(workdir, tested)}
             with arguments.results.open("a") as file:

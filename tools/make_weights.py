@@ -34,7 +34,7 @@ import edgekit  # noqa: E402
 from edgekit.artifacts import scratch_folder, sha256_file, write_bytes, write_json, write_text  # noqa: E402
 from edgekit.cli.progress import Console  # noqa: E402
 from edgekit.config import merge, parse_assignment  # noqa: E402
-from edgekit.data import Recordings, load_recordings, save_recordings  # noqa: E402
+from edgekit.data import Recordings, canonical_takes, load_recordings, save_recordings  # noqa: E402
 from edgekit.errors import EdgekitError, GateError, InputError  # noqa: E402
 from edgekit.jobs import run_quantize  # noqa: E402
 from edgekit.shipped import CARD, CONTENTS, FOLDER, STUDENT_FILE, TAKES, digests_of  # noqa: E402
@@ -64,7 +64,7 @@ def train(options: argparse.Namespace, recordings: Recordings) -> Mapping[str, A
         preset=options.preset,
         seed=options.seed,
         threads=options.threads,
-        device=options.device,
+        accelerator=options.accelerator,
         settings=settings,
     )
     with (
@@ -103,10 +103,9 @@ def fill(folder: Path, chain: Path, recordings: Recordings, teacher: str) -> tup
 
 def rounding(stored: Path, trained: Path, recordings: Recordings) -> str:
     """What float16 did to the teacher, on all takes. Raises GateError for accuracy that was lost."""
-    from edgekit.data import fit_length
     from edgekit.model import load_model, predict_logits
 
-    x = fit_length(recordings.sequences, recordings.lengths, 30)
+    x = canonical_takes(recordings, 30)
     before, after = (predict_logits(load_model(place)[0], x).argmax(axis=1) for place in (trained, stored))
     lost = float((before == recordings.labels).mean() - (after == recordings.labels).mean())
     text = (
@@ -147,7 +146,8 @@ def main() -> int:
 
 def make(options: argparse.Namespace) -> None:
     """Train, and fill the box."""
-    parts, left = {}, {}
+    parts: dict[str, Recordings] = {}
+    left: dict[str, str] = {}
     for path in options.recordings:
         parts[path.stem], out = chosen(path, options.without, options.tier_b)
         left |= {f"{path.stem}, {name}": reason for name, reason in out.items()}
@@ -225,7 +225,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--preset", default="standard")
     parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--device")
+    parser.add_argument("--accelerator")
     parser.add_argument("--verbose", "-v", action="store_true")
     parser.add_argument("--workdir", type=Path, default=Path("edgekit-work/weights"))
     parser.add_argument("--teacher", default="accurate", help="which variant the settings train as teacher")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from model_card import Recorder
 
-from edgekit.data import Recordings, SynthConfig, load_recordings, synthesise_hands
+from edgekit.data import Recordings, SynthConfig, join_recordings, load_recordings, synthesise_hands
 from edgekit.errors import DataError
 
 #: The recorder whose takes are the test part.
@@ -39,21 +39,11 @@ def chosen(path: Path, without: Iterable[str], tier_b: bool) -> tuple[Recordings
 
 def joined(parts: Mapping[str, Recordings]) -> Recordings:
     """All takes of A to Z, padded to the longest, each recorder under the name `FILE:RECORDER`. parts: by file."""
-    frames = max(part.sequences.shape[1] for part in parts.values())
-    padded = [np.pad(p.sequences, ((0, 0), (0, frames - p.sequences.shape[1]), (0, 0))) for p in parts.values()]
-    whole: dict[str, Any] = {
-        name: np.concatenate([_filled(part, name) for part in parts.values()])
-        for name in ("lengths", "labels", "session", "hand", "aspect")
-        if name in {field.name for field in dataclasses.fields(Recordings)}
-    }
-    signers = [np.array([f"{name}:{signer}" for signer in _filled(part, "signer")]) for name, part in parts.items()]
-    return Recordings(
-        sequences=np.concatenate(padded),
-        class_names=tuple(ascii_uppercase),
-        signer=np.concatenate(signers),
-        source="public recordings",
-        **whole,
-    )
+    named = [
+        dataclasses.replace(part, signer=np.array([f"{name}:{signer}" for signer in _filled(part, "signer")]))
+        for name, part in parts.items()
+    ]
+    return join_recordings(named, "public recordings")
 
 
 def _filled(part: Recordings, name: str) -> np.ndarray[Any, Any]:
@@ -82,10 +72,10 @@ def joined_with_nobody(recordings: Recordings, seed: int) -> Recordings:
     """With a few synthetic takes to test on, since a run has to have some, and those of people shall all train."""
     made = synthesise_hands(SynthConfig(people=4, takes_per_letter=2, seed=seed + 1))
     frames = max(recordings.sequences.shape[1], int(np.minimum(made.lengths, 30).max()))
-    cut = dataclasses.replace(made, sequences=made.sequences[:, :frames], lengths=np.minimum(made.lengths, frames))
-    whole = joined({"": recordings, NOBODY: cut})
-    signers = np.concatenate([_filled(recordings, "signer"), np.full(cut.takes, NOBODY)])
-    return dataclasses.replace(whole, signer=signers)
+    signer = np.full(made.takes, NOBODY)
+    lengths = np.minimum(made.lengths, frames)
+    cut = dataclasses.replace(made, sequences=made.sequences[:, :frames], lengths=lengths, signer=signer)
+    return join_recordings([recordings, cut], recordings.source)
 
 
 def same_takes(one: Recordings, other: Recordings) -> bool:
