@@ -77,10 +77,7 @@ FINE_TUNING: Mapping[str, Tree] = {
             "early_stopping": None,
         }
     },
-    "distill.training": {
-        "distill": {"copies": 8, "training": {"epochs": 40, "learning_rate": 1e-3}},
-        "prune": {"recovery": {"copies": 8, "training": {"epochs": 40}}},
-    },
+    "distill.training": {"distill": {"copies": 8, "training": {"epochs": 40}}},
 }
 
 #: Sections with a seed of their own, which is --seed unless they say otherwise.
