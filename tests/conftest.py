@@ -5,6 +5,7 @@ torch is imported where it is needed, so that tests without it stay quick.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,3 +113,8 @@ def learnable() -> tuple[Takes, Takes]:
 
     rng = np.random.default_rng(0)
     return Takes(*_hands(6, rng)), Takes(*_hands(3, rng))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("untraced") and os.environ.get("COVERAGE_RUN"):
+        pytest.skip("untraced: coverage is counting")

@@ -99,6 +99,7 @@ def test_documented_exit_codes_are_those_that_the_errors_own(capsys: pytest.Capt
     assert "interrupted" in told[errors.InterruptedRunError.exit_code]
 
 
+@pytest.mark.untraced
 def test_help_comes_in_a_third_of_a_second_without_torch_and_onnx() -> None:
     """The fastest of five fresh interpreters: a busy machine slows some of them, a heavy import all."""
     took_s = []
@@ -390,6 +391,7 @@ def test_a_dry_run_says_its_plan_in_json_and_makes_nothing(tmp_path: Path, capsy
     assert not workdir.exists()
 
 
+@pytest.mark.untraced
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
 def test_a_place_too_small_for_benchs_own_copy_is_named_and_not_the_model(
     tmp_path: Path, lstm_file: Callable[..., Path]

@@ -75,6 +75,7 @@ def left(folder: Path) -> list[str]:
     return [path.name for path in found if not path.name.startswith("torchinductor_")]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("signals", "slow_s", "code"),
     [
@@ -105,6 +106,7 @@ def test_a_signal_leaves_nothing_behind_and_a_second_one_does_not_wait(
     assert err.strip() == "edgekit: interrupted"
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_the_command_line_is_still_being_loaded_ends_quietly(tmp_path: Path, number: int) -> None:
     """Its first import takes long here."""
@@ -120,6 +122,7 @@ def test_a_signal_while_the_command_line_is_still_being_loaded_ends_quietly(tmp_
     assert process.returncode == 128 + number
 
 
+@pytest.mark.untraced
 def test_a_signal_amid_an_import_ends_at_once(tmp_path: Path) -> None:
     """An exception there leaves an extension half set up, of which the process then died with SIGSEGV now and then."""
     (tmp_path / "interrupted.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")

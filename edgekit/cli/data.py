@@ -75,7 +75,7 @@ def convert(
     Example:
       edgekit data convert my-recordings signs.npz
       edgekit data convert theirs.csv mine.npz --columns skip,features,label
-      edgekit data convert mine.npz theirs.npz everybody.npz
+      edgekit data convert my-signs.npz theirs.npz everybody.npz
     """
     from edgekit.data import convert_recordings
     from edgekit.report import conversion_text

@@ -12,17 +12,17 @@ from edgekit.data.recordings import Names, Recordings
 from edgekit.errors import DataError
 
 
-def join_recordings(parts: Sequence[Recordings], source: str) -> Recordings:
+def join_recordings(parts: Sequence[Recordings], called: str) -> Recordings:
     """All takes of `parts`, in that order, as one.
 
     Classes are matched by name and come as they are first met; takes are padded with zeros to the longest; what a part
     does not know of signer, session, hand or picture stays unknown for its takes. Signers and sessions of one name are
-    one. synthetic: where all of them are. source: of the whole, for messages.
+    one. synthetic: where all of them are. called: what messages call the whole.
 
     Raises DataError for no parts, and for takes of different numbers per frame.
     """
     if not parts:
-        raise DataError(f"{source}: no recordings to join")
+        raise DataError(f"{called}: no recordings to join")
     _check_features(parts)
     names = tuple(dict.fromkeys(name for part in parts for name in part.class_names))
     place = {name: k for k, name in enumerate(names)}
@@ -34,7 +34,7 @@ def join_recordings(parts: Sequence[Recordings], source: str) -> Recordings:
         class_names=names,
         signer=_names(parts, "signer"),
         session=_names(parts, "session"),
-        source=source,
+        source=called,
         synthetic=all(part.synthetic for part in parts),
         hand=_names(parts, "hand"),
         aspect=_aspects(parts),

@@ -183,7 +183,7 @@ def test_nobody_cuts_takes_for_a_model_but_through_it() -> None:
         for path in package.rglob("*.py")
         if re.search(r"(?<!def )\bfit_length\(", path.read_text(encoding="utf-8"))
     }
-    assert callers == {"data/canonical.py", "predict.py"}
+    assert callers == {"data/canonical.py", "data/mix.py", "predict.py"}  # nobody knows of synthetic pictures
 
 
 # What is known is said

@@ -21,6 +21,7 @@ TINY = (
     "--set=synth.people=2", "--set=synth.takes_per_letter=4",
     "--set=model.hidden_size=16", "--set=model.num_layers=1",
     "--set=student.hidden_size=24", "--set=student.dense=48",
+    "--set=augmentation.mirror=0", "--set=augmentation.aspect_min=1.33", "--set=augmentation.aspect_max=1.34",
     "--set=training.epochs=1", "--set=training.learning_rate=0.01",  # else one epoch of few takes teaches it nothing
     "--set=distill.training.epochs=2", "--set=distill.copies=1",
     "--set=prune.recovery.training.epochs=1", "--set=bench.repeats=120", "--set=bench.warmup=5",

@@ -128,7 +128,8 @@ def test_the_pages_lines_run_after_the_chain(
     for name in ("model.onnx", "model.int8.onnx"):
         shutil.copy(Path("edgekit-work", name), name)
     hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=12 if "--out-of-fold" in line else 4))
-    save_recordings(Path("my-signs.npz"), hands)
+    for name in ("my-signs.npz", "theirs.npz"):
+        save_recordings(Path(name), hands)
     Path("my-recordings", "A").mkdir(parents=True)
     shutil.copy(take, Path("my-recordings", "A"))
     shutil.copy(take, "my-take.npy")

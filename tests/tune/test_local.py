@@ -12,6 +12,7 @@ import pytest
 from edgekit.tune.local import _safe_path
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("before", [None, ""])
 def test_a_worker_imports_nothing_from_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
