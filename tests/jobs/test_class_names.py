@@ -43,23 +43,25 @@ Foreign = Callable[..., Path]
 
 @pytest.fixture
 def foreign(hands: Recordings, save_onnx: Any) -> Foreign:
-    """(names, softmax, scale, time): a file without metadata that answers with the class whose mean is nearest, its
-    outputs in the order of these names; scale NaN spoils it."""
+    """(names, softmax, scale, time): a file without metadata that answers with the class of the nearest of the takes,
+    its outputs in the order of these names; scale NaN spoils it."""
 
     def make(names: Sequence[str] = LETTERS, softmax: bool = False, scale: float = 1.0, time: int | str = 30) -> Path:
         x = fit_length(hands.sequences, hands.lengths, 30).reshape(hands.takes, -1)
-        means = np.stack([x[hands.labels == LETTERS.index(name)].mean(axis=0) for name in names])
-        arrays = {"w": 2 * means.T, "b": -np.square(means).sum(axis=1), "scale": np.array(scale)}
+        each = np.concatenate([x[hands.labels == LETTERS.index(name)] for name in names])
+        arrays = {"w": 2 * each.T, "b": -np.square(each).sum(axis=1), "scale": np.array(scale)}
         nodes = [
             helper.make_node("Flatten", ["landmarks"], ["flat"], axis=1),
             helper.make_node("MatMul", ["flat", "w"], ["product"]),
             helper.make_node("Add", ["product", "b"], ["distance"]),
-            helper.make_node("Mul", ["distance", "scale"], ["sum" if softmax else "logits"]),
+            helper.make_node("Reshape", ["distance", "by_class"], ["classes"]),
+            helper.make_node("ReduceMax", ["classes"], ["nearest"], axes=[2], keepdims=0),
+            helper.make_node("Mul", ["nearest", "scale"], ["sum" if softmax else "logits"]),
         ]
         nodes += [helper.make_node("Softmax", ["sum"], ["logits"])] if softmax else []
-        return save_onnx(
-            nodes, {"landmarks": ["batch", time, 63]}, {k: v.astype(np.float32) for k, v in arrays.items()}
-        )
+        numbers = {k: v.astype(np.float32) for k, v in arrays.items()}
+        by_class = np.array([-1, len(names), len(each) // len(names)])
+        return save_onnx(nodes, {"landmarks": ["batch", time, 63]}, {**numbers, "by_class": by_class})
 
     return make
 
