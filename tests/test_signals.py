@@ -75,7 +75,18 @@ def left(folder: Path) -> list[str]:
     return [path.name for path in found if not path.name.startswith("torchinductor_")]
 
 
-@pytest.mark.untraced
+@pytest.fixture(autouse=True)
+def signals_are_heard() -> Iterator[None]:
+    """Also where the tests themselves ignore them, and so would what they start: under nohup, or in the background of a
+    script."""
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.mark.parametrize(
     ("signals", "slow_s", "code"),
     [
@@ -106,7 +117,6 @@ def test_a_signal_leaves_nothing_behind_and_a_second_one_does_not_wait(
     assert err.strip() == "edgekit: interrupted"
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_the_command_line_is_still_being_loaded_ends_quietly(tmp_path: Path, number: int) -> None:
     """Its first import takes long here."""
@@ -122,7 +132,6 @@ def test_a_signal_while_the_command_line_is_still_being_loaded_ends_quietly(tmp_
     assert process.returncode == 128 + number
 
 
-@pytest.mark.untraced
 def test_a_signal_amid_an_import_ends_at_once(tmp_path: Path) -> None:
     """An exception there leaves an extension half set up, of which the process then died with SIGSEGV now and then."""
     (tmp_path / "interrupted.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
