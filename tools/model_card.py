@@ -89,8 +89,8 @@ class Making:
 def card_text(made: Making) -> str:
     """The whole card."""
     warning = (
-        "PRELIMINARY: weights of a few epochs, here so that everything that uses them can be tested. Expect nothing of"
-        " them.\n\n"
+        "PRELIMINARY: made by a recipe that was not chosen by how well it reads people left out, which has not been"
+        " measured either. Others will follow.\n\n"
     )
     parts = [
         f"{warning if made.preliminary else ''}# Model card: what edgekit comes with",

@@ -31,7 +31,8 @@ class Box:
     """What `contents.json` says.
 
     class_names: one a logit. features: numbers of a frame. frames: of a take. preliminary: whether the weights are a
-    stand-in, of which nothing should be expected. files: every file's SHA-256, by its path below `folder`.
+    stand-in, whose accuracy on people left out has not been measured. files: every file's SHA-256, by its path below
+    `folder`.
     """
 
     folder: Path
@@ -77,7 +78,7 @@ class Box:
 
     def note(self, workdir: StrPath) -> str:
         """That the student answers because the work directory has no model."""
-        poor = "; it is a PRELIMINARY one, of which nothing should be expected" if self.preliminary else ""
+        poor = "; it is PRELIMINARY: how well it reads strangers is not measured yet" if self.preliminary else ""
         return (
             f"no model in {workdir}: the student that edgekit comes with answers; it reads {self.reads()}, and takes"
             f" whatever it sees for one of them{poor}"
