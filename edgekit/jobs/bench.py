@@ -14,7 +14,6 @@ from edgekit.jobs.takes import BenchTakes, named_takes, own_takes, part_of, role
 from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
 from edgekit.results import QuantizationFigures
-from edgekit.runtime import inspect_model
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def _accuracy(
         part=part,
         synthetic=recordings.synthetic,
         takes_cut=chosen.takes_cut,
-        roles=roles_of(inspect_model(path).metadata, recordings, workspace.digest, chosen.index),
+        roles=roles_of(path, recordings, workspace.digest, chosen.index),
     )
     return score_accuracy(path, labelled, parent, class_names)
 

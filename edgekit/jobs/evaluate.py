@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.errors import ConfigError, DataError
 from edgekit.evaluate import (
-    LEARNED,
     Evaluation,
-    Roles,
     check_order,
     complaint,
     evaluate_predictions,
@@ -24,8 +23,7 @@ from edgekit.jobs.model_files import find_reader
 from edgekit.jobs.takes import Part, frames_for, part_of, refuse_unreadable, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
-from edgekit.runtime import ModelMetadata, open_predictor
-from edgekit.shipped import Box
+from edgekit.runtime import open_predictor
 from edgekit.workdir.workspace import Workspace
 
 
@@ -50,8 +48,8 @@ def evaluate_file(
         check_picture(picture)
     file, box = find_reader(workspace.path, model)
     predictor = open_predictor(file)
-    path, metadata = predictor.info.path, predictor.info.metadata
-    reading = read_as(path, metadata, predictor.input_shape, predictor.classes, class_names)
+    path = predictor.info.path
+    reading = read_as(path, predictor.info.metadata, predictor.input_shape, predictor.classes, class_names)
     recordings = workspace.recordings
     if box is not None:
         box.refuse_others(recordings.features, recordings.class_names, recordings.source)
@@ -60,14 +58,7 @@ def evaluate_file(
     outputs = predict_batches(predictor, takes.x[:1]).shape[1]
     names = names_for(path, reading, outputs, recordings.class_names)
     names = names if box is None or class_names is not None else box.named_as(recordings.class_names)
-    try:
-        kept, mapped, unknown = known_takes(takes.labels, recordings.class_names, names)
-    except DataError as error:
-        if workspace.options.recordings is None:
-            raise DataError(
-                f"{error}. These are the embedded synthetic hands; give your recordings with --data"
-            ) from None
-        raise
+    kept, mapped, unknown = _known(workspace, takes, names)
     answers = predict_batches(predictor, takes.x[kept]).argmax(axis=1)
     order = check_order(answers, mapped[kept], len(names))
     wrong = complaint(order, names, named=False) if reading.origin == "assumed" else None
@@ -82,7 +73,7 @@ def evaluate_file(
         metrics=replace(metrics, excluded=int((~kept).sum()), excluded_classes=unknown),
         names=reading.origin,
         order=order,
-        seen=_roles(box, workspace, metadata, takes).among(kept),
+        seen=roles_of(path, recordings, workspace.digest, takes.index).among(kept),
         sequence_length=takes.x.shape[1],
         takes_cut=takes.takes_cut,
         otherwise=reading.note,
@@ -93,10 +84,15 @@ def evaluate_file(
     return replace(evaluation, picture=str(draw_confusion(evaluation, picture)))
 
 
-def _roles(box: Box | None, workspace: Workspace, metadata: ModelMetadata | None, takes: Part) -> Roles:
-    """What the takes were to the model; box: where it is the one that edgekit comes with, which knows them all."""
-    recordings = workspace.recordings
-    if box is None:
-        return roles_of(metadata, recordings, workspace.digest, takes.index)
-    seen = box.seen(recordings.sequences, recordings.lengths)[takes.index]
-    return Roles(np.where(seen, LEARNED, 0))
+def _known(
+    workspace: Workspace, takes: Part, names: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], tuple[str, ...]]:
+    """`known_takes` of the work directory's; that they are the embedded ones is said where none is known."""
+    try:
+        return known_takes(takes.labels, workspace.recordings.class_names, names)
+    except DataError as error:
+        if workspace.options.recordings is None:
+            raise DataError(
+                f"{error}. These are the embedded synthetic hands; give your recordings with --data"
+            ) from None
+        raise

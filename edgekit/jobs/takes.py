@@ -14,7 +14,8 @@ from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import CHOSE, LEARNED, Roles
 from edgekit.evaluate.class_names import match_class_names
 from edgekit.evaluate.reading import Reading, check_metadata, read_as
-from edgekit.runtime import ModelMetadata, inspect_model
+from edgekit.runtime import inspect_model
+from edgekit.shipped import is_shipped, open_box
 from edgekit.workdir.dataset import split_again
 from edgekit.workdir.settings import Settings
 from edgekit.workdir.workspace import Workspace
@@ -114,8 +115,13 @@ def frames_for(reading: Reading, recordings: Recordings, settings: Settings) -> 
     return reading.frames or (choose_length(recordings) if said == "auto" else said)
 
 
-def roles_of(metadata: ModelMetadata | None, recordings: Recordings, digest: str, index: NDArray[np.int64]) -> Roles:
-    """What the takes at `index` of the recordings were to a model. digest: of the recordings."""
+def roles_of(path: Path, recordings: Recordings, digest: str, index: NDArray[np.int64]) -> Roles:
+    """What the takes at `index` of the recordings were to the model at `path`; the one that edgekit comes with knows
+    each take that it learned from. digest: of the recordings."""
+    if is_shipped(path):
+        seen = open_box().seen(recordings.sequences, recordings.lengths)[index]
+        return Roles(np.where(seen, LEARNED, 0))
+    metadata = inspect_model(path).metadata
     if metadata is None or not metadata.data_sha256:
         return Roles(None, "the file does not say what it was trained on")
     if metadata.data_sha256 != digest:

@@ -8,6 +8,7 @@ from edgekit.shipped.box import (
     STUDENT_FILE,
     TAKES,
     Box,
+    is_shipped,
     open_box,
 )
 from edgekit.shipped.takes import digests_of
@@ -21,5 +22,6 @@ __all__ = [
     "TAKES",
     "Box",
     "digests_of",
+    "is_shipped",
     "open_box",
 ]

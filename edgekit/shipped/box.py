@@ -100,6 +100,11 @@ class Box:
         return tuple(theirs.get(name, name) for name in self.class_names)
 
 
+def is_shipped(path: StrPath) -> bool:
+    """Whether that is the INT8 file that edgekit comes with."""
+    return Path(path).resolve() == FOLDER / STUDENT_FILE
+
+
 def open_box(folder: StrPath = FOLDER) -> Box:
     """What edgekit comes with. Raises ModelFileError where `contents.json` is missing or damaged."""
     place = Path(folder) / CONTENTS

@@ -105,6 +105,15 @@ def test_named_it_labels_what_it_is_given(cli: Cli) -> None:
     assert len(answer.json["predictions"]) == 4
 
 
+def test_named_it_knows_what_it_learned_from(cli: Cli, monkeypatch: pytest.MonkeyPatch, hands: Recordings) -> None:
+    save_recordings(Path("signs.npz"), hands)
+    said = ("evaluate", "shipped", "--data=signs.npz", "--part=all", "--json")
+    seen = cli(*said).json["seen"]
+    assert (seen["trained"], seen["reason"]) == (0, "")
+    monkeypatch.setattr("edgekit.shipped.Box.seen", lambda self, sequences, lengths: np.arange(len(sequences)) < 3)
+    assert cli(*said).json["seen"]["trained"] == 3
+
+
 def test_a_bench_takes_it_by_name_alone(cli: Cli) -> None:
     """A gate that passes on a file that nobody named would be none."""
     answer = cli("bench", "--dry-run")
