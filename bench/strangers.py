@@ -2,6 +2,7 @@
 
     python bench/strangers.py run LETTERS.npz STILLS.npz PEOPLE.npz --results bench/results/strangers.jsonl
     python bench/strangers.py show bench/results/strangers.jsonl
+    python bench/strangers.py test edgekit-work/model.int8.onnx LETTERS.npz STILLS.npz PEOPLE.npz
 
 All recordings become one, its recorders are dealt to five folds, and for each fold and seed the real commands train the
 chain on the other four (`edgekit run --split signer` with the fold's people named for testing) and a student from
@@ -10,7 +11,8 @@ are, mirrored, and as pictures of 1:1 and 16:9 would show them. Results are appe
 seed, with what was right by recorder and letter; the same command goes on where it stopped.
 
 Recipes are chosen by folds within the four (`--within FOLD` leaves that fold out of everything and deals the others
-anew), never by the results that are reported. Accuracies are means over recorders, each recorder counting once.
+anew), never by the results that are reported. Accuracies are means over recorders, each recorder counting once. `test`
+reads the recorders with one finished file, which has to be one that has not learned from them.
 """
 
 from __future__ import annotations
@@ -113,12 +115,12 @@ def signers_of(recordings: Recordings) -> NDArray[np.str_]:
     return recordings.signer
 
 
-def train(data: Path, workdir: Path, tested: Sequence[str], seed: int, settings: Sequence[str]) -> None:
+def train(data: Path, workdir: Path, tested: Sequence[str], seed: int, arguments: argparse.Namespace) -> None:
     """The chain and the student from scratch, by the real commands; what is finished is kept."""
-    told = ["--workdir", str(workdir)]
-    first = [*told, "--data", str(data), "--split", "signer", "--seed", str(seed), *settings]
-    first += ["--pretrain", "none", "--set", f"data.test_signers={json.dumps(list(tested))}"]
-    for command in (["run", *first], ["train", "edge", *first]):
+    told = ["--workdir", str(workdir), "--data", str(data), "--split", "signer", "--seed", str(seed)]
+    told += ["--pretrain", "none", "--set", f"data.test_signers={json.dumps(list(tested))}", *arguments.settings]
+    scratch = [word for text in arguments.scratch for word in ("--set", text)]
+    for command in (["run", *told], ["train", "edge", *told, *scratch]):
         finished = subprocess.run([sys.executable, "-m", "edgekit", *command], stdout=subprocess.DEVNULL, check=False)
         if finished.returncode not in FINISHED:
             sys.exit(f"{workdir}: edgekit {command[0]} ended with exit code {finished.returncode}")
@@ -135,17 +137,15 @@ def counts(answers: NDArray[Any], recordings: Recordings) -> dict[str, dict[str,
     return found
 
 
-def judge(workdir: Path, recordings: Recordings) -> dict[str, Any]:
-    """Of every file, in every way: what was right, by recorder and letter."""
+def judge(model: Path, recordings: Recordings) -> dict[str, Any]:
+    """Of one file, in every way: what was right, by recorder and letter."""
+    predictor = open_predictor(model)
+    frames = predictor.info.metadata.sequence_length if predictor.info.metadata else 30
+    x = canonical_takes(recordings, frames)
     found: dict[str, Any] = {}
-    for name, file in MODELS.items():
-        predictor = open_predictor(workdir / file)
-        frames = predictor.info.metadata.sequence_length if predictor.info.metadata else 30
-        x = canonical_takes(recordings, frames)
-        for way in WAYS:
-            seen = x if way.augmentation is None else augment(x, way.augmentation, np.random.default_rng(0))
-            answers = predict_batches(predictor, seen).argmax(axis=1)
-            found.setdefault(name, {})[way.name] = counts(answers, recordings)
+    for way in WAYS:
+        seen = x if way.augmentation is None else augment(x, way.augmentation, np.random.default_rng(0))
+        found[way.name] = counts(predict_batches(predictor, seen).argmax(axis=1), recordings)
     return found
 
 
@@ -172,10 +172,12 @@ def run(arguments: argparse.Namespace) -> None:
             if (arguments.recipe, arguments.within, seed, fold) in done:
                 continue
             workdir = arguments.workdir / f"{arguments.recipe}-seed{seed}-fold{fold}"
-            train(data, workdir, folds[fold], seed, arguments.settings)
+            train(data, workdir, folds[fold], seed, arguments)
             tested = only(recordings, folds[fold])
-            row = {"recipe": arguments.recipe, "settings": arguments.settings, "within": arguments.within}
-            row |= {"seed": seed, "fold": fold, "tested": folds[fold], "models": judge(workdir, tested)}
+            row = {"recipe": arguments.recipe, "settings": arguments.settings, "scratch": arguments.scratch}
+            row |= {"within": arguments.within}
+            models = {name: judge(workdir / file, tested) for name, file in MODELS.items()}
+            row |= {"seed": seed, "fold": fold, "tested": folds[fold], "models": models}
             with arguments.results.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(f"seed {seed}, fold {fold}: " + ", ".join(summary_of(row)), flush=True)
@@ -229,6 +231,19 @@ def show(arguments: argparse.Namespace) -> None:
             print(f"  {name:9} " + "; ".join(cells))
 
 
+def test(arguments: argparse.Namespace) -> None:
+    """One finished file on every recorder: a line each, and the means."""
+    found = judge(arguments.model, joined(arguments.recordings, arguments.without))
+    own = found["as recorded"]
+    for recorder, letters in own.items():
+        takes = sum(all_ for _, all_ in letters.values())
+        static, all_letters = (accuracy(letters, moving) for moving in (False, True))
+        print(f"{recorder:12} {takes:6,} takes, static {static:.3f}, all {all_letters:.3f}")
+    print(f"mean of {len(own)}: static {statistics.mean(accuracy(letters, False) for letters in own.values()):.3f}")
+    for way, recorders in found.items():
+        print(f"  all, {way}: {statistics.mean(accuracy(letters, True) for letters in recorders.values()):.3f}")
+
+
 def main() -> None:
     """Parse and go."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -242,12 +257,18 @@ def main() -> None:
     running.add_argument("--folds", nargs="+", type=int, default=list(range(FOLDS)))
     running.add_argument("--within", type=int, help="leave this fold out and deal the others anew: to choose recipes")
     running.add_argument("--without", nargs="*", default=[], help="recorders to leave out")
+    running.add_argument("--scratch", nargs="*", default=[], help="KEY=VALUE: for the student from scratch alone")
     running.add_argument("--settings", nargs=argparse.REMAINDER, default=[], help="handed on to edgekit; comes last")
     running.set_defaults(command=run)
     showing = commands.add_parser("show")
     showing.add_argument("results", type=Path)
     showing.add_argument("--live", nargs="*", default=["signer-1", "signer-2", "signer-3", "p14", "p15"])
     showing.set_defaults(command=show)
+    testing = commands.add_parser("test")
+    testing.add_argument("model", type=Path)
+    testing.add_argument("recordings", nargs="+", type=Path)
+    testing.add_argument("--without", nargs="*", default=[], help="recorders to leave out")
+    testing.set_defaults(command=test)
     arguments = parser.parse_args()
     arguments.command(arguments)
 

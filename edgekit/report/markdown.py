@@ -106,7 +106,7 @@ def _figures(figures: TrainingFigures | QuantizationFigures) -> Iterable[str]:
         yield f"INT8 loses {100 * figures.int8.flips.drop:+.2f} points on validation"
         return
     yield f"{count(figures.parameters)} parameters"
-    yield f"best epoch {figures.best_epoch} of {figures.epochs}"
+    yield f"weights of epoch {figures.best_epoch} of {figures.epochs}"
     yield f"validation accuracy {percent(figures.val_accuracy)} (optimistic)"
     if isinstance(figures, PruningFigures):
         gone, whole = "zero" if figures.method == "unstructured" else "removed", count(figures.parameters_before)

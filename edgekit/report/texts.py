@@ -20,7 +20,7 @@ def stage_text(verb: str, made: StageResult[TrainingFigures]) -> str:
     figures, data = made.figures, made.figures.data
     weights = next(path for path in made.record.outputs if path.endswith(".safetensors"))
     lines = [
-        f"{verb}: {weights} ({count(figures.parameters)} parameters), best epoch {figures.best_epoch} of"
+        f"{verb}: {weights} ({count(figures.parameters)} parameters), weights of epoch {figures.best_epoch} of"
         f" {figures.epochs}",
         *(_pruned_lines(figures) if isinstance(figures, PruningFigures) else []),
         f"validation accuracy {percent(figures.val_accuracy)} on {data.validation} takes (optimistic:"

@@ -39,12 +39,17 @@ from edgekit.workdir.dataset import Dataset
 from edgekit.workdir.updates import Outcome
 from edgekit.workdir.workspace import Watcher, Workspace
 
+#: Settings of TrainingConfig that there have not always been, and the values that say what was done before.
+YOUNGER: Mapping[str, Any] = {"warmup_epochs": 0, "keep": "best"}
+
 
 def deciding(config: StageConfig) -> dict[str, Any]:
-    """A stage's config, JSON-ready, without what changes how fast it is made and not what is made."""
+    """A stage's config, JSON-ready, without what changes how fast it is made and not what is made, and without younger
+    settings that say what has always been done: an older edgekit's work directory doesn't know them."""
 
     def kept(tree: dict[str, Any]) -> dict[str, Any]:
-        return {key: kept(v) if isinstance(v, dict) else v for key, v in tree.items() if key != "prefetch"}
+        decides = {key: v for key, v in tree.items() if key != "prefetch" and (key, v) not in YOUNGER.items()}
+        return {key: kept(v) if isinstance(v, dict) else v for key, v in decides.items()}
 
     return kept(config.model_dump(mode="json"))
 

@@ -1,4 +1,4 @@
-"""Lightning callbacks: projected weights, the best weights, early stopping, the report of every epoch, the resume file.
+"""Lightning callbacks: projected weights, the kept weights, early stopping, the report of every epoch, the resume file.
 
 All state that has to survive an interruption goes through `state_dict` and is plain tensors, numbers and lists, so
 that the resume file loads with `weights_only=True`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 from lightning.pytorch import callbacks
@@ -46,14 +46,15 @@ class ProjectedWeights(Callback):
         self.projection.load_state_dict(state_dict)
 
 
-class BestWeights(Callback):
-    """Keeps the weights of the epoch with the highest val_accuracy, ties broken by the lowest val_loss.
+class KeptWeights(Callback):
+    """Keeps the weights of the epoch with the highest val_accuracy, ties broken by the lowest val_loss; or the last.
 
     settled_from: the first epoch, from 0, that may be chosen.
     """
 
-    def __init__(self, settled_from: int = 0) -> None:
+    def __init__(self, settled_from: int = 0, which: Literal["best", "last"] = "best") -> None:
         self.settled_from = settled_from
+        self.which = which
         self.epoch = 0
         self.score: tuple[float, float] = (-1.0, 0.0)
         self.weights: dict[str, Tensor] = {}
@@ -62,7 +63,7 @@ class BestWeights(Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         figures: dict[str, float] = pl_module.figures()  # type: ignore[operator]
         score = (figures["val_accuracy"], -figures["val_loss"])
-        if trainer.current_epoch >= self.settled_from and score > self.score:
+        if trainer.current_epoch >= self.settled_from and (self.which == "last" or score > self.score):
             self.epoch, self.score = trainer.current_epoch + 1, score
             state = module_of(pl_module).state_dict()
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}

@@ -25,7 +25,7 @@ from edgekit.artifacts import clear_leftovers
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
 from edgekit.model import RecurrentClassifier
 from edgekit.train.batches import read_ahead, worth_prefetching
-from edgekit.train.callbacks import BestWeights, EarlyStopping, EpochReport, ProjectedWeights, ResumeFile
+from edgekit.train.callbacks import EarlyStopping, EpochReport, KeptWeights, ProjectedWeights, ResumeFile
 from edgekit.train.hardware import Hardware
 from edgekit.train.logs import CSV_NAME, CsvLog, TensorBoardLog
 from edgekit.train.processes import Work, in_processes, states_of, strategy_of, take_states
@@ -42,9 +42,9 @@ INTERRUPTED = "interrupted; finished epochs are kept, the same command continues
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a run went. `best_epoch` counts from 1; its weights are in the module afterwards.
+    """How a run went. `best_epoch`, or the last where that is kept, counts from 1; its weights are in the module then.
 
-    val_confusion: of the validation takes at the best epoch, row the true class, column the predicted one.
+    val_confusion: of the validation takes at that epoch, row the true class, column the predicted one.
     """
 
     history: tuple[Epoch, ...]
@@ -79,8 +79,8 @@ def fit(
     projection: Projection | None = None,
     setup: RunSetup | None = None,
 ) -> FitResult:
-    """Train `module` in place and leave it in evaluation mode with the weights of the best epoch. edgekit's own models
-    then know how many frames they were trained on.
+    """Train `module` in place and leave it in evaluation mode with the weights of the best epoch, or of the last where
+    config.keep says so. edgekit's own models then know how many frames they were trained on.
 
     Best is the highest validation accuracy, then the lowest validation loss. weight_decay applies to the kernels of
     linear layers only. projection: what stays true of the weights after every step, and so of the weights that are
@@ -97,9 +97,9 @@ def fit(
         raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
     module.train()  # Lightning leaves modules in the mode they are in
     run = Run(module, source, validation, objective, config, weight_decay, seed, settled_from, setup)
-    best, report = BestWeights(settled_from), EpochReport(config.epochs, setup.listener)
+    kept, report = KeptWeights(settled_from, config.keep), EpochReport(config.epochs, setup.listener)
     callbacks: list[Callback] = [] if projection is None else [ProjectedWeights(projection)]
-    callbacks += [best, report]
+    callbacks += [kept, report]
     if config.early_stopping is not None:
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
     callbacks += _keepers(setup, report, torch.from_numpy(validation.x[:1]))
@@ -122,11 +122,11 @@ def fit(
             take_states(callbacks, _several(setup, train_as))
     if setup.resume_file is not None and not setup.keep_resume_file:
         setup.resume_file.unlink(missing_ok=True)
-    best.restore(module.cpu())
+    kept.restore(module.cpu())
     module.eval()
     if isinstance(module, RecurrentClassifier):
         module.sequence_length = validation.x.shape[1]
-    return _result(best, report, config)
+    return _result(kept, report, config)
 
 
 def _keepers(setup: RunSetup, report: EpochReport, sample: Tensor) -> list[Callback]:
@@ -159,16 +159,16 @@ def _trainer(config: TrainingConfig, hardware: Hardware, callbacks: list[Callbac
     )
 
 
-def _result(best: BestWeights, report: EpochReport, config: TrainingConfig) -> FitResult:
-    chosen = report.history[best.epoch - 1]
+def _result(kept: KeptWeights, report: EpochReport, config: TrainingConfig) -> FitResult:
+    chosen = report.history[kept.epoch - 1]
     return FitResult(
         history=tuple(report.history),
-        best_epoch=best.epoch,
+        best_epoch=kept.epoch,
         val_accuracy=chosen.val_accuracy,
         val_loss=chosen.val_loss,
         elapsed_s=report.history[-1].elapsed_s,
         stopped_early=len(report.history) < config.epochs,
-        val_confusion=tuple(map(tuple, best.confusion.tolist())) if best.confusion is not None else (),
+        val_confusion=tuple(map(tuple, kept.confusion.tolist())) if kept.confusion is not None else (),
     )
 
 

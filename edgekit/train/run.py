@@ -89,11 +89,20 @@ class Run(pl.LightningModule):
         self.sums = {name: torch.zeros((), device=self.device) for name in names}
         self.norms, self.taken_for = [], None
         if self.plateau is None:
-            factor = self.config.lr_scheduler.factor_at(
-                self.current_epoch + 1, self.config.epochs, self.config.learning_rate
-            )
-            for group in self.trainer.optimizers[0].param_groups:
-                group["lr"] = self.config.learning_rate * factor
+            self._learn_at(1.0)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        rule = self.config.lr_scheduler
+        if self.plateau is None and self.current_epoch < rule.warmup_epochs:
+            passed = self.current_epoch + (batch_idx + 1) / self.trainer.num_training_batches
+            self._learn_at(rule.warmth_at(passed))
+
+    def _learn_at(self, warmth: float) -> None:
+        """Set the learning rate: that of the epoch, times `warmth`."""
+        config = self.config
+        factor = config.lr_scheduler.factor_at(self.current_epoch + 1, config.epochs, config.learning_rate)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = config.learning_rate * factor * warmth
 
     def training_step(self, batch: tuple[Tensor, ...], index: int) -> Tensor:
         batch, weight = share_of(batch, self.global_rank, self.trainer.world_size)

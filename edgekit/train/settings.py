@@ -25,12 +25,20 @@ class SchedulerConfig(StageConfig):
     min_lr: float = Field(1e-5, ge=0.0, description="reduce_on_plateau and cosine: least learning rate")
     milestones: tuple[int, ...] = Field((21, 61), description="phases: first epoch of each later phase")
     phase_factors: tuple[float, ...] = Field((0.5, 0.1), description="phases: learning rate as a part of the first")
+    warmup_epochs: int = Field(
+        0, ge=0, description="epochs over which the learning rate rises first, step by step; reduce_on_plateau has none"
+    )
 
     @model_validator(mode="after")
     def _phases_match(self) -> SchedulerConfig:
         if len(self.milestones) != len(self.phase_factors):
             raise ValueError("milestones and phase_factors must be equally many")
         return self
+
+    def warmth_at(self, epochs: float) -> float:
+        """Part of its epoch's learning rate, above 0 to 1, of a step that ends when so many epochs have passed."""
+        warms = self.warmup_epochs and self.type != "reduce_on_plateau"
+        return min(1.0, epochs / self.warmup_epochs) if warms else 1.0
 
     def factor_at(self, epoch: int, epochs: int, learning_rate: float) -> float:
         """Learning rate of an epoch (from 1) as a part of the first; 1 throughout for reduce_on_plateau."""
@@ -68,6 +76,9 @@ class TrainingConfig(StageConfig):
         description="make the next epoch's takes in a thread while this one trains; auto: where a core is left for it",
     )
     lr_scheduler: SchedulerConfig = Field(SchedulerConfig(), description="how the learning rate falls")
+    keep: Literal["best", "last"] = Field(
+        "best", description="whose weights are kept: of the epoch with the best val_accuracy, or of the last epoch"
+    )
     early_stopping: EarlyStoppingConfig | None = Field(
         EarlyStoppingConfig(), description="when to stop before the last epoch; null: never"
     )

@@ -47,7 +47,7 @@ def pruned(**more: Any) -> PruningFigures:
 def test_a_training_stages_accuracy_is_called_optimistic_and_synthetic_where_it_is() -> None:
     text = shown(FIGURES)
     assert "optimistic" in text
-    assert "best epoch 88 of 100" in text
+    assert "weights of epoch 88 of 100" in text
     assert "synthetic" not in text.lower()
     assert "SYNTHETIC" in shown(FIGURES, synthetic=True)
 

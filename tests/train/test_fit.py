@@ -263,6 +263,16 @@ def test_the_weights_of_the_best_epoch_are_what_is_left(tiny_model: TinyModel, l
     assert float(nn.functional.cross_entropy(logits, labels)) == pytest.approx(result.val_loss, rel=1e-5)
 
 
+def test_the_last_weights_are_left_where_the_settings_say_so(tiny_model: TinyModel, learnable: Learnable) -> None:
+    train, validation = learnable
+    model = tiny_model(dropout=0.0)
+    result = fit(model, misleading(train, 8), validation, cross_entropy, training(epochs=16, keep="last"))
+    assert result.best_epoch == 16
+    assert result.val_accuracy == result.history[-1].val_accuracy < max(epoch.val_accuracy for epoch in result.history)
+    answers = predict_logits(model, validation.x).argmax(1)
+    assert float((answers == validation.labels).mean()) == pytest.approx(result.val_accuracy)
+
+
 def test_ties_of_accuracy_go_to_the_lower_validation_loss(learnable: Learnable) -> None:
     train, _ = learnable
     validation = Takes(train.x[train.labels == 0], train.labels[train.labels == 0])

@@ -56,7 +56,7 @@ def test_through_the_scheduler_the_rate_halves_on_a_plateau_down_to_its_floor(
 ) -> None:
     """val_loss is best in epoch 1. More than 5 epochs without a better one: 2 to 7 keep the rate, 8 starts lower, then
     every 6 epochs, until the seventh halving would go below 1e-5."""
-    rates = [rate for rate, _ in walked(learnable, monkeypatch)]
+    rates = [rate for rate, _ in walked(learnable, monkeypatch, lr_scheduler={"warmup_epochs": 3})]
     assert rates[:7] == [0.001] * 7
     steps = [1e-3 * 0.5 ** ((epoch - 2) // 6) for epoch in range(2, 101)]
     assert rates[1:] == pytest.approx([max(rate, 1e-5) for rate in steps])
@@ -112,3 +112,19 @@ def test_adam_is_the_specifications(learnable: Learnable) -> None:
         handle.remove()
     assert (found["kind"], found["lr"], found["betas"], found["eps"]) == (torch.optim.Adam, 1e-3, (0.9, 0.999), 1e-7)
     assert not found["amsgrad"]
+
+
+def test_every_step_of_a_warmup_takes_its_part_of_the_epochs_rate(learnable: Learnable) -> None:
+    """8 takes to learn from in batches of 4 are 2 steps an epoch; the phases halve the rate from epoch 2 on."""
+    rates: list[float] = []
+    hook = register_optimizer_step_post_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
+    takes, validation = learnable
+    rule = {"type": "phases", "milestones": (2,), "phase_factors": (0.5,), "warmup_epochs": 2}
+    config = TrainingConfig.model_validate(
+        {"epochs": 3, "batch_size": 4, "learning_rate": 0.08, "lr_scheduler": rule, "early_stopping": None}
+    )
+    try:
+        train_model(Constant(), Takes(takes.x[:8], takes.labels[:8]), validation, config)
+    finally:
+        hook.remove()
+    assert rates == pytest.approx([0.02, 0.04, 0.03, 0.04, 0.04, 0.04])

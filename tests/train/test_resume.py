@@ -27,6 +27,7 @@ Learnable = tuple[Takes, Takes]
 RULES = {
     "plateau": {"type": "reduce_on_plateau", "patience": 0, "factor": 0.5},
     "cosine": {"type": "cosine"},
+    "warmup": {"type": "cosine", "warmup_epochs": 3},
     "phases": {"type": "phases", "milestones": (3, 5), "phase_factors": (0.5, 0.1)},
 }
 #: A least improvement that is never reached twice, so that runs do stop.
