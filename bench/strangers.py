@@ -2,6 +2,7 @@
 
     python bench/strangers.py run LETTERS.npz STILLS.npz PEOPLE.npz --results bench/results/strangers.jsonl
     python bench/strangers.py show bench/results/strangers.jsonl
+    python bench/strangers.py card bench/results/strangers.jsonl --recipe public --output study.json
     python bench/strangers.py test edgekit-work/model.int8.onnx LETTERS.npz STILLS.npz PEOPLE.npz
 
 All recordings become one, its recorders are dealt to five folds, and for each fold and seed the real commands train the
@@ -12,7 +13,8 @@ seed, with what was right by recorder and letter; the same command goes on where
 
 Recipes are chosen by folds within the four (`--within FOLD` leaves that fold out of everything and deals the others
 anew), never by the results that are reported. Accuracies are means over recorders, each recorder counting once. `test`
-reads the recorders with one finished file, which has to be one that has not learned from them.
+reads the recorders with one finished file, which has to be one that has not learned from them. `card` writes what
+tools/make_weights.py wants to know for the model card.
 """
 
 from __future__ import annotations
@@ -118,9 +120,11 @@ def signers_of(recordings: Recordings) -> NDArray[np.str_]:
 def train(data: Path, workdir: Path, tested: Sequence[str], seed: int, arguments: argparse.Namespace) -> None:
     """The chain and the student from scratch, by the real commands; what is finished is kept."""
     told = ["--workdir", str(workdir), "--data", str(data), "--split", "signer", "--seed", str(seed)]
-    told += ["--pretrain", "none", "--set", f"data.test_signers={json.dumps(list(tested))}", *arguments.settings]
+    told += ["--set", "pretrain.source=none", "--set", f"data.test_signers={json.dumps(list(tested))}"]
+    told += arguments.settings
     scratch = [word for text in arguments.scratch for word in ("--set", text)]
-    for command in (["run", *told], ["train", "edge", *told, *scratch]):
+    commands = [] if arguments.only_scratch else [["run", *told]]
+    for command in (*commands, ["train", "edge", *told, *scratch]):
         finished = subprocess.run([sys.executable, "-m", "edgekit", *command], stdout=subprocess.DEVNULL, check=False)
         if finished.returncode not in FINISHED:
             sys.exit(f"{workdir}: edgekit {command[0]} ended with exit code {finished.returncode}")
@@ -176,7 +180,8 @@ def run(arguments: argparse.Namespace) -> None:
             tested = only(recordings, folds[fold])
             row = {"recipe": arguments.recipe, "settings": arguments.settings, "scratch": arguments.scratch}
             row |= {"within": arguments.within}
-            models = {name: judge(workdir / file, tested) for name, file in MODELS.items()}
+            made = {"scratch": MODELS["scratch"]} if arguments.only_scratch else MODELS
+            models = {name: judge(workdir / file, tested) for name, file in made.items()}
             row |= {"seed": seed, "fold": fold, "tested": folds[fold], "models": models}
             with arguments.results.open("a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -197,7 +202,7 @@ def summary_of(row: dict[str, Any]) -> Iterator[str]:
 def figures(found: Sequence[dict[str, Any]], live: Sequence[str]) -> dict[str, dict[str, float]]:
     """Of one recipe and seed, over all folds: by model, means over recorders."""
     by_model: dict[str, dict[str, float]] = {}
-    for name in MODELS:
+    for name in found[0]["models"]:
         merged: dict[str, dict[str, dict[str, list[int]]]] = {}
         for row in found:
             for way, recorders in row["models"][name].items():
@@ -223,12 +228,31 @@ def show(arguments: argparse.Namespace) -> None:
         whole = [seed for seed in seeds if sum(row["seed"] == seed for row in own) == FOLDS]
         print(f"{recipe[0]}{'' if recipe[1] is None else f' within {recipe[1]}'}: seeds {whole} of {seeds}")
         each = [figures([row for row in own if row["seed"] == seed], arguments.live) for seed in whole]
-        for name in MODELS if each else ():
+        for name in each[0] if each else ():
             cells = []
             for column in each[0][name]:
                 values = [table[name][column] for table in each]
                 cells.append(f"{column} {statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})")
             print(f"  {name:9} " + "; ".join(cells))
+
+
+def card(arguments: argparse.Namespace) -> None:
+    """Of one recipe: what teacher and INT8 student read of each recorder, means over seeds, as JSON."""
+    found = [row for row in rows(arguments.results) if row["recipe"] == arguments.recipe and row["within"] is None]
+    each: dict[str, dict[str, list[float]]] = {}
+    takes: dict[str, int] = {}
+    for row in found:
+        for name in ("teacher", "int8"):
+            for recorder, letters in row["models"][name]["as recorded"].items():
+                each.setdefault(recorder, {}).setdefault(name, []).append(accuracy(letters, True))
+                takes[recorder] = sum(all_ for _, all_ in letters.values())
+    seeds = sorted({row["seed"] for row in found})
+    command = f"bench/strangers.py, {FOLDS} folds, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    means = {
+        recorder: {"takes": takes[recorder], **{name: statistics.mean(values) for name, values in models.items()}}
+        for recorder, models in sorted(each.items())
+    }
+    arguments.output.write_text(json.dumps({"command": command, "recorders": means}, indent=1) + "\n")
 
 
 def test(arguments: argparse.Namespace) -> None:
@@ -258,12 +282,18 @@ def main() -> None:
     running.add_argument("--within", type=int, help="leave this fold out and deal the others anew: to choose recipes")
     running.add_argument("--without", nargs="*", default=[], help="recorders to leave out")
     running.add_argument("--scratch", nargs="*", default=[], help="KEY=VALUE: for the student from scratch alone")
+    running.add_argument("--only-scratch", action="store_true", help="only the student from scratch")
     running.add_argument("--settings", nargs=argparse.REMAINDER, default=[], help="handed on to edgekit; comes last")
     running.set_defaults(command=run)
     showing = commands.add_parser("show")
     showing.add_argument("results", type=Path)
     showing.add_argument("--live", nargs="*", default=["signer-1", "signer-2", "signer-3", "p14", "p15"])
     showing.set_defaults(command=show)
+    carding = commands.add_parser("card")
+    carding.add_argument("results", type=Path)
+    carding.add_argument("--recipe", default="standard")
+    carding.add_argument("--output", type=Path, required=True)
+    carding.set_defaults(command=card)
     testing = commands.add_parser("test")
     testing.add_argument("model", type=Path)
     testing.add_argument("recordings", nargs="+", type=Path)

@@ -167,7 +167,7 @@ def _data(made: Making) -> str:
     left = "".join(f"\n- {name}: {reason}" for name, reason in made.left_out.items())
     return (
         f"{files}\n\n{people}\n\n{made.synthetic}\n\nOnly landmarks were used, no pictures. No test part was held"
-        " out: all of these takes train, and the last of each run of them chose the weights to keep."
+        " out: nearly all of these takes train, and the last of each run of them show how it goes."
         + (f"\n\nLeft out:\n{left}" if left else "")
     )
 
