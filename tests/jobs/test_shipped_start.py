@@ -212,10 +212,9 @@ def test_synthetic_hands_train_from_nothing_and_nothing_is_said(cli: Cli, tmp_pa
 
 
 def test_a_chain_is_fine_tuned_where_nothing_else_was_said(
-    cli: Cli, tmp_path: Path, hands: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tmp_path: Path, hands: Path, no_pace: None
 ) -> None:
     """Teacher and student, each where its shape is the shipped one's; the time that they take is not measured here."""
-    monkeypatch.setattr("edgekit.stages.guess.Guesses._pace", lambda *anything: None)
     work = (f"--workdir={tmp_path / 'work'}", "--threads=1", f"--data={hands}", "--dry-run")
     told = cli("quantize", *work).err
     assert told.count(", from the shipped weights") == 2
