@@ -29,12 +29,13 @@ Array = NDArray[Any]
 
 
 def mutate_npz(rng: Random, content: bytes) -> tuple[bytes, str]:
-    """One of the two arrays of an archive: there or not, of each take or of all, other values, types and shapes."""
+    """One of the two arrays of an archive: there or not, of each take or of all, other values, types and shapes; or the
+    landmarks beside a picture that is very wide, or very narrow."""
     members = dict(arrays.members_of(content))
     name = rng.choice(PICTURE)
     key = f"{name}.npy"
     array = np.load(io.BytesIO(members[key])) if key in members else np.zeros(1)
-    op = rng.choice(("drop", "other", "bytes", "header", "swap", *("array",) * 12))
+    op = rng.choice(("drop", "other", "bytes", "header", "swap", "extreme", "extreme", *("array",) * 12))
     done = op
     if op == "drop":
         members.pop(key, None)
@@ -44,6 +45,10 @@ def mutate_npz(rng: Random, content: bytes) -> tuple[bytes, str]:
         members[key], done = raw.mutate(rng, members[key])
     elif op == "header":
         members[key], done = arrays.lying_header(rng, members[key])
+    elif op == "extreme":
+        members["aspect.npy"] = arrays.npy_bytes(np.array(rng.choice((0.01, 100.0))))
+        changed, more = arrays.mutate_values(rng, np.load(io.BytesIO(members["sequences.npy"])))
+        members["sequences.npy"], done = arrays.npy_bytes(changed), f"{op}, landmarks: {more}"
     elif op == "swap":
         members["hand.npy"], members["aspect.npy"] = members["aspect.npy"], members["hand.npy"]
     else:
