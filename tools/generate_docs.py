@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edgekit.cli import cli  # noqa: E402
-from edgekit.cli.options import GROUPS  # noqa: E402
+from edgekit.cli.declaring import GROUPS  # noqa: E402
 from edgekit.jobs import default_settings  # noqa: E402
 from edgekit.model import VARIANTS  # noqa: E402
 from edgekit.workdir.options import MAX_SEED, SECTIONS  # noqa: E402

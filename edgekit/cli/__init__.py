@@ -1,7 +1,7 @@
 """The command line: parses, calls, prints, returns the exit code. No arithmetic and no I/O of its own.
 
-One file a command; the options of all are in `edgekit.cli.options`. Results go to stdout, progress, notes and errors to
-stderr.
+One file a command; the options of all are in `edgekit.cli.options`, what an option is in `edgekit.cli.declaring`.
+Results go to stdout, progress, notes and errors to stderr.
 """
 
 from __future__ import annotations

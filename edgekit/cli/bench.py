@@ -9,13 +9,14 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, flags, measuring_settings, shared, show_plan, workspace
+from edgekit.cli.declaring import command, plain_number
 
 if TYPE_CHECKING:
     from edgekit.bench import BenchResult
     from edgekit.workdir import Workspace
 
 
-@o.command(
+@command(
     o.PROFILE,
     o.REPEATS,
     o.PROCESSES,
@@ -125,7 +126,7 @@ def parse_regression(baseline: Path | None, text: str | None) -> float:
     if text is None:
         return 0.0
     try:
-        ratio = float(o.plain_number(text).removesuffix("%")) / (100 if text.endswith("%") else 1)
+        ratio = float(plain_number(text).removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         ratio = -1.0
     if not 0 <= ratio <= 1:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from edgekit.cli.options import plain_number
+from edgekit.cli.declaring import plain_number
 from edgekit.cli.terminal import say
 
 Command = Callable[..., Any]

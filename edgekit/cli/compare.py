@@ -9,9 +9,10 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, flags, measuring_settings, shared, workspace
+from edgekit.cli.declaring import command
 
 
-@o.command(
+@command(
     o.REPEATS.saying("Minimum number of rounds per process [1000]."),
     o.PROCESSES.saying("Number of fresh processes to measure in [5]."),
     o.TIME_LIMIT.saying("Seconds to spend on measuring [60]."),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, refuse_given, shared, workspace
+from edgekit.cli.declaring import command
 
 
-@o.command(o.DEFAULT, o.WORKDIR, o.CONFIG, o.SET, o.PRESET, o.SEED, o.SPLIT, o.PRETRAIN, o.JSON)
+@command(o.DEFAULT, o.WORKDIR, o.CONFIG, o.SET, o.PRESET, o.SEED, o.SPLIT, o.PRETRAIN, o.JSON)
 @shared
 def config(common: Common, default: bool) -> None:
     """Show all settings as they would be used.

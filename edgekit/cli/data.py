@@ -10,6 +10,7 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit, flags, refuse_given
+from edgekit.cli.declaring import Declared, Function, command
 
 if TYPE_CHECKING:
     from edgekit.data import Recordings, SynthConfig
@@ -20,11 +21,11 @@ def data() -> None:
     """Check recordings, convert them, or make synthetic ones."""
 
 
-def of_data(*options: o.Declared) -> Callable[[o.Function], click.Command]:
+def of_data(*options: Declared) -> Callable[[Function], click.Command]:
     """One of the group's commands, with these options."""
 
-    def decorate(function: o.Function) -> click.Command:
-        made = o.command(*options)(function)
+    def decorate(function: Function) -> click.Command:
+        made = command(*options)(function)
         data.add_command(made)
         return made
 

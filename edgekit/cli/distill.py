@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, flags, shared, show_stage, workspace
+from edgekit.cli.declaring import command
 
 
-@o.command(
+@command(
     *o.CHAIN,
     o.TEACHER,
     o.TEACHER_NAMES,

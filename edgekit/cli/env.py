@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit
+from edgekit.cli.declaring import command
 
 
-@o.command(o.JSON)
+@command(o.JSON)
 def env(as_json: bool) -> None:
     """Describe this machine and what is installed, for bug reports.
 

@@ -8,10 +8,11 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, shared, workspace
+from edgekit.cli.declaring import command
 from edgekit.cli.terminal import complain
 
 
-@o.command(
+@command(
     o.PART,
     o.WORKDIR,
     o.CONFIG,

@@ -10,10 +10,11 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit, refuse_given
+from edgekit.cli.declaring import command
 from edgekit.cli.terminal import complain, say
 
 
-@o.command(
+@command(
     o.MODEL,
     o.MIN_FRAMES,
     o.CLASS_NAMES,

@@ -6,9 +6,10 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit
+from edgekit.cli.declaring import command
 
 
-@o.command(o.JSON)
+@command(o.JSON)
 @click.argument("name", required=False)
 def profiles(name: str | None, as_json: bool) -> None:
     """List known devices and their limits.

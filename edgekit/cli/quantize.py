@@ -10,13 +10,14 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, flags, refuse_given, shared, show_chain, workspace
+from edgekit.cli.declaring import command
 
 #: What has no say where a file is named: it is neither in a work directory, nor trained.
 OF_THE_JOB = {"workdir", "preset", "seed", "data", "split", "pretrain", "force", "threads", "accelerator",
               "accelerators", "precision", "verbose", "teacher", "class_names"}  # fmt: skip
 
 
-@o.command(o.SCHEME, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, *o.HARDWARE, *o.TOLD, o.OUTPUT)
+@command(o.SCHEME, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, *o.HARDWARE, *o.TOLD, o.OUTPUT)
 @click.argument("model", required=False, type=o.PATH)
 @shared
 def quantize(

@@ -6,9 +6,10 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, flags, shared, show_stage, workspace
+from edgekit.cli.declaring import command
 
 
-@o.command(*o.CHAIN, o.EPOCHS, *o.HARDWARE, *o.TOLD)
+@command(*o.CHAIN, o.EPOCHS, *o.HARDWARE, *o.TOLD)
 @click.argument("variant", required=False)
 @shared
 def train(common: Common, variant: str | None, epochs: int | None) -> None:

@@ -6,9 +6,10 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, flags, shared, show_plan, workspace
+from edgekit.cli.declaring import command
 
 
-@o.command(
+@command(
     o.FOLDS,
     o.TRIALS,
     o.JOBS,

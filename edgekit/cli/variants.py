@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgekit.cli import options as o
 from edgekit.cli.common import emit
+from edgekit.cli.declaring import command
 
 
-@o.command(o.MEASURE, o.JSON)
+@command(o.MEASURE, o.JSON)
 def variants(measure: bool, as_json: bool) -> None:
     """Show the model variants: true figures beside the specification's.
 

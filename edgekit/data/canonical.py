@@ -14,6 +14,7 @@ from edgekit.data.hand import F32, as_hands, count_hands, hands_seen
 from edgekit.data.length import fit_length
 from edgekit.data.pictures import ASPECT, HAND, PICTURE, RIGHT
 from edgekit.data.recordings import Names, Recordings
+from edgekit.errors import DataError
 
 #: Width by height of the picture that takes are given as: that of most webcams.
 CANONICAL_ASPECT = np.float32(4 / 3)
@@ -23,9 +24,9 @@ CENTRE = np.float32(0.5)
 
 def canonical_takes(recordings: Recordings, sequence_length: int | None = None) -> F32:
     """What a model reads of recordings: `fit_length` of their takes, in the form of `canonical_landmarks`; float32
-    (takes, sequence_length, features)."""
+    (takes, sequence_length, features). Raises DataError naming the take whose numbers that makes too large."""
     fitted = fit_length(recordings.sequences, recordings.lengths, sequence_length)
-    _correct(fitted, recordings.hand, recordings.aspect)
+    _correct(fitted, recordings.hand, recordings.aspect, recordings.source)
     return fitted
 
 
@@ -39,13 +40,13 @@ def canonical_landmarks(x: F32, hand: Names | None, aspect: F32 | None) -> F32:
 
     Of two hands (126 features) `hand` has no meaning, and other counts are no landmarks: see `unused_pictures`. Hands
     that are all zero stay so. `x` itself where nothing changes, else a copy. Done again, with aspects of 4/3 and hands
-    L, it changes nothing.
+    L, it changes nothing. Raises DataError for a take whose numbers are finite no more.
     """
     widening, side = _factors(x, hand, aspect)
     if (widening * side == 1).all():
         return x
     corrected = np.array(x, dtype=np.float32)
-    _correct(corrected, hand, aspect)
+    _correct(corrected, hand, aspect, "landmarks")
     return corrected
 
 
@@ -59,8 +60,8 @@ def unused_pictures(features: int) -> dict[str, str]:
     return dict.fromkeys(PICTURE, f"{features} numbers per frame are neither one hand nor two")
 
 
-def _correct(x: F32, hand: Names | None, aspect: F32 | None) -> None:
-    """`canonical_landmarks` in place."""
+def _correct(x: F32, hand: Names | None, aspect: F32 | None, source: str) -> None:
+    """`canonical_landmarks` in place. source: what messages call the takes."""
     widening, side = _factors(x, hand, aspect)
     changed = np.flatnonzero(widening * side != 1)
     if not len(changed):
@@ -68,9 +69,17 @@ def _correct(x: F32, hand: Names | None, aspect: F32 | None) -> None:
     chosen = x[changed]
     points, gone = as_hands(chosen), ~hands_seen(chosen)
     widening, side = (factor[changed, None, None, None] for factor in (widening, side))
-    points[..., 0] = CENTRE + side * widening * (points[..., 0] - CENTRE)
-    points[..., 2] *= widening
+    with np.errstate(over="ignore"):
+        points[..., 0] = CENTRE + side * widening * (points[..., 0] - CENTRE)
+        points[..., 2] *= widening
     points[gone] = 0.0
+    wrong = np.flatnonzero(~np.isfinite(chosen).all(axis=(1, 2)))
+    if len(wrong):
+        shape = float(CANONICAL_ASPECT * widening[wrong[0], 0, 0, 0])
+        raise DataError(
+            f"{source}: take {changed[wrong[0]]}: a picture of {ASPECT} {shape:g} makes its numbers too large for"
+            " float32; record again or drop"
+        )
     x[changed] = chosen
 
 

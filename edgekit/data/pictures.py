@@ -66,9 +66,11 @@ def wrong_hands(hands: NDArray[np.str_]) -> NDArray[np.int64]:
 
 
 def wrong_aspects(aspects: NDArray[Any]) -> NDArray[np.int64]:
-    """Indices of what is no picture's shape; NaN is an unknown one."""
-    inside = (aspects >= LEAST_ASPECT) & (aspects <= LARGEST_ASPECT)
-    return np.flatnonzero(~(inside | np.isnan(aspects)))
+    """Indices of what is no picture's shape as float32, which is how shapes are kept; NaN is an unknown one."""
+    with np.errstate(over="ignore"):
+        kept = aspects.astype(np.float32)
+    inside = (kept >= np.float32(LEAST_ASPECT)) & (kept <= np.float32(LARGEST_ASPECT))
+    return np.flatnonzero(~(inside | np.isnan(kept)))
 
 
 def _of_takes(array: NDArray[Any], name: str, takes: int, source: str) -> NDArray[Any]:

@@ -116,23 +116,30 @@ def frames_for(reading: Reading, recordings: Recordings, settings: Settings) -> 
 
 
 def roles_of(path: Path, recordings: Recordings, digest: str, index: NDArray[np.int64]) -> Roles:
-    """What the takes at `index` of the recordings were to the model at `path`; the one that edgekit comes with knows
-    each take that it learned from. digest: of the recordings."""
+    """What the takes at `index` of the recordings were to the model at `path`. digest: of the recordings.
+
+    The weights that edgekit comes with know each take that they learned from, and so does what goes back to them.
+    """
+    box, metadata = open_box(), inspect_model(path).metadata
+    parents = () if metadata is None else metadata.parents
+    known = is_shipped(path) or not set(parents).isdisjoint(box.files.values())
+    saw = box.seen(recordings.sequences, recordings.lengths) if known else np.zeros(recordings.takes, dtype=np.bool_)
     if is_shipped(path):
-        seen = open_box().seen(recordings.sequences, recordings.lengths)[index]
-        return Roles(np.where(seen, LEARNED, 0))
-    metadata = inspect_model(path).metadata
+        return Roles(np.where(saw[index], LEARNED, 0))
     if metadata is None or not metadata.data_sha256:
         return Roles(None, "the file does not say what it was trained on")
     if metadata.data_sha256 != digest:
-        about = metadata.trained_on or "others"
-        return Roles(None, f"it was trained on other recordings than these ({about}), which may hold some of them")
+        about, count = metadata.trained_on or "others", int(saw[index].sum())
+        more = f", and the shipped weights that it goes back to have learned from {count:,} of them" if count else ""
+        return Roles(
+            None, f"it was trained on other recordings than these ({about}), which may hold some of them{more}"
+        )
     try:
         split = split_again(metadata.split, recordings)
     except (DataError, ConfigError):
         return Roles(None, "it was trained on these recordings, but does not say on which part of them")
     each = np.zeros(recordings.takes, dtype=np.int64)
-    each[split.train], each[split.validation] = LEARNED, CHOSE
+    each[split.validation], each[split.train], each[saw] = CHOSE, LEARNED, LEARNED
     return Roles(each[index])
 
 

@@ -33,9 +33,9 @@ class ModelMetadata:
     frame. preprocessing: what the graph itself does before the first layer: "standard" (standardisation
     only), "hand" (each frame relative to its wrist, divided by hand size, then standardised) or
     "hand+displacement" (the wrist's slots carry its path, too). scheme: one of `SCHEMES`. parents: SHA-256 of
-    the files that this one was made from, nearest first. version: of edgekit. parameters, macs: of the model,
-    at batch 1. trained_on: the data, for people. data_sha256, split: of these recordings, and how they were split, as
-    JSON of settings; "" where that is not known.
+    the files that this one was made from, nearest first, shipped weights last. version: of edgekit. parameters,
+    macs: of the model, at batch 1. trained_on: the data, and what weights it started from, for people. data_sha256,
+    split: of these recordings, and how they were split, as JSON of settings; "" where that is not known.
     """
 
     class_names: tuple[str, ...]

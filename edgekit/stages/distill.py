@@ -10,6 +10,7 @@ from edgekit.model import ModelConfig
 from edgekit.stages.context import Context
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import STUDENT
+from edgekit.stages.start import Origin
 from edgekit.stages.teacher import Teacher
 from edgekit.stages.training_run import deciding, leave_model, training_figures
 from edgekit.train import TrainingConfig
@@ -39,6 +40,12 @@ class DistillStage(ModelStage):
     def training(self) -> TrainingConfig:
         """How the student is trained."""
         return self.distill.training
+
+    @property
+    def origin(self) -> Origin:
+        """What is in the student beside the recordings, its teacher's origin included."""
+        own = self.teacher.own
+        return super().origin if own is None else super().origin.taught_by(own.origin)
 
     @property
     def upstream(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from edgekit.export import Standardisation
 from edgekit.model import ModelConfig, RecurrentClassifier, load_model
 from edgekit.model.shipped import start_from_shipped
 from edgekit.stages.context import Context
-from edgekit.stages.start import Start
+from edgekit.stages.start import Origin, Start
 from edgekit.stages.training_run import export_model, pretraining_of, pretraining_setup, run_setup
 from edgekit.train import ALONE, RunSetup, TrainingConfig
 from edgekit.train.pretraining import pretrain_model
@@ -41,13 +41,13 @@ class ModelStage(Stage):
     def export(self, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
         """Write the fp32 ONNX file of the finished stage's model to `target`; returns the model."""
         model = self.load()
-        export_model(self.context.data, model, self.weights, target, standardisation)
+        export_model(self.context.data, model, self.weights, target, self.origin, standardisation)
         return model
 
     def leave_onnx(self, model: RecurrentClassifier) -> None:
         """An ONNX file beside the weights, for evaluate and bench; no output of the stage, since it can be written
         again: nothing is trained anew because somebody deleted it."""
-        export_model(self.context.data, model, self.weights, self.folder / "model.onnx")
+        export_model(self.context.data, model, self.weights, self.folder / "model.onnx", self.origin)
 
     def run(self) -> Outcome:
         """Make it, set up before anything is computed: nothing that this process did or was told before has a say in
@@ -84,6 +84,11 @@ class ModelStage(Stage):
     def start(self) -> Start:
         """What its model starts from. Raises ConfigError where that was said and can't be."""
         return self.context.starts.of(self.model)
+
+    @property
+    def origin(self) -> Origin:
+        """What is in its model beside the recordings."""
+        return self.context.starts.origin(self.start)
 
     def guess_training(self, before_s: float = 0.0) -> str:
         """How long its run will take, for people. before_s: what else it has to do."""

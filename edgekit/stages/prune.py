@@ -10,7 +10,7 @@ from edgekit.prune import PruneConfig, prune_model
 from edgekit.stages.distill import DistillStage
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED
-from edgekit.stages.start import Start
+from edgekit.stages.start import Origin, Start
 from edgekit.stages.training_run import deciding, leave_model, pruning_figures, training_figures
 from edgekit.train import TrainingConfig
 from edgekit.workdir.updates import Outcome
@@ -35,6 +35,11 @@ class PruneStage(ModelStage):
     def start(self) -> Start:
         """From nothing but the finished student."""
         return Start()
+
+    @property
+    def origin(self) -> Origin:
+        """The student's."""
+        return self.student.origin
 
     @cached_property
     def prune(self) -> PruneConfig:

@@ -26,6 +26,21 @@ class Start:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What is in a model beside the recordings. parents: SHA-256 of the shipped weights, each once, its own first.
+    words: the same, and weights of synthetic hands, in phrases for people."""
+
+    parents: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def taught_by(self, teacher: Origin) -> Origin:
+        """Of a student with this origin; a teacher from the same weights adds nothing."""
+        parents = tuple(dict.fromkeys(self.parents + teacher.parents))
+        others = (words for words in teacher.words if words not in self.words)
+        return Origin(parents, (*self.words, *(f"taught by a model {words}" for words in others)))
+
+
 class Starts:
     """What the settings, the recordings and a model's shape make of `pretrain.source`."""
 
@@ -55,10 +70,21 @@ class Starts:
             raise ConfigError(f"--pretrain shipped (pretrain.source): {unfit}; leave it out, or use --pretrain none")
         return Start(reason=reason or unfit)
 
+    def sha256(self, start: Start) -> str:
+        """Of the shipped weights' file; "" where it is none of them."""
+        return self.box.files[f"{start.name}/model.safetensors"] if start.source == "shipped" else ""
+
+    def origin(self, start: Start) -> Origin:
+        """Of a model that nobody taught."""
+        if start.source == "shipped":
+            sha256 = self.sha256(start)
+            return Origin((sha256,), (f"from the shipped weights {sha256[:12]}",))
+        return Origin(words=("from weights of synthetic hands",)) if start.source == "synthetic" else Origin()
+
     def described(self, start: Start) -> dict[str, Any]:
         """What of it decides a stage's outcome, JSON-ready; empty where nothing does."""
         if start.source == "shipped":
-            return {"pretrain": {"source": "shipped", "sha256": self.box.files[f"{start.name}/model.safetensors"]}}
+            return {"pretrain": {"source": "shipped", "sha256": self.sha256(start)}}
         return {} if start.source == "none" else {"pretrain": self.config.model_dump(mode="json")}
 
     @cached_property

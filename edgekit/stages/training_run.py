@@ -19,6 +19,7 @@ from edgekit.prune.model import layer_zeros_ratio
 from edgekit.results import PruningFigures, TeacherDescription, TrainingFigures, UsedHardware
 from edgekit.stages.accelerator import stage_hardware
 from edgekit.stages.data import StageData
+from edgekit.stages.start import Origin
 from edgekit.train import (
     CSV_NAME,
     Epoch,
@@ -192,6 +193,7 @@ def export_model(
     model: RecurrentClassifier,
     weights: Path,
     target: Path,
+    origin: Origin,
     standardisation: Standardisation = "explicit",
 ) -> Path:
     """Write the fp32 ONNX file of a model, whose weights are in the file `weights`, to `target`; returns that."""
@@ -202,8 +204,8 @@ def export_model(
         class_names=dataset.class_names,
         sequence_length=dataset.x.shape[1],
         standardisation=standardisation,
-        parents=(sha256_file(weights),),
-        trained_on=data.name_for_people(),
+        parents=(sha256_file(weights), *origin.parents),
+        trained_on=", ".join((data.name_for_people(), *origin.words)),
         data_sha256=dataset.digest,
         split=dataset.split_settings,
     )

@@ -76,20 +76,21 @@ def test_a_model_that_fits_ends_with_0(tmp_path: Path) -> None:
 
 def test_a_file_beyond_10_mb_ends_with_3(tmp_path: Path) -> None:
     path = models.large(tmp_path / "large.onnx")
-    answer = bench(path, "--repeats", "200")
+    short = ("--repeats", "200", "--processes", "1")
+    answer = bench(path, *short)
     assert answer.code == 3, answer.errors
     assert answer.violated == {"max_model_mb"}
     (row,) = answer.rows("max_model_mb")
     assert row["measured"] == path.stat().st_size > row["limit"] == 10_000_000
     assert row["margin"] == row["limit"] - row["measured"] < 0
-    assert verdict_line(path, "--repeats", "200") == "does not fit raspberry-pi: file size"
+    assert verdict_line(path, *short) == "does not fit raspberry-pi: file size"
 
 
 def test_a_model_beyond_100_ms_ends_with_3_soon(tmp_path: Path) -> None:
     """40 thousand million multiply-adds: no core does them in 100 ms, and no percentile is needed to see it."""
     path = models.slow(tmp_path / "slow.onnx")
     assert path.stat().st_size < 10_000_000
-    answer = bench(path, "--time-limit", "6", "--processes", "1")
+    answer = bench(path, "--time-limit", "3", "--processes", "1")
     assert answer.code == 3, answer.errors
     assert answer.violated == {"max_latency_ms"}
     here, *boards = answer.rows("max_latency_ms")

@@ -26,6 +26,7 @@ from edgekit.data import (
 from edgekit.data.canonical import CANONICAL_ASPECT
 from edgekit.data.disagreement import pose_vectors
 from edgekit.data.findings import own_frames_seen
+from edgekit.errors import DataError
 from edgekit.predict import _read_takes
 from edgekit.report import quality_text
 from edgekit.workdir.dataset import prepare_dataset
@@ -163,6 +164,16 @@ def test_takes_are_fitted_and_in_canonical_form(make: Make) -> None:
     expected = canonical_landmarks(fit_length(known.sequences, known.lengths, 7), known.hand, known.aspect)
     np.testing.assert_array_equal(canonical_takes(known, 7), expected)
     assert np.array_equal(known.sequences, plain.sequences), "recordings stay as recorded"
+
+
+def test_numbers_that_a_wide_picture_makes_too_large_are_named_by_take(make: Make) -> None:
+    """3e38 is a number of float32, and four times that is none."""
+    made = make([0, 1, 0, 1], aspect=np.array([np.nan, 4 / 3, 16 / 3, 16 / 3]))
+    made.sequences[3, 1, 0] = 3e38
+    with pytest.raises(DataError, match=r"^test: take 3: a picture of aspect 5\.33\d* makes its numbers too large"):
+        canonical_takes(made, 4)
+    made.sequences[3, 1, 0], made.sequences[1, 1, 0] = 3e37, 3e38
+    assert np.isfinite(canonical_takes(made, 4)).all()
 
 
 def test_training_and_prediction_read_them(make: Make, tmp_path: Path) -> None:

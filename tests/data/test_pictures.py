@@ -252,6 +252,19 @@ def test_commands_end_with_exit_code_2_and_one_message(
     assert [path.name for path in Path().iterdir()] == ["a.npz"]
 
 
+def test_the_narrowest_and_the_widest_picture_pass_through_every_layout(tmp_path: Path) -> None:
+    """0.01 is a bit less as float32, and still no less than what is allowed."""
+    made = load_recordings(npz(tmp_path / "made.npz", aspect=np.array([0.01, 100.0, np.nan, 1.0])))
+    for place in PLACES:
+        save_recordings(tmp_path / place, made)
+        aspect = load_recordings(tmp_path / place).aspect
+        assert aspect is not None
+        assert (np.nanmin(aspect), np.nanmax(aspect)) == (np.float32(0.01), 100.0), place
+    for beyond in (0.0099, 100.001, -1.0, 0.0, np.inf, 1e300):
+        with pytest.raises(DataError, match=r"aspect\[0\] is "):
+            load_recordings(npz(tmp_path / "made.npz", aspect=np.array([beyond, 1, 1, 1])))
+
+
 # Real recordings
 
 

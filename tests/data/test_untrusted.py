@@ -273,17 +273,38 @@ def test_a_name_that_is_no_text_is_refused_before_anything_is_written(
     place: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under strict UTF-8, where printing such a name fails."""
-    for name in (place, "B/0"):
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        np.save(f"{tmp_path}/in/{name}.npy", np.ones((3, 63), np.float32))
+    unnameable(tmp_path, place)
+    monkeypatch.chdir(tmp_path)
+    written = io.BytesIO()
+    with io.TextIOWrapper(written, "utf-8", errors="strict", write_through=True) as strict:
+        monkeypatch.setattr(sys, "stderr", strict)
+        assert run_cli(["data", *command.format("in").split()]) == 2
+        refused(written.getvalue().decode(), tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_so_it_is_by_a_process_of_its_own(tmp_path: Path) -> None:
+    unnameable(tmp_path, f"A/{LATIN}")
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
-    line = [sys.executable, "-m", "edgekit", "data", *command.format("in").split()]
+    line = [sys.executable, "-m", "edgekit", "data", "clean", "in", "new.npz"]
     done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "caf" in done.stderr
-    assert "which is not text (its bytes are not UTF-8); rename it" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    refused(done.stderr, tmp_path)
+
+
+def unnameable(root: Path, place: str) -> None:
+    """Takes of two classes below `in`, the first one called `place`."""
+    for name in (place, "B/0"):
+        (root / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(f"{root}/in/{name}.npy", np.ones((3, 63), np.float32))
+
+
+def refused(told: str, root: Path) -> None:
+    """The message names what is no text, and nothing was written."""
+    assert "caf" in told
+    assert "which is not text (its bytes are not UTF-8); rename it" in told
+    assert "Traceback" not in told
+    assert [path.name for path in root.iterdir()] == ["in"]
 
 
 @pytest.mark.parametrize("target", ["new.npz", "new.csv", "new.parquet", "new"])

@@ -26,17 +26,19 @@ def readable_recordings(target: str) -> Check:
 
 
 def same_recordings(source: str, target: str) -> Check:
-    """What was written holds each take of the source: its numbers and its class, in whatever order."""
+    """What was written holds each take of the source: its numbers, class, hand and picture, in whatever order."""
 
     def check() -> list[str]:
         from edgekit.data import Recordings, load_recordings
         from edgekit.errors import EdgekitError
 
-        def contents(found: Recordings) -> list[tuple[str, bytes]]:
+        def contents(found: Recordings) -> list[tuple[str, ...]]:
             takes = []
             for k in range(found.takes):
                 length = found.sequences.shape[1] if found.lengths is None else int(found.lengths[k])
-                takes.append((found.class_names[found.labels[k]], found.sequences[k, :length].astype("<f4").tobytes()))
+                picture = (str(None if about is None else about[k]) for about in (found.hand, found.aspect))
+                numbers = found.sequences[k, :length].astype("<f4").tobytes().hex()
+                takes.append((found.class_names[found.labels[k]], *picture, numbers))
             return sorted(takes)
 
         try:

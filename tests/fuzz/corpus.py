@@ -304,3 +304,12 @@ def _digits(seeds: Path) -> Case:
     line = json.dumps([0] * 63).replace("0", "9" * 5000, 1)
     argv = ("predict", "--model", str(seeds / "models/lstm.int8.onnx"), "--min-frames=1")
     return Case(argv, "", stdin=line.encode() + b"\n", names=("line 1",), lines=True)
+
+
+@_case("numbers that a wide picture makes too large for float32")
+def _too_wide(seeds: Path) -> Case:
+    with np.load(seeds / "data/hands.npz") as found:
+        sequences = found["sequences"].copy()
+    sequences[0, 0, 0] = 3e38
+    name = _npz(seeds, sequences=sequences, aspect=np.array(100.0))
+    return Case(("predict", name, "--model", str(seeds / "models/lstm.int8.onnx"), "--json"), "")

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from .cases import NAMES, careful, copy, odd_name, place, special
-from .mutate import arrays, messages, raw, tables, trees
+from .cases import NAMES, careful, changed, copy, odd_name, place, special
+from .mutate import arrays, messages, pictures, raw, tables, trees
 
 OWN_MODELS = ("lstm.onnx", "lstm.int8.onnx", "lstm.dynamic.onnx", "gru.onnx", "gru.int8.onnx")
 
@@ -27,6 +27,26 @@ def recordings(rng: Random, seeds: Path) -> tuple[str, str]:
     if kind == "parquet":
         return place(rng, data / "hands.parquet", (tables.mutate_parquet,))
     return folder(rng, data / kind)
+
+
+def pictured(rng: Random, seeds: Path) -> tuple[str, str]:
+    """Recordings of any layout that say something else of hands and pictures: name and recipe."""
+    kind = rng.choice(("npz", "npz", "npz", "csv", "parquet", "takes", "frames"))
+    data = seeds / "data"
+    if kind == "npz":
+        return place(rng, data / "hands.npz", (pictures.mutate_npz,))
+    if kind == "csv":
+        return place(rng, data / "hands.csv", (pictures.mutate_csv,))
+    if kind == "parquet":
+        return place(rng, data / "hands.parquet", (pictures.mutate_parquet,))
+    name = copy(data / kind, odd_name(rng, ""))
+    table = Path(name) / "PICTURES.csv"
+    if rng.random() < 0.05:
+        table.unlink()
+        return name, f"{kind}: {table.name}: {special(rng, table)}"
+    content, done = changed(rng, table.read_bytes(), (pictures.mutate_csv, pictures.mutate_csv, tables.mutate_csv))
+    table.write_bytes(content)
+    return name, f"{kind}: {table.name}: {done}"
 
 
 def folder(rng: Random, seed: Path) -> tuple[str, str]:

@@ -59,7 +59,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def write_recordings(folder: Path) -> None:
-    """Twelve takes of three letters, in every layout; some takes one by one; a stream."""
+    """Twelve takes of three letters, with hands and pictures, in every layout; some takes one by one; a stream."""
     from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 
     made = synthesise_hands(SynthConfig(people=2, takes_per_letter=2))
@@ -67,6 +67,9 @@ def write_recordings(folder: Path) -> None:
     few = made.take(np.flatnonzero(made.labels < 3))
     lengths = None if few.lengths is None else np.minimum(few.lengths, 10)
     few = replace(few, sequences=few.sequences[:, :10].copy(), lengths=lengths, class_names=few.class_names[:3])
+    few = replace(
+        few, hand=np.resize(["L", "R", ""], few.takes), aspect=np.resize([4 / 3, 16 / 9, np.nan, 9 / 16], few.takes)
+    )
     data = folder / "data"
     data.mkdir()
     for name, layout in (

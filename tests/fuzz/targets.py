@@ -12,7 +12,7 @@ import yaml
 
 from . import checks
 from .cases import CORE, Case, changed, copy, place
-from .inputs import any_model, argument, at, json_file, json_text, model, recordings, yaml_file
+from .inputs import any_model, argument, at, json_file, json_text, model, pictured, recordings, yaml_file
 from .mutate import arrays, edges, messages, raw, tables, trees
 from .seeds import TINY, TRAIN
 
@@ -45,6 +45,24 @@ def data_clean(rng: Random, seeds: Path) -> Case:
     )
     argv = ("data", "clean", name, target, *drops, *_json(rng))
     return Case(argv, recipe, may_write=(target,), check=checks.readable_recordings(target))
+
+
+def picture(rng: Random, seeds: Path) -> Case:
+    """What recordings say of hands and pictures, by each command that hands it to a model or on to a file."""
+    name, recipe = pictured(rng, seeds)
+    target = f"target{LAYOUTS[rng.choice(list(LAYOUTS))]}"
+    model = str(seeds / "models/lstm.int8.onnx")
+    argv, check = rng.choice(
+        (
+            (("data", "check", name), None),
+            (("data", "convert", name, target), checks.same_recordings(name, target)),
+            (("data", "convert", name, str(seeds / "letters.npz"), target), checks.readable_recordings(target)),
+            (("data", "clean", name, target), checks.readable_recordings(target)),
+            (("predict", name, "--model", model), None),
+            (("evaluate", model, "--data", name, "--part=all"), None),
+        )
+    )
+    return Case((*argv, *_json(rng)), recipe, may_write=(target,), check=check)
 
 
 def predict_model(rng: Random, seeds: Path) -> Case:
@@ -258,6 +276,7 @@ TARGETS: dict[str, tuple[int, Target, bool]] = {
     "data check": (12, data_check, False),
     "data convert": (12, data_convert, False),
     "data clean": (5, data_clean, False),
+    "picture": (6, picture, False),
     "predict model": (10, predict_model, False),
     "predict take": (8, predict_take, False),
     "predict stream": (6, predict_stream, False),

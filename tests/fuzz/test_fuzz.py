@@ -21,7 +21,7 @@ if sys.platform != "linux":
 
 from . import contract, foreign
 from .cases import changed
-from .mutate import arrays, messages, raw, tables, trees
+from .mutate import arrays, messages, pictures, raw, tables, trees
 from .runner import MEMORY_BYTES, Outcome, Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,6 +141,7 @@ def test_the_contract_names_every_way_to_fall_short(tmp_path: Path, outcome: dic
 
 # A seed makes the same input again.
 
+ASPECTS = np.array([4 / 3, 16 / 9, np.nan])
 FRAME = np.linspace(0, 1, 63, dtype=np.float32)
 
 
@@ -150,10 +151,12 @@ FRAME = np.linspace(0, 1, 63, dtype=np.float32)
         (raw.mutate, bytes(range(256))),
         (arrays.mutate_npy, arrays.npy_bytes(np.tile(FRAME, (20, 1)))),
         (tables.mutate_csv, b"take,frame,label,x0\nA0,0,A,0.5\nA0,1,A,0.25\n"),
+        (pictures.mutate_csv, b"take,hand,aspect\nA/0,L,1.5\nA/1,R,0.75\n"),
+        (pictures.mutate_npz, arrays.archive_of(Random(0), [("aspect.npy", arrays.npy_bytes(ASPECTS))])),
         (tables.mutate_stream, b"[0.5, 0.5]\n[0.25, 0.5]"),
         (messages.mutate, foreign.plain().SerializeToString()),
     ],
-    ids=["bytes", "npy", "csv", "stream", "onnx"],
+    ids=["bytes", "npy", "csv", "pictures", "picture arrays", "stream", "onnx"],
 )
 def test_changes_are_repeatable_and_change_something(mutate: Any, content: bytes) -> None:
     made = [[changed(Random(f"0:{k}"), content, (mutate,)) for k in range(40)] for _ in range(2)]

@@ -68,6 +68,12 @@ def quick_table() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dry runs that do not train a few batches first, to tell how long a stage will take."""
+    monkeypatch.setattr("edgekit.stages.guess.Guesses._pace", lambda *anything: None)
+
+
 @dataclass(frozen=True)
 class Chain:
     """What `edgekit run` left in a fresh work directory. Tests read it and leave it as it is."""

@@ -15,6 +15,8 @@ from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 Cli = Callable[..., Any]
 Snapshot = Callable[[Path], Mapping[str, bytes | None]]
 
+pytestmark = pytest.mark.usefixtures("no_pace")
+
 #: Flags of all five, and what a refusal calls them. {data} and {onnx} are files.
 SHARED = {
     "--seed=5": "(--seed)",

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 import torch
 
+from edgekit.artifacts import sha256_file
 from edgekit.data import Recordings, SynthConfig, fit_normalisation, save_recordings, synthesise_hands
 from edgekit.data.pretraining import PretrainConfig, refuse_pretraining, unlike_shipped
 from edgekit.errors import DataError
 from edgekit.model import VARIANTS, Architecture, build_model, load_model
 from edgekit.model.shipped import same_preprocessing, shipped_like, shipped_shapes, start_from_shipped
+from edgekit.runtime import inspect_model
 from edgekit.shipped import open_box
+from edgekit.stages.start import Origin
 from edgekit.train import TrainingConfig
 from edgekit.workdir import Options, Settings, said_options
 
@@ -138,6 +141,60 @@ def test_letters_start_from_the_shipped_weights_and_it_is_said(cli: Cli, tmp_pat
     assert np.abs((kept.dense.weight - shipped.dense.weight).detach().numpy()).max() < 0.05, "it went on from there"
 
 
+def test_a_model_file_says_from_which_weights_it_started(cli: Cli, tmp_path: Path, hands: Path) -> None:
+    answer = cli(*ONE_EPOCH, f"--data={hands}", f"--workdir={tmp_path / 'work'}")
+    assert answer.code == 0, answer.err
+    metadata = inspect_model(tmp_path / "work/models/edge/model.onnx").metadata
+    sha256 = open_box().files["student/model.safetensors"]
+    assert metadata is not None
+    assert metadata.trained_on == f"hands.npz and synthetic hands, from the shipped weights {sha256[:12]}"
+    assert metadata.parents == (sha256_file(tmp_path / "work/models/edge/model.safetensors"), sha256)
+
+
+def test_the_file_for_the_device_says_who_its_teacher_was_and_evaluate_counts_what_that_one_knew(
+    cli: Cli, tmp_path: Path, hands: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A student of another shape than the shipped one's, taught by a model that started there."""
+    models = (
+        "--teacher=edge",
+        "--set=model.hidden_size=64",
+        "--set=data.mix=none",
+        "--set=gates.max_accuracy_drop=0.9",
+    )
+    answer = cli("quantize", f"--workdir={tmp_path / 'work'}", f"--data={hands}", *tiny, *models)
+    assert answer.code == 0, answer.err
+    sha256 = open_box().files["student/model.safetensors"]
+    origin = f"hands.npz, taught by a model from the shipped weights {sha256[:12]}"
+    for name in ("student/model.onnx", "model.onnx", "model.int8.onnx"):
+        metadata = inspect_model(tmp_path / "work" / name).metadata
+        assert metadata is not None
+        assert (metadata.trained_on, metadata.parents[-1]) == (origin, sha256)
+
+    def told(*data: str, seen: int) -> str:
+        """By evaluate, where the shipped weights have learned from the first takes."""
+        monkeypatch.setattr("edgekit.shipped.box.Box.seen", lambda self, x, lengths: np.arange(len(x)) < seen)
+        shown = cli("evaluate", tmp_path / "work/model.int8.onnx", *data, f"--workdir={tmp_path / 'none'}")
+        assert shown.code == 0, shown.err
+        return " ".join(shown.out.split())
+
+    save_recordings(tmp_path / "others.npz", some_hands(seed=4))
+    others = f"it was trained on other recordings than these ({origin}), which may hold some of them"
+    more = ", and the shipped weights that it goes back to have learned from 5 of them"
+    assert others + more in told(f"--data={tmp_path / 'others.npz'}", "--part=all", seen=5)
+    none = told(f"--data={tmp_path / 'others.npz'}", "--part=all", seen=0)
+    assert others in none
+    assert "goes back to" not in none
+    assert "has learned from 12 of these 12 takes" in told(f"--data={hands}", "--part=all", seen=12)
+    assert "has learned from" not in told(f"--data={hands}", "--part=test", seen=0)
+
+
+def test_a_teacher_from_the_same_weights_adds_nothing_and_another_one_is_told() -> None:
+    own, other = Origin(("a",), ("from a",)), Origin(("b", "a"), ("from b",))
+    assert own.taught_by(own) == own
+    assert own.taught_by(other) == Origin(("a", "b"), ("from a", "taught by a model from b"))
+    assert Origin().taught_by(other) == Origin(("b", "a"), ("taught by a model from b",))
+
+
 def test_a_work_directorys_settings_file_has_the_schedule_that_was_used(cli: Cli, tmp_path: Path, hands: Path) -> None:
     command = (*ONE_EPOCH, f"--data={hands}", f"--workdir={tmp_path / 'work'}")
     assert cli(*command).code == 0
@@ -212,10 +269,9 @@ def test_synthetic_hands_train_from_nothing_and_nothing_is_said(cli: Cli, tmp_pa
 
 
 def test_a_chain_is_fine_tuned_where_nothing_else_was_said(
-    cli: Cli, tmp_path: Path, hands: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, tmp_path: Path, hands: Path, no_pace: None
 ) -> None:
     """Teacher and student, each where its shape is the shipped one's; the time that they take is not measured here."""
-    monkeypatch.setattr("edgekit.stages.guess.Guesses._pace", lambda *anything: None)
     work = (f"--workdir={tmp_path / 'work'}", "--threads=1", f"--data={hands}", "--dry-run")
     told = cli("quantize", *work).err
     assert told.count(", from the shipped weights") == 2

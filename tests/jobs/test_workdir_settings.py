@@ -140,7 +140,7 @@ def test_the_printed_settings_make_the_same_stages(
     assert configs(said_options(Options(), file)) == configs(said_options(flags, None, assigned))
 
 
-def test_the_default_settings_are_explained_and_accepted(cli: Cli, tmp_path: Path) -> None:
+def test_the_default_settings_are_explained_and_accepted(cli: Cli, tmp_path: Path, no_pace: None) -> None:
     pytest.importorskip("torch")
     cli("train", f"--workdir={tmp_path}", "--set=training.epochs=5", "--preset=quick", "--dry-run")
     answer = cli("config", "--default")

@@ -143,8 +143,7 @@ def mutate_npz(rng: Random, content: bytes) -> tuple[bytes, str]:
     """One member, the archive's list of members, or its bytes."""
     if rng.random() < 0.12:
         return raw.mutate(rng, content)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+    members = members_of(content)
     k = rng.randrange(len(members))
     name, body = members[k]
     op = rng.choice(("array", "array", "array", "names", "drop", "rename", "twice", "bytes", "bomb", "extra"))
@@ -172,7 +171,7 @@ def mutate_npz(rng: Random, content: bytes) -> tuple[bytes, str]:
                 npy_bytes(np.array(edges.text(rng))),
             )
         )
-    return _zip(rng, members), f"{name}: {done}"
+    return archive_of(rng, members), f"{name}: {done}"
 
 
 def _odd_names(rng: Random, members: list[tuple[str, bytes]]) -> tuple[list[tuple[str, bytes]], str]:
@@ -192,7 +191,14 @@ def _odd_names(rng: Random, members: list[tuple[str, bytes]]) -> tuple[list[tupl
     return changed, f"{word[:30]!r} among {chosen}"
 
 
-def _zip(rng: Random, members: list[tuple[str, bytes]]) -> bytes:
+def members_of(content: bytes) -> list[tuple[str, bytes]]:
+    """Names and contents of an archive's members."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [(info.filename, archive.read(info)) for info in archive.infolist()]
+
+
+def archive_of(rng: Random, members: list[tuple[str, bytes]]) -> bytes:
+    """The way back; packed or not."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if rng.random() < 0.5 else zipfile.ZIP_STORED) as archive:
         for name, body in members:

@@ -130,11 +130,19 @@ def mutate_parquet(rng: Random, content: bytes) -> tuple[bytes, str]:
     """A column of another name, type or content; or bytes. Needs pyarrow."""
     if rng.random() < 0.35:
         return raw.mutate(rng, content)
+    import pyarrow.parquet as pq
+
+    columns = pq.read_schema(io.BytesIO(content)).names
+    return mutate_column(rng, content, rng.choice(columns[:8] if rng.random() < 0.7 else columns))
+
+
+def mutate_column(rng: Random, content: bytes, of: str) -> tuple[bytes, str]:
+    """The Parquet column called `of`: another name, type or content; bytes, where that can't be written."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(io.BytesIO(content))
-    at = rng.randrange(min(8, table.num_columns) if rng.random() < 0.7 else table.num_columns)
+    at = table.column_names.index(of)
     name, column = table.column_names[at], table.column(at)
     op = rng.choice(("drop", "rename", "twice", "cast", "nulls", "fill", "rows", "metadata"))
     done = op
