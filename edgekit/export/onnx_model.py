@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
 
 from edgekit import __version__
 from edgekit.artifacts import sha256_bytes, write_bytes
@@ -14,18 +18,21 @@ from edgekit.data import Normalisation
 from edgekit.errors import ConfigError, require_kind
 from edgekit.export.builder import GraphBuilder
 from edgekit.export.layers import add_linear, add_readout, add_recurrent, add_sequence
+from edgekit.export.module import RANDOM_TAKES, module_file, prove_file, random_takes, refuse_projections
 from edgekit.export.preprocessing import add_preprocessing
-from edgekit.model import RecurrentClassifier, require_finite
+from edgekit.model import RecurrentClassifier, count_parameters, require_finite, try_module
 from edgekit.reading import StrPath
-from edgekit.runtime import ModelMetadata
-from edgekit.runtime.metadata import MAX_FRAMES
+from edgekit.results import Parity
+from edgekit.runtime import ModelMetadata, validate_input
+from edgekit.runtime.metadata import MAX_FEATURES, MAX_FRAMES
 
 Standardisation = Literal["explicit", "fold"]
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """An exported model. path: None when it was not written. nodes: of the graph."""
+    """An exported model. path: None when it was not written. nodes: of the graph. parity: of a module of the user's
+    with torch; edgekit's own classifier is compared by `verify_parity`."""
 
     path: Path | None
     size_bytes: int
@@ -33,14 +40,17 @@ class ExportResult:
     nodes: int
     metadata: ModelMetadata
     content: bytes = field(repr=False)
+    parity: Parity | None = None
 
 
 def export_onnx(
-    model: RecurrentClassifier,
+    model: nn.Module,
     path: StrPath | None,
     *,
     class_names: Sequence[str],
     sequence_length: int | None = None,
+    features: int | None = None,
+    takes: ArrayLike | None = None,
     standardisation: Standardisation = "explicit",
     parents: tuple[str, ...] = (),
     trained_on: str = "",
@@ -50,24 +60,42 @@ def export_onnx(
     """Write `model` as ONNX (opset 17, IR 9): `landmarks` float32 (batch, sequence_length, features), as
     recorded, to `logits` float32 (batch, classes).
 
+    A module of the user's is any that maps such takes to logits; it is put into evaluation mode meanwhile. What it
+    reads is said with takes float32 (takes, sequence_length, features), or with sequence_length and features. Its file
+    is proven before it is written: torch and ONNX Runtime answer the same to random takes, and to `takes`.
+
     path: written atomically; None gives the bytes only. sequence_length: None stands for the frames of the takes that
     the model was trained on. standardisation: "explicit" keeps zero mean and unit
     variance as two nodes, "fold" puts them into the first layer's weights (two nodes less; columns of one
-    weight row then differ in size, which costs int8 accuracy). parents: SHA-256 of the files that the model
-    came from. trained_on, data_sha256, split: see `ModelMetadata`. Raises InputError for a model of another kind or
-    with NaN in it, ConfigError when class_names do not match, or no length is known.
+    weight row then differ in size, which costs int8 accuracy); of edgekit's own classifier only. parents: SHA-256 of
+    the files that the model came from. trained_on, data_sha256, split: see `ModelMetadata`. Raises InputError for what
+    is no module or has NaN in it, ConfigError when class_names do not match, what the model reads is not known, or
+    torch can't export it, ShapeError for a module that does not give logits, GateError when the file does not compute
+    the same; nothing is written then.
     """
-    expected = "edgekit's own RecurrentClassifier; torch.onnx.export exports other modules"
-    require_kind(model, RecurrentClassifier, "export_onnx: model", expected)
+    require_kind(model, nn.Module, "export_onnx: model", "a torch.nn.Module")
     require_kind(path, (str, os.PathLike, type(None)), "export_onnx: path", "a path, or None")
     require_finite(model, "export_onnx: model")
+    about = {"parents": parents, "trained_on": trained_on, "data_sha256": data_sha256, "split": split}
+    if isinstance(model, RecurrentClassifier):
+        if features is not None or takes is not None:
+            raise ConfigError("export_onnx: features and takes are for modules of your own; edgekit's knows its own")
+        return _export_own(model, path, class_names, sequence_length, standardisation, about)
+    if standardisation != "explicit":
+        raise ConfigError("export_onnx: standardisation is of edgekit's own classifier; other modules do it themselves")
+    return _export_module(model, path, class_names, _Reads.told(sequence_length, features, takes), about)
+
+
+def _export_own(
+    model: RecurrentClassifier,
+    path: StrPath | None,
+    class_names: Sequence[str],
+    sequence_length: int | None,
+    standardisation: Standardisation,
+    about: Mapping[str, Any],
+) -> ExportResult:
     frames = _known_length(model, sequence_length)
-    metadata = replace(
-        _describe(model, class_names, frames, parents),
-        trained_on=trained_on,
-        data_sha256=data_sha256,
-        split=split,
-    )
+    metadata = replace(_describe(model, class_names, frames), **about)
     graph = GraphBuilder()
     _add_model(graph, model, frames, standardisation)
     proto = graph.model(
@@ -77,9 +105,60 @@ def export_onnx(
         __version__,
     )
     content: bytes = proto.SerializeToString(deterministic=True)
-    if path is not None:
-        path = write_bytes(Path(path), content)
-    return ExportResult(path, len(content), sha256_bytes(content), len(graph.nodes), metadata, content)
+    return _left(path, content, len(graph.nodes), metadata)
+
+
+def _left(
+    path: StrPath | None, content: bytes, nodes: int, metadata: ModelMetadata, parity: Parity | None = None
+) -> ExportResult:
+    written = None if path is None else write_bytes(Path(path), content)
+    return ExportResult(written, len(content), sha256_bytes(content), nodes, metadata, content, parity)
+
+
+@dataclass(frozen=True)
+class _Reads:
+    """What a module of the user's reads: frames of so many features. takes: to prove its file on, beside random ones;
+    float32 (takes, frames, features)."""
+
+    frames: int
+    features: int
+    takes: NDArray[np.float32]
+
+    @classmethod
+    def told(cls, frames: int | None, features: int | None, takes: ArrayLike | None) -> _Reads:
+        """From what export_onnx was given. Raises ConfigError where that is not enough, ShapeError for other takes."""
+        if takes is not None:
+            x = validate_input(takes, (None, frames, features), "export_onnx: takes")
+            frames, features = x.shape[1:]
+        if frames is None or features is None:
+            raise ConfigError(
+                "export_onnx: what this module reads is not known: give takes, such as those that it was validated on,"
+                " or sequence_length (frames) and features (numbers per frame)"
+            )
+        _require_count("sequence_length", frames, MAX_FRAMES)
+        _require_count("features", features, MAX_FEATURES)
+        random = random_takes(RANDOM_TAKES, frames, features)
+        return cls(frames, features, random if takes is None else np.concatenate([random, x]))
+
+
+def _export_module(
+    model: nn.Module, path: StrPath | None, class_names: Sequence[str], reads: _Reads, about: Mapping[str, Any]
+) -> ExportResult:
+    """macs: 0, not known; the bench counts the graph's."""
+    refuse_projections(model)
+    classes = try_module(model, reads.takes, "export_onnx: model")[1]
+    metadata = ModelMetadata(
+        class_names=_checked_names(class_names, classes),
+        sequence_length=reads.frames,
+        features=reads.features,
+        preprocessing="own",
+        version=__version__,
+        parameters=count_parameters(model),
+        **about,
+    )
+    content, nodes = module_file(model, reads.frames, reads.features, metadata)
+    parity = prove_file(model, content, reads.takes, "export_onnx" if path is None else str(path))
+    return _left(path, content, nodes, metadata, parity)
 
 
 def _known_length(model: RecurrentClassifier, said: int | None) -> int:
@@ -110,27 +189,28 @@ def _add_model(graph: GraphBuilder, model: RecurrentClassifier, frames: int, sta
     add_linear(graph, hidden, model.output, "output", "logits")
 
 
-def _describe(
-    model: RecurrentClassifier,
-    class_names: Sequence[str],
-    sequence_length: int,
-    parents: tuple[str, ...],
-) -> ModelMetadata:
-    shape = model.architecture
+def _checked_names(class_names: Sequence[str], classes: int) -> tuple[str, ...]:
     if isinstance(class_names, str) or not all(isinstance(name, str) for name in class_names):
         raise ConfigError(f"class_names: {class_names!r:.80}; expected a list of names, one per output")
-    if len(class_names) != shape.classes or len(set(class_names)) != shape.classes:
-        raise ConfigError(
-            f"class_names: {len(set(class_names))} different names for {shape.classes} outputs; give one each"
-        )
-    if type(sequence_length) is not int or not 1 <= sequence_length <= MAX_FRAMES:
-        raise ConfigError(f"sequence_length: {sequence_length}; expected a whole number of 1 to {MAX_FRAMES:,}")
+    if len(class_names) != classes or len(set(class_names)) != classes:
+        raise ConfigError(f"class_names: {len(set(class_names))} different names for {classes} outputs; give one each")
+    return tuple(class_names)
+
+
+def _require_count(name: str, value: object, most: int) -> None:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ConfigError(f"{name}: {value}; expected a whole number of 1 to {most:,}")
+
+
+def _describe(model: RecurrentClassifier, class_names: Sequence[str], sequence_length: int) -> ModelMetadata:
+    shape = model.architecture
+    names = _checked_names(class_names, shape.classes)
+    _require_count("sequence_length", sequence_length, MAX_FRAMES)
     return ModelMetadata(
-        class_names=tuple(class_names),
+        class_names=names,
         sequence_length=sequence_length,
         features=shape.features,
         preprocessing=preprocessing_name(model.normalisation),
-        parents=parents,
         version=__version__,
         parameters=shape.parameters,
         macs=shape.macs(sequence_length),

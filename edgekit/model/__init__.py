@@ -21,6 +21,7 @@ from edgekit.model.modules import (
     try_module,
 )
 from edgekit.model.saving import load_model, save_model
+from edgekit.model.stacks import RecurrentStack, recurrent_layers, split_recurrent
 
 __all__ = [
     "GATES",
@@ -32,14 +33,17 @@ __all__ = [
     "Preprocess",
     "Readout",
     "RecurrentClassifier",
+    "RecurrentStack",
     "build_model",
     "count_parameters",
     "count_zeros",
     "evaluating",
     "load_model",
     "predict_logits",
+    "recurrent_layers",
     "require_finite",
     "save_model",
+    "split_recurrent",
     "torch_threads",
     "try_module",
     "variant",

@@ -15,7 +15,7 @@ PREFIX = "edgekit."
 MAX_FRAMES = MAX_FEATURES = 100_000
 MAX_TAKE = 2**26
 
-PREPROCESSING = ("standard", "hand", "hand+displacement")
+PREPROCESSING = ("standard", "hand", "hand+displacement", "own")
 
 #: How a model's numbers are stored and computed, to what that means, for people.
 SCHEMES: Mapping[str, str] = {
@@ -32,10 +32,11 @@ class ModelMetadata:
     class_names: one a logit, in order. sequence_length: frames that the model reads. features: numbers a
     frame. preprocessing: what the graph itself does before the first layer: "standard" (standardisation
     only), "hand" (each frame relative to its wrist, divided by hand size, then standardised) or
-    "hand+displacement" (the wrist's slots carry its path, too). scheme: one of `SCHEMES`. parents: SHA-256 of
-    the files that this one was made from, nearest first, shipped weights last. version: of edgekit. parameters,
-    macs: of the model, at batch 1. trained_on: the data, and what weights it started from, for people. data_sha256,
-    split: of these recordings, and how they were split, as JSON of settings; "" where that is not known.
+    "hand+displacement" (the wrist's slots carry its path, too), or "own", what a module of the user's does.
+    scheme: one of `SCHEMES`. parents: SHA-256 of the files that this one was made from, nearest first, shipped
+    weights last. version: of edgekit. parameters, macs: of the model, at batch 1; macs 0 where they are not known.
+    trained_on: the data, and what weights it started from, for people. data_sha256, split: of these recordings, and
+    how they were split, as JSON of settings; "" where that is not known.
     """
 
     class_names: tuple[str, ...]
