@@ -1,7 +1,9 @@
-"""Knowledge distillation: a student learns from a teacher's logits and from the labels."""
+"""Knowledge distillation: a student learns from the logits of one teacher or several, and from the labels."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 
 from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig, Mix
-from edgekit.errors import ShapeError
+from edgekit.errors import InputError, ShapeError
 from edgekit.model import predict_logits, try_module
 from edgekit.train import (
     EpochSource,
@@ -30,6 +32,9 @@ from edgekit.train import (
     require_mix,
     require_run,
 )
+
+#: One teacher, or several.
+Teachers = nn.Module | Sequence[nn.Module]
 
 
 class DistillConfig(StageConfig):
@@ -67,6 +72,39 @@ def distillation_loss(
     )
     hard = nn.functional.cross_entropy(student_logits, labels, label_smoothing=label_smoothing)
     return alpha * temperature**2 * soft + (1.0 - alpha) * hard
+
+
+class MeanTeacher(nn.Module):
+    """Several teachers as one, whose softened probabilities are the mean of theirs.
+
+    Its logits are T * log(mean over teachers of softmax(logits / T)), float32 (batch, classes): divided by the
+    temperature T, their softmax is that mean. Source: Hinton et al. 2015, section 3, an ensemble's arithmetic mean.
+    """
+
+    def __init__(self, teachers: Sequence[nn.Module], temperature: float) -> None:
+        super().__init__()
+        self.teachers = nn.ModuleList(teachers)
+        self.temperature = temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        softened = [torch.log_softmax(teacher(x).float() / self.temperature, dim=1) for teacher in self.teachers]
+        return self.temperature * (torch.stack(softened).logsumexp(dim=0) - math.log(len(softened)))
+
+
+def as_one(teacher: Teachers, temperature: float) -> nn.Module:
+    """A teacher that stands for one or several. Raises InputError for a list of none."""
+    if isinstance(teacher, nn.Module):
+        return teacher
+    if not len(teacher):
+        raise InputError("distill_model: teacher: a list of no teachers; give one at least")
+    return teacher[0] if len(teacher) == 1 else MeanTeacher(teacher, temperature)
+
+
+def each_teacher(function: str, teacher: Teachers) -> dict[str, nn.Module]:
+    """Every teacher, by the name that messages call it. function: that they were given to."""
+    if isinstance(teacher, (list, tuple)):
+        return {f"{function}: teacher {k}": one for k, one in enumerate(teacher, 1)}
+    return {f"{function}: teacher": teacher}  # type: ignore[dict-item]
 
 
 def teacher_source(
@@ -116,7 +154,7 @@ def teacher_objective(config: DistillConfig) -> Objective:
 
 
 def distill_model(
-    teacher: nn.Module,
+    teacher: Teachers,
     student: nn.Module,
     train: Takes,
     validation: Takes,
@@ -133,20 +171,30 @@ def distill_model(
     Raises InputError before anything is trained for arguments of another kind.
 
     The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
-    evaluation mode and never changed. mix: synthetic takes that every copy of the training takes also has, by other
+    evaluation mode and never changed. Of several, in a list, the student learns from the mean of their softened
+    probabilities (`MeanTeacher`). mix: synthetic takes that every copy of the training takes also has, by other
     people than those whom `train_model` trains on with the same mix. Raises ShapeError when its logits do not fit the
     student's; see `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
     """
     require_run("distill_model", train, validation, config, DistillConfig)
-    shapes = [try_module(module, train.x, f"distill_model: {name}") for name, module in _both(teacher, student)]
-    _require_same_shape(*shapes)
+    taught = [try_module(module, train.x, name) for name, module in each_teacher("distill_model", teacher).items()]
+    shape = try_module(student, train.x, "distill_model: student")
+    for one in taught:
+        _require_same_shape(one, shape)
     for name, takes in (("train", train), ("validation", validation)):
-        require_labels(takes, shapes[1][1], f"distill_model: {name}")
-    require_mix("distill_model", mix, train, shapes[1][1])
+        require_labels(takes, shape[1], f"distill_model: {name}")
+    require_mix("distill_model", mix, train, shape[1])
     config = config or DistillConfig()
     return fit(
         student,
-        teacher_source(teacher, train, augmentation, config.copies, seed, None if mix is None else mix.apart()),
+        teacher_source(
+            as_one(teacher, config.temperature),
+            train,
+            augmentation,
+            config.copies,
+            seed,
+            None if mix is None else mix.apart(),
+        ),
         validation,
         teacher_objective(config),
         config.training,
@@ -156,10 +204,6 @@ def distill_model(
     )
 
 
-def _both(teacher: nn.Module, student: nn.Module) -> tuple[tuple[str, nn.Module], ...]:
-    return (("teacher", teacher), ("student", student))
-
-
 def _require_same_shape(teacher: tuple[int, ...], student: tuple[int, ...]) -> None:
     if student != teacher:
         raise ShapeError(f"student logits {student} and teacher logits {teacher} differ: both need the same classes")
@@ -167,6 +211,8 @@ def _require_same_shape(teacher: tuple[int, ...], student: tuple[int, ...]) -> N
 
 __all__ = [
     "DistillConfig",
+    "MeanTeacher",
+    "Teachers",
     "distill_model",
     "distillation_loss",
     "teacher_objective",

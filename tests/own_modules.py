@@ -108,7 +108,8 @@ class TwoWays(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y, _ = self.gru(x)
-        last = torch.cat([y[:, -1, :8], y[:, 0, 8:]], dim=1) if self.gru.hidden_size == 8 else y.amax(dim=1)
+        forwards, backwards = y.chunk(2, dim=-1)
+        last = torch.cat([forwards[:, -1], backwards[:, 0]], dim=1)
         joined = torch.cat([torch.relu(self.left(last)), torch.sigmoid(self.right(last)), y.amax(dim=1)], dim=1)
         logits: Tensor = self.head(joined)
         return logits

@@ -173,5 +173,5 @@ def test_a_projection_is_named() -> None:
             super().__init__(63, 3)
             self.recurrent = nn.LSTM(63, 20, 2, batch_first=True, proj_size=12)
 
-    with pytest.raises(ConfigError, match="recurrent has proj_size 12, which ONNX does not know"):
+    with pytest.raises(ConfigError, match="export_onnx: model: recurrent has proj_size 12; layers with a projection"):
         export_onnx(Projected(), None, class_names=NAMES, takes=takes())

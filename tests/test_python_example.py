@@ -61,7 +61,7 @@ def test_it_does_so_for_numbers_that_are_no_hands(six: None) -> None:
     [
         (('choose_kind("auto", recordings.features)', '"hand"'), 3, ("6 features are not landmarks", "choose_kind")),
         (("", ""), 4, ("student logits", "teacher logits", "both need the same classes")),
-        (("prune_model(student", "prune_model(my_teacher"), 3, ("prune_model", "Sequential", "RecurrentClassifier")),
+        (("prune_model(student", "prune_model(my_teacher"), 3, ("prune.sparsity", "no layer of this module can lose")),
     ],
 )
 def test_what_can_not_work_says_what_to_do(

@@ -50,30 +50,36 @@ class Answering(nn.Module):
         return self.answer(x)
 
 
-@pytest.mark.parametrize(
-    "model", [Own(), nn.LSTM(63, 8), nn.Sequential(nn.Flatten(), nn.Linear(378, 3)), RecurrentClassifier, "edge", None]
-)
-def test_only_edgekits_own_classifier_is_pruned_and_exported_and_that_is_said(
+@pytest.mark.parametrize("model", [RecurrentClassifier, Own, "edge", None, np.zeros(3)])
+def test_what_is_no_module_is_neither_pruned_nor_exported(
     tmp_path: Path, tiny_model: TinyModel, learnable: Learnable, model: Any
 ) -> None:
-    got = "the class RecurrentClassifier" if model is RecurrentClassifier else type(model).__name__
+    got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
     calls: dict[str, Callable[[], Any]] = {
         "prune_model": lambda: prune_model(model, tiny_model(), *learnable),
         "export_onnx": lambda: export_onnx(model, tmp_path / "model.onnx", class_names=NAMES),
-        "remove_units": lambda: remove_units(model, 0.5),
     }
     for name, call in calls.items():
-        with pytest.raises(
-            InputError, match=f"^{name}: model is {got}; expected edgekit's own RecurrentClassifier"
-        ) as caught:
+        with pytest.raises(InputError, match=f"^{name}: model is {got}; expected a torch.nn.Module") as caught:
             call()
         assert caught.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_said_helps(tiny_model: TinyModel, learnable: Learnable) -> None:
-    with pytest.raises(InputError, match="from build_model or load_model; other modules can be the teacher"):
-        prune_model(Own(), Own(), *learnable)  # type: ignore[arg-type]
+def test_units_are_removed_from_edgekits_own_classifier_by_that_name() -> None:
+    with pytest.raises(InputError, match="^remove_units: model is Own; expected edgekit's own RecurrentClassifier"):
+        remove_units(Own(), 0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("module", [nn.LSTM(63, 8), nn.Linear(63, 3)])
+def test_a_module_that_gives_no_logits_is_neither_pruned_nor_exported(
+    tmp_path: Path, tiny_model: TinyModel, learnable: Learnable, module: nn.Module
+) -> None:
+    with pytest.raises(ShapeError, match=r"^prune_model: model, .*; expected logits"):
+        prune_model(module, tiny_model(), *learnable)
+    with pytest.raises(ShapeError, match=r"^export_onnx: model, .*; expected logits"):
+        export_onnx(module, tmp_path / "model.onnx", class_names=NAMES, takes=learnable[0].x)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("module", [Own, "edge", None, np.zeros(3), lambda x: x])

@@ -28,7 +28,7 @@ from edgekit.evaluate import are_probabilities, predict_batches
 from edgekit.export.builder import IR_VERSION, OPSET
 from edgekit.export.parity import TOLERANCE, ParityResult
 from edgekit.export.tidying import tidied
-from edgekit.model import evaluating, predict_logits, recurrent_layers
+from edgekit.model import evaluating, predict_logits
 from edgekit.runtime import ModelMetadata, open_predictor
 
 F32 = NDArray[np.float32]
@@ -51,13 +51,6 @@ def module_file(model: nn.Module, frames: int, features: int, metadata: ModelMet
     helper.set_model_props(proto, metadata.to_props())
     onnx.checker.check_model(proto, full_check=True)
     return proto.SerializeToString(deterministic=True), len(proto.graph.node)
-
-
-def refuse_projections(model: nn.Module) -> None:
-    """Raises ConfigError for a recurrent layer with a projection, by its name."""
-    for place, layer in recurrent_layers(model):
-        if layer.proj_size:
-            raise _unexportable(model, f"{place or 'it'} has proj_size {layer.proj_size}, which ONNX does not know")
 
 
 def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:

@@ -18,9 +18,9 @@ from edgekit.data import Normalisation
 from edgekit.errors import ConfigError, require_kind
 from edgekit.export.builder import GraphBuilder
 from edgekit.export.layers import add_linear, add_readout, add_recurrent, add_sequence
-from edgekit.export.module import RANDOM_TAKES, module_file, prove_file, random_takes, refuse_projections
+from edgekit.export.module import RANDOM_TAKES, module_file, prove_file, random_takes
 from edgekit.export.preprocessing import add_preprocessing
-from edgekit.model import RecurrentClassifier, count_parameters, require_finite, try_module
+from edgekit.model import RecurrentClassifier, count_parameters, refuse_projections, require_finite, try_module
 from edgekit.reading import StrPath
 from edgekit.results import Parity
 from edgekit.runtime import ModelMetadata, validate_input
@@ -145,7 +145,7 @@ def _export_module(
     model: nn.Module, path: StrPath | None, class_names: Sequence[str], reads: _Reads, about: Mapping[str, Any]
 ) -> ExportResult:
     """macs: 0, not known; the bench counts the graph's."""
-    refuse_projections(model)
+    refuse_projections(model, "export_onnx: model")
     classes = try_module(model, reads.takes, "export_onnx: model")[1]
     metadata = ModelMetadata(
         class_names=_checked_names(class_names, classes),

@@ -21,7 +21,7 @@ from edgekit.model.modules import (
     try_module,
 )
 from edgekit.model.saving import load_model, save_model
-from edgekit.model.stacks import RecurrentStack, recurrent_layers, split_recurrent
+from edgekit.model.stacks import RecurrentStack, recurrent_layers, refuse_projections, split_recurrent
 
 __all__ = [
     "GATES",
@@ -41,6 +41,7 @@ __all__ = [
     "load_model",
     "predict_logits",
     "recurrent_layers",
+    "refuse_projections",
     "require_finite",
     "save_model",
     "split_recurrent",

@@ -78,9 +78,9 @@ class RecurrentStack(nn.Module):
     def flatten_parameters(self) -> None:
         """There for those who call it: single layers do that themselves."""
 
-    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
-        """x and state as torch's layer takes them; returns its outputs and final states."""
-        state = None if self.from_zero else state
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:  # noqa: A002 - torch's own names
+        """Takes and initial states as torch's layer has them; returns its outputs and final states."""
+        x, state = input, None if self.from_zero else hx
         finals = []
         for k, layer in enumerate(self.layers):
             x, final = layer(self._dropped(x) if k else x, self._part(state, k))
@@ -117,13 +117,18 @@ def split_recurrent(module: nn.Module, name: str = "split_recurrent: module") ->
     It computes the same, with the same weights; `module` is untouched. name: for messages. Raises ConfigError for a
     layer with a projection, and for a module that can't be copied.
     """
+    refuse_projections(module, name)
+    return replaced(_copy(module, name), lambda layer: _stack_of(layer) if layer.num_layers > 1 else layer)
+
+
+def refuse_projections(module: nn.Module, name: str) -> None:
+    """Raises ConfigError for a recurrent layer with a projection, by its name. name: of the module, for messages."""
     for place, layer in recurrent_layers(module):
         if layer.proj_size:
             raise ConfigError(
-                f"{name}: {place or 'it'} has proj_size {layer.proj_size}; layers with a projection can't be pruned"
-                " or exported: use proj_size 0 and a Linear layer behind it"
+                f"{name}: {place or 'it'} has proj_size {layer.proj_size}; layers with a projection can't be pruned or"
+                " exported: use proj_size 0 and a Linear layer behind it"
             )
-    return replaced(_copy(module, name), lambda layer: _stack_of(layer) if layer.num_layers > 1 else layer)
 
 
 def recurrent_layers(module: nn.Module) -> Iterator[tuple[str, nn.LSTM | nn.GRU]]:

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, overload
 
 from torch import nn
 
 from edgekit.data import AugmentConfig, Mix
-from edgekit.distill import distill_model
+from edgekit.distill import Teachers, distill_model, each_teacher
 from edgekit.errors import require_kind
 from edgekit.model import (
     Architecture,
     RecurrentClassifier,
     count_parameters,
     count_zeros,
+    refuse_projections,
     require_finite,
     try_module,
 )
+from edgekit.prune.choosing import Cost
+from edgekit.prune.module import ModuleShape, PrunedModule, prepared
 from edgekit.prune.settings import Method, PruneConfig, Scope
+from edgekit.prune.shrinking import PruneStep, Recover, shrink
+from edgekit.prune.structure import study, takes_to_try
 from edgekit.prune.structured import ratio_for, remove_units
-from edgekit.prune.unstructured import ZeroMasks, groups_for
-from edgekit.train import FitResult, RunSetup, Takes, require_mix, require_run
+from edgekit.prune.unstructured import ZeroMasks, groups_for, prunable_weights, weights_but_of
+from edgekit.train import FitResult, Projection, RunSetup, Takes, TrainingConfig, require_mix, require_run
 
 
 @dataclass(frozen=True)
 class PruneResult:
-    """The pruned model, in evaluation mode, and what it was before. scope: None with method structured."""
+    """edgekit's own classifier, pruned, in evaluation mode, and what it was before. scope: None with method structured.
+    steps: of method structured; recovery is the last one's. None where units go as they always did."""
 
     model: RecurrentClassifier
     before: Architecture
@@ -35,6 +41,7 @@ class PruneResult:
     recovery: FitResult
     method: Method = "structured"
     scope: Scope | None = None
+    steps: tuple[PruneStep, ...] | None = None
 
     @property
     def zeros(self) -> int:
@@ -71,9 +78,10 @@ def layer_zeros_ratio(model: RecurrentClassifier) -> dict[str, float]:
     return {name: count_zeros(layer) / count_parameters(layer) for name, layer in layers.items()}
 
 
+@overload
 def prune_model(
     model: RecurrentClassifier,
-    teacher: nn.Module,
+    teacher: Teachers,
     train: Takes,
     validation: Takes,
     config: PruneConfig | None = None,
@@ -82,45 +90,136 @@ def prune_model(
     mix: Mix | None = None,
     seed: int = 0,
     setup: RunSetup | None = None,
-) -> PruneResult:
-    """Prune `config.sparsity` of the parameters, least magnitude first; the rest recovers by distillation.
+    latency: Cost | None = None,
+) -> PruneResult: ...
 
-    Method structured: whole units are removed before the recovery, the same part of every layer's; only the output
-    layer is left alone. Unstructured: exactly round(sparsity * parameters) weights of recurrent and dense layers become
-    zero, in the course of the recovery's first `config.ramp_epochs` epochs, and stay zero in every step after; biases
-    and the output layer are left alone. `model` is untouched. `teacher` may be any module as in
-    `edgekit.distill.distill_model`, the unpruned model itself included. mix: synthetic takes that the recovery also
-    sees, by other people than training and distillation with the same mix. Raises ConfigError before any training when
-    the sparsity can't be reached, InputError for a model of another kind or with NaN in it.
+
+@overload
+def prune_model(
+    model: nn.Module,
+    teacher: Teachers,
+    train: Takes,
+    validation: Takes,
+    config: PruneConfig | None = None,
+    *,
+    augmentation: AugmentConfig | None = None,
+    mix: Mix | None = None,
+    seed: int = 0,
+    setup: RunSetup | None = None,
+    latency: Cost | None = None,
+) -> PruneResult | PrunedModule: ...
+
+
+def prune_model(
+    model: nn.Module,
+    teacher: Teachers,
+    train: Takes,
+    validation: Takes,
+    config: PruneConfig | None = None,
+    *,
+    augmentation: AugmentConfig | None = None,
+    mix: Mix | None = None,
+    seed: int = 0,
+    setup: RunSetup | None = None,
+    latency: Cost | None = None,
+) -> PruneResult | PrunedModule:
+    """Prune `config.sparsity` of the parameters, or of another budget; the rest recovers by distillation.
+
+    Method structured: whole units are removed before the recovery, the same part of every layer's unless
+    `config.widths` is free; only the layers that give the answer are left alone. Unstructured: exactly round(sparsity *
+    parameters) weights of recurrent and dense layers become zero, in the course of the recovery's first
+    `config.ramp_epochs` epochs, and stay zero in every step after; biases and the output layer are left alone.
+
+    model: untouched; edgekit's own classifier, or any module that maps takes (batch, time, features) to logits. Of the
+    latter, nn.LSTM and nn.GRU of several layers become single ones; LSTM, GRU, Linear and Conv1d layers can lose units
+    where that provably leaves the rest as it was (see `edgekit.prune.removal`); `PrunedModule.left` has the others.
+    teacher: one or several, as in `edgekit.distill.distill_model`, the unpruned model itself included. mix: synthetic
+    takes that the recovery also sees, by other people than training and distillation with the same mix. latency: what
+    a budget of latency counts, called with about ten candidates a step, on the CPU and in evaluation mode; any unit.
+
+    Raises ConfigError before any training when the sparsity can't be reached, InputError for what is no module or has
+    NaN in it.
     """
-    expected = "edgekit's own RecurrentClassifier, from build_model or load_model; other modules can be the teacher"
-    require_kind(model, RecurrentClassifier, "prune_model: model", expected)
+    require_kind(model, nn.Module, "prune_model: model", "a torch.nn.Module")
     require_run("prune_model", train, validation, config, PruneConfig)
     require_finite(model, "prune_model: model")
-    try_module(teacher, train.x, "prune_model: teacher")
-    require_mix("prune_model", mix, train, model.architecture.classes)
-    config = config or PruneConfig()
-    pruned, masks = _start(model, config, train.x.shape[1])
-    recovery = distill_model(
-        teacher,
-        pruned,
-        train,
-        validation,
-        config.recovery,
-        augmentation=augmentation,
-        mix=None if mix is None else mix.apart(),
-        seed=seed,
-        setup=setup,
-        projection=masks,
-    )
-    return PruneResult(pruned, model.architecture, pruned.architecture, recovery, config.method, config.scope)
+    refuse_projections(model, "prune_model: model")
+    classes = try_module(model, train.x, "prune_model: model")[1]
+    for name, one in each_teacher("prune_model", teacher).items():
+        try_module(one, train.x, name)
+    require_mix("prune_model", mix, train, classes)
+    job = _Job(config or PruneConfig(), teacher, train, validation, augmentation, mix, seed, setup)
+    if isinstance(model, RecurrentClassifier):
+        return _prune_own(model, job, latency)
+    return _prune_module(model, job, latency)
 
 
-def _start(
-    model: RecurrentClassifier, config: PruneConfig, frames: int
-) -> tuple[RecurrentClassifier, ZeroMasks | None]:
-    """A copy to recover, without its least units; or as it is, with the masks that prune it."""
+@dataclass(frozen=True)
+class _Job:
+    """What the recovery is told, but for the model."""
+
+    config: PruneConfig
+    teacher: Teachers
+    train: Takes
+    validation: Takes
+    augmentation: AugmentConfig | None
+    mix: Mix | None
+    seed: int
+    setup: RunSetup | None
+
+    def recover(self, pruned: nn.Module, masks: Projection | None = None) -> FitResult:
+        """Train what is left, in place."""
+        return self._distill(pruned, self.config.recovery.training, self.setup, masks)
+
+    @property
+    def recovering(self) -> Recover:
+        """The same, a step at a time."""
+        return lambda module, training, setup: self._distill(module, training, setup, None)
+
+    def _distill(
+        self, pruned: nn.Module, training: TrainingConfig, setup: RunSetup | None, masks: Projection | None
+    ) -> FitResult:
+        return distill_model(
+            self.teacher,
+            pruned,
+            self.train,
+            self.validation,
+            self.config.recovery.model_copy(update={"training": training}),
+            augmentation=self.augmentation,
+            mix=None if self.mix is None else self.mix.apart(),
+            seed=self.seed,
+            setup=setup,
+            projection=masks,
+        )
+
+
+def _prune_own(model: RecurrentClassifier, job: _Job, latency: Cost | None) -> PruneResult:
+    config, before, frames = job.config, model.architecture, job.train.x.shape[1]
+    if config.method == "structured" and not (config.plain and latency is None):
+        start = copy.deepcopy(model).cpu().eval()
+        shrunk = shrink(start, config, job.train, takes_to_try(job.train.x), job.recovering, job.setup, latency)
+        pruned = cast(RecurrentClassifier, shrunk.module)
+        return PruneResult(pruned, before, pruned.architecture, shrunk.recovery, steps=shrunk.steps)
     if config.method == "structured":
-        return remove_units(model, ratio_for(model.architecture, config.sparsity), frames), None
-    groups = groups_for(model, config.sparsity, config.scope or "layer")
-    return copy.deepcopy(model), ZeroMasks(groups, config.ramp_epochs)
+        pruned, masks = remove_units(model, ratio_for(before, config.sparsity), frames), None
+    else:
+        groups = groups_for(model, config.sparsity, config.scope or "layer", prunable_weights(model))
+        pruned, masks = copy.deepcopy(model), ZeroMasks(groups, config.ramp_epochs)
+    recovery = job.recover(pruned, masks)
+    return PruneResult(pruned, before, pruned.architecture, recovery, config.method, config.scope)
+
+
+def _prune_module(model: nn.Module, job: _Job, latency: Cost | None) -> PrunedModule:
+    config, takes = job.config, takes_to_try(job.train.x)
+    start, difference = prepared(model, takes)
+    before = ModuleShape.of(start, study(start, takes), takes)
+    if config.method == "structured":
+        shrunk = shrink(start, config, job.train, takes, job.recovering, job.setup, latency)
+        pruned, recovery, structure = shrunk.module, shrunk.recovery, shrunk.structure
+        after, steps = ModuleShape.of(pruned, structure, takes), shrunk.steps
+        return PrunedModule(pruned, before, after, recovery, dict(structure.left), difference, steps)
+    structure = study(start, takes)
+    pruned = copy.deepcopy(model).cpu().eval()
+    groups = groups_for(pruned, config.sparsity, config.scope or "layer", weights_but_of(pruned, structure.answering))
+    recovery = job.recover(pruned, ZeroMasks(groups, config.ramp_epochs))
+    return PrunedModule(pruned, before, before, recovery, {}, 0.0, (), config.method, config.scope)

@@ -94,8 +94,9 @@ class RecurrentPruner(tp.BasePruningFunc):  # type: ignore[misc]
         for suffix in suffixes(layer):
             _keep(layer, f"weight_ih_l0{suffix}", rows, None)
             _keep(layer, f"weight_hh_l0{suffix}", rows, kept)
-            _keep(layer, f"bias_ih_l0{suffix}", rows, None)
-            _keep(layer, f"bias_hh_l0{suffix}", rows, None)
+            if layer.bias:
+                _keep(layer, f"bias_ih_l0{suffix}", rows, None)
+                _keep(layer, f"bias_hh_l0{suffix}", rows, None)
         layer.hidden_size = len(kept)
         layer.flatten_parameters()
         return layer
@@ -128,8 +129,10 @@ def unit_magnitude(layer: nn.RNNBase, p: int = 2) -> Tensor:
     channels = []
     for suffix in suffixes(layer):
         w_ih, w_hh = getattr(layer, f"weight_ih_l0{suffix}"), getattr(layer, f"weight_hh_l0{suffix}")
-        bias = getattr(layer, f"bias_ih_l0{suffix}") + getattr(layer, f"bias_hh_l0{suffix}")
-        rows = w_ih.abs().pow(p).sum(1) + w_hh.abs().pow(p).sum(1) + bias.abs().pow(p)
+        rows = w_ih.abs().pow(p).sum(1) + w_hh.abs().pow(p).sum(1)
+        if layer.bias:
+            bias = getattr(layer, f"bias_ih_l0{suffix}") + getattr(layer, f"bias_hh_l0{suffix}")
+            rows = rows + bias.abs().pow(p)
         channels.append(rows.view(gates, hidden).sum(0) + w_hh.abs().pow(p).sum(0))
     return torch.cat(channels).detach()
 

@@ -7,7 +7,7 @@ smaller. A mask is bool, of the shape of its weight, true where the weight is pr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError
-from edgekit.model import RecurrentClassifier
+from edgekit.model import RecurrentClassifier, count_parameters
 from edgekit.prune.settings import Scope
 
 
@@ -29,19 +29,28 @@ class Group:
 
 def prunable_weights(model: RecurrentClassifier) -> dict[str, nn.Parameter]:
     """The weight matrices of recurrent and dense layers by parameter name; no biases, and not the output layer."""
+    return weights_but_of(model, ("output",))
+
+
+def weights_but_of(model: nn.Module, answering: Collection[str]) -> dict[str, nn.Parameter]:
+    """The weight matrices of any module by parameter name, but for those of the layers that give its answer."""
     named = model.named_parameters()
-    return {name: weight for name, weight in named if weight.ndim == 2 and weight is not model.output.weight}
+    return {name: weight for name, weight in named if weight.ndim > 1 and name.rpartition(".")[0] not in answering}
 
 
-def groups_for(model: RecurrentClassifier, sparsity: float, scope: Scope) -> tuple[Group, ...]:
+def groups_for(
+    model: nn.Module, sparsity: float, scope: Scope, weights: Mapping[str, nn.Parameter] | None = None
+) -> tuple[Group, ...]:
     """How many weights become zero, and among which, so that `sparsity` of the model's parameters are pruned.
 
     sparsity: part of the whole model's parameters, biases and output layer included, though those are left alone: the
     groups' zeros are round(sparsity * parameters) together. scope "global": one group; "layer": one a weight matrix,
-    each with the same part of its weights. Raises ConfigError when that is more than the weights that may become zero.
+    each with the same part of its weights. weights: those that may become zero, by default all but of a
+    layer called output. Raises ConfigError when that is more than the weights that may become zero.
     """
-    sizes = {name: weight.numel() for name, weight in prunable_weights(model).items()}
-    parameters, most = model.architecture.parameters, sum(sizes.values())
+    weights = weights_but_of(model, ("output",)) if weights is None else weights
+    sizes = {name: weight.numel() for name, weight in weights.items()}
+    parameters, most = count_parameters(model), sum(sizes.values())
     zeros = round(sparsity * parameters)
     if zeros > most:
         allowed = math.floor(1000 * most / parameters) / 1000

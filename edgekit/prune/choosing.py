@@ -1,0 +1,93 @@
+"""Which units go: as few as bring a model's cost down to what it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import nn
+
+from edgekit.errors import ConfigError
+from edgekit.prune.importance import Scores
+from edgekit.prune.removal import without_units
+from edgekit.prune.settings import PruneConfig
+from edgekit.prune.structure import Bundle, Structure
+
+#: Where layers compete, each keeps at least this part of its units: a layer of one unit is a bottleneck.
+LEAST_SHARE = 0.1
+#: What a module costs, in any unit; less is better.
+Cost = Callable[[nn.Module], float]
+#: Units to take out, by layer.
+Plan = dict[str, list[int]]
+
+
+def uniform_plans(structure: Structure, scores: Scores) -> list[Callable[[], Plan]]:
+    """From nothing to as much as possible: the same part of every layer's units goes, those of least score."""
+    order = {bundle: scores[bundle].argsort(stable=True).tolist() for bundle in structure.bundles}
+    sizes = {len(bundle.groups) for bundle in order}
+    ratios = sorted({gone / size for size in sizes for gone in range(size)})
+
+    def plan(ratio: float) -> Plan:
+        counts = {b: min(len(b.groups) - 1, math.floor(len(b.groups) * ratio + 1e-9)) for b in order}
+        return _units({bundle: order[bundle][:count] for bundle, count in counts.items()})
+
+    return [lambda ratio=ratio: plan(ratio) for ratio in ratios]
+
+
+def free_plans(structure: Structure, scores: Scores) -> list[Callable[[], Plan]]:
+    """The same where the units of all layers compete: the least go first, wherever they are."""
+    ranked = sorted(
+        (float(score), place, group)
+        for place, bundle in enumerate(structure.bundles)
+        for group, score in enumerate(scores[bundle])
+    )
+    room = [len(b.groups) - max(1, math.ceil(LEAST_SHARE * len(b.groups))) for b in structure.bundles]
+    going: list[tuple[int, int]] = []
+    for _, place, group in ranked:
+        if room[place] > 0:
+            room[place] -= 1
+            going.append((place, group))
+
+    def plan(count: int) -> Plan:
+        chosen: dict[Bundle, list[int]] = {bundle: [] for bundle in structure.bundles}
+        for place, group in going[:count]:
+            chosen[structure.bundles[place]].append(group)
+        return _units(chosen)
+
+    return [lambda count=count: plan(count) for count in range(len(going) + 1)]
+
+
+def _units(chosen: Mapping[Bundle, Sequence[int]]) -> Plan:
+    found = {name: units for bundle, groups in chosen.items() for name, units in bundle.units(groups).items()}
+    return {name: units for name, units in found.items() if units}
+
+
+def choose(
+    module: nn.Module, structure: Structure, scores: Scores, config: PruneConfig, cost: Cost, allowed: float
+) -> Plan:
+    """The first plan whose model costs at most `allowed`, found by halving: about ten are tried.
+
+    Raises ConfigError where none does, naming what can't lose units and why.
+    """
+    plans = (uniform_plans if config.widths == "uniform" else free_plans)(structure, scores)
+
+    def fits(k: int) -> bool:
+        return cost(without_units(module, structure.layers, plans[k]())) <= allowed
+
+    if not plans or not fits(len(plans) - 1):
+        raise ConfigError(f"prune.sparsity: {config.sparsity} {_out_of_reach(structure, config)}")
+    low, high = -1, len(plans) - 1  # fits(high), and no plan below 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return plans[high]()
+
+
+def _out_of_reach(structure: Structure, config: PruneConfig) -> str:
+    reasons = "".join(f"\n  {name}: {why}" for name, why in structure.left.items())
+    if not structure.bundles:
+        return (
+            f"can't be reached: no layer of this module can lose units{reasons or ': it has none that edgekit knows'}"
+        )
+    left = f". Layers that keep all their units:{reasons}" if reasons else ""
+    return f"of the {config.budget} is more than this model can lose; choose less{left}"
