@@ -67,7 +67,7 @@ def test_what_is_no_module_is_neither_pruned_nor_exported(
 
 
 def test_units_are_removed_from_edgekits_own_classifier_by_that_name() -> None:
-    with pytest.raises(InputError, match="^remove_units: model is Own; expected edgekit's own RecurrentClassifier"):
+    with pytest.raises(InputError, match=r"^remove_units: model is Own; expected edgekit's own RecurrentClassifier"):
         remove_units(Own(), 0.5)  # type: ignore[arg-type]
 
 

@@ -24,6 +24,7 @@ from edgekit.cli.data import data
 from edgekit.cli.distill import distill
 from edgekit.cli.env import env
 from edgekit.cli.evaluate import evaluate
+from edgekit.cli.export import export
 from edgekit.cli.predict import predict
 from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
@@ -43,6 +44,7 @@ COMMANDS = (
     tune,
     distill,
     prune,
+    export,
     quantize,
     bench,
     compare,

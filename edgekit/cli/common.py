@@ -130,13 +130,15 @@ def emit(as_json: bool, content: Mapping[str, Any], text: Callable[[], str]) -> 
 
 
 def show_stage(common: Common, opened: Any, verb: str, made: Any) -> None:
-    """A finished stage, or the plan of a dry run. verb: "trained" or alike."""
+    """A finished stage, or the plan of a dry run. verb: "trained" or alike. Raises the failure of a gate afterwards."""
     from edgekit.report import stage_text
 
     if made is None:
         show_plan(common, opened)
     else:
         emit(common.as_json, made.to_dict(), lambda: stage_text(verb, made))
+        if made.failure:
+            raise made.failure
 
 
 def show_chain(common: Common, opened: Any, result: Any) -> int:

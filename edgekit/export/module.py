@@ -56,12 +56,12 @@ def module_file(model: nn.Module, frames: int, features: int, metadata: ModelMet
 def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     takes = torch.from_numpy(random_takes(2, frames, features)).to(device)
-    buffer, said = io.BytesIO(), io.StringIO()
+    buffer: Any = io.BytesIO()
     how: dict[str, Any] = {"opset_version": OPSET, "dynamo": False, "external_data": False, "verbose": False}
     how |= {"input_names": ["landmarks"], "output_names": ["logits"]}
     how["dynamic_axes"] = {"landmarks": {0: "batch"}, "logits": {0: "batch"}}
     try:
-        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(said):
+        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             # torch on its own deprecations, and on what tracing may freeze: the proof finds out what it did
             warnings.simplefilter("ignore")
             torch.onnx.export(model, (takes,), buffer, **how)

@@ -19,6 +19,7 @@ from edgekit.jobs.chain import (
 )
 from edgekit.jobs.compare import compare_models
 from edgekit.jobs.evaluate import evaluate_file
+from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
@@ -31,6 +32,7 @@ __all__ = [
     "compare_models",
     "default_settings",
     "evaluate_file",
+    "export_module",
     "find_model",
     "find_reader",
     "int8_path",

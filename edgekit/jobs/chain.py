@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -72,7 +73,10 @@ def run_prune(workspace: Workspace) -> StageResult[PruningFigures] | None:
 def _make(workspace: Workspace, stages: Stages, name: str, kind: type[F]) -> StageResult[F] | None:
     """Bring a stage up to date. kind: of its figures."""
     made = stages.ensure(name, frozenset({name}))
-    return None if made is None else workspace.result(name, kind)
+    if made is None:
+        return None
+    result = workspace.result(name, kind)
+    return result and replace(result, failure=_retention_failure(stages, (name,)))
 
 
 def run_quantize(workspace: Workspace) -> ChainResult | None:
@@ -110,7 +114,7 @@ def _finish(workspace: Workspace, stages: Stages, owned: frozenset[str]) -> Chai
     if made is None or workspace.dry_run:
         return None
     quantized = workspace.finished(QUANTIZED, QuantizationFigures)
-    failure = _gate_failure(stages, quantized.figures)
+    failure = _retention_failure(stages, (STUDENT, PRUNED)) or _gate_failure(stages, quantized.figures)
     workspace.watcher.stage("score", "start", "all models on the test takes")
     scores = score_models(stages)
     return ChainResult(
@@ -129,6 +133,26 @@ def _trained(workspace: Workspace, stages: Stages) -> tuple[StageResult[Training
     """The stages before INT8, in order."""
     kinds = {name: PruningFigures if name == PRUNED else TrainingFigures for name in stages.chain[:-1]}
     return tuple(workspace.finished(name, kind) for name, kind in kinds.items())
+
+
+def _retention_failure(stages: Stages, names: Iterable[str]) -> GateError | None:
+    """Where `gates.min_retention` is said: the first of these models that keeps less of the teacher's accuracy on
+    validation takes."""
+    least = stages.context.gates.min_retention
+    students = {STUDENT: stages.student, PRUNED: stages.pruned}
+    judged = [students[name] for name in names if name in students]
+    if least is None or not judged:
+        return None
+    from edgekit.distill import measure_retention, require_retention
+
+    takes, teacher = stages.data.validation_takes(), stages.teacher.module()
+    try:
+        for stage in judged:
+            found = measure_retention(stage.load(), teacher, takes)
+            require_retention(found, least, "student" if stage is stages.student else "pruned student")
+    except GateError as error:
+        return error
+    return None
 
 
 def _gate_failure(stages: Stages, figures: QuantizationFigures) -> EdgekitError | None:

@@ -135,7 +135,7 @@ def recurrent_layers(module: nn.Module) -> Iterator[tuple[str, nn.LSTM | nn.GRU]
     """Every nn.LSTM and nn.GRU in a module, by name."""
     for place, layer in module.named_modules():
         if type(layer) in SPLITTABLE:
-            yield place, layer  # type: ignore[misc]
+            yield place, layer
 
 
 def _copy(module: nn.Module, name: str) -> nn.Module:

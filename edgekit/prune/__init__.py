@@ -3,6 +3,7 @@
 from edgekit.prune.model import PruneResult, prune_model
 from edgekit.prune.module import ModuleShape, PrunedModule
 from edgekit.prune.settings import PruneConfig
+from edgekit.prune.shrinking import check_reachable
 from edgekit.prune.structured import ratio_for, remove_units
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "PruneConfig",
     "PruneResult",
     "PrunedModule",
+    "check_reachable",
     "prune_model",
     "ratio_for",
     "remove_units",

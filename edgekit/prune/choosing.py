@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from torch import nn
 
@@ -31,7 +32,7 @@ def uniform_plans(structure: Structure, scores: Scores) -> list[Callable[[], Pla
         counts = {b: min(len(b.groups) - 1, math.floor(len(b.groups) * ratio + 1e-9)) for b in order}
         return _units({bundle: order[bundle][:count] for bundle, count in counts.items()})
 
-    return [lambda ratio=ratio: plan(ratio) for ratio in ratios]
+    return [partial(plan, ratio) for ratio in ratios]
 
 
 def free_plans(structure: Structure, scores: Scores) -> list[Callable[[], Plan]]:
@@ -54,7 +55,7 @@ def free_plans(structure: Structure, scores: Scores) -> list[Callable[[], Plan]]
             chosen[structure.bundles[place]].append(group)
         return _units(chosen)
 
-    return [lambda count=count: plan(count) for count in range(len(going) + 1)]
+    return [partial(plan, count) for count in range(len(going) + 1)]
 
 
 def _units(chosen: Mapping[Bundle, Sequence[int]]) -> Plan:

@@ -177,7 +177,7 @@ def _forward(name: str, answer: Callable[[str, tuple[Any, ...]], Any]) -> Callab
 def _answering(layers: Mapping[str, nn.Module], answer: Callable[[str, tuple[Any, ...]], Any]) -> Iterator[None]:
     """Inside it every layer answers with answer(name, inputs)."""
     for name, layer in layers.items():
-        layer.forward = _forward(name, answer)  # type: ignore[method-assign]
+        layer.forward = _forward(name, answer)
     try:
         yield
     finally:

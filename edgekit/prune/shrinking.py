@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, GateError
@@ -96,6 +99,15 @@ def smaller(
     return without_units(module, structure.layers, plan).eval()
 
 
+def check_reachable(module: nn.Module, config: PruneConfig, x: NDArray[np.float32]) -> None:
+    """Raises ConfigError where a module of this shape can't lose what `config` asks for, or latency would have to be
+    measured. x: takes float32 (takes, time, features)."""
+    takes = torch.from_numpy(x)
+    structure = study(module.eval(), takes)
+    cost = cost_of(config, structure, takes, None)
+    choose(module, structure, magnitudes(module, structure), config, cost, cost(module) * (1.0 - config.sparsity))
+
+
 def shrink(
     module: nn.Module,
     config: PruneConfig,
@@ -144,7 +156,7 @@ def _step_file(setup: RunSetup, step: int) -> Path | None:
 
 
 def _clear(setup: RunSetup | None, steps: int) -> None:
-    for step in range(1, steps if setup is not None else 1):
-        file = setup and _step_file(setup, step)
+    files = [] if setup is None else [_step_file(setup, step) for step in range(1, steps)]
+    for file in files:
         if file is not None:
             file.unlink(missing_ok=True)

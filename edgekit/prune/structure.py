@@ -67,7 +67,8 @@ def study(module: nn.Module, takes: Tensor) -> Structure:
     """
     layers = probe_layers(module, takes)
     left = {name: why for name, layer in layers.items() if (why := _trouble(layer)) and not layer.answers}
-    bundles, failed = [], []
+    bundles: list[Bundle] = []
+    failed: list[Bundle] = []
     for bundle in _bundles({name: layer for name, layer in layers.items() if _trouble(layer) is None}):
         reason = _try(module, layers, bundle, takes)
         (bundles if reason is None else failed).append(bundle)

@@ -35,6 +35,12 @@ class GatesConfig(StageConfig):
     accuracy_drop_margin: float = Field(
         0.01, ge=0.0, le=1.0, description="how far beyond max_accuracy_drop the loss's 95 % interval may reach"
     )
+    min_retention: float | None = Field(
+        None,
+        ge=0.0,
+        le=1.0,
+        description="least part of the teacher's accuracy that student and pruned student keep; null: whatever it is",
+    )
     check_teacher: bool = Field(
         True, description="whether a teacher edgekit did not train is refused when its answers do not fit the labels"
     )

@@ -1,7 +1,7 @@
 """Results as text for people. JSON comes from the results' own `to_dict`."""
 
 from edgekit.report.bench import bench_text
-from edgekit.report.chain import chain_text, cut_text, mix_text, quantized_text
+from edgekit.report.chain import chain_text, cut_text, exported_text, mix_text, quantized_text
 from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.junit import bench_junit
@@ -33,6 +33,7 @@ __all__ = [
     "draw_confusion",
     "duration",
     "evaluation_text",
+    "exported_text",
     "mix_text",
     "pairs_text",
     "predictions_text",

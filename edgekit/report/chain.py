@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from edgekit.data.settings import MOST_FRAMES
@@ -10,9 +11,11 @@ from edgekit.report.tables import count, known, milliseconds, percent, size, tab
 from edgekit.results import (
     ChainResult,
     DataDescription,
+    ExportedModule,
     Finding,
     ModelScore,
     OutputCheck,
+    Parity,
     QuantizationFigures,
     QuantizationProof,
     QuantizeResult,
@@ -191,6 +194,24 @@ def _scheme_notes(scheme: str) -> list[str]:
         "Note: all takes of a batch share one activation scale, so logits depend on the rest of the batch, and above"
         " one take on threads; edgekit scores this file one take at a time: run it so, too"
     ]
+
+
+def exported_text(result: ExportedModule) -> str:
+    """What `edgekit export` wrote."""
+    parity, words = result.parity, ("edgekit", "quantize", str(result.path))
+    return "\n".join(
+        [
+            result.about,
+            f"{result.path}: {size(result.size_bytes)}, fp32; reads {result.sequence_length} frames of"
+            f" {result.features} numbers, answers with {result.classes} classes",
+            *([] if parity is None else [_parity_line(parity)]),
+            f"next: {shlex.join(words)}",
+        ]
+    )
+
+
+def _parity_line(parity: Parity) -> str:
+    return f"logits differ from torch's by at most {parity.max_abs_difference:.1e} on {parity.takes} takes"
 
 
 def quantized_text(result: QuantizeResult) -> str:

@@ -36,6 +36,27 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class ExportedModule:
+    """The ONNX file of a module of the user's. module: how they called it. about: what was assumed of it, in words.
+    parity: of the file with torch; None for one of edgekit's own classifier."""
+
+    module: str
+    path: Path
+    size_bytes: int
+    sha256: str
+    parameters: int
+    sequence_length: int
+    features: int
+    classes: int
+    parity: Parity | None
+    about: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**vars(self), "path": str(self.path), "parity": self.parity and self.parity.to_dict()}
+
+
+@dataclass(frozen=True)
 class Int8Loss:
     """INT8 against its fp32 parent on the same takes. Accuracies are ratios, differences are in logits.
 

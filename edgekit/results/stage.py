@@ -8,6 +8,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from edgekit.errors import EdgekitError
+
 
 class Figures(Protocol):
     """What a stage measured."""
@@ -41,15 +43,17 @@ class Record:
 
 @dataclass(frozen=True)
 class StageResult(Generic[F_co]):
-    """A finished stage by its name, with its typed figures."""
+    """A finished stage by its name, with its typed figures. failure: of a gate, raised by the caller after everything
+    has been shown."""
 
     name: str
     record: Record
     figures: F_co
+    failure: EdgekitError | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the record."""
-        return self.record.to_dict()
+        """JSON-ready: the record, and what failed where something did."""
+        return {**self.record.to_dict(), **({"failure": str(self.failure)} if self.failure else {})}
 
 
 def read_figures(kind: type[F], metrics: Mapping[str, Any]) -> F:

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgekit.model import ModelConfig
 from edgekit.prune import PruneConfig, prune_model
+from edgekit.prune.settings import STRUCTURED
 from edgekit.stages.distill import DistillStage
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED
@@ -58,7 +59,11 @@ class PruneStage(ModelStage):
 
     def config(self) -> dict[str, Any]:
         """The settings that decide what is made, JSON-ready."""
-        return {**self.context.data.decides(), "prune": deciding(self.prune)}
+        said = deciding(self.prune)
+        later = {
+            key for key, default in STRUCTURED.items() if said[key] == default
+        }  # as before there were such settings
+        return {**self.context.data.decides(), "prune": {key: said[key] for key in said if key not in later}}
 
     def inputs(self) -> dict[str, str]:
         """Files of teacher and student."""

@@ -41,7 +41,8 @@ class QuantizeStage(Stage):
 
     def config(self) -> dict[str, Any]:
         """The settings that decide what is made, JSON-ready."""
-        return {"quantize": self.quantize.model_dump(mode="json"), "gates": self.gates.model_dump(mode="json")}
+        gates = self.gates.model_dump(mode="json", exclude={"min_retention"})  # which judges, and changes no file
+        return {"quantize": self.quantize.model_dump(mode="json"), "gates": gates}
 
     def inputs(self) -> dict[str, str]:
         """The pruned model's files."""

@@ -71,28 +71,32 @@ class ForeignTeacher:
 
 
 def load_teacher(
-    said: str, x: NDArray[np.float32], class_names: Sequence[str], names: Sequence[str] | None = None
+    said: str,
+    x: NDArray[np.float32],
+    class_names: Sequence[str],
+    names: Sequence[str] | None = None,
+    flag: str = "--teacher",
 ) -> ForeignTeacher:
     """The teacher that `said` names, tried on some takes x float32 (takes, time, features) of the data.
 
     said: the path of an ONNX file that ends in .onnx, or `module:factory`, a function without arguments in a module
     that can be imported here, which returns a torch.nn.Module with its weights loaded; the function is run, so take it
     from nowhere but the command line. class_names: of the data. names: of the teacher's outputs, first to last, where
-    they were said; they win over its own.
+    they were said; they win over its own. flag: that said it, for messages.
     Raises ConfigError when it can't be made or does not know every class of the data, ModelFileError for a file that is
     no usable model, ShapeError when it can't take the data or answers in another shape. Whether its answers fit the
     labels is `check_teacher`'s to tell.
     """
-    path = Path(said) if said.endswith(".onnx") else None
-    raw, own, parameters, digest = _open_module(said) if path is None else _open_file(path)
-    outputs = _try(said, raw, x[:TRIAL_TAKES])
+    path, named = Path(said) if said.endswith(".onnx") else None, f"{flag} {said}"
+    raw, own, parameters, digest = _open_module(said, flag) if path is None else _open_file(path, named)
+    outputs = _try(named, raw, x[:TRIAL_TAKES])
     known = own if names is None else names
-    order = _class_order(said, known, outputs.shape[1], class_names)
+    order = _class_order(named, known, outputs.shape[1], class_names)
     probabilities = are_probabilities(outputs)
     return ForeignTeacher(
         said=said,
         form="PyTorch" if path is None else "ONNX",
-        module=_Mapped(raw, order, probabilities).eval(),
+        module=_Mapped(raw, order, probabilities, outputs.shape[1]).eval(),
         digest=digest,
         path=path,
         parameters=parameters,
@@ -106,19 +110,19 @@ def load_teacher(
 _Opened = tuple[nn.Module, Sequence[str] | None, int, str]
 
 
-def _open_file(path: Path) -> _Opened:
+def _open_file(path: Path, named: str) -> _Opened:
     predictor = open_predictor(path)
     if predictor.fixed_batch not in (None, 1):
         batch = predictor.fixed_batch
-        raise ConfigError(f"--teacher {path}: has a fixed batch of {batch}; export it with an open batch axis")
+        raise ConfigError(f"{named}: has a fixed batch of {batch}; export it with an open batch axis")
     metadata = predictor.info.metadata
     parameters = metadata.parameters if metadata and metadata.parameters else _count_file(path)
     return _FileModule(predictor), metadata.class_names if metadata else None, parameters, predictor.info.sha256
 
 
-def _open_module(said: str) -> _Opened:
-    made = make_module(said).eval()
-    return made, _module_names(said, made), count_parameters(made), _digest(said, made)
+def _open_module(said: str, flag: str) -> _Opened:
+    made = make_module(said, flag).eval()
+    return made, _module_names(f"{flag} {said}", made), count_parameters(made), _digest(said, made)
 
 
 class _FileModule(nn.Module):
@@ -133,20 +137,22 @@ class _FileModule(nn.Module):
 
 
 class _Mapped(nn.Module):
-    """Another module's outputs as logits of the data's classes. order: its output for each class of the data."""
+    """Another module's outputs as logits of the data's classes. order: its output for each class of the data.
+    outputs: how many it has."""
 
     order: Tensor
 
-    def __init__(self, inner: nn.Module, order: Sequence[int], probabilities: bool) -> None:
+    def __init__(self, inner: nn.Module, order: Sequence[int], probabilities: bool, outputs: int) -> None:
         super().__init__()
         self.inner = inner
         self.probabilities = probabilities
+        self.as_it_is = list(order) == list(range(outputs))
         self.register_buffer("order", torch.tensor(order))
 
     def forward(self, x: Tensor) -> Tensor:
         outputs = self.inner(x).float()
         logits: Tensor = outputs.clamp_min(LEAST_PROBABILITY).log() if self.probabilities else outputs
-        return logits[:, self.order]
+        return logits if self.as_it_is else logits[:, self.order]
 
 
 def _count_file(path: Path) -> int:
@@ -156,13 +162,13 @@ def _count_file(path: Path) -> int:
     return sum(int(np.prod(tensor.dims)) for tensor in tensors if tensor.data_type in floats)
 
 
-def _module_names(said: str, module: nn.Module) -> tuple[str, ...] | None:
+def _module_names(named: str, module: nn.Module) -> tuple[str, ...] | None:
     names = inspect.getattr_static(module, "class_names", None)
     if names is None:
         return None
     names = module.class_names
     if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"--teacher {said}: its class_names are {names!r}; expected a list of names, one per output")
+        raise ConfigError(f"{named}: its class_names are {names!r}; expected a list of names, one per output")
     return tuple(str(name) for name in names)
 
 
@@ -176,40 +182,38 @@ def _digest(said: str, module: nn.Module) -> str:
     return fingerprint({"teacher": said, "kind": type(module).__qualname__, "tensors": tensors})
 
 
-def _try(said: str, module: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _try(named: str, module: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Its outputs on x, float32 (takes, outputs)."""
     try:
         outputs = predict_logits(module, x)
     except EdgekitError as error:
-        raise type(error)(f"--teacher {said}: can't take the data: {error}") from None
+        raise type(error)(f"{named}: can't take the data: {error}") from None
     except Exception as error:  # the user's own code may raise anything
         raise ShapeError(
-            f"--teacher {said}: fails on takes of shape {x.shape} (takes, time, features): {where_raised(error)}"
+            f"{named}: fails on takes of shape {x.shape} (takes, time, features): {where_raised(error)}"
         ) from error
     if outputs.ndim != 2 or len(outputs) != len(x):
-        raise ShapeError(f"--teacher {said}: {x.shape} in, {outputs.shape} out; expected logits (takes, classes)")
+        raise ShapeError(f"{named}: {x.shape} in, {outputs.shape} out; expected logits (takes, classes)")
     if not np.isfinite(outputs).all():
-        raise ShapeError(f"--teacher {said}: its outputs on the training takes are not finite; check its weights")
+        raise ShapeError(f"{named}: its outputs on the training takes are not finite; check its weights")
     return outputs
 
 
-def _class_order(said: str, names: Sequence[str] | None, outputs: int, class_names: Sequence[str]) -> tuple[int, ...]:
+def _class_order(named: str, names: Sequence[str] | None, outputs: int, class_names: Sequence[str]) -> tuple[int, ...]:
     """The teacher's output for each class of the data."""
     if names is None:
         if outputs != len(class_names):
             raise ConfigError(
-                f"--teacher {said}: {outputs} outputs for {len(class_names)} classes of the data, and it has no class"
+                f"{named}: {outputs} outputs for {len(class_names)} classes of the data, and it has no class"
                 " names to tell which is which; name them, first output to last, with --class-names NAME,NAME,..."
             )
         return tuple(range(outputs))
     if len(names) != outputs or len(set(names)) != outputs:
-        raise ConfigError(
-            f"--teacher {said}: {len(set(names))} different class names for {outputs} outputs; give one each"
-        )
+        raise ConfigError(f"{named}: {len(set(names))} different class names for {outputs} outputs; give one each")
     unknown = [name for name in class_names if name not in names]
     if unknown:
         raise ConfigError(
-            f"--teacher {said}: does not know {', '.join(unknown[:8])}{', ...' if len(unknown) > 8 else ''} of the"
+            f"{named}: does not know {', '.join(unknown[:8])}{', ...' if len(unknown) > 8 else ''} of the"
             f" data's classes{did_you_mean(unknown[0], names)}"
         )
     return tuple(names.index(name) for name in class_names)

@@ -1,9 +1,7 @@
-"""Knowledge distillation: a student learns from the logits of one teacher or several, and from the labels."""
+"""A student learns from the logits of one teacher or several, and from the labels."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,8 @@ from torch import Tensor, nn
 
 from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig, Mix
-from edgekit.errors import InputError, ShapeError
+from edgekit.distill.teachers import Teachers, as_one, each_teacher
+from edgekit.errors import ShapeError
 from edgekit.model import predict_logits, try_module
 from edgekit.train import (
     EpochSource,
@@ -32,9 +31,6 @@ from edgekit.train import (
     require_mix,
     require_run,
 )
-
-#: One teacher, or several.
-Teachers = nn.Module | Sequence[nn.Module]
 
 
 class DistillConfig(StageConfig):
@@ -72,39 +68,6 @@ def distillation_loss(
     )
     hard = nn.functional.cross_entropy(student_logits, labels, label_smoothing=label_smoothing)
     return alpha * temperature**2 * soft + (1.0 - alpha) * hard
-
-
-class MeanTeacher(nn.Module):
-    """Several teachers as one, whose softened probabilities are the mean of theirs.
-
-    Its logits are T * log(mean over teachers of softmax(logits / T)), float32 (batch, classes): divided by the
-    temperature T, their softmax is that mean. Source: Hinton et al. 2015, section 3, an ensemble's arithmetic mean.
-    """
-
-    def __init__(self, teachers: Sequence[nn.Module], temperature: float) -> None:
-        super().__init__()
-        self.teachers = nn.ModuleList(teachers)
-        self.temperature = temperature
-
-    def forward(self, x: Tensor) -> Tensor:
-        softened = [torch.log_softmax(teacher(x).float() / self.temperature, dim=1) for teacher in self.teachers]
-        return self.temperature * (torch.stack(softened).logsumexp(dim=0) - math.log(len(softened)))
-
-
-def as_one(teacher: Teachers, temperature: float) -> nn.Module:
-    """A teacher that stands for one or several. Raises InputError for a list of none."""
-    if isinstance(teacher, nn.Module):
-        return teacher
-    if not len(teacher):
-        raise InputError("distill_model: teacher: a list of no teachers; give one at least")
-    return teacher[0] if len(teacher) == 1 else MeanTeacher(teacher, temperature)
-
-
-def each_teacher(function: str, teacher: Teachers) -> dict[str, nn.Module]:
-    """Every teacher, by the name that messages call it. function: that they were given to."""
-    if isinstance(teacher, (list, tuple)):
-        return {f"{function}: teacher {k}": one for k, one in enumerate(teacher, 1)}
-    return {f"{function}: teacher": teacher}  # type: ignore[dict-item]
 
 
 def teacher_source(
@@ -207,14 +170,3 @@ def distill_model(
 def _require_same_shape(teacher: tuple[int, ...], student: tuple[int, ...]) -> None:
     if student != teacher:
         raise ShapeError(f"student logits {student} and teacher logits {teacher} differ: both need the same classes")
-
-
-__all__ = [
-    "DistillConfig",
-    "MeanTeacher",
-    "Teachers",
-    "distill_model",
-    "distillation_loss",
-    "teacher_objective",
-    "teacher_source",
-]
