@@ -130,6 +130,11 @@ ALL: dict[str, Callable[[int, int], nn.Module]] = {
 }
 
 
+def letters() -> nn.Module:
+    """For `edgekit export own_modules:letters`: one hand, 26 classes."""
+    return made("lstm-2-one", 63, 26)
+
+
 def made(name: str, features: int = 63, classes: int = 3, **settings: Any) -> nn.Module:
     """One of ALL, in evaluation mode, with weights from a normal distribution, so that none is special."""
     torch.manual_seed(0)

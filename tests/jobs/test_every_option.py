@@ -74,6 +74,7 @@ TUNE = f"tune edge --workdir {{new}} {SMALL} {GRID}"
 BENCH, COMPARE = "bench {model} --workdir {new}", "compare {model} {model} --workdir {new}"
 EVALUATE = "evaluate {model} --workdir {new} --set synth.people=2 --set synth.takes_per_letter=4"
 FOREIGN = "--workdir {new} --teacher {other} --dry-run --set gates.check_teacher=false --set synth.people=2"
+EXPORT = "export own_modules:letters --workdir {new} --data {hands}"
 NAMES = f"--class-names {','.join('ZYXWVUTSRQPONMLKJIHGFEDCBA')}"
 
 PROOFS: Mapping[str, Mapping[str, Proof]] = {
@@ -96,6 +97,13 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(PRUNE, teacher="--teacher base"),
         **of(f"prune {FOREIGN}", class_names="--class-names A,B"),
         **of(f"{PRUNE} --method unstructured", scope="--scope global", ramp="--ramp 0.2"),
+    },
+    "export": {
+        **of(EXPORT, output="--output {new}/e.onnx", json="--json", set="--set data.sequence_length=9"),
+        **of(EXPORT, class_names=NAMES),
+        **of("export own_modules:letters --workdir {done}", data="--data {few}"),
+        **of("export own_modules:letters --workdir {new} --data {table}", columns=COLUMNS),
+        "--workdir": ("export own_modules:letters --workdir {moved}", "export own_modules:letters --workdir {done}"),
     },
     "quantize": {
         **of_job("quantize"),
