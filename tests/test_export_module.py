@@ -160,11 +160,12 @@ def first_take_decides(x: Tensor) -> Tensor:
     ],
 )
 def test_what_can_not_be_exported_is_one_message_and_no_file(
-    tmp_path: Path, module: nn.Module, error: type[InputError], words: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], module: nn.Module, error: type[InputError], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         export_onnx(module, tmp_path / "own.onnx", class_names=NAMES, takes=takes())
     assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().out == ""
 
 
 def test_a_projection_is_named() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,18 @@ def module_file(model: nn.Module, frames: int, features: int, metadata: ModelMet
     return proto.SerializeToString(deterministic=True), len(proto.graph.node)
 
 
+@contextlib.contextmanager
+def _silent_exporter() -> Iterator[None]:
+    """Inside it torch's exporter prints nothing to stdout, neither from Python nor, of graphs that fail, from C++."""
+    said = torch._C._jit_is_onnx_log_enabled()
+    torch._C._jit_set_onnx_log_enabled(False)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        torch._C._jit_set_onnx_log_enabled(said)
+
+
 def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     takes = torch.from_numpy(random_takes(2, frames, features)).to(device)
@@ -61,7 +73,7 @@ def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
     how |= {"input_names": ["landmarks"], "output_names": ["logits"]}
     how["dynamic_axes"] = {"landmarks": {0: "batch"}, "logits": {0: "batch"}}
     try:
-        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), _silent_exporter():
             # torch on its own deprecations, and on what tracing may freeze: the proof finds out what it did
             warnings.simplefilter("ignore")
             torch.onnx.export(model, (takes,), buffer, **how)
