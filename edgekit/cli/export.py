@@ -8,9 +8,10 @@ import click
 
 from edgekit.cli import options as o
 from edgekit.cli.common import Common, emit, shared, workspace
+from edgekit.cli.declaring import command
 
 
-@o.command(
+@command(
     o.OUTPUT.saying("Where to write the file [FUNCTION.onnx]."),
     o.CLASS_NAMES.saying("Classes of the module's outputs, first to last [its own, else the data's]."),
     o.WORKDIR,

@@ -55,14 +55,19 @@ def module_file(model: nn.Module, frames: int, features: int, metadata: ModelMet
 
 @contextlib.contextmanager
 def _silent_exporter() -> Iterator[None]:
-    """Inside it torch's exporter prints nothing to stdout, neither from Python nor, of graphs that fail, from C++."""
-    said = torch._C._jit_is_onnx_log_enabled()
-    torch._C._jit_set_onnx_log_enabled(False)
+    """Inside it torch's exporter prints nothing to stdout, neither from Python nor, of graphs that fail, from C++: it
+    switches that log on whatever it is told (torch 2.13), so the log itself is taken away."""
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = _say_nothing
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        torch._C._jit_set_onnx_log_enabled(said)
+        torch._C._jit_onnx_log = log
+
+
+def _say_nothing(*_: object) -> None:
+    """In place of a log."""
 
 
 def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
