@@ -99,7 +99,7 @@ def card_text(made: Making) -> str:
         f"{made.rounding}\n\nUse: `edgekit predict my-take.npy` where no model of your own is; `--pretrain shipped` for"
         " training.",
         f"## What they can't do\n\n{LIMITS}",
-        f"## How accurate they are\n\n{_accuracy(made.study)}",
+        f"## How accurate they are\n\n{_accuracy(made.study, made.recorders)}",
         f"## What they were made from\n\n{_data(made)}",
         f"## Licences and attributions\n\n{_rights(made.recorders)}",
         f"## How they were made\n\n{_making(made)}",
@@ -134,9 +134,9 @@ LIMITS = """\
 - They are no interpreter. Don't use them where a misread letter does harm."""
 
 
-def _accuracy(study: Mapping[str, Any] | None) -> str:
+def _accuracy(study: Mapping[str, Any] | None, recorders: Iterable[Recorder]) -> str:
     """study: `recorders`, name to {takes, teacher, int8}, ratios on takes of people who were left out of training; and
-    the `command` that measured it."""
+    the `command` that measured it. recorders: those whose takes the models have learned from."""
     if study is None:
         return ACCURACY_UNKNOWN
     found = [
@@ -147,7 +147,12 @@ def _accuracy(study: Mapping[str, Any] | None) -> str:
         "The shipped models have learned from everybody, so no take of these recordings can test them. Models made the"
         f" same way, each without the people that it was tested on (`{study['command']}`):\n\n"
         + rows(("recorder", "takes", "teacher", "INT8 student"), found)
+        + _unmeasured(sorted({each.name for each in recorders} - set(study["recorders"])))
     )
+
+
+def _unmeasured(names: Sequence[str]) -> str:
+    return f"\n\nNot measured yet: {', '.join(names)}." if names else ""
 
 
 def _data(made: Making) -> str:
