@@ -23,7 +23,7 @@ TOLERANCE_RATIO = 1e-3
 #: Numbers of an input that are made up at most, and of all outputs that are compared.
 MOST = 2**24
 
-SOURCE, RAISED, EXPECTED, RESULT = "source", "raised", "expected", "result"
+SOURCE, PREPARED, EXPECTED, RESULT = "source", "prepared", "expected", "result"
 
 #: Sizes tried for open axes: the first of an input, and the others; and what fills whole numbers and flags.
 _TRIED = tuple((sizes, whole) for sizes in ((4, 4), (1, 4), (1, 1)) for whole in (1, 0))
@@ -37,19 +37,19 @@ _KINDS = {
 def check_outputs(files: Mapping[str, bytes], source: Path, target: Path) -> OutputCheck:
     """Open all files and compare what they compute.
 
-    files: SOURCE; RAISED, where the source was too old; EXPECTED, the model with the floats that the int8 numbers stand
-    for, where there is one; RESULT. Raises ModelFileError when ONNX Runtime can't open the source, and for an old one
-    not what it was raised to either; GateError when it can't open or run the result, or its outputs are not what they
-    should be.
+    files: SOURCE; PREPARED, where the source was changed before it was quantised; EXPECTED, the model with the floats
+    that the int8 numbers stand for, where there is one; RESULT. Raises ModelFileError when ONNX Runtime can't open the
+    source, and not what was prepared from it either; GateError when it can't open or run the result, or its outputs
+    are not what they should be.
     """
     base, feeds, outputs, reason = _run_source(files, source)
     found = {base: outputs}
-    for name in (RAISED, EXPECTED, RESULT):
+    for name in (PREPARED, EXPECTED, RESULT):
         if name in files and name != base:
             found[name] = _run_as_well(files[name], feeds, target)
     if feeds is None:
         return OutputCheck(None, None, None, reason)
-    for one, other in ((base, RAISED), (EXPECTED, RESULT)):
+    for one, other in ((base, PREPARED), (EXPECTED, RESULT)):
         if one in found and other in found and one != other:
             _require_same(found[one], found[other], other, target)
     difference, largest = _difference(found[base], found[RESULT])
@@ -67,10 +67,10 @@ def _run_source(files: Mapping[str, bytes], source: Path) -> tuple[str, Feeds | 
     try:
         session = open_session(files[SOURCE], source)
     except ModelFileError as error:
-        if RAISED not in files:
+        if PREPARED not in files:
             raise
-        base, note = RAISED, f"{error}, so the newer opset's outputs were compared"
-        session = open_session(files[RAISED], source)
+        base, note = PREPARED, f"{error}, so the outputs of what was prepared from it were compared"
+        session = open_session(files[PREPARED], source)
     with closing(session):
         feeds, outputs, reason = _find_feeds(session)
     return base, feeds, outputs, reason or note
@@ -153,7 +153,9 @@ def _require_same(one: Arrays, other: Arrays, name: str, target: Path) -> None:
     difference, largest = _difference(one, other)
     limit = TOLERANCE_RATIO * max(largest, 1e-6)
     if not difference <= limit:
-        what = "the model of the newer opset" if name == RAISED else "the int8 file"
+        what = (
+            "the model with inlined functions, a newer opset or folded weights" if name == PREPARED else "the int8 file"
+        )
         raise GateError(
             f"{target}: {what} computes something else than the source: outputs differ by {difference:.2g}, allowed"
             f" {limit:.1e}; nothing was written"

@@ -181,8 +181,8 @@ class OutputCheck:
 @dataclass(frozen=True)
 class QuantizeResult:
     """What was written. metadata: the target's, None for files that edgekit did not export. raised: from an older opset
-    or IR version, None where the source was new enough. outputs: of both files on made-up input; None in records of an
-    older edgekit."""
+    or IR version, None where the source was new enough. outputs: of both files on the same input; None in records of an
+    older edgekit. inlined: functions that were; folded: weights that became initializers first."""
 
     source: Path
     target: Path
@@ -195,6 +195,8 @@ class QuantizeResult:
     proof: QuantizationProof
     raised: Raised | None = None
     outputs: OutputCheck | None = None
+    inlined: int = 0
+    folded: int = 0
 
     @property
     def arithmetic(self) -> str:
