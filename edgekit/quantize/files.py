@@ -16,7 +16,7 @@ from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, lstm_nodes, quantize_lstms
 from edgekit.quantize.folding import fold_weights
 from edgekit.quantize.functions import inline_functions
-from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE, check_outputs
+from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE, Proving, check_outputs
 from edgekit.quantize.proof import expected_model, prove_quantization, require_int8
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
@@ -32,18 +32,22 @@ from edgekit.runtime.session import open_session
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
 
 
-def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | None = None) -> QuantizeResult:
+def quantize_onnx(
+    source: StrPath, target: StrPath, config: QuantizeConfig | None = None, proving: Proving | None = None
+) -> QuantizeResult:
     """Write the int8 form of the fp32 ONNX file `source` to `target`, atomically; `source` is untouched.
 
     Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX file with
-    LSTM, GRU, Gemm or MatMul weights in its main graph will do. Scheme int8-dynamic: LSTM layers computed in int8 at
-    batch 1 (see `quantize.dynamic`). Files older than opset 13 are raised to it.
+    LSTM, GRU, RNN, Gemm, MatMul or Conv weights will do, wherever they are: functions are inlined, files older than
+    opset 13 raised to it, weights that constants compute or that subgraphs hold become initializers of the main graph.
+    Scheme int8-dynamic: LSTM layers computed in int8 at batch 1 (see `quantize.dynamic`).
 
     Nothing is written unless the result is proven: what is int8 (`prove_quantization`), and that ONNX Runtime opens it
-    and computes the same as from the floats that the int8 numbers stand for (`check_outputs`). Raises ModelFileError
-    for a source that is no ONNX model, that ONNX Runtime can't open or that can't be raised, or that NaN or infinity
-    damages; InputError for one that is quantised already, has nothing to quantise, or, with int8-dynamic, has no LSTM
-    or any GRU or RNN; GateError when a weight of a recurrent layer would stay float, naming each, or the proof fails.
+    and computes the same as from the floats that the int8 numbers stand for (`check_outputs`), on what `proving` says.
+    Raises ModelFileError for a source that is no ONNX model, that ONNX Runtime can't open or that can't be raised, or
+    that NaN or infinity damages; InputError for one that is quantised already, has nothing to quantise, or, with
+    int8-dynamic, has no LSTM or any GRU or RNN, and for calibration takes that do not fit; GateError when a weight of a
+    recurrent layer would stay float, naming each, or the proof fails; WeakEvidenceError where it can't be made.
     """
     for name, path in (("source", source), ("target", target)):
         require_kind(path, (str, os.PathLike), f"quantize_onnx: {name}", "the path of an ONNX file")
@@ -62,7 +66,7 @@ def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | Non
     except Exception:  # a graph that is not as ONNX has it, or a refusal whose advice needs a file that can be opened
         open_session(content, source).close()
         raise
-    outputs = check_outputs(made.files, source, target)
+    outputs = check_outputs(made.files, source, target, proving)
     result = made.files[RESULT]
     write_bytes(target, result)
     return QuantizeResult(
