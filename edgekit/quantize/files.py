@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,10 @@ def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path)
     metadata = _set_metadata(model, info, config)
     result = model.SerializeToString(deterministic=True)
     files = {SOURCE: content, PREPARED: before} if changed else {SOURCE: content}
+    del model
+    gc.collect()  # scopes hold on to a model in cycles, and models may be large
     proof = prove_quantization(before, result, config, str(target))
+    gc.collect()
     if config.scheme == "int8-weights":
         files[EXPECTED] = expected_model(before, result, config, str(target))
     return _Made({**files, RESULT: result}, metadata, proof, raised, inlined, folded)

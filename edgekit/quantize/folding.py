@@ -93,7 +93,9 @@ def _constant_places(constants: Constants, weight: Place) -> Iterator[Place]:
 
 def _large(wanted: _Wanted, min_elements: int) -> bool:
     made_from = wanted.closure
-    return not made_from.clash and (wanted.recurrent or made_from.float_bytes >= min_elements)
+    if made_from.clash or (wanted.held is None and any(each.sparse for each in made_from.tensors.values())):
+        return False
+    return wanted.recurrent or made_from.float_bytes >= min_elements
 
 
 def _fits(wanted: _Wanted, values: NDArray[Any], min_elements: int) -> bool:
@@ -147,7 +149,7 @@ def _values(model: onnx.ModelProto, wanted: Iterable[_Wanted], path: Path) -> di
     for each in wanted:
         held = each.held or constant_of(each.owner, each.name)
         if held is not None:
-            found[id(each)] = _dense(held)
+            found[id(each)] = _dense(held, each.owner.proto)
         else:
             groups.setdefault(id(each.owner), []).append(each)
     for group in groups.values():
@@ -155,15 +157,18 @@ def _values(model: onnx.ModelProto, wanted: Iterable[_Wanted], path: Path) -> di
     return found
 
 
-def _dense(held: Held) -> NDArray[Any]:
+def _dense(held: Held, graph: onnx.GraphProto) -> NDArray[Any]:
+    """Of a tensor of a graph; a sparse one is filled with zeros."""
     if not held.sparse:
         return held.values()
-    values = np.zeros(held.shape, held.values().dtype)
-    places = numpy_helper.to_array(held.source.indices)
+    kept = held.values()
+    values = np.zeros(held.shape, kept.dtype)
+    source = next(each for each in graph.sparse_initializer if each.values.name == held.name)
+    places = numpy_helper.to_array(source.indices)
     if places.ndim == 1:
-        values.flat[places] = held.values()
+        values.flat[places] = kept
     else:
-        values[tuple(places.T)] = held.values()
+        values[tuple(places.T)] = kept
     return values
 
 
@@ -185,9 +190,7 @@ def _program(model: onnx.ModelProto, group: list[_Wanted]) -> bytes:
     tensors = {name: held.source for each in group for name, held in each.closure.tensors.items()}
     graph = onnx.GraphProto(name="weights")
     graph.node.extend(nodes[key] for key in sorted(nodes))
-    for source in tensors.values():
-        sparse = isinstance(source, onnx.SparseTensorProto)
-        (graph.sparse_initializer if sparse else graph.initializer).append(source)
+    graph.initializer.extend(tensors.values())
     graph.output.extend(onnx.ValueInfoProto(name=each.name) for each in group)
     program = onnx.ModelProto(ir_version=model.ir_version, graph=graph)
     program.opset_import.extend(model.opset_import)
