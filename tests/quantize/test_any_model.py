@@ -15,6 +15,7 @@ from edgekit.errors import DataError, GateError, WeakEvidenceError
 from edgekit.quantize import Proving, quantize_onnx
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.scopes import Scopes
+from edgekit.runtime.child import session_options
 
 MakeRecurrent = Callable[..., Path]
 ROWS = np.random.default_rng(3).normal(0, 0.2, (40, 50)).astype(np.float32)
@@ -178,7 +179,8 @@ def test_takes_of_the_user_are_compared_one_by_one(tmp_path: Path, name: str) ->
     outputs = quantize_onnx(_saved(tmp_path), tmp_path / "int8.onnx", proving=Proving(path)).outputs
     assert outputs is not None
     assert (outputs.runs, outputs.labels, outputs.calibration) == (7, 7, str(path))
-    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
+    options = session_options(onnxruntime, 1)  # a plain session multiplies in int8, and is further off
+    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", options, providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {"x": takes})
     apart, expected = np.abs(y - takes @ ROWS), takes @ ROWS
     assert outputs.max_abs_difference == pytest.approx(apart.max(), rel=1e-2)
