@@ -179,7 +179,7 @@ def test_takes_of_the_user_are_compared_one_by_one(tmp_path: Path, name: str) ->
     outputs = quantize_onnx(_saved(tmp_path), tmp_path / "int8.onnx", proving=Proving(path)).outputs
     assert outputs is not None
     assert (outputs.runs, outputs.labels, outputs.calibration) == (7, 7, str(path))
-    options = session_options(onnxruntime, 1)  # a plain session multiplies in int8, and is further off
+    options = session_options(onnxruntime, 1)  # as the proof ran it; a plain session is further off
     session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", options, providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {"x": takes})
     apart, expected = np.abs(y - takes @ ROWS), takes @ ROWS
