@@ -160,6 +160,18 @@ SCHEME = _own(
     help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
     " for batch 1 [int8-weights].",
 )
+CALIBRATION = _own(
+    "--calibration",
+    type=PATH,
+    metavar="FILE.npz",
+    help="With MODEL: takes to compare both files on; arrays called as the inputs, or recordings [made-up input].",
+)
+MAX_DIFFERENCE = _own(
+    "--max-difference",
+    type=POSITIVE,
+    help="With MODEL: how far an output may be off; beyond it nothing is written, exit code 5 [any].",
+)
+PROVING = (CALIBRATION, MAX_DIFFERENCE)
 FOLDS = _own("--folds", type=Whole(2, 100), help="Folds of cross-validation [5].")
 TRIALS = _own("--trials", type=COUNT, help="Maximum number of points to try [all 81].")
 JOBS = _own("--jobs", type=Whole(1, 256), default=1, show_default=True, help="Trials to run at the same time.")

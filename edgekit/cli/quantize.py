@@ -17,7 +17,7 @@ OF_THE_JOB = {"workdir", "preset", "seed", "data", "split", "pretrain", "force",
               "accelerators", "precision", "verbose", "teacher", "class_names"}  # fmt: skip
 
 
-@command(o.SCHEME, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, *o.HARDWARE, *o.TOLD, o.OUTPUT)
+@command(o.SCHEME, *o.PROVING, *o.CHAIN, o.TEACHER, o.TEACHER_NAMES, *o.HARDWARE, *o.TOLD, o.OUTPUT)
 @click.argument("model", required=False, type=o.PATH)
 @shared
 def quantize(
@@ -25,34 +25,42 @@ def quantize(
     model: Path | None,
     output: Path | None,
     scheme: str | None,
+    calibration: Path | None,
+    max_difference: float | None,
     teacher: str | None,
     class_names: str | None,
 ) -> int:
     """Export the pruned student to ONNX and INT8.
 
     Prunes first if that is missing. Without MODEL it writes model.onnx and model.int8.onnx to the work directory, with
-    a parity and an accuracy gate. With MODEL it quantises that fp32 ONNX file instead.
+    a parity and an accuracy gate. With MODEL it quantises that ONNX file instead, whoever exported it, and compares
+    both on takes of yours or on made-up input.
 
     \b
     Example:
       edgekit quantize
       edgekit quantize my-model.onnx -o my-model.int8.onnx
       edgekit quantize my-lstm.onnx --scheme int8-dynamic
+      edgekit quantize my-model.onnx --calibration takes.npz --max-difference 0.1
     """
     from edgekit.jobs import run_quantize
 
     said = flags(quantize={"scheme": scheme})
     if model is not None:
         refuse_given(OF_THE_JOB, "with MODEL, one file is made into another without a work directory")
-        _quantize_file(common, model, output, said)
+        _quantize_file(common, model, output, said, {"calibration": calibration, "max_difference": max_difference})
         return 0
     refuse_given({"output"}, "--output goes with MODEL; without one the files are in the work directory")
+    alone = {"calibration", "max_difference"}
+    refuse_given(alone, "they go with MODEL; without one, validation takes and the settings under gates decide")
     with workspace(common, said, teacher, class_names=class_names) as opened:
         result = run_quantize(opened)
     return show_chain(common, opened, result)
 
 
-def _quantize_file(common: Common, model: Path, output: Path | None, said: Mapping[str, Any]) -> None:
+def _quantize_file(
+    common: Common, model: Path, output: Path | None, said: Mapping[str, Any], proving: Mapping[str, Any]
+) -> None:
     from edgekit.cli.progress import Console
     from edgekit.jobs import int8_path, quantize_file
     from edgekit.report import quantized_text
@@ -67,5 +75,5 @@ def _quantize_file(common: Common, model: Path, output: Path | None, said: Mappi
             emit(True, {"dry_run": True, "stages": console.planned}, str)
         return
     with naming_source(common.config):
-        written = quantize_file(model, target, options.settings)
+        written = quantize_file(model, target, options.settings, **proving)
     emit(common.as_json, written.to_dict(), lambda: quantized_text(written))

@@ -10,16 +10,24 @@ from edgekit.results import QuantizeResult
 from edgekit.workdir import Options, Settings, needs_extra
 
 
-def quantize_file(source: StrPath, target: StrPath | None, said: Tree) -> QuantizeResult:
-    """INT8 form of any fp32 ONNX file; target defaults to `NAME.int8.onnx` beside it. said: a settings tree."""
+def quantize_file(
+    source: StrPath,
+    target: StrPath | None,
+    said: Tree,
+    calibration: StrPath | None = None,
+    max_difference: float | None = None,
+) -> QuantizeResult:
+    """INT8 form of any fp32 ONNX file; target defaults to `NAME.int8.onnx` beside it. said: a settings tree.
+    calibration: an `.npz` of takes to prove it on. max_difference: of its outputs; beyond it is a GateError."""
     source = Path(source)
     target = None if target is None else Path(target)
     with needs_extra("quantize"):
-        from edgekit.quantize import QuantizeConfig, quantize_onnx
+        from edgekit.quantize import Proving, QuantizeConfig, quantize_onnx
     settings = Settings(Options(settings=said))
     settings.check(said)
     config = settings.section("quantize", QuantizeConfig)
-    return quantize_onnx(Path(source), Path(target or int8_path(source)), config)
+    proving = Proving(None if calibration is None else Path(calibration), max_difference)
+    return quantize_onnx(Path(source), Path(target or int8_path(source)), config, proving)
 
 
 def int8_path(source: StrPath) -> Path:

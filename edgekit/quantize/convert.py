@@ -1,4 +1,5 @@
-"""Raises an ONNX file to a newer opset, with onnx's own converter: a program, which malformed files bring down."""
+"""Inlines the functions of an ONNX file, or raises it to a newer opset, with onnx's own C++: a program, which malformed
+files bring down."""
 
 from __future__ import annotations
 
@@ -6,7 +7,9 @@ import sys
 from pathlib import Path
 
 import onnx
-from onnx import version_converter
+from onnx.inliner import inline_local_functions
+from onnx.shape_inference import infer_shapes
+from onnx.version_converter import convert_version
 
 from edgekit.artifacts import end_with, json_text, parse_json
 from edgekit.runtime.child import limit_memory
@@ -20,8 +23,16 @@ def answer() -> None:
     error = None
     try:
         model = onnx.load(request["source"], load_external_data=False)
-        converted = version_converter.convert_version(model, request["opset"])
-        Path(request["target"]).write_bytes(converted.SerializeToString())
+        made = _inlined(model) if request["opset"] is None else convert_version(model, request["opset"])
+        Path(request["target"]).write_bytes(made.SerializeToString())
     except Exception as failure:  # RuntimeError of its C++ side, ConvertError and others, which share no base
         error = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
     print(json_text({"error": error}))
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Functions of other opsets are converted, for which onnx has to know the types inside."""
+    try:
+        return inline_local_functions(model, convert_version=True)
+    except RuntimeError:
+        return inline_local_functions(infer_shapes(model), convert_version=True)

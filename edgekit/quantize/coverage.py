@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import onnx
 
 from edgekit.quantize.origins import Origin, carried, trace
+from edgekit.quantize.rows import covered_places
 from edgekit.quantize.scopes import FLOATS, INT8_LSTM, OWN_DOMAINS, RECURRENT, Held, Scope, Scopes, node_title
+from edgekit.quantize.weights import FLOAT_KINDS
 from edgekit.results import LeftFloat
 
 #: Where a recurrent operator reads W and R, and its biases, states and peepholes.
@@ -18,10 +19,6 @@ _PRODUCTS = ("MatMul", "Gemm")
 #: Operators that move numbers and leave them as they are.
 _MOVING_NAMES = "Cast Concat Constant Expand Identity Reshape Slice Split Squeeze Transpose Unsqueeze"
 _MOVING = frozenset(_MOVING_NAMES.split())
-_CHOICES = ("If", "Loop", "Scan")
-
-#: What would help: folding constants, exporting in float32; or nothing that is known to.
-Remedy = Literal["fold", "float32", ""]
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,6 @@ class StayedFloat:
     part: str
     tensors: tuple[str, ...]
     reason: str
-    remedy: Remedy
 
     def __str__(self) -> str:
         held = f" ({', '.join(self.tensors[:4])}{', ...' if len(self.tensors) > 4 else ''})" if self.tensors else ""
@@ -125,34 +121,26 @@ def _around(scope: Scope, depth: int = 0) -> Iterator[Scope]:
 
 
 def _stayed(scope: Scope, of: str, part: str, origins: Sequence[Origin]) -> StayedFloat:
-    reasons = _reasons(scope, origins)
-    remedies = {remedy for _, remedy in reasons}
     names = dict.fromkeys(origin.held.name for origin in origins if origin.held is not None)
-    remedy: Remedy = "" if "" in remedies else "float32" if "float32" in remedies else "fold"
-    return StayedFloat(of, part, tuple(names), " and ".join(reason for reason, _ in reasons), remedy)
+    return StayedFloat(of, part, tuple(names), " and ".join(_reasons(scope, origins)))
 
 
-def _reasons(scope: Scope, origins: Sequence[Origin]) -> list[tuple[str, Remedy]]:
-    """Why a weight was passed over, and what would help."""
-    found: list[tuple[str, Remedy]] = []
+def _reasons(scope: Scope, origins: Sequence[Origin]) -> list[str]:
+    """Why a weight was passed over."""
+    found: list[str] = []
     held = [origin.held for origin in origins if origin.held is not None]
-    if scope.title:
-        found.append((f"the operator is in {scope.title}", "fold" if scope.outer is None else ""))
+    if list(scope.bodies)[-1].outer is None and list(scope.bodies)[-1].title:
+        found.append(f"the operator is in {scope.title}, which onnx can't inline")
     outside = sorted({repr(origin.outside) for origin in origins if origin.held is None})
     if outside or not origins:
-        found.append((f"it is not in the file but comes from input {', '.join(outside) or 'none'} in each run", ""))
-    types = sorted({each.dtype for each in held} - {"float32"})
+        found.append(f"it is not in the file but comes from input {', '.join(outside) or 'none'} in each run")
+    types = sorted({each.dtype for each in held if each.kind not in FLOAT_KINDS})
     if types:
-        found.append((f"it is {' and '.join(types)}, where only float32 becomes int8", "float32"))
-    if any(each.sparse for each in held):
-        found.append(("it is a sparse tensor", ""))
+        found.append(f"it is {' and '.join(types)}")
     via = dict.fromkeys(operator for origin in origins for operator in origin.via if operator != "Constant")
-    if via and not outside:
-        computed = f"it is not an initializer, but computed in the graph by {', '.join(via)}"
-        found.append((computed, "" if set(_CHOICES) & set(via) else "fold"))
-    elif any(each.constant for each in held):
-        found.append(("it is not an initializer, but held by a Constant node", "fold"))
-    return found or [("it was passed over, which is a bug: please report it", "")]
+    if via and not outside and not found:
+        found.append(f"it is computed in the graph by {', '.join(via)}, from what differs from run to run")
+    return found or ["it was passed over, which is a bug: please report it"]
 
 
 def left_float(scopes: Scopes, min_elements: int) -> list[LeftFloat]:
@@ -160,16 +148,39 @@ def left_float(scopes: Scopes, min_elements: int) -> list[LeftFloat]:
     peepholes of recurrent layers, which stay float32 by design."""
     settled = _settled(scopes)
     readers = _readers(scopes)
+    weights = _of_covered(scopes)
     return [
-        LeftFloat(held.name, readers.get(held.key, ()), held.dtype, held.shape, held.bytes, _why(held))
+        LeftFloat(held.name, readers.get(held.key, ()), held.dtype, held.shape, held.bytes, _why(held, weights))
         for held in scopes.floats()
         if held.elements >= min_elements and held.key not in settled
     ]
 
 
-def _why(held: Held) -> str:
-    reasons = [f"it is {held.dtype}"] if held.dtype != "float32" else []
-    return ", ".join([*reasons, *(["no initializer, but in a node"] if held.constant else [])])
+def _of_covered(scopes: Scopes) -> dict[str, tuple[str, bool]]:
+    """Tensors behind weights of covered operators: (the operator, whether nothing stands between), by key."""
+    found: dict[str, tuple[str, bool]] = {}
+    for place in covered_places(scopes):
+        title = "" if place.reader is None else place.reader.op_type
+        for origin in trace(scopes, [(place.scope, place.name)], _MOVING).origins:
+            if origin.held is not None and not origin.scale:
+                found.setdefault(origin.held.key, (title, not origin.via))
+    return found
+
+
+def _why(held: Held, weights: Mapping[str, tuple[str, bool]]) -> str:
+    """Why a tensor stayed float; nothing where no covered operator has it as a weight."""
+    if held.kind not in FLOAT_KINDS:
+        return f"it is {held.dtype}"
+    if len(held.shape) < 2:
+        return "it has one axis only, as biases have"
+    if held.key not in weights:
+        return ""
+    title, direct = weights[held.key]
+    if held.sparse:
+        return f"it is sparse, and smaller so than {title}'s weight would be in int8"
+    if direct and not held.where and not held.constant:
+        return "its int8 form, with a scale a row, would not be smaller"
+    return f"the operators between it and {title} move it in ways that can't be followed"
 
 
 def _settled(scopes: Scopes) -> set[str]:

@@ -69,7 +69,14 @@ def _unsuited(model: onnx.ModelProto) -> str:
         return "it has no LSTM"
     readers = Counter(name for scope in Scopes(model).all for node in scope.nodes for name in node.input)
     readers.update(output.name for output in model.graph.output)
+    plain = {tensor.name for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
+    for scope in Scopes(model).all:
+        inner = [node for node in scope.nodes if scope.title and node.op_type == "LSTM" and node.domain in OWN_DOMAINS]
+        for node in inner:
+            return f"LSTM '{node.name}' is in {scope.title}"
     for node in nodes:
+        if not plain.issuperset(node.input[1:3]):
+            return f"LSTM '{node.name}' has weights that are no float32 initializers"
         if any(item.name == "layout" and item.i for item in node.attribute):
             return f"LSTM '{node.name}' has layout 1"
         if any(readers[item] > 1 for item in node.input[1:3]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from edgekit.artifacts import real_place, sha256_bytes, write_bytes
 from edgekit.errors import InputError, ModelFileError, require_kind
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, lstm_nodes, quantize_lstms
-from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, check_outputs
+from edgekit.quantize.folding import fold_weights
+from edgekit.quantize.functions import inline_functions
+from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE, Proving, check_outputs
 from edgekit.quantize.proof import expected_model, prove_quantization, require_int8
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
@@ -30,18 +33,22 @@ from edgekit.runtime.session import open_session
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
 
 
-def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | None = None) -> QuantizeResult:
+def quantize_onnx(
+    source: StrPath, target: StrPath, config: QuantizeConfig | None = None, proving: Proving | None = None
+) -> QuantizeResult:
     """Write the int8 form of the fp32 ONNX file `source` to `target`, atomically; `source` is untouched.
 
     Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX file with
-    LSTM, GRU, Gemm or MatMul weights in its main graph will do. Scheme int8-dynamic: LSTM layers computed in int8 at
-    batch 1 (see `quantize.dynamic`). Files older than opset 13 are raised to it.
+    LSTM, GRU, RNN, Gemm, MatMul or Conv weights will do, wherever they are: functions are inlined, files older than
+    opset 13 raised to it, weights that constants compute or that subgraphs hold become initializers of the main graph.
+    Scheme int8-dynamic: LSTM layers computed in int8 at batch 1 (see `quantize.dynamic`).
 
     Nothing is written unless the result is proven: what is int8 (`prove_quantization`), and that ONNX Runtime opens it
-    and computes the same as from the floats that the int8 numbers stand for (`check_outputs`). Raises ModelFileError
-    for a source that is no ONNX model, that ONNX Runtime can't open or that can't be raised, or that NaN or infinity
-    damages; InputError for one that is quantised already, has nothing to quantise, or, with int8-dynamic, has no LSTM
-    or any GRU or RNN; GateError when a weight of a recurrent layer would stay float, naming each, or the proof fails.
+    and computes the same as from the floats that the int8 numbers stand for (`check_outputs`), on what `proving` says.
+    Raises ModelFileError for a source that is no ONNX model, that ONNX Runtime can't open or that can't be raised, or
+    that NaN or infinity damages; InputError for one that is quantised already, has nothing to quantise, or, with
+    int8-dynamic, has no LSTM or any GRU or RNN, and for calibration takes that do not fit; GateError when a weight of a
+    recurrent layer would stay float, naming each, or the proof fails; WeakEvidenceError where it can't be made.
     """
     for name, path in (("source", source), ("target", target)):
         require_kind(path, (str, os.PathLike), f"quantize_onnx: {name}", "the path of an ONNX file")
@@ -60,7 +67,7 @@ def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | Non
     except Exception:  # a graph that is not as ONNX has it, or a refusal whose advice needs a file that can be opened
         open_session(content, source).close()
         raise
-    outputs = check_outputs(made.files, source, target)
+    outputs = check_outputs(made.files, source, target, proving)
     result = made.files[RESULT]
     write_bytes(target, result)
     return QuantizeResult(
@@ -74,6 +81,8 @@ def quantize_onnx(source: StrPath, target: StrPath, config: QuantizeConfig | Non
         metadata=made.metadata,
         proof=replace(made.proof, source_size_bytes=len(content)),
         raised=made.raised,
+        inlined=made.inlined,
+        folded=made.folded,
         outputs=outputs,
     )
 
@@ -86,31 +95,39 @@ class _Made:
     metadata: ModelMetadata | None
     proof: QuantizationProof
     raised: Raised | None
+    inlined: int
+    folded: int
 
 
 def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path) -> _Made:
     name = str(info.path)
-    source = _load(content, info.path)
-    check_readable(source, name)
-    model, raised = raise_version(source, name)
+    model = _load(content, info.path)
+    check_readable(model, name)
+    model, inlined = inline_functions(model)
+    model, raised = raise_version(model, name)
     check_sound(model, name)
     require_numbers(info)
-    before = content if raised is None else model.SerializeToString(deterministic=True)
-    quantized = _quantize(model, config, name)
-    metadata = _set_metadata(quantized, info, config)
-    result = quantized.SerializeToString(deterministic=True)
-    files = {SOURCE: content} if raised is None else {SOURCE: content, RAISED: before}
+    folded = fold_weights(model, config.min_elements, info.path)
+    changed = bool(inlined or raised or folded)
+    before = model.SerializeToString(deterministic=True) if changed else content
+    _quantize(model, config, name)
+    metadata = _set_metadata(model, info, config)
+    result = model.SerializeToString(deterministic=True)
+    files = {SOURCE: content, PREPARED: before} if changed else {SOURCE: content}
+    del model
+    gc.collect()  # scopes hold on to a model in cycles, and models may be large
     proof = prove_quantization(before, result, config, str(target))
+    gc.collect()
     if config.scheme == "int8-weights":
         files[EXPECTED] = expected_model(before, result, config, str(target))
-    return _Made({**files, RESULT: result}, metadata, proof, raised)
+    return _Made({**files, RESULT: result}, metadata, proof, raised, inlined, folded)
 
 
-def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> onnx.ModelProto:
-    """A copy in the scheme's form. Raises GateError where a recurrent weight would stay float whatever its size and the
-    scheme, InputError where there is nothing to quantise or the scheme does not fit."""
-    every = quantize_weights(model, find_weights(model, 1))
-    require_int8(recurrent_left_float(Scopes(every), config.min_elements), name)
+def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> None:
+    """Into the scheme's form, in place. Raises GateError where a recurrent weight would stay float whatever its size
+    and the scheme, InputError where there is nothing to quantise or the scheme does not fit."""
+    every = Scopes(model, int8={weight.name for weight in find_weights(model, 1)})
+    require_int8(recurrent_left_float(every, config.min_elements), name)
     dynamic = config.scheme == "int8-dynamic"
     if dynamic:
         _require_other_scheme(model, config, name)
@@ -119,12 +136,11 @@ def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> onnx
     if not weights:
         raise nothing_to_quantise(model, config, name)
     stored = [weight for weight in weights if not (dynamic and weight.op_type == "LSTM")]
-    quantized = quantize_weights(model, stored)
-    for item in quantized.opset_import:  # of version 0, ONNX Runtime's own rewriting finds no operators
+    quantize_weights(model, stored)
+    for item in model.opset_import:  # of version 0, ONNX Runtime's own rewriting finds no operators
         item.version = max(item.version, 1)
     if dynamic:
-        quantize_lstms(quantized)
-    return quantized
+        quantize_lstms(model)
 
 
 def _require_other_scheme(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> None:

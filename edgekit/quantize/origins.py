@@ -54,7 +54,7 @@ def trace(scopes: Scopes, places: Iterable[Place], through: Container[str] | Non
     seen: set[tuple[int, str, bool]] = set()
     while waiting:
         scope, name, scale, via = waiting.pop()
-        owner = _defining(scope, name)
+        owner = scope.defining(name)
         if not name or (id(owner), name, scale) in seen:
             continue
         seen.add((id(owner), name, scale))
@@ -74,16 +74,6 @@ def trace(scopes: Scopes, places: Iterable[Place], through: Container[str] | Non
         else:
             found.append(Origin(None, name, scale, via))
     return Trace(tuple(found), frozenset((key, name) for key, name, _ in seen))
-
-
-def _defining(scope: Scope, name: str) -> Scope:
-    """The scope, of this one and those around it, that defines a name; the outermost where none does."""
-    outermost = scope
-    for each in scope.bodies:
-        if name in each.tensors or name in each.producers or name in each.inputs:
-            return each
-        outermost = each
-    return outermost
 
 
 def _own_numbers(scope: Scope, index: int) -> list[Held]:

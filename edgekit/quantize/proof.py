@@ -7,7 +7,7 @@ in which they were found for quantisation.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,16 +26,11 @@ from edgekit.results import QuantizationProof, QuantizedTensor
 #: int8 numbers, their scales, and the axis of the rows that have one each.
 Place = tuple[NDArray[Any], NDArray[np.float32], int]
 
-#: What helps, by remedy.
-REMEDIES: Mapping[str, str] = {
-    "fold": "let ONNX Runtime fold what is constant, then quantise folded.onnx:\n"
-    '  python -c "import sys, onnxruntime as o; s = o.SessionOptions(); s.optimized_model_filepath = sys.argv[2];'
-    " s.graph_optimization_level = o.GraphOptimizationLevel.ORT_ENABLE_BASIC; o.InferenceSession(sys.argv[1], s,"
-    " providers=['CPUExecutionProvider'])\" MODEL.onnx folded.onnx",
-    "float32": "export the model again in float32",
-    "": "edgekit can't quantise such layers; use the file as it is, or export the model again with its recurrent layers"
-    " in the main graph and their weights as plain float32 initializers",
-}
+#: What helps where a weight of a recurrent layer can't be int8.
+ADVICE = (
+    "edgekit can't quantise such layers; use the file as it is, or export the model again with the weights of its"
+    " recurrent layers as plain initializers"
+)
 
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
 
@@ -44,9 +39,9 @@ def prove_quantization(source: bytes, target: bytes, config: QuantizeConfig, nam
     """Read both serialised models anew and compare them. name: of the target, for messages.
 
     Raises GateError when a weight of a recurrent layer, or another one that should be int8, is not, wherever it is;
-    when an element is off by more than half its scale; or when the main graph lost or gained an operator besides
-    DequantizeLinear and Reshape; with int8-dynamic, besides each LSTM's change into a DynamicQuantizeLSTM of the same
-    inputs, outputs and attributes.
+    when an element is off by more than half its scale; or when the model lost or gained an operator besides
+    DequantizeLinear, Reshape and Cast; with int8-dynamic, besides each LSTM's change into a DynamicQuantizeLSTM of the
+    same inputs, outputs and attributes.
     """
     before, after = onnx.load_from_string(source), onnx.load_from_string(target)
     scopes = Scopes(after)
@@ -78,11 +73,9 @@ def require_int8(stayed: Sequence[StayedFloat], name: str) -> None:
     """Raises GateError naming every weight of a recurrent layer that stayed float, why, and what helps."""
     if not stayed:
         return
-    remedies = {each.remedy for each in stayed}
-    advice = REMEDIES["" if "" in remedies else "float32" if "float32" in remedies else "fold"]
     listed = "".join(f"\n  {each}" for each in stayed)
     what = "a weight of a recurrent layer" if len(stayed) == 1 else f"{len(stayed)} weights of recurrent layers"
-    raise GateError(f"{name}: {what} would stay float, so nothing was written:{listed}\n{advice}")
+    raise GateError(f"{name}: {what} would stay float, so nothing was written:{listed}\n{ADVICE}")
 
 
 def expected_model(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> bytes:
@@ -91,7 +84,8 @@ def expected_model(source: bytes, target: bytes, config: QuantizeConfig, name: s
     originals = {tensor.name: tensor for tensor in before.graph.initializer}
     for weight, (q, scale, axis) in _places(before, after, config, name):
         values = dequantize_rows(q, scale, axis).reshape(weight.shape)
-        originals[weight.name].CopyFrom(numpy_helper.from_array(values, weight.name))
+        typed = values.astype(helper.tensor_dtype_to_np_dtype(weight.kind), copy=False)
+        originals[weight.name].CopyFrom(numpy_helper.from_array(typed, weight.name))
     content: bytes = before.SerializeToString(deterministic=True)
     return content
 
@@ -109,11 +103,16 @@ def _count_ops(model: onnx.ModelProto) -> dict[str, int]:
     return dict(Counter(node.op_type for node in model.graph.node))
 
 
+def _count_all_ops(model: onnx.ModelProto) -> Counter[str]:
+    """In subgraphs and functions, too."""
+    return Counter(node.op_type for scope in Scopes(model).all for node in scope.nodes)
+
+
 def _check_operators(before: onnx.ModelProto, after: onnx.ModelProto, dynamic: bool, name: str) -> None:
-    was, now = Counter(_count_ops(before)), Counter(_count_ops(after))
+    was, now = _count_all_ops(before), _count_all_ops(after)
     if dynamic:
         was[OPERATOR] += was.pop("LSTM", 0)
-    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape"})
+    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape", "Cast"})
     if changed:
         raise GateError(f"{name}: quantisation changed operators {', '.join(changed)}; please report it as a bug")
 
@@ -148,8 +147,9 @@ def _stored_place(weight: Weight, after: onnx.ModelProto, name: str) -> Place:
     tensors = {tensor.name: tensor for tensor in after.graph.initializer}
     producers = {output: node for node in after.graph.node for output in node.output}
     node = producers.get(weight.name)
-    if node is not None and node.op_type == "Reshape":
-        node = producers.get(node.input[0])
+    for kind in ("Cast", "Reshape"):
+        if node is not None and node.op_type == kind:
+            node = producers.get(node.input[0])
     if node is None or node.op_type != "DequantizeLinear":
         raise GateError(f"{name}: weight {weight.name} has no DequantizeLinear node; please report it as a bug")
     q, scale = (numpy_helper.to_array(tensors[item]) for item in node.input[:2])

@@ -7,8 +7,8 @@ operator of ours reads is counted, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,14 @@ class Held:
 class Scope:
     """A graph or a function body. title: "" for the main graph. outer: the graph around it, for names that it does not
     define; a function has none. owner: the node that holds it, attribute: where; calls: who calls it, of a function.
+    proto: the GraphProto or FunctionProto itself.
     """
 
     title: str
     nodes: list[onnx.NodeProto]
     inputs: list[str]
     outputs: list[str]
+    proto: Any = field(repr=False)
     outer: Scope | None = None
     owner: onnx.NodeProto | None = None
     attribute: str = ""
@@ -95,11 +97,22 @@ class Scope:
             yield scope
             scope = scope.outer
 
+    def defining(self, name: str) -> Scope:
+        """The scope, of this one and those around it, that defines a name; the outermost where none does."""
+        outermost = self
+        for each in self.bodies:
+            if name in each.tensors or name in each.producers or name in each.inputs:
+                return each
+            outermost = each
+        return outermost
+
 
 class Scopes:
-    """All scopes of a model, the main graph first, and all tensors that it holds."""
+    """All scopes of a model, the main graph first, and all tensors that it holds. int8: names of initializers of the
+    main graph that count as int8 already, because they are going to be."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, int8: Container[str] = ()) -> None:
+        self._int8 = int8
         self.all: list[Scope] = []
         self.held: dict[str, Held] = {}
         self.functions: dict[tuple[str, str], Scope] = {}
@@ -129,6 +142,7 @@ class Scopes:
             nodes=list(graph.node),
             inputs=[item.name for item in graph.input],
             outputs=[item.name for item in graph.output],
+            proto=graph,
             outer=outer,
         )
         for index, tensor in enumerate(graph.initializer):
@@ -140,12 +154,14 @@ class Scopes:
 
     def _function(self, function: onnx.FunctionProto, key: str) -> None:
         title = f"function {function.domain}.{function.name}"
-        scope = Scope(title, list(function.node), list(function.input), list(function.output))
+        scope = Scope(title, list(function.node), list(function.input), list(function.output), function)
         self.functions[function.domain, function.name] = scope
         self._add(scope, key)
 
     def _keep(self, scope: Scope, key: str, source: Any) -> None:
         held = _held(key, source, scope.title)
+        if scope.outer is None and held.name in self._int8:
+            held = replace(held, kind=_T.INT8)
         scope.tensors[held.name] = self.held[key] = held
 
     def _add(self, scope: Scope, key: str) -> None:

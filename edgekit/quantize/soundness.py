@@ -10,16 +10,18 @@ import onnx
 from edgekit.errors import InputError, ModelFileError
 from edgekit.quantize.coverage import left_float, recurrent_nodes
 from edgekit.quantize.origins import trace
+from edgekit.quantize.rows import COVERED
 from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Scopes, node_title
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.weights import SUPPORTED, find_weights
+from edgekit.quantize.weights import find_weights
 from edgekit.results import LeftFloat
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 #: Fewest and most inputs of the operators whose weights are worked on.
-_INPUTS = {"LSTM": (3, 8), "GRU": (3, 6), "RNN": (3, 6), "Gemm": (2, 3), "MatMul": (2, 2)}
+_INPUTS = {"LSTM": (3, 8), "GRU": (3, 6), "RNN": (3, 6), "Gemm": (2, 3), "MatMul": (2, 2),
+           "Conv": (2, 3), "ConvTranspose": (2, 3)}  # fmt: skip
 #: Operators whose float tensors have to be finite.
-_WEIGHTED = {*SUPPORTED, "Conv", "ConvTranspose"}
+_WEIGHTED = set(COVERED)
 
 
 def check_readable(model: onnx.ModelProto, name: str) -> None:
@@ -87,7 +89,7 @@ def _spoiled(scopes: Scopes) -> Iterator[str]:
             continue
         values = np.asarray(held.values())
         with np.errstate(invalid="ignore"):  # float8's NaN says so when it becomes float64
-            wide = values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+            wide = values if values.dtype.kind in "fc" else values.astype(np.float64)
         count = int((~np.isfinite(wide) if held.key in weights else np.isnan(wide)).sum())
         if count:
             yield f"{count:,} of the {held.elements:,} numbers of '{held.name}' are NaN or infinite"
@@ -115,7 +117,7 @@ def nothing_to_quantise(model: onnx.ModelProto, config: QuantizeConfig, name: st
         largest = max(small, key=lambda weight: int(np.prod(weight.shape)))
         size = int(np.prod(largest.shape))
         return InputError(
-            f"{start} its largest weight of {', '.join(SUPPORTED)} is '{largest.name}' with {size} elements, and the"
+            f"{start} its largest weight of {', '.join(COVERED)} is '{largest.name}' with {size} elements, and the"
             f" least to quantise is {least}; lower it with --set quantize.min_elements={size}, though little is saved"
         )
     left = left_float(Scopes(model), least)
@@ -123,8 +125,8 @@ def nothing_to_quantise(model: onnx.ModelProto, config: QuantizeConfig, name: st
         return InputError(f"{start} it holds no float tensor of {least} elements or more, wherever one looks")
     shown = "; ".join(_described(each) for each in left[:6]) + ("; ..." if len(left) > 6 else "")
     return InputError(
-        f"{start} of its {len(left)} float tensors of {least} elements or more none is a float32 initializer that an"
-        f" operator {', '.join(SUPPORTED)} of the main graph reads itself: {shown}"
+        f"{start} of its {len(left)} float tensors of {least} elements or more none is a weight of an operator"
+        f" {', '.join(COVERED)} that can be int8: {shown}"
     )
 
 

@@ -38,15 +38,15 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 
 def raise_version(model: onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, Raised | None]:
-    """The model at opset 13 and IR version 4 or newer, and what was changed; None where it is new enough.
+    """The model at opset 13 and IR version 4 or newer, changed in place where that is possible, and what was changed;
+    None where it is new enough.
 
     name: for messages. Raises ModelFileError where onnx's converter can't raise it.
     """
     opset, ir = opset_of(model), model.ir_version
     if (opset >= LEAST_OPSET or not opset) and ir >= _LEAST_IR:
         return model, None
-    raised = onnx.ModelProto()
-    raised.CopyFrom(model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name))
+    raised = model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name)
     if ir < _LEAST_IR:  # initializers were inputs by rule, not to be fed
         held = {tensor.name for tensor in raised.graph.initializer}
         kept = [item for item in raised.graph.input if item.name not in held]
@@ -70,8 +70,9 @@ def _convert(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
     return converted
 
 
-def convert_apart(source: Path, target: Path, opset: int) -> str:
-    """Convert a file within the limits of `edgekit.runtime.limits`. Returns what went wrong, or nothing."""
+def convert_apart(source: Path, target: Path, opset: int | None) -> str:
+    """Convert a file, or with None inline its functions, within the limits of `edgekit.runtime.limits`. Returns what
+    went wrong, or nothing."""
     limit_bytes, limit_s = model_memory_bytes(), model_time_s(_CONVERT_S)
     request = {
         "parent": os.getpid(),

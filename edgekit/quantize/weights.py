@@ -9,6 +9,7 @@ the speed is fp32's.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,22 +20,27 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgekit.errors import InputError
-from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT
+from edgekit.quantize.rows import Place, covered_places, resting_places
+from edgekit.quantize.scopes import RECURRENT, Scopes
 from edgekit.quantize.settings import QuantizeConfig
 
 F32 = NDArray[np.float32]
 I8 = NDArray[np.int8]
 
-SUPPORTED = (*RECURRENT, "Gemm", "MatMul")
-INT8_SUFFIX, SCALE_SUFFIX, ROWS_SUFFIX, SHAPE_SUFFIX = "_int8", "_scale", "_rows", "_shape"
+_T = onnx.TensorProto
+#: Types of weights that become int8.
+FLOAT_KINDS = (_T.FLOAT, _T.FLOAT16, _T.DOUBLE, _T.BFLOAT16)
+INT8_SUFFIX, SCALE_SUFFIX, ROWS_SUFFIX, SHAPE_SUFFIX, FLOAT_SUFFIX = "_int8", "_scale", "_rows", "_shape", "_float"
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A float32 initializer that a supported operator reads.
+    """A float initializer of the main graph that a covered operator reads, itself or behind operators that only move
+    numbers.
 
-    shape: as stored; axis: of its rows, an output channel or a row of a gate each. by_direction: (directions,
-    rows, in) with more than one direction, where each direction's rows have scales of their own.
+    shape: as stored; axis: of its rows, an output channel or a row of a gate each. by_direction: (..., rows, in) with
+    more than one direction or layer in front, where the rows of each have scales of their own. kind: TensorProto's
+    number of its type.
     """
 
     name: str
@@ -42,31 +48,48 @@ class Weight:
     shape: tuple[int, ...]
     axis: int
     by_direction: bool
+    kind: int = onnx.TensorProto.FLOAT
+
+    @property
+    def pays(self) -> bool:
+        """Whether int8 numbers and their scales are smaller."""
+        rows = math.prod(self.shape[: self.axis + 1]) if self.by_direction else self.shape[self.axis]
+        elements = math.prod(self.shape)
+        return elements + 4 * rows < elements * helper.tensor_dtype_to_np_dtype(self.kind).itemsize
 
 
-def find_weights(model: onnx.ModelProto, min_elements: int) -> list[Weight]:
-    """Weights of LSTM, GRU, RNN, Gemm and MatMul nodes of the main graph, in the order of its initializers.
+def find_weights(model: onnx.ModelProto, min_elements: int, scopes: Scopes | None = None) -> list[Weight]:
+    """Weights of LSTM, GRU, RNN, Gemm, MatMul, Conv and ConvTranspose nodes, in the order of the initializers.
 
-    Only float32 initializers of rank 2 or more and at least min_elements elements; a weight that several
-    nodes read goes by the first of them.
+    Only dense float initializers of the main graph of rank 2 or more and at least min_elements elements, of which an
+    int8 form is smaller, unless a recurrent layer reads them; a weight that several nodes read goes by the first.
     """
     candidates = {
-        tensor.name: tuple(tensor.dims)
+        tensor.name: tensor
         for tensor in model.graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) >= 2 and np.prod(tensor.dims) >= min_elements
+        if tensor.data_type in FLOAT_KINDS and len(tensor.dims) >= 2 and np.prod(tensor.dims) >= min_elements
     }
+    scopes = scopes or Scopes(model)
     found: dict[str, Weight] = {}
-    for node in model.graph.node:
-        if node.op_type not in SUPPORTED or node.domain not in OWN_DOMAINS:
-            continue
-        for position, name in enumerate(node.input):
-            if name in candidates and name not in found:
-                axis = _row_axis(node, position, len(candidates[name]))
-                if axis is not None:
-                    shape = candidates[name]
-                    by_direction = node.op_type in RECURRENT and shape[0] > 1
-                    found[name] = Weight(name, node.op_type, shape, axis, by_direction)
+    for place in covered_places(scopes):
+        for rest in resting_places(place):
+            name = rest.name
+            if name in candidates and name not in found and rest.scope.defining(name) is scopes.main:
+                weight = _weight(place, rest.axis, candidates[name])
+                if weight is not None:
+                    found[name] = weight
     return [found[name] for name in candidates if name in found]
+
+
+def _weight(place: Place, axis: int, tensor: onnx.TensorProto) -> Weight | None:
+    shape, op_type = tuple(tensor.dims), place.reader.op_type if place.reader is not None else ""
+    if not -len(shape) <= axis < len(shape) or 0 in shape:
+        return None
+    axis %= len(shape)
+    recurrent = op_type in RECURRENT
+    by_direction = recurrent and axis == len(shape) - 2 and math.prod(shape[:axis]) > 1
+    weight = Weight(tensor.name, op_type, shape, axis, by_direction, tensor.data_type)
+    return weight if recurrent or weight.pays else None
 
 
 def weights_of_scheme(model: onnx.ModelProto, config: QuantizeConfig) -> list[Weight]:
@@ -77,19 +100,6 @@ def weights_of_scheme(model: onnx.ModelProto, config: QuantizeConfig) -> list[We
     if not large and config.scheme == "int8-weights":
         return []
     return [weight for weight in weights if weight.op_type in RECURRENT or weight in large]
-
-
-def _row_axis(node: onnx.NodeProto, position: int, rank: int) -> int | None:
-    """The axis along which each slice makes one output number; None when this input is no weight."""
-    if node.op_type in RECURRENT:  # W, R: (directions, gates * hidden, in)
-        return 1 if position in (1, 2) and rank == 3 else None
-    if position > 1:  # Gemm's bias
-        return None
-    if node.op_type == "MatMul":
-        return (rank - 2, rank - 1)[position]
-    attributes = {item.name: item.i for item in node.attribute}
-    transposed = bool(attributes.get(("transA", "transB")[position], 0))
-    return int(transposed) if position == 0 else int(not transposed)
 
 
 def quantize_rows(values: F32, axis: int) -> tuple[I8, F32]:
@@ -145,11 +155,9 @@ def _names(graph: onnx.GraphProto) -> Iterator[str]:
                 yield from _names(inner)
 
 
-def quantize_weights(model: onnx.ModelProto, weights: list[Weight]) -> onnx.ModelProto:
-    """A copy of `model` whose `weights` are int8; everything else, node names included, is as it was."""
-    target = onnx.ModelProto()
-    target.CopyFrom(model)
-    graph, names = target.graph, Names(model)
+def quantize_weights(model: onnx.ModelProto, weights: list[Weight]) -> None:
+    """Make `weights` int8, in place; everything else, node names included, is as it was."""
+    graph, names = model.graph, Names(model)
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     added: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []
@@ -158,23 +166,23 @@ def quantize_weights(model: onnx.ModelProto, weights: list[Weight]) -> onnx.Mode
         added += more_tensors
         nodes += more_nodes
     replace_initializers(graph, {weight.name for weight in weights}, added)
-    replace_items(graph.node, nodes + list(graph.node))
-    return target
+    for place, node in enumerate(nodes):
+        graph.node.insert(place, node)
 
 
-def _stored(weight: Weight, values: F32, names: Names) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
-    """The int8 form of one weight: its tensors, and the nodes that bring the float32 one back under its old
-    name.
-    """
+def _stored(weight: Weight, values: NDArray[Any], names: Names) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    """The int8 form of one weight: its tensors, and the nodes that bring the float one back under its old name."""
     name, axis = weight.name, weight.axis
     if weight.by_direction:  # DequantizeLinear takes scales along one axis only: rows of all directions in one
         values, axis = values.reshape(-1, values.shape[-1]), 0
-    q, scale = quantize_rows(values, axis)
+    q, scale = quantize_rows(values.astype(np.float32, copy=False), axis)
     tensors = [
         numpy_helper.from_array(q, names.fresh(name + INT8_SUFFIX)),
         numpy_helper.from_array(scale, names.fresh(name + SCALE_SUFFIX)),
     ]
-    restored = names.fresh(name + ROWS_SUFFIX) if weight.by_direction else name
+    typed = weight.kind == onnx.TensorProto.FLOAT
+    shaped = name if typed else names.fresh(name + FLOAT_SUFFIX)
+    restored = names.fresh(name + ROWS_SUFFIX) if weight.by_direction else shaped
     inputs = [tensor.name for tensor in tensors]
     called = names.fresh(restored + "_dequantize")
     nodes = [helper.make_node("DequantizeLinear", inputs, [restored], name=called, axis=axis)]
@@ -182,7 +190,10 @@ def _stored(weight: Weight, values: F32, names: Names) -> tuple[list[onnx.Tensor
         shape = numpy_helper.from_array(np.array(weight.shape, np.int64), names.fresh(name + SHAPE_SUFFIX))
         tensors.append(shape)
         called = names.fresh(name + "_reshape")
-        nodes.append(helper.make_node("Reshape", [restored, shape.name], [name], name=called))
+        nodes.append(helper.make_node("Reshape", [restored, shape.name], [shaped], name=called))
+    if not typed:
+        called = names.fresh(name + "_cast")
+        nodes.append(helper.make_node("Cast", [shaped], [name], name=called, to=weight.kind))
     return tensors, nodes
 
 

@@ -226,7 +226,12 @@ def quantized_text(result: QuantizeResult) -> str:
         f" ({percent(proof.file_reduction_ratio)} smaller); {result.arithmetic}"
     )
     weights = table(["weight", "of", "shape", "before", "after"], rows, left=3)
-    notes = [*_left_lines(proof), *_raised_lines(result.raised), *_outputs_lines(result.outputs)]
+    notes = [
+        *_left_lines(proof),
+        *_prepared_lines(result),
+        *_raised_lines(result.raised),
+        *_outputs_lines(result.outputs),
+    ]
     return "\n".join([weights, summary, *notes, *_scheme_notes(result.scheme)])
 
 
@@ -252,6 +257,14 @@ def _left_lines(proof: QuantizationProof) -> list[str]:
     ]
 
 
+def _prepared_lines(result: QuantizeResult) -> list[str]:
+    """What was changed before weights became int8."""
+    inlined = [f"{result.inlined} functions were inlined"] if result.inlined else []
+    folded = [f"{result.folded} weights were computed or lay in subgraphs or nodes, and became initializers"]
+    done = [*inlined, *(folded if result.folded else [])]
+    return [f"Prepared: {'; '.join(done)}"] if done else []
+
+
 def _raised_lines(raised: Raised | None) -> list[str]:
     if raised is None:
         return []
@@ -267,7 +280,10 @@ def _outputs_lines(outputs: OutputCheck | None) -> list[str]:
         return [f"Opened by ONNX Runtime; outputs were not compared: {outputs.reason}"]
     sizes = ", ".join(f"{name} {_sizes(shape) or 'scalar'}" for name, shape in outputs.sizes.items())
     note = f"; {outputs.reason}" if outputs.reason else ""
+    on = f"{outputs.runs} takes of {outputs.calibration}" if outputs.calibration else f"{outputs.runs} made-up inputs"
+    mean = "" if outputs.mean_abs_difference is None else f", {outputs.mean_abs_difference:.2g} on average"
+    labels = f"; {outputs.changed_labels} of {outputs.labels} labels changed" if outputs.labels else ""
     return [
-        f"Opened and run by ONNX Runtime on made-up input ({sizes}): outputs differ from fp32's by"
-        f" {outputs.max_abs_difference:.2g} at most, of {outputs.largest_output:.2g}{note}"
+        f"Opened and run by ONNX Runtime on {on} ({sizes}): outputs differ from the source's by"
+        f" {outputs.max_abs_difference:.2g} at most, of {outputs.largest_output:.2g}{mean}{labels}{note}"
     ]

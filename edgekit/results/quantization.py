@@ -187,23 +187,30 @@ class Raised:
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """How outputs on made-up input compare. sizes: of each input; None where they could not be compared, for `reason`.
+    """How outputs on the same input compare. sizes: of each input; None where they could not be compared, for `reason`.
 
-    max_abs_difference: of a float output of the int8 file from the source's. largest_output: of the source. Both None
-    where nothing was compared.
+    max_abs_difference, mean_abs_difference: of the float outputs of the int8 file from the source's. largest_output: of
+    the source. All None where nothing was compared. runs: how often each file ran, on other numbers each time.
+    calibration: the file that these are from; None for made-up ones. labels: rows of the first float output with two or
+    more columns, changed_labels: those whose largest column is another one.
     """
 
     sizes: Mapping[str, tuple[int, ...]] | None
     max_abs_difference: float | None
     largest_output: float | None
     reason: str
+    mean_abs_difference: float | None = None
+    runs: int = 0
+    calibration: str | None = None
+    labels: int = 0
+    changed_labels: int = 0
 
 
 @dataclass(frozen=True)
 class QuantizeResult:
     """What was written. metadata: the target's, None for files that edgekit did not export. raised: from an older opset
-    or IR version, None where the source was new enough. outputs: of both files on made-up input; None in records of an
-    older edgekit."""
+    or IR version, None where the source was new enough. outputs: of both files on the same input; None in records of an
+    older edgekit. inlined: functions that were; folded: weights that became initializers first."""
 
     source: Path
     target: Path
@@ -216,6 +223,8 @@ class QuantizeResult:
     proof: QuantizationProof
     raised: Raised | None = None
     outputs: OutputCheck | None = None
+    inlined: int = 0
+    folded: int = 0
 
     @property
     def arithmetic(self) -> str:

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import GateError, ModelFileError
 from edgekit.quantize import quantize_onnx
-from edgekit.quantize.outputs import EXPECTED, RAISED, RESULT, SOURCE, OutputCheck, check_outputs
+from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE, OutputCheck, check_outputs
 from edgekit.runtime.session import open_session
 
 MakeRecurrent = Callable[..., Path]
@@ -52,8 +52,8 @@ def test_outputs_are_compared_with_the_source_and_with_the_dequantised_floats(ap
 def test_a_result_that_computes_something_else_is_not_written() -> None:
     with pytest.raises(GateError, match=r"int8\.onnx: the int8 file computes something else than the source"):
         check({SOURCE: product(), EXPECTED: product(), RESULT: product(1.01)})
-    with pytest.raises(GateError, match="the model of the newer opset computes something else"):
-        check({SOURCE: product(), RAISED: product(2.0), EXPECTED: product(), RESULT: product()})
+    with pytest.raises(GateError, match="inlined functions, a newer opset or folded weights computes something else"):
+        check({SOURCE: product(), PREPARED: product(2.0), EXPECTED: product(), RESULT: product()})
 
 
 @pytest.mark.parametrize("name", [EXPECTED, RESULT])
@@ -77,12 +77,12 @@ def test_a_file_that_can_not_be_opened_is_named(apart: None) -> None:
 
 
 def test_an_old_source_that_can_not_be_opened_is_compared_by_what_it_was_raised_to() -> None:
-    good = {RAISED: product(), EXPECTED: product(1.01), RESULT: product(1.01)}
+    good = {PREPARED: product(), EXPECTED: product(1.01), RESULT: product(1.01)}
     found = check({SOURCE: product(1.0, _no_operator), **good})
     assert found.max_abs_difference is not None
-    assert "so the newer opset's outputs were compared" in found.reason
+    assert "so the outputs of what was prepared from it were compared" in found.reason
     with pytest.raises(ModelFileError, match="NoSuchOperator"):
-        check({SOURCE: product(1.0, _no_operator), RAISED: product(1.0, _no_operator), RESULT: product()})
+        check({SOURCE: product(1.0, _no_operator), PREPARED: product(1.0, _no_operator), RESULT: product()})
 
 
 def test_a_result_that_fails_where_the_source_runs_is_named() -> None:

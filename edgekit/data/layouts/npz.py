@@ -43,6 +43,15 @@ def read_npz(path: Path) -> Raw:
     return _raw(arrays, str(path), remarks)
 
 
+def read_arrays(path: Path) -> Arrays:
+    """Every array of an `.npz` of any kind, by name; nothing pickled is loaded. Raises DataError as `read_npz` does."""
+    with open_file(path, NPZ) as file:
+        members = _members(file, path)
+        with parsing(path, NPZ), zipfile.ZipFile(file) as archive:
+            refuse_large(sum(member.file_size for member in members.values()), path, NPZ, "unpacked, would take")
+            return {name: _read_member(archive, member, path) for name, member in members.items()}
+
+
 def write_npz(path: Path, recordings: Recordings) -> None:
     """Everything that `recordings` hold; the same recordings give the same bytes."""
     arrays: dict[str, NDArray[Any]] = {
@@ -62,12 +71,8 @@ def write_npz(path: Path, recordings: Recordings) -> None:
 
 def _read_archive(file: BinaryIO, path: Path) -> tuple[Arrays, list[str]]:
     """The known arrays of an `.npz`, and the names of what else it holds."""
-    if not file.read(1):
-        raise DataError(f"{path}: the file is empty (0 bytes); write it again")
-    if not zipfile.is_zipfile(file):
-        raise DataError(f"{path}: not an .npz archive (truncated, or another kind of file); write it again")
+    members = _members(file, path)
     with parsing(path, NPZ), zipfile.ZipFile(file) as archive:
-        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
         missing = [name for name in REQUIRED[:2] if name not in members]
         if missing:
             found = ", ".join(sorted(members))[:200] or "nothing"
@@ -76,6 +81,15 @@ def _read_archive(file: BinaryIO, path: Path) -> tuple[Arrays, list[str]]:
         refuse_large(sum(member.file_size for member in known), path, NPZ, "unpacked, would take")
         arrays = {member.filename.removesuffix(".npy"): _read_member(archive, member, path) for member in known}
     return arrays, sorted(set(members) - set(arrays))
+
+
+def _members(file: BinaryIO, path: Path) -> dict[str, zipfile.ZipInfo]:
+    if not file.read(1):
+        raise DataError(f"{path}: the file is empty (0 bytes); write it again")
+    if not zipfile.is_zipfile(file):
+        raise DataError(f"{path}: not an .npz archive (truncated, or another kind of file); write it again")
+    with parsing(path, NPZ), zipfile.ZipFile(file) as archive:
+        return {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> NDArray[Any]:

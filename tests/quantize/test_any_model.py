@@ -1,0 +1,226 @@
+"""Weights become int8 wherever exporters leave them, and the result computes the same: a law for each kind of place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgekit.errors import DataError, GateError, WeakEvidenceError
+from edgekit.quantize import Proving, quantize_onnx
+from edgekit.quantize.coverage import recurrent_left_float
+from edgekit.quantize.scopes import Scopes
+from edgekit.runtime.child import session_options
+
+MakeRecurrent = Callable[..., Path]
+ROWS = np.random.default_rng(3).normal(0, 0.2, (40, 50)).astype(np.float32)
+
+
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
+def test_every_hiding_place_but_an_input_becomes_int8(
+    tmp_path: Path, make_recurrent: MakeRecurrent, hiding_places: tuple[str, ...], cell: str
+) -> None:
+    """The same int8 numbers as where W and R are plain initializers; nothing of the old ones is left."""
+    plain = quantize_onnx(make_recurrent("initializer", cell), tmp_path / "plain.onnx")
+    expected = sorted(tensor.shape for tensor in plain.proof.tensors)
+    for place in hiding_places:
+        if place in ("input", "float16", "float64"):
+            continue
+        result = quantize_onnx(make_recurrent(place, cell), tmp_path / "int8.onnx")
+        assert sorted(tensor.shape for tensor in result.proof.tensors) == expected, place
+        assert result.proof.left_float == (), place
+        assert result.proof.int8_bytes == plain.proof.int8_bytes, place
+        assert result.size_bytes < plain.size_bytes + 1200, place
+        model = onnx.load(result.target)
+        assert recurrent_left_float(Scopes(model), 1) == [], place
+        assert result.outputs is not None
+        assert 0 < result.outputs.max_abs_difference < 0.05 * result.outputs.largest_output, place  # type: ignore[operator]
+
+
+def _product(nodes: list[onnx.NodeProto], tensors: dict[str, np.ndarray], weight: str = "w") -> onnx.ModelProto:
+    """x (batch, 40) times a weight (40, 50) that `nodes` make."""
+    typed = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [*nodes, helper.make_node("MatMul", ["x", weight], ["y"])],
+        "g",
+        [typed("x", TensorProto.FLOAT, ["batch", 40])],
+        [typed("y", TensorProto.FLOAT, ["batch", 50])],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def _quantised(folder: Path, model: onnx.ModelProto) -> tuple[onnx.ModelProto, float]:
+    """(the int8 model, its largest output difference)."""
+    onnx.save(model, folder / "model.onnx")
+    result = quantize_onnx(folder / "model.onnx", folder / "int8.onnx")
+    assert result.outputs is not None
+    assert result.outputs.max_abs_difference is not None
+    assert result.proof.left_float == ()
+    assert result.size_bytes < result.source_size_bytes
+    return onnx.load(folder / "int8.onnx"), result.outputs.max_abs_difference
+
+
+def _node(op: str, inputs: list[str], output: str, **attributes: object) -> onnx.NodeProto:
+    return helper.make_node(op, inputs, [output], **attributes)
+
+
+CHAINS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray]]] = {
+    "transpose": ([_node("Transpose", ["k"], "w")], {"k": ROWS.T.copy()}),
+    "reshape": ([_node("Reshape", ["k", "s"], "w")], {"k": ROWS.ravel().copy(), "s": np.array([40, 50])}),
+    "squeeze": ([_node("Squeeze", ["k", "s"], "w")], {"k": ROWS[None].copy(), "s": np.array([0])}),
+    "cast": ([_node("Cast", ["k"], "w", to=TensorProto.FLOAT)], {"k": ROWS.astype(np.float16)}),
+    "cast from double": ([_node("Cast", ["k"], "w", to=TensorProto.FLOAT)], {"k": ROWS.astype(np.float64)}),
+    "concat": ([_node("Concat", ["k", "l"], "w", axis=1)], {"k": ROWS[:, :20].copy(), "l": ROWS[:, 20:].copy()}),
+    "weight norm": ([_node("Mul", ["k", "g"], "w")], {"k": ROWS, "g": np.full((1, 50), 2, np.float32)}),
+    "identity of identity": ([_node("Identity", ["k"], "i"), _node("Identity", ["i"], "w")], {"k": ROWS}),
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_weight_behind_operators_becomes_int8_and_they_are_gone(tmp_path: Path, chain: str) -> None:
+    model, difference = _quantised(tmp_path, _product(*CHAINS[chain]))
+    assert [node.op_type for node in model.graph.node] == ["DequantizeLinear", "MatMul"]
+    assert {tensor.data_type for tensor in model.graph.initializer} == {TensorProto.INT8, TensorProto.FLOAT}
+    assert 0 < difference < 0.1
+
+
+def test_a_matrix_that_something_else_reads_is_stored_once(tmp_path: Path) -> None:
+    """As an embedding that is also the output layer: int8 itself, with a scale an output row, not a second copy."""
+    nodes = [_node("Transpose", ["k"], "w"), _node("ReduceMean", ["k"], "mean", keepdims=0)]
+    model = _product(nodes, {"k": ROWS.T.copy()})
+    model.graph.output.append(helper.make_tensor_value_info("mean", TensorProto.FLOAT, []))
+    made, _ = _quantised(tmp_path, model)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in made.graph.initializer}
+    assert shapes == {"k_int8": (50, 40), "k_scale": (50,)}
+
+
+def test_a_weight_that_is_chosen_at_run_time_is_int8_in_each_branch(tmp_path: Path) -> None:
+    typed = helper.make_tensor_value_info
+    branches = [
+        helper.make_graph([], "b", [], [typed("w", TensorProto.FLOAT, [40, 50])], [numpy_helper.from_array(array, "w")])
+        for array in (ROWS, 2 * ROWS)
+    ]
+    choice = helper.make_node("If", ["which"], ["w"], then_branch=branches[0], else_branch=branches[1])
+    model = _product([choice], {})
+    model.graph.input.append(typed("which", TensorProto.BOOL, []))
+    made, _ = _quantised(tmp_path, model)
+    assert sorted(tensor.data_type for tensor in made.graph.initializer) == [1, 1, 3, 3]
+    x = np.random.default_rng(0).standard_normal((3, 40)).astype(np.float32)
+    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
+    for which, factor in ((True, 1), (False, 2)):
+        (y,) = session.run(None, {"x": x, "which": np.array(which)})
+        np.testing.assert_allclose(y, factor * x @ ROWS, atol=0.05)
+
+
+@pytest.mark.parametrize(("kind", "axis"), [("Conv", 0), ("ConvTranspose", 1)])
+def test_a_convolution_has_a_scale_an_output_channel(tmp_path: Path, kind: str, axis: int) -> None:
+    """Channels differ ten-thousandfold: one scale for all would leave nothing of the small ones."""
+    sizes = np.logspace(-2, 2, 16).astype(np.float32)
+    kernel = np.random.default_rng(0).normal(0, 1, (16, 16, 7)).astype(np.float32)
+    kernel *= sizes.reshape((16, 1, 1) if axis == 0 else (1, 16, 1))
+    typed = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node(kind, ["x", "k"], ["y"])],
+        "g",
+        [typed("x", TensorProto.FLOAT, ["batch", 16, 20])],
+        [typed("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(kernel, "k")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "c.onnx")
+    quantize_onnx(tmp_path / "c.onnx", tmp_path / "int8.onnx")
+    x = np.random.default_rng(1).standard_normal((2, 16, 20)).astype(np.float32)
+    before, after = (
+        onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
+        for name in ("c.onnx", "int8.onnx")
+    )
+    peak = np.abs(before).max(axis=(0, 2))
+    assert (np.abs(before - after).max(axis=(0, 2)) < 0.03 * peak).all()
+
+
+def test_a_weight_whose_int8_form_is_no_smaller_stays_and_is_named(tmp_path: Path) -> None:
+    """One number a row and one scale a row."""
+    typed = helper.make_tensor_value_info
+    tensors = {"narrow": np.ones((1, 2000), np.float32), "w": np.ones((2000, 50), np.float32)}
+    graph = helper.make_graph(
+        [_node("MatMul", ["x", "narrow"], "h"), _node("MatMul", ["h", "w"], "y")],
+        "g",
+        [typed("x", TensorProto.FLOAT, ["batch", 1])],
+        [typed("y", TensorProto.FLOAT, ["batch", 50])],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "n.onnx")
+    (left,) = quantize_onnx(tmp_path / "n.onnx", tmp_path / "int8.onnx").proof.left_float
+    assert (left.name, left.reason) == ("narrow", "its int8 form, with a scale a row, would not be smaller")
+
+
+# What it is proven on.
+
+
+def _takes(folder: Path, **arrays: np.ndarray) -> Path:
+    np.savez(folder / "takes.npz", **arrays)
+    return folder / "takes.npz"
+
+
+def _saved(folder: Path) -> Path:
+    onnx.save(_product([], {"w": ROWS}), folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+@pytest.mark.parametrize("name", ["x", "sequences"])
+def test_takes_of_the_user_are_compared_one_by_one(tmp_path: Path, name: str) -> None:
+    takes = np.random.default_rng(5).standard_normal((7, 40)).astype(np.float32)
+    path = _takes(tmp_path, **{name: takes})
+    outputs = quantize_onnx(_saved(tmp_path), tmp_path / "int8.onnx", proving=Proving(path)).outputs
+    assert outputs is not None
+    assert (outputs.runs, outputs.labels, outputs.calibration) == (7, 7, str(path))
+    options = session_options(onnxruntime, 1)  # as the proof ran it; a plain session is further off
+    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", options, providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {"x": takes})
+    apart, expected = np.abs(y - takes @ ROWS), takes @ ROWS
+    assert outputs.max_abs_difference == pytest.approx(apart.max(), rel=1e-2)
+    assert outputs.mean_abs_difference == pytest.approx(apart.mean(), rel=1e-2)
+    assert outputs.changed_labels == (y.argmax(1) != expected.argmax(1)).sum()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"x": np.zeros((7, 41), np.float32)}, r"shape \(7, 41\) do not fit the model's input 'x' \(any, 40\)"),
+        ({"x": np.full((7, 40), np.nan, np.float32)}, "280 of the 280 numbers of 'x' are NaN or infinite"),
+        ({"z": np.zeros((7, 40), np.float32)}, r"no array 'x', as the model's input is called \(found: z\)"),
+        ({"x": np.zeros((0, 40), np.float32)}, "do not fit"),
+    ],
+)
+def test_takes_that_do_not_fit_are_refused_and_nothing_is_written(
+    tmp_path: Path, arrays: dict[str, np.ndarray], words: str
+) -> None:
+    proving = Proving(_takes(tmp_path, **arrays))
+    with pytest.raises(DataError, match=words) as caught:
+        quantize_onnx(_saved(tmp_path), tmp_path / "int8.onnx", proving=proving)
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "int8.onnx").exists()
+
+
+def test_a_difference_beyond_the_limit_is_a_gate(tmp_path: Path) -> None:
+    source = _saved(tmp_path)
+    with pytest.raises(
+        GateError, match=r"outputs differ by 0\.0\d+ at most, of .* allowed 1e-05 .*nothing was written"
+    ):
+        quantize_onnx(source, tmp_path / "int8.onnx", proving=Proving(max_difference=1e-5))
+    assert not (tmp_path / "int8.onnx").exists()
+    quantize_onnx(source, tmp_path / "int8.onnx", proving=Proving(max_difference=0.5))
+
+
+def test_a_limit_that_can_not_be_held_against_anything_is_no_success(tmp_path: Path) -> None:
+    model = _product([], {"w": ROWS})
+    model.graph.input.append(helper.make_tensor_value_info("words", TensorProto.STRING, [1]))
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(WeakEvidenceError, match=r"can't be told: input 'words'.*--calibration"):
+        quantize_onnx(tmp_path / "model.onnx", tmp_path / "int8.onnx", proving=Proving(max_difference=1.0))
+    assert not (tmp_path / "int8.onnx").exists()
