@@ -45,7 +45,8 @@ class Constants:
 
     def closure(self, scope: Scope, name: str) -> Closure:
         """What a computed name is made from."""
-        found, owners = Closure(), {}
+        found = Closure()
+        owners: dict[str, Scope] = {}
         seen: set[tuple[int, int]] = set()
         waiting = [(scope, name)]
         while waiting:

@@ -58,7 +58,8 @@ def fold_weights(model: onnx.ModelProto, min_elements: int, path: Path) -> int:
 
 def _find(scopes: Scopes) -> dict[tuple[int, str], _Wanted]:
     """What stands in front of a weight and is no initializer of the main graph, by scope and name."""
-    constants, found = Constants(scopes), {}
+    constants = Constants(scopes)
+    found: dict[tuple[int, str], _Wanted] = {}
     for weight in covered_places(scopes):
         node = weight.reader
         if node is None or any(constants.computed(weight.scope, name) for name in node.output):
@@ -204,7 +205,8 @@ def _program(model: onnx.ModelProto, group: list[_Wanted]) -> bytes:
 def _place(model: onnx.ModelProto, scopes: Scopes, chosen: Iterable[_Wanted], values: dict[int, NDArray[Any]]) -> None:
     """Make them initializers. In the main graph they keep their names; those of subgraphs, whose names may not be
     unique, get new ones, and equal ones the same."""
-    names, kept = Names(model), {}
+    names = Names(model)
+    kept: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     for each in chosen:
         array = values.pop(id(each))
         key = array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).data).digest()

@@ -68,7 +68,8 @@ def moved_from(place: Place) -> list[Place]:
             return []
         if node.op_type in ("If", "Loop", "Scan"):
             return list(_through_bodies(owner, index, place))
-        sources = _MOVES.get(node.op_type, lambda *_: [])(owner, node, place.axis)
+        move = _MOVES.get(node.op_type)
+        sources = move(owner, node, place.axis) if move else []
         return [Place(owner, node.input[k], axis, node, k) for k, axis in sources if k < len(node.input)]
     if place.name in owner.inputs and owner.owner is not None:
         return list(_into_body(owner, place))
