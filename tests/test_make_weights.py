@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -148,6 +148,8 @@ def test_one_command_leaves_a_whole_box(made: Path, two: Path) -> None:
 def test_the_card_has_the_figures_of_a_study(tool: ModuleType) -> None:
     card = sys.modules["model_card"]
     study = {"command": "python study.py", "recorders": {"p1": {"takes": 1200, "teacher": 0.9612, "int8": 0.94}}}
-    text = card._accuracy(study)
+    seen = [SimpleNamespace(name=name) for name in ("p1", "p3", "p2")]
+    text = card._accuracy(study, seen)
     assert "(`python study.py`)" in text
-    assert "| p1 | 1,200 | 96.1 % | 94.0 % |" in text
+    assert text.endswith("| p1 | 1,200 | 96.1 % | 94.0 % |\n\nNot measured yet: p2, p3.")
+    assert "Not measured" not in card._accuracy(study, seen[:1])

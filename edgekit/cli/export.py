@@ -31,7 +31,7 @@ def export(common: Common, module: str, output: Path | None, class_names: str | 
 
     \b
     Example:
-      edgekit export my_models:make --data my-signs.npz -o own.onnx
+      edgekit export my_models:build --data my-signs.npz -o own.onnx
       edgekit quantize own.onnx
     """
     from edgekit.evaluate import parse_class_names

@@ -95,7 +95,7 @@ class Run(pl.LightningModule):
         rule = self.config.lr_scheduler
         if self.plateau is None and self.current_epoch < rule.warmup_epochs:
             passed = self.current_epoch + (batch_idx + 1) / self.trainer.num_training_batches
-            self._learn_at(rule.warmth_at(passed))
+            self._learn_at(rule.warmth_at(passed, self.config.epochs))
 
     def _learn_at(self, warmth: float) -> None:
         """Set the learning rate: that of the epoch, times `warmth`."""

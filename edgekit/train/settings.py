@@ -12,6 +12,8 @@ from edgekit.config import StageConfig
 
 #: More than anybody trains for: a slip in a setting is said, and no time is told in millions of years.
 MOST_EPOCHS = 100_000
+#: A warm-up is at most this part of the epochs, one over it: a short run, too, learns at its whole rate.
+MOST_WARMUP = 8
 
 
 class SchedulerConfig(StageConfig):
@@ -26,7 +28,9 @@ class SchedulerConfig(StageConfig):
     milestones: tuple[int, ...] = Field((21, 61), description="phases: first epoch of each later phase")
     phase_factors: tuple[float, ...] = Field((0.5, 0.1), description="phases: learning rate as a part of the first")
     warmup_epochs: int = Field(
-        0, ge=0, description="epochs over which the learning rate rises first, step by step; reduce_on_plateau has none"
+        0,
+        ge=0,
+        description="epochs, an eighth of all at most, over which the learning rate rises first; not reduce_on_plateau",
     )
 
     @model_validator(mode="after")
@@ -35,10 +39,10 @@ class SchedulerConfig(StageConfig):
             raise ValueError("milestones and phase_factors must be equally many")
         return self
 
-    def warmth_at(self, epochs: float) -> float:
-        """Part of its epoch's learning rate, above 0 to 1, of a step that ends when so many epochs have passed."""
-        warms = self.warmup_epochs and self.type != "reduce_on_plateau"
-        return min(1.0, epochs / self.warmup_epochs) if warms else 1.0
+    def warmth_at(self, passed: float, epochs: int) -> float:
+        """Part of its epoch's learning rate, above 0 to 1, of a step that ends when `passed` of all epochs are over."""
+        warmup = 0.0 if self.type == "reduce_on_plateau" else min(self.warmup_epochs, epochs / MOST_WARMUP)
+        return min(1.0, passed / warmup) if warmup else 1.0
 
     def factor_at(self, epoch: int, epochs: int, learning_rate: float) -> float:
         """Learning rate of an epoch (from 1) as a part of the first; 1 throughout for reduce_on_plateau."""

@@ -110,6 +110,8 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("quantize --workdir {done} --dry-run", scheme="--scheme int8-dynamic", teacher="--teacher base"),
         **of(f"quantize {FOREIGN}", class_names="--class-names A,B"),
         **of("quantize {model} --dry-run", output="--output {new}/q.onnx"),
+        **of("quantize {other} --output {new}/q.onnx", calibration="--calibration {hands}"),
+        **of("quantize {other} --output {new}/q.onnx", max_difference="--max-difference 1e-9"),
     },
     "tune": {
         **of(TUNE, folds="--folds 4 --set tune.by=run", epochs="--epochs 2", trials="--trials 2", jobs="--jobs 2"),

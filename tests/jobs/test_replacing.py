@@ -23,7 +23,7 @@ SHARED = {
     "--data={data}": "(--data)",
     "--split=signer": "(--split)",
     "--pretrain=synthetic": "(--pretrain)",
-    "--preset=standard": "given now: --preset standard",
+    "--preset=specification": "given now: --preset specification",
     "--set=training.learning_rate=0.5": "training.learning_rate was 0.01, now 0.5",
     "--set=augmentation.noise=0.5": "augmentation.noise",
     "--set=data.displacement=false": "data.displacement",

@@ -49,9 +49,10 @@ def test_the_other_rules_have_no_schedule(kind: str) -> None:
 
 def test_a_warmup_rises_evenly_to_the_whole_rate_and_is_absent_by_default() -> None:
     rule = SchedulerConfig(type="cosine", warmup_epochs=2)
-    assert [rule.warmth_at(passed) for passed in (0.1, 0.5, 1.0, 2.0, 2.5)] == [0.05, 0.25, 0.5, 1.0, 1.0]
-    assert SchedulerConfig(type="cosine").warmth_at(0.1) == 1.0
-    assert SchedulerConfig(type="reduce_on_plateau", warmup_epochs=2).warmth_at(0.1) == 1.0
+    assert [rule.warmth_at(passed, 16) for passed in (0.1, 0.5, 1.0, 2.0, 2.5)] == [0.05, 0.25, 0.5, 1.0, 1.0]
+    assert [rule.warmth_at(passed, 4) for passed in (0.1, 0.5, 1.0)] == [0.2, 1.0, 1.0], "an eighth at most"
+    assert SchedulerConfig(type="cosine").warmth_at(0.1, 16) == 1.0
+    assert SchedulerConfig(type="reduce_on_plateau", warmup_epochs=2).warmth_at(0.1, 16) == 1.0
 
 
 def test_milestones_and_factors_must_be_equally_many() -> None:
