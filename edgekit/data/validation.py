@@ -17,8 +17,7 @@ RUN_TAKES = 30
 RUN_RATIO = 1 / 6
 
 VALIDATION_RULE = (
-    "the weights to keep are chosen on the last sixth, at least one take, of each run of takes of one class in"
-    " training, which is optimistic"
+    "validated on the last sixth, at least one take, of each run of takes of one class in training, which is optimistic"
 )
 
 

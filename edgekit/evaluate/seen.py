@@ -14,7 +14,7 @@ LEARNED, CHOSE = 1, 2
 
 @dataclass(frozen=True)
 class Seen:
-    """How many of the judged takes a model has learned from, and how many chose its weights (validation).
+    """How many of the judged takes a model has learned from, and how many validated its training, or chose its weights.
 
     Both are None where that is not known, and `reason` says why.
     """
@@ -30,8 +30,8 @@ class Seen:
         if not self.trained + self.chose:
             return None
         return (
-            f"the model has learned from {self.trained:,} of these {takes:,} takes, and {self.chose:,} chose its"
-            " weights: this does not measure how it does on takes that it has not seen"
+            f"the model has learned from {self.trained:,} of these {takes:,} takes, and {self.chose:,} validated"
+            " its training: this does not measure how it does on takes that it has not seen"
         )
 
     def to_dict(self) -> dict[str, Any]:

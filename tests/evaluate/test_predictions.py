@@ -49,7 +49,7 @@ def test_what_a_model_has_seen_is_counted_among_the_judged_and_said() -> None:
     roles = Roles(np.array([0, 1, 1, 2, 0]))
     seen = roles.among(np.array([True, True, False, True, True]))
     assert (seen.trained, seen.chose) == (1, 1)
-    assert str(seen.note(4)).startswith("the model has learned from 1 of these 4 takes, and 1 chose its weights")
+    assert str(seen.note(4)).startswith("the model has learned from 1 of these 4 takes, and 1 validated its training")
     assert roles.among(np.array([True, False, False, False, True])).note(2) is None
     unknown = Roles(None, "nobody says").among(np.ones(5, np.bool_))
     assert (unknown.trained, unknown.chose) == (None, None)
