@@ -29,6 +29,8 @@ from edgekit.train import Epoch, RunSetup, Takes, TrainingConfig
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
 NAMES = ("A", "B", "C")
+#: Of each kind one; the others, 3 s each, with the slow tests.
+FEW = ("lstm-2-both", "gru-3-one", "residual", "convolved", "two ways")
 NEVER = RunSetup(listener=lambda _: pytest.fail("it trained"))
 
 
@@ -43,7 +45,9 @@ def pruned(module: nn.Module, learnable: Learnable, said: PruneConfig, **more: A
     return result
 
 
-@pytest.mark.parametrize("name", own_modules.ALL)
+@pytest.mark.parametrize(
+    "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in own_modules.ALL]
+)
 def test_half_of_any_module_goes_and_its_file_is_proven_and_quantised(
     tmp_path: Path, learnable: Learnable, name: str
 ) -> None:
