@@ -21,7 +21,7 @@ MakeRecurrent = Callable[..., Path]
 ROWS = np.random.default_rng(3).normal(0, 0.2, (40, 50)).astype(np.float32)
 
 
-@pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("cell", ["LSTM", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("GRU", "RNN"))])
 def test_every_hiding_place_but_an_input_becomes_int8(
     tmp_path: Path, make_recurrent: MakeRecurrent, hiding_places: tuple[str, ...], cell: str
 ) -> None:
