@@ -22,6 +22,7 @@ from edgekit.model import (
 )
 from edgekit.prune.choosing import Cost
 from edgekit.prune.module import ModuleShape, PrunedModule, prepared
+from edgekit.prune.removed import Removed
 from edgekit.prune.settings import Method, PruneConfig, Scope
 from edgekit.prune.shrinking import PruneStep, Recover, shrink
 from edgekit.prune.structure import study, takes_to_try
@@ -31,7 +32,7 @@ from edgekit.train import FitResult, Projection, RunSetup, Takes, TrainingConfig
 
 
 @dataclass(frozen=True)
-class PruneResult:
+class PruneResult(Removed):
     """edgekit's own classifier, pruned, in evaluation mode, and what it was before. scope: None with method structured.
     steps: of method structured; recovery is the last one's. None where units go as they always did."""
 
@@ -42,18 +43,6 @@ class PruneResult:
     method: Method = "structured"
     scope: Scope | None = None
     steps: tuple[PruneStep, ...] | None = None
-
-    @property
-    def zeros(self) -> int:
-        """Parameters of the pruned model that are exactly zero."""
-        return count_zeros(self.model)
-
-    @property
-    def sparsity(self) -> float:
-        """Part of the parameters really removed: 1 - after / before; with method unstructured, zeros / parameters."""
-        if self.method == "unstructured":
-            return self.zeros / self.after.parameters
-        return 1.0 - self.after.parameters / self.before.parameters
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the model. layer_zeros_ratio: part of each layer's parameters, biases included."""

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import GateError
-from edgekit.model import count_parameters, count_zeros, predict_logits, split_recurrent
+from edgekit.model import count_parameters, predict_logits, split_recurrent
 from edgekit.prune.costs import count_macs
 from edgekit.prune.probing import unit_count
+from edgekit.prune.removed import Removed
 from edgekit.prune.settings import Method, Scope
 from edgekit.prune.shrinking import PruneStep
 from edgekit.prune.structure import Structure, without_zero_states
@@ -40,7 +41,7 @@ class ModuleShape:
 
 
 @dataclass(frozen=True)
-class PrunedModule:
+class PrunedModule(Removed):
     """A module of the user's, pruned, in evaluation mode, and what it was before.
 
     model: recurrent layers of several layers are stacks of single ones now (`edgekit.model.RecurrentStack`). left:
@@ -57,18 +58,6 @@ class PrunedModule:
     steps: tuple[PruneStep, ...]
     method: Method = "structured"
     scope: Scope | None = None
-
-    @property
-    def zeros(self) -> int:
-        """Parameters of the pruned module that are exactly zero."""
-        return count_zeros(self.model)
-
-    @property
-    def sparsity(self) -> float:
-        """Part of the parameters really removed; with method unstructured, zeros / parameters."""
-        if self.method == "unstructured":
-            return self.zeros / self.after.parameters
-        return 1.0 - self.after.parameters / self.before.parameters
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the module."""

@@ -20,7 +20,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelFileError
 from edgekit.quantize.constants import Closure, Constants
-from edgekit.quantize.rows import Place, constant_of, covered_places, moved_from, resting_places, tensor_of
+from edgekit.quantize.rows import Place, constant_of, covered_places, resting_places
 from edgekit.quantize.scopes import RECURRENT, Held, Scope, Scopes
 from edgekit.quantize.weights import FLOAT_KINDS, Names, replace_items
 from edgekit.runtime.session import open_session
@@ -79,17 +79,7 @@ def _find(scopes: Scopes) -> dict[tuple[int, str], _Wanted]:
 
 def _constant_places(constants: Constants, weight: Place) -> Iterator[Place]:
     """The nearest places behind a weight that are the same in every run."""
-    seen, waiting = set(), [weight]
-    while waiting:
-        place = waiting.pop()
-        key = id(place.scope.defining(place.name)), place.name
-        if key in seen:
-            continue
-        seen.add(key)
-        if tensor_of(place) is not None or constants.computed(place.scope, place.name):
-            yield place
-        else:
-            waiting += moved_from(place)
+    return resting_places(weight, lambda place: constants.computed(place.scope, place.name))
 
 
 def _large(wanted: _Wanted, min_elements: int) -> bool:

@@ -6,7 +6,7 @@ operator counts so, because moves in front of a weight mostly add or take away l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +76,10 @@ def moved_from(place: Place) -> list[Place]:
     return []
 
 
-def resting_places(place: Place, seen: set[tuple[int, str]] | None = None) -> Iterator[Place]:
-    """Where the numbers of a place rest: followed back through moves to tensors."""
-    seen = set() if seen is None else seen
+def resting_places(place: Place, rests: Callable[[Place], bool] = lambda _: False) -> Iterator[Place]:
+    """Where the numbers of a place rest: followed back through moves to tensors, and to other places that `rests` is
+    true of."""
+    seen: set[tuple[int, str]] = set()
     waiting = [place]
     while waiting:
         each = waiting.pop()
@@ -86,7 +87,7 @@ def resting_places(place: Place, seen: set[tuple[int, str]] | None = None) -> It
         if key in seen:
             continue
         seen.add(key)
-        if tensor_of(each) is not None:
+        if tensor_of(each) is not None or rests(each):
             yield each
         else:
             waiting += moved_from(each)
