@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 
 from torch import nn
 
 from edgekit.errors import ConfigError
+from edgekit.model import recurrent_layers
 from edgekit.prune.importance import Scores
 from edgekit.prune.removal import without_units
-from edgekit.prune.settings import PruneConfig
+from edgekit.prune.settings import PruneConfig, Widths
 from edgekit.prune.structure import Bundle, Structure
 
 #: Where layers compete, each keeps at least this part of its units: a layer of one unit is a bottleneck.
 LEAST_SHARE = 0.1
+#: Widths "recurrent": the other layers lose units only when this part of each recurrent layer's units is gone.
+RECURRENT_FIRST = 0.5
 #: What a module costs, in any unit; less is better.
 Cost = Callable[[nn.Module], float]
 #: Units to take out, by layer.
@@ -24,13 +27,30 @@ Plan = dict[str, list[int]]
 
 def uniform_plans(structure: Structure, scores: Scores) -> list[Callable[[], Plan]]:
     """From nothing to as much as possible: the same part of every layer's units goes, those of least score."""
+    return _plans(structure, scores, lambda bundle, ratio: ratio)
+
+
+def recurrent_plans(structure: Structure, scores: Scores, recurrent: Container[str]) -> list[Callable[[], Plan]]:
+    """The same where recurrent layers, which work at every frame and so take most of the time, go ahead: the others
+    keep all their units until RECURRENT_FIRST of those are gone, and catch up from there. recurrent: names of
+    layers."""
+
+    def behind(bundle: Bundle, ratio: float) -> float:
+        ahead = any(name in recurrent for name in bundle.layers)
+        return ratio if ahead else max(0.0, (ratio - RECURRENT_FIRST) / (1.0 - RECURRENT_FIRST))
+
+    return _plans(structure, scores, behind)
+
+
+def _plans(structure: Structure, scores: Scores, share: Callable[[Bundle, float], float]) -> list[Callable[[], Plan]]:
+    """Plans of rising ratios. share: part of a bundle's units that goes at a ratio, rising with it."""
     order = {bundle: scores[bundle].argsort(stable=True).tolist() for bundle in structure.bundles}
     sizes = {len(bundle.groups) for bundle in order}
     ratios = sorted({gone / size for size in sizes for gone in range(size)})
 
     def plan(ratio: float) -> Plan:
-        counts = {b: min(len(b.groups) - 1, math.floor(len(b.groups) * ratio + 1e-9)) for b in order}
-        return _units({bundle: order[bundle][:count] for bundle, count in counts.items()})
+        going = {b: math.floor(len(b.groups) * share(b, ratio) + 1e-9) for b in order}
+        return _units({bundle: order[bundle][: min(len(bundle.groups) - 1, n)] for bundle, n in going.items()})
 
     return [partial(plan, ratio) for ratio in ratios]
 
@@ -70,7 +90,7 @@ def choose(
 
     Raises ConfigError where none does, naming what can't lose units and why.
     """
-    plans = (uniform_plans if config.widths == "uniform" else free_plans)(structure, scores)
+    plans = _plans_of(module, structure, scores, config.widths)
 
     def fits(k: int) -> bool:
         return cost(without_units(module, structure.layers, plans[k]())) <= allowed
@@ -82,6 +102,12 @@ def choose(
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return plans[high]()
+
+
+def _plans_of(module: nn.Module, structure: Structure, scores: Scores, widths: Widths) -> list[Callable[[], Plan]]:
+    if widths == "recurrent":
+        return recurrent_plans(structure, scores, {name for name, _ in recurrent_layers(module)})
+    return (uniform_plans if widths == "uniform" else free_plans)(structure, scores)
 
 
 def _out_of_reach(structure: Structure, config: PruneConfig) -> str:

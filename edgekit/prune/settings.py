@@ -15,6 +15,7 @@ from edgekit.train import SchedulerConfig, TrainingConfig
 Method = Literal["structured", "unstructured"]
 Scope = Literal["global", "layer"]
 Budget = Literal["parameters", "macs", "units", "latency"]
+Widths = Literal["uniform", "free", "recurrent"]
 
 #: What method unstructured does where nothing else is said. Compared on two recording sessions left out of training,
 #: two seeds each, 30 epochs of recovery of the 64-unit student. At sparsity 0.5 no means are more than 2 points apart,
@@ -51,8 +52,10 @@ class PruneConfig(StageConfig):
         "magnitude",
         description="structured: the units of least weights go, or those whose loss changes the cross-entropy least",
     )
-    widths: Literal["uniform", "free"] = Field(
-        "uniform", description="structured: every layer loses the same part of its units, or all layers' units compete"
+    widths: Widths = Field(
+        "uniform",
+        description="structured: every layer loses the same part of its units, or all layers' units compete, or"
+        " recurrent layers, which take most of the time, lose theirs first",
     )
     steps: int = Field(
         1, ge=1, le=100, description="structured: times that units go; each has its share of the recovery's epochs"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import own_modules
 import pydantic
 import pytest
@@ -14,14 +15,17 @@ import torch
 from own_modules import made
 from torch import nn
 
+from edgekit.data import fit_normalisation
 from edgekit.distill import DistillConfig, distill_model
 from edgekit.errors import ConfigError, GateError, InputError, InterruptedRunError
 from edgekit.export import export_onnx
-from edgekit.model import RecurrentClassifier, count_parameters, count_zeros, predict_logits
+from edgekit.model import RecurrentClassifier, build_model, count_parameters, count_zeros, predict_logits, variant
 from edgekit.prune import PruneConfig, PrunedModule, PruneResult, prune_model
+from edgekit.prune.choosing import choose
 from edgekit.prune.costs import count_macs
 from edgekit.prune.importance import magnitudes, taylor
 from edgekit.prune.module import prepared
+from edgekit.prune.removal import without_units
 from edgekit.prune.structure import study, takes_to_try
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 from edgekit.train import Epoch, RunSetup, Takes, TrainingConfig
@@ -91,7 +95,7 @@ def widths_of(model: nn.Module) -> int:
     return sum(int(part.hidden_size) for part in model.modules() if type(part) in (nn.LSTM, nn.GRU))
 
 
-@pytest.mark.parametrize("widths", ["uniform", "free"])
+@pytest.mark.parametrize("widths", ["uniform", "free", "recurrent"])
 @pytest.mark.parametrize("budget", ["parameters", "macs", "units", "latency"])
 def test_every_budget_is_met_with_as_few_units_as_it_takes(learnable: Learnable, budget: str, widths: str) -> None:
     module = made("lstm-2-one")
@@ -140,6 +144,21 @@ def test_units_without_use_go_first_by_either_importance(learnable: Learnable) -
         result = pruned(module, learnable, config(importance=importance, widths="free", sparsity=0.4))
         assert result.after.widths["recurrent.layers.0"] < 8
         assert result.after.widths["dense"] > 8
+
+
+@pytest.mark.parametrize(("sparsity", "hidden", "dense"), [(0.5, 32, 256), (0.75, 20, 154)])
+def test_recurrent_layers_lose_units_first(sparsity: float, hidden: int, dense: int) -> None:
+    """Half of the 64-unit student: the dense layer is untouched. Further down it catches up."""
+    takes = np.random.default_rng(0).random((8, 30, 63), dtype=np.float32)
+    model = build_model(variant("edge"), fit_normalisation(takes, "hand", True), 26, 0).eval()
+    structure = study(model, takes_to_try(takes))
+    said = PruneConfig(sparsity=sparsity, widths="recurrent")
+    allowed = (1 - sparsity) * model.architecture.parameters
+    plan = choose(model, structure, magnitudes(model, structure), said, count_parameters, allowed)
+    left = without_units(model, structure.layers, plan)
+    assert left.architecture.hidden_sizes == (hidden,)
+    assert left.architecture.dense == dense
+    assert count_parameters(left) <= allowed
 
 
 def test_taylor_is_the_square_of_how_the_loss_changes(learnable: Learnable) -> None:
