@@ -8,6 +8,7 @@ For each seed the real commands make the chain from nothing (`edgekit run --pret
 - scratch: the student on labels alone, with the epochs, batches and rate that distillation has;
 - dense: a model as wide as the pruned one was left, on labels alone and, as `dense_distilled`, under the same teacher;
 - zeros: the student with half of its weights set to zero instead of units taken out;
+- even: as many parameters gone, the same part of every layer's units, instead of recurrent layers' first;
 - smaller: more units taken out (--smaller), for a file of about 20 KB.
 
 All files are then run on the same test takes (`edgekit evaluate`) and timed side by side (`edgekit compare`: times are
@@ -32,7 +33,7 @@ FINISHED = (0, 3, 4, 5)
 #: What a student from scratch shares with the distilled one.
 SHARED = ("epochs", "batch_size", "learning_rate", "lr_scheduler", "keep", "early_stopping")
 #: Files that take turns, each against the first.
-TIMED = ("distilled", "pruned", "int8", "zeros", "dense_distilled", "smaller_int8", "teacher")
+TIMED = ("distilled", "pruned", "int8", "even", "zeros", "dense_distilled", "smaller_int8", "teacher")
 
 Row = dict[str, Any]
 
@@ -95,6 +96,7 @@ class Seed:
         self.make("train", beside(self.chain, "dense"), *settings(pruned, "model"), *learning)
         self.make("distill", copied(self.chain, "dense-distilled"), *settings(pruned, "student"), "--force")
         self._prune_again("zeros", "--method", "unstructured")
+        self._prune_again("even", "--set", "prune.widths=uniform")
         self._prune_again("smaller", "--sparsity", self.smaller)
         return {
             "teacher": self.chain / "models/accurate/model.onnx",
@@ -102,6 +104,7 @@ class Seed:
             "distilled": self.chain / "student/model.onnx",
             "pruned": self.chain / "model.onnx",
             "int8": self.chain / "model.int8.onnx",
+            "even": beside(self.chain, "even") / "model.onnx",
             "dense": beside(self.chain, "dense") / "models/custom/model.onnx",
             "dense_distilled": beside(self.chain, "dense-distilled") / "student/model.onnx",
             "zeros": beside(self.chain, "zeros") / "model.onnx",

@@ -22,7 +22,7 @@ Widths = Literal["uniform", "free", "recurrent"]
 #: where single runs of one setting differ by up to 15. At 0.8 the ramp is better by layer (10 points, 4 runs of 4) and
 #: no different globally, and with the ramp layer beats global (13 points, 4 of 4). Four runs are no proof.
 UNSTRUCTURED: Mapping[str, Any] = {"scope": "layer", "ramp": 0.5}
-#: What method structured does where nothing else is said, and did before there were settings for it.
+#: What method structured did before there were settings for it; method unstructured has no other.
 STRUCTURED: Mapping[str, Any] = {"budget": "parameters", "importance": "magnitude", "widths": "uniform", "steps": 1}
 
 
@@ -53,9 +53,9 @@ class PruneConfig(StageConfig):
         description="structured: the units of least weights go, or those whose loss changes the cross-entropy least",
     )
     widths: Widths = Field(
-        "uniform",
-        description="structured: every layer loses the same part of its units, or all layers' units compete, or"
-        " recurrent layers, which take most of the time, lose theirs first",
+        "recurrent",
+        description="structured: recurrent layers, which take most of the time, lose their units first, or every layer"
+        " loses the same part, or all layers' units compete",
     )
     steps: int = Field(
         1, ge=1, le=100, description="structured: times that units go; each has its share of the recovery's epochs"
@@ -70,7 +70,8 @@ class PruneConfig(StageConfig):
     @classmethod
     def _complete_unstructured(cls, values: Any) -> Any:
         if isinstance(values, Mapping) and values.get("method") == "unstructured":
-            return {**values, **{key: value for key, value in UNSTRUCTURED.items() if values.get(key) is None}}
+            complete = {key: value for key, value in UNSTRUCTURED.items() if values.get(key) is None}
+            return {"widths": STRUCTURED["widths"], **values, **complete}
         return values
 
     @model_validator(mode="after")

@@ -57,7 +57,7 @@ def test_half_of_any_module_goes_and_its_file_is_proven_and_quantised(
 ) -> None:
     module = made(name)
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    result = pruned(module, learnable, config())
+    result = pruned(module, learnable, config(widths="uniform"))
     assert result.before.parameters == count_parameters(module)
     assert result.after.parameters == count_parameters(result.model) <= 0.5 * result.before.parameters
     assert 0.5 <= result.sparsity < 0.75
