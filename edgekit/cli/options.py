@@ -156,9 +156,10 @@ RAMP = _own(
 )
 SCHEME = _own(
     "--scheme",
-    type=click.Choice(["int8-weights", "int8-dynamic"]),
+    type=click.Choice(["int8-weights", "int8-dynamic", "int4-weights", "auto"]),
     help="int8-weights: int8 storage, fp32 arithmetic, LSTM and GRU; int8-dynamic: int8 arithmetic inside LSTM layers,"
-    " for batch 1 [int8-weights].",
+    " for batch 1; int4-weights: int4 storage, for ONNX Runtime 1.19 and later; auto, without MODEL: measures them all"
+    " here and chooses [int8-weights].",
 )
 CALIBRATION = _own(
     "--calibration",

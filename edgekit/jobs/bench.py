@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from edgekit.artifacts import write_bytes, write_text
 from edgekit.errors import ConfigError, DataError, InputError, StateError
-from edgekit.jobs.model_files import FP32_NAME, find_model, refuse_changed
+from edgekit.jobs.model_files import find_model, refuse_changed
 from edgekit.jobs.takes import BenchTakes, named_takes, own_takes, part_of, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
 from edgekit.results import QuantizationFigures
+from edgekit.stages.names import FP32_NAME
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def _recorded_accuracy(workspace: Workspace, path: Path) -> Accuracy | None:
     try:
         loss = workspace.finished("quantize", QuantizationFigures).figures.int8
     except StateError:  # made by an older edgekit, which kept less of it
+        return None
+    if loss is None:  # fp32, which was compared with nothing
         return None
     return Accuracy(
         accuracy=loss.int8_accuracy,

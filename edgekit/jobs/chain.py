@@ -80,15 +80,14 @@ def _make(workspace: Workspace, stages: Stages, name: str, kind: type[F]) -> Sta
 
 
 def run_quantize(workspace: Workspace) -> ChainResult | None:
-    """fp32 and INT8 ONNX with their gates; prunes first when that is missing. None in a dry run."""
+    """fp32 ONNX and its rounded form with their gates; prunes first when that is missing. None in a dry run."""
     stages = _stages(workspace, "quantize")
     return _finish(workspace, stages, frozenset({QUANTIZED}))
 
 
 def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
-    """Everything in order, then the bench of the INT8 file against a profile, and the report as Markdown and JSON.
-
-    None in a dry run.
+    """Everything in order, then the bench of the file for the device against a profile, and the report as Markdown and
+    JSON. None in a dry run.
     """
     checked = load_profile(profile)  # a misspelt name is an error now, not after the training
     stages = _stages(workspace, "run")
@@ -158,8 +157,9 @@ def _retention_failure(stages: Stages, names: Iterable[str]) -> GateError | None
 def _gate_failure(stages: Stages, figures: QuantizationFigures) -> EdgekitError | None:
     from edgekit.quantize.gates import check_gates
 
+    form = "INT4" if figures.scheme == "int4-weights" else "INT8"
     try:
-        check_gates(stages.context.gates, figures.parity, figures.int8.flips)
+        check_gates(stages.context.gates, figures.parity, None if figures.int8 is None else figures.int8.flips, form)
     except (GateError, WeakEvidenceError) as error:
         return error
     return None

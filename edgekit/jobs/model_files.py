@@ -8,23 +8,22 @@ from edgekit.artifacts import MANIFEST, read_manifest, sha256_file
 from edgekit.errors import ModelFileError
 from edgekit.reading import StrPath
 from edgekit.shipped import Box, open_box
+from edgekit.stages.names import FP32_NAME, INT4_NAME, INT8_NAME
 from edgekit.workdir.commands import next_command
 
-INT8_NAME = "model.int8.onnx"
-FP32_NAME = "model.onnx"
 #: What names the student that edgekit comes with, unless a file is called so.
 SHIPPED = "shipped"
 
 
 def find_model(workdir: StrPath, given: StrPath | None) -> Path:
-    """The model named, "shipped" for the student that edgekit comes with, or the work directory's INT8 file, if it is
-    what was made there.
+    """The model named, "shipped" for the student that edgekit comes with, or the work directory's file for the device,
+    if it is what was made there.
 
     Raises ModelFileError when there is none, or when one of the latter was changed since.
     """
     workdir = Path(workdir)
     given = None if given is None else Path(given)
-    path = given or workdir / INT8_NAME
+    path = given or device_file(workdir)
     if not path.exists():
         if given == Path(SHIPPED):
             return open_box().student
@@ -33,6 +32,13 @@ def find_model(workdir: StrPath, given: StrPath | None) -> Path:
     if given is None:
         refuse_changed(workdir, path)
     return path
+
+
+def device_file(workdir: Path) -> Path:
+    """The file for the device: what `edgekit quantize` left here, fp32 where no other form paid; where it left nothing,
+    the name that it would have by default."""
+    made = _made(workdir)
+    return workdir / next((name for name in (INT8_NAME, INT4_NAME, FP32_NAME) if name in made), INT8_NAME)
 
 
 def find_reader(workdir: StrPath, given: StrPath | None) -> tuple[Path, Box | None]:
@@ -48,11 +54,16 @@ def find_reader(workdir: StrPath, given: StrPath | None) -> tuple[Path, Box | No
 def refuse_changed(workdir: Path, path: Path) -> None:
     """Raises ModelFileError for a file of `edgekit quantize` that is not the one that the work directory's manifest
     knows; one that it knows nothing of is nobody's business here."""
-    record = read_manifest(workdir)["stages"].get("quantize")
-    outputs = record.get("outputs") if isinstance(record, dict) else None
-    known = outputs.get(path.name) if isinstance(outputs, dict) else None
+    known = _made(workdir).get(path.name)
     if known is not None and known != sha256_file(path):
         raise ModelFileError(
             f"{path}: not the file that was made here: its SHA-256 is another one;"
             f" `{next_command(workdir, 'quantize')}` makes it again, or name the file to use it as it is"
         )
+
+
+def _made(workdir: Path) -> dict[str, str]:
+    """Files that `edgekit quantize` left, to SHA-256, as the manifest has them."""
+    record = read_manifest(workdir)["stages"].get("quantize")
+    outputs = record.get("outputs") if isinstance(record, dict) else None
+    return outputs if isinstance(outputs, dict) else {}

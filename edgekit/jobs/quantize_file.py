@@ -22,10 +22,10 @@ def quantize_file(
     source = Path(source)
     target = None if target is None else Path(target)
     with needs_extra("quantize"):
-        from edgekit.quantize import Proving, QuantizeConfig, quantize_onnx
+        from edgekit.quantize import ChainQuantizeConfig, Proving, quantize_onnx
     settings = Settings(Options(settings=said))
     settings.check(said)
-    config = settings.section("quantize", QuantizeConfig)
+    config = settings.section("quantize", ChainQuantizeConfig).of_one_file()
     proving = Proving(None if calibration is None else Path(calibration), max_difference)
     return quantize_onnx(Path(source), Path(target or int8_path(source)), config, proving)
 

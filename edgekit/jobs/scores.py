@@ -42,7 +42,7 @@ class _Candidate:
 
 @ALONE.applied()
 def score_models(stages: Stages) -> tuple[ModelScore, ...]:
-    """Teacher, student, pruned, fp32 ONNX and INT8 on the test takes, which nothing before has looked at.
+    """Teacher, student, pruned, fp32 ONNX and what was rounded on the test takes, which nothing before has looked at.
 
     The ONNX files of teacher and student are written again beside their weights: size and latency on equal terms.
     """
@@ -91,13 +91,17 @@ def _trained(stage: ModelStage, name: str, x: NDArray[np.float32]) -> _Candidate
 
 
 def _device_files(stages: Stages, x: NDArray[np.float32]) -> list[_Candidate]:
-    """The pruned model in PyTorch and as the two files that `quantize` made."""
-    pruned, fp32, int8 = stages.pruned.load(), stages.quantized.fp32, stages.quantized.int8
-    return [
+    """The pruned model in PyTorch and as the files that `quantize` made, the one for the device last."""
+    pruned, fp32, left = stages.pruned.load(), stages.quantized.fp32, stages.quantized.left()
+    rows = [
         _candidate("pruned", "PyTorch", pruned, fp32, predict_logits(pruned, x), x.shape[1]),
         _candidate("pruned", "ONNX fp32", pruned, fp32, logits_of(fp32, x), x.shape[1]),
-        _candidate("pruned", "ONNX int8", pruned, int8, logits_of(int8, x), x.shape[1]),
     ]
+    if left is not None:
+        name, file = "fine-tuned" if left.model else "pruned", left.file
+        form = f"ONNX int{left.bits}"
+        rows.append(_candidate(name, form, left.model or pruned, file, logits_of(file, x), x.shape[1]))
+    return rows
 
 
 def _candidate(

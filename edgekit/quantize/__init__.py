@@ -3,11 +3,12 @@
 from edgekit.quantize.files import quantize_onnx
 from edgekit.quantize.outputs import Proving
 from edgekit.quantize.proof import prove_quantization
-from edgekit.quantize.settings import QuantizeConfig, check_cell
+from edgekit.quantize.settings import ChainQuantizeConfig, QuantizeConfig, check_cell
 from edgekit.quantize.weights import dequantize_rows, quantize_rows
 from edgekit.results import QuantizationProof, QuantizedTensor, QuantizeResult
 
 __all__ = [
+    "ChainQuantizeConfig",
     "Proving",
     "QuantizationProof",
     "QuantizeConfig",

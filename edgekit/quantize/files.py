@@ -22,7 +22,7 @@ from edgekit.quantize.proof import expected_model, prove_quantization, require_i
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.soundness import check_readable, check_sound, nothing_to_quantise
-from edgekit.quantize.versions import raise_version
+from edgekit.quantize.versions import INT4_OPSET, LEAST_OPSET, raise_version
 from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
 from edgekit.reading import StrPath
 from edgekit.results import QuantizationProof, QuantizeResult, Raised
@@ -41,7 +41,8 @@ def quantize_onnx(
     Scheme int8-weights: int8 storage, fp32 arithmetic, one scale a row (see `quantize.weights`). Any ONNX file with
     LSTM, GRU, RNN, Gemm, MatMul or Conv weights will do, wherever they are: functions are inlined, files older than
     opset 13 raised to it, weights that constants compute or that subgraphs hold become initializers of the main graph.
-    Scheme int8-dynamic: LSTM layers computed in int8 at batch 1 (see `quantize.dynamic`).
+    Scheme int4-weights: the same in int4, which needs opset 21 and ONNX Runtime 1.19. Scheme int8-dynamic: LSTM layers
+    computed in int8 at batch 1 (see `quantize.dynamic`).
 
     Nothing is written unless the result is proven: what is int8 (`prove_quantization`), and that ONNX Runtime opens it
     and computes the same as from the floats that the int8 numbers stand for (`check_outputs`), on what `proving` says.
@@ -104,7 +105,7 @@ def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path)
     model = _load(content, info.path)
     check_readable(model, name)
     model, inlined = inline_functions(model)
-    model, raised = raise_version(model, name)
+    model, raised = raise_version(model, name, LEAST_OPSET if config.bits == 8 else INT4_OPSET)
     check_sound(model, name)
     require_numbers(info)
     folded = fold_weights(model, config.min_elements, info.path)
@@ -118,7 +119,7 @@ def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path)
     gc.collect()  # scopes hold on to a model in cycles, and models may be large
     proof = prove_quantization(before, result, config, str(target))
     gc.collect()
-    if config.scheme == "int8-weights":
+    if config.scheme != "int8-dynamic":
         files[EXPECTED] = expected_model(before, result, config, str(target))
     return _Made({**files, RESULT: result}, metadata, proof, raised, inlined, folded)
 
@@ -136,7 +137,7 @@ def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> None
     if not weights:
         raise nothing_to_quantise(model, config, name)
     stored = [weight for weight in weights if not (dynamic and weight.op_type == "LSTM")]
-    quantize_weights(model, stored)
+    quantize_weights(model, stored, config.bits)
     for item in model.opset_import:  # of version 0, ONNX Runtime's own rewriting finds no operators
         item.version = max(item.version, 1)
     if dynamic:

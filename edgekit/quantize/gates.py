@@ -98,8 +98,9 @@ def least_lossy_standardisation(
     return min(STANDARDISATIONS, key=cost), trials
 
 
-def check_gates(gates: GatesConfig, parity: Parity, flips: Flips) -> None:
-    """flips: of INT8 against fp32, on validation takes. The files stay where they are.
+def check_gates(gates: GatesConfig, parity: Parity, flips: Flips | None, form: str = "INT8") -> None:
+    """flips: of INT8 against fp32, on validation takes; None where the file is fp32. form: how people call the file.
+    The files stay where they are.
 
     Raises GateError when parity is beyond its limit, or the accuracy that INT8 loses is for certain: the interval of
     the takes that flipped lies beyond. WeakEvidenceError when the loss or its interval reaches further than allowed,
@@ -111,14 +112,16 @@ def check_gates(gates: GatesConfig, parity: Parity, flips: Flips) -> None:
             f"model.onnx: logits differ from torch's by {difference:.1e} on {parity.takes} takes, allowed"
             f" {gates.max_parity_difference:.1e}; please report this as a bug"
         )
-    _check_loss(flips, gates)
+    if flips is not None:
+        check_loss(flips, gates, form)
 
 
-def _check_loss(flips: Flips, gates: GatesConfig) -> None:
+def check_loss(flips: Flips, gates: GatesConfig, form: str = "INT8") -> None:
+    """The accuracy gate alone. Raises GateError or WeakEvidenceError, as `check_gates` does."""
     limit, furthest = gates.max_accuracy_drop, gates.max_accuracy_drop + gates.accuracy_drop_margin
     if flips.judge(limit) == "fail":
         raise GateError(
-            f"INT8 loses accuracy: {_drop(flips)}, allowed {100 * limit:.1f}: train longer, or raise"
+            f"{form} loses accuracy: {_drop(flips)}, allowed {100 * limit:.1f}: train longer, or raise"
             " gates.max_accuracy_drop"
         )
     within = flips.drop <= limit
@@ -126,7 +129,7 @@ def _check_loss(flips: Flips, gates: GatesConfig) -> None:
         return
     more = _more_takes(flips, furthest if within else limit)
     raise WeakEvidenceError(
-        f"INT8 may lose more accuracy than the {100 * limit:.1f} points allowed: {_drop(flips)}, where at most"
+        f"{form} may lose more accuracy than the {100 * limit:.1f} points allowed: {_drop(flips)}, where at most"
         f" {100 * furthest:.1f} may be. To tell, give more validation takes{more}, or allow more with"
         " gates.max_accuracy_drop or gates.accuracy_drop_margin"
     )

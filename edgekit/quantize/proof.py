@@ -20,7 +20,7 @@ from edgekit.quantize.coverage import StayedFloat, left_float, recurrent_left_fl
 from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, weights_of_scheme
+from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, unpack_integers, weights_of_scheme
 from edgekit.results import QuantizationProof, QuantizedTensor
 
 #: int8 numbers, their scales, and the axis of the rows that have one each.
@@ -53,14 +53,15 @@ def prove_quantization(source: bytes, target: bytes, config: QuantizeConfig, nam
     _check_operators(before, after, config.scheme == "int8-dynamic", name)
     originals = {tensor.name: tensor for tensor in before.graph.initializer}
     tensors = [
-        _compare(weight, numpy_helper.to_array(originals[weight.name]), *place, name)
+        _compare(weight, numpy_helper.to_array(originals[weight.name]), *place, config.bits, name)
         for weight, place in _places(before, after, config, name)
     ]
     floats = scopes.floats()
+    kind = onnx.TensorProto.INT8 if config.bits == 8 else onnx.TensorProto.INT4
     return QuantizationProof(
         tensors=tuple(tensors),
         op_types=_count_ops(after),
-        int8_bytes=sum(len(t.raw_data) for t in after.graph.initializer if t.data_type == onnx.TensorProto.INT8),
+        int8_bytes=sum(len(t.raw_data) for t in after.graph.initializer if t.data_type == kind),
         remaining_fp32_bytes=sum(held.bytes for held in floats if held.kind == onnx.TensorProto.FLOAT),
         remaining_float_bytes=sum(held.bytes for held in floats),
         left_float=tuple(left_float(scopes, config.min_elements)),
@@ -96,7 +97,7 @@ def _places(
     """Each weight that should be int8, with its numbers."""
     dynamic = _dynamic_places(before, after, name) if config.scheme == "int8-dynamic" else {}
     for weight in weights_of_scheme(before, config):
-        yield weight, dynamic[weight.name] if weight.name in dynamic else _stored_place(weight, after, name)
+        yield weight, dynamic[weight.name] if weight.name in dynamic else _stored_place(weight, after, config, name)
 
 
 def _count_ops(model: onnx.ModelProto) -> dict[str, int]:
@@ -142,8 +143,8 @@ def _rest(node: onnx.NodeProto) -> tuple[list[str], dict[str, Any]]:
     }
 
 
-def _stored_place(weight: Weight, after: onnx.ModelProto, name: str) -> Place:
-    """Follow the nodes from a weight's name back to its int8 numbers, as a reader of the file would."""
+def _stored_place(weight: Weight, after: onnx.ModelProto, config: QuantizeConfig, name: str) -> Place:
+    """Follow the nodes from a weight's name back to its int8 or int4 numbers, as a reader of the file would."""
     tensors = {tensor.name: tensor for tensor in after.graph.initializer}
     producers = {output: node for node in after.graph.node for output in node.output}
     node = producers.get(weight.name)
@@ -152,12 +153,21 @@ def _stored_place(weight: Weight, after: onnx.ModelProto, name: str) -> Place:
             node = producers.get(node.input[0])
     if node is None or node.op_type != "DequantizeLinear":
         raise GateError(f"{name}: weight {weight.name} has no DequantizeLinear node; please report it as a bug")
-    q, scale = (numpy_helper.to_array(tensors[item]) for item in node.input[:2])
+    kind = helper.tensor_dtype_to_string(tensors[node.input[0]].data_type).removeprefix("TensorProto.").lower()
+    if kind != f"int{config.bits}":
+        raise GateError(f"{name}: weight {weight.name} is {kind}, not int{config.bits}; please report it as a bug")
+    q, scale = unpack_integers(tensors[node.input[0]]), numpy_helper.to_array(tensors[node.input[1]])
     return q, scale, next((item.i for item in node.attribute if item.name == "axis"), 1)
 
 
 def _compare(
-    weight: Weight, original: NDArray[np.float32], q: NDArray[Any], scale: NDArray[np.float32], axis: int, name: str
+    weight: Weight,
+    original: NDArray[np.float32],
+    q: NDArray[Any],
+    scale: NDArray[np.float32],
+    axis: int,
+    bits: int,
+    name: str,
 ) -> QuantizedTensor:
     rows = original.reshape(q.shape)
     error = np.abs(dequantize_rows(q, scale, axis).astype(np.float64) - rows)
@@ -173,7 +183,7 @@ def _compare(
         op_type=weight.op_type,
         shape=weight.shape,
         bytes_before=original.nbytes,
-        bytes_after=q.nbytes + scale.nbytes,
+        bytes_after=-(-q.size * bits // 8) + scale.nbytes,
         max_error=float(error.max()),
         max_error_scales=worst,
     )

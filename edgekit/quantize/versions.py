@@ -25,11 +25,12 @@ _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from edgekit.quantize.c
 #: Where this very edgekit is.
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: DequantizeLinear with one scale a row.
-LEAST_OPSET = 13
-#: The IR version of that opset; below 4 every initializer has to be an input, too.
-_IR, _LEAST_IR = 7, 4
-_EXPORT = "export it again with opset 13 or newer (torch.onnx.export has opset_version for it)"
+#: DequantizeLinear with one scale a row, and of int4 numbers.
+LEAST_OPSET, INT4_OPSET = 13, 21
+#: The IR version of these opsets.
+_IR = {LEAST_OPSET: 7, INT4_OPSET: 10}
+#: Below it every initializer has to be an input, too.
+_LEAST_IR = 4
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -37,36 +38,38 @@ def opset_of(model: onnx.ModelProto) -> int:
     return max((item.version for item in model.opset_import if item.domain in OWN_DOMAINS), default=0)
 
 
-def raise_version(model: onnx.ModelProto, name: str) -> tuple[onnx.ModelProto, Raised | None]:
-    """The model at opset 13 and IR version 4 or newer, changed in place where that is possible, and what was changed;
-    None where it is new enough.
+def raise_version(model: onnx.ModelProto, name: str, least: int = LEAST_OPSET) -> tuple[onnx.ModelProto, Raised | None]:
+    """The model at opset `least` and IR version 4 or newer, changed in place where that is possible, and what was
+    changed; None where it is new enough.
 
-    name: for messages. Raises ModelFileError where onnx's converter can't raise it.
+    name: for messages. least: LEAST_OPSET, or INT4_OPSET, whose IR version it then has, too. Raises ModelFileError
+    where onnx's converter can't raise it.
     """
     opset, ir = opset_of(model), model.ir_version
-    if (opset >= LEAST_OPSET or not opset) and ir >= _LEAST_IR:
+    least_ir = _LEAST_IR if least == LEAST_OPSET else _IR[least]
+    if (opset >= least or not opset) and ir >= least_ir:
         return model, None
-    raised = model if opset >= LEAST_OPSET or not opset else _convert(model, opset, name)
+    raised = model if opset >= least or not opset else _convert(model, opset, name, least)
     if ir < _LEAST_IR:  # initializers were inputs by rule, not to be fed
         held = {tensor.name for tensor in raised.graph.initializer}
         kept = [item for item in raised.graph.input if item.name not in held]
         del raised.graph.input[:]
         raised.graph.input.extend(kept)
-    raised.ir_version = max(ir, _IR)
+    raised.ir_version = max(ir, _IR[least])
     return raised, Raised((opset, opset_of(raised)), (ir, raised.ir_version))
 
 
-def _convert(model: onnx.ModelProto, opset: int, name: str) -> onnx.ModelProto:
+def _convert(model: onnx.ModelProto, opset: int, name: str, least: int) -> onnx.ModelProto:
     with scratch_folder("quantize") as folder:
         source, target = folder / "source.onnx", folder / "raised.onnx"
         source.write_bytes(model.SerializeToString())
-        error = convert_apart(source, target, LEAST_OPSET)
+        error = convert_apart(source, target, least)
         if error:
-            raise _impossible(opset, name, error.rpartition("failed: ")[2])
+            raise _impossible(opset, name, error.rpartition("failed: ")[2], least)
         converted = onnx.load_from_string(target.read_bytes())
     lost = _lost(model, converted)
     if lost:
-        raise _impossible(opset, name, f"it loses {lost}")
+        raise _impossible(opset, name, f"it loses {lost}", least)
     return converted
 
 
@@ -114,8 +117,9 @@ def _numbers(tensor: onnx.TensorProto) -> object:
     return array.tolist() if array.dtype == object else (array.shape, array.dtype, array.tobytes())
 
 
-def _impossible(opset: int, name: str, reason: str) -> ModelFileError:
+def _impossible(opset: int, name: str, reason: str, least: int) -> ModelFileError:
     return ModelFileError(
-        f"{name}: opset {opset}; int8 weights need {LEAST_OPSET} or newer, and onnx's converter can't raise it"
-        f" ({reason}); {_EXPORT}"
+        f"{name}: opset {opset}; {'int8' if least == LEAST_OPSET else 'int4'} weights need {least} or newer, and onnx's"
+        f" converter can't raise it ({reason}); export it again with opset {least} or newer (torch.onnx.export has"
+        " opset_version for it)"
     )

@@ -1,9 +1,9 @@
-"""Scheme int8-weights: int8 storage, fp32 arithmetic.
+"""Schemes int8-weights and int4-weights: int8 or int4 storage, fp32 arithmetic.
 
 Each weight becomes an int8 tensor, one float32 scale a row and a DequantizeLinear node, standard ONNX since
-opset 13. ONNX Runtime turns it back into float32 when it opens the file, so results do not depend on the rest
-of the batch, and LSTM and GRU, one- and bidirectional, work alike; the file and the download are a quarter,
-the speed is fp32's.
+opset 13; int4 since opset 21, which ONNX Runtime reads since 1.19. ONNX Runtime turns it back into float32
+when it opens the file, so results do not depend on the rest of the batch, and LSTM and GRU, one- and bidirectional,
+work alike; the file and the download are a quarter or an eighth, the speed is fp32's.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _T = onnx.TensorProto
 #: Types of weights that become int8.
 FLOAT_KINDS = (_T.FLOAT, _T.FLOAT16, _T.DOUBLE, _T.BFLOAT16)
 INT8_SUFFIX, SCALE_SUFFIX, ROWS_SUFFIX, SHAPE_SUFFIX, FLOAT_SUFFIX = "_int8", "_scale", "_rows", "_shape", "_float"
+INT4_SUFFIX = "_int4"
 
 
 @dataclass(frozen=True)
@@ -94,28 +95,30 @@ def _weight(place: Place, axis: int, tensor: onnx.TensorProto) -> Weight | None:
 
 def weights_of_scheme(model: onnx.ModelProto, config: QuantizeConfig) -> list[Weight]:
     """The weights that become int8: those of `find_weights`, and every recurrent layer's, whatever its size, so that
-    no part of such a layer stays float32. With int8-weights none where not one has `min_elements`."""
+    no part of such a layer stays float32. None where not one has `min_elements`, unless it is int8-dynamic."""
     weights = find_weights(model, 1)
     large = [weight for weight in weights if np.prod(weight.shape) >= config.min_elements]
-    if not large and config.scheme == "int8-weights":
+    if not large and config.scheme != "int8-dynamic":
         return []
     return [weight for weight in weights if weight.op_type in RECURRENT or weight in large]
 
 
-def quantize_rows(values: F32, axis: int) -> tuple[I8, F32]:
-    """Symmetric int8 with one scale a slice along `axis`: scale = max |row| / 127, q = round(row / scale).
+def quantize_rows(values: F32, axis: int, bits: int = 8) -> tuple[I8, F32]:
+    """Symmetric integers with one scale a slice along `axis`: scale = max |row| / most, q = round(row / scale), where
+    `most` is the largest number of so many bits, 127 of 8 and 7 of 4.
 
-    Returns q of the shape of values, in -127..127, and scales (values.shape[axis],). The error is at most
+    Returns q of the shape of values, int8 in -most..most, and scales (values.shape[axis],). The error is at most
     scale / 2 an element. A row of zeros has scale 1. Raises InputError for values that are not finite.
     """
+    most = 2 ** (bits - 1) - 1
     if not np.isfinite(values).all():
         raise InputError(f"values: {int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite")
     others = tuple(k for k in range(values.ndim) if k != axis)
     peak = np.abs(values).max(axis=others)
-    scale = (np.where(peak > 0, peak, 127.0) / 127.0).astype(np.float32)
+    scale = (np.where(peak > 0, peak, float(most)) / float(most)).astype(np.float32)
     scale = np.maximum(scale, np.finfo(np.float32).tiny)
     q = np.rint(values / np.expand_dims(scale, others))
-    return np.clip(q, -127, 127).astype(np.int8), scale
+    return np.clip(q, -most, most).astype(np.int8), scale
 
 
 def dequantize_rows(q: I8, scale: F32, axis: int) -> F32:
@@ -155,14 +158,29 @@ def _names(graph: onnx.GraphProto) -> Iterator[str]:
                 yield from _names(inner)
 
 
-def quantize_weights(model: onnx.ModelProto, weights: list[Weight]) -> None:
-    """Make `weights` int8, in place; everything else, node names included, is as it was."""
+def pack_integers(q: I8, bits: int, name: str) -> onnx.TensorProto:
+    """A tensor of q, int8 numbers of so many bits. Two of 4 bits share a byte, the first in its lower half."""
+    if bits == 8:
+        return numpy_helper.from_array(q, name)
+    halves = (q.ravel() & 0xF).astype(np.uint8)
+    halves = np.append(halves, np.zeros(halves.size % 2, np.uint8))
+    return helper.make_tensor(name, _T.INT4, q.shape, (halves[0::2] | halves[1::2] << 4).tobytes(), raw=True)
+
+
+def unpack_integers(tensor: onnx.TensorProto) -> I8:
+    """The way back, int8 numbers; as they are for a tensor of any other type."""
+    values = numpy_helper.to_array(tensor)
+    return values.astype(np.int8) if tensor.data_type == _T.INT4 else values
+
+
+def quantize_weights(model: onnx.ModelProto, weights: list[Weight], bits: int = 8) -> None:
+    """Make `weights` int8, or int4, in place; everything else, node names included, is as it was."""
     graph, names = model.graph, Names(model)
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     added: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []
     for weight in weights:
-        more_tensors, more_nodes = _stored(weight, numpy_helper.to_array(tensors[weight.name]), names)
+        more_tensors, more_nodes = _stored(weight, numpy_helper.to_array(tensors[weight.name]), names, bits)
         added += more_tensors
         nodes += more_nodes
     replace_initializers(graph, {weight.name for weight in weights}, added)
@@ -170,14 +188,16 @@ def quantize_weights(model: onnx.ModelProto, weights: list[Weight]) -> None:
         graph.node.insert(place, node)
 
 
-def _stored(weight: Weight, values: NDArray[Any], names: Names) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
-    """The int8 form of one weight: its tensors, and the nodes that bring the float one back under its old name."""
+def _stored(
+    weight: Weight, values: NDArray[Any], names: Names, bits: int
+) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+    """The integer form of one weight: its tensors, and the nodes that bring the float one back under its old name."""
     name, axis = weight.name, weight.axis
     if weight.by_direction:  # DequantizeLinear takes scales along one axis only: rows of all directions in one
         values, axis = values.reshape(-1, values.shape[-1]), 0
-    q, scale = quantize_rows(values.astype(np.float32, copy=False), axis)
+    q, scale = quantize_rows(values.astype(np.float32, copy=False), axis, bits)
     tensors = [
-        numpy_helper.from_array(q, names.fresh(name + INT8_SUFFIX)),
+        pack_integers(q, bits, names.fresh(name + (INT8_SUFFIX if bits == 8 else INT4_SUFFIX))),
         numpy_helper.from_array(scale, names.fresh(name + SCALE_SUFFIX)),
     ]
     typed = weight.kind == onnx.TensorProto.FLOAT

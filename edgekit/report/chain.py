@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from edgekit.data.settings import MOST_FRAMES
 from edgekit.report.bench import bench_body, verdict_line
+from edgekit.report.quantization import CHOICE_HEADERS, choice_rows, quantization_text, scheme_notes
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 from edgekit.results import (
     ChainResult,
@@ -16,14 +17,12 @@ from edgekit.results import (
     ModelScore,
     OutputCheck,
     Parity,
-    QuantizationFigures,
     QuantizationProof,
     QuantizeResult,
     Raised,
     StageFinding,
     Verdict,
 )
-from edgekit.runtime import SCHEMES
 
 #: Models of which at least this part of the parameters is zero have been pruned without becoming smaller.
 ZEROS_RATIO = 0.01
@@ -33,6 +32,8 @@ SYNTHETIC = "SYNTHETIC hands: these accuracies say nothing about real hands"
 def chain_text(result: ChainResult) -> str:
     """The whole report as text."""
     parts = [data_text(result.data), scores_text(result.scores, result.data)]
+    choice = result.quantized.figures.choice
+    parts += [] if choice is None else [table(CHOICE_HEADERS, choice_rows(choice))]
     parts.append(quantization_text(result.quantized.figures))
     diagnosis = stage_findings_lines(result.diagnosis)
     parts += ["\n".join(diagnosis)] if diagnosis else []
@@ -43,9 +44,11 @@ def chain_text(result: ChainResult) -> str:
 
 
 def accuracy_line(verdict: Verdict) -> str:
-    """Beside whether the INT8 file fits: how accurate it is, how much of its teacher that is, and how sure both are."""
+    """Beside whether the file for the device fits: how accurate it is, what part of its teacher's that is, and how sure
+    both are."""
+    form = verdict.form.removeprefix("ONNX ").replace("int", "INT")
     line = (
-        f"accuracy of the INT8 file: {percent(verdict.accuracy)} on {count(verdict.takes)} test takes"
+        f"accuracy of the {form} file: {percent(verdict.accuracy)} on {count(verdict.takes)} test takes"
         f" (95 % interval {_ends(verdict.accuracy_low, verdict.accuracy_high)})"
     )
     if verdict.retention is not None:
@@ -168,34 +171,6 @@ def zeros_note(score: ModelScore) -> str:
     )
 
 
-def quantization_text(figures: QuantizationFigures) -> str:
-    """Parity, what INT8 cost, the proof that the weights are int8, and what the scheme asks of its user."""
-    parity, loss, proof = figures.parity, figures.int8, figures.quantized.proof
-    scheme, (low, high) = figures.quantized.scheme, loss.flips.interval()
-    return "\n".join(
-        [
-            f"Parity: torch and ONNX fp32 differ by {parity.max_abs_difference:.1e} at most on"
-            f" {parity.takes} takes (allowed {parity.tolerance:.0e})",
-            f"INT8: {100 * loss.flips.drop:+.2f} points lost on {loss.takes} validation takes (95 % interval"
-            f" {100 * low:+.2f} to {100 * high:+.2f}),"
-            f" {loss.changed} labels changed; standardisation {figures.standardisation}",
-            f"Proof: {len(proof.tensors)} weight tensors are int8"
-            f" ({percent(proof.weight_reduction_ratio)} smaller; the file {percent(proof.file_reduction_ratio)});"
-            f" {SCHEMES[scheme]}",
-            *_scheme_notes(scheme),
-        ]
-    )
-
-
-def _scheme_notes(scheme: str) -> list[str]:
-    if scheme != "int8-dynamic":
-        return []
-    return [
-        "Note: all takes of a batch share one activation scale, so logits depend on the rest of the batch, and above"
-        " one take on threads; edgekit scores this file one take at a time: run it so, too"
-    ]
-
-
 def exported_text(result: ExportedModule) -> str:
     """What `edgekit export` wrote."""
     parity, words = result.parity, ("edgekit", "quantize", str(result.path))
@@ -232,7 +207,7 @@ def quantized_text(result: QuantizeResult) -> str:
         *_raised_lines(result.raised),
         *_outputs_lines(result.outputs),
     ]
-    return "\n".join([weights, summary, *notes, *_scheme_notes(result.scheme)])
+    return "\n".join([weights, summary, *notes, *scheme_notes(result.scheme)])
 
 
 def _sizes(shape: Sequence[int]) -> str:

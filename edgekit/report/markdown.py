@@ -26,12 +26,12 @@ from edgekit.report.bench import (
 from edgekit.report.chain import (
     accuracy_line,
     data_text,
-    quantization_text,
     scores_notes,
     scores_table,
     stage_findings_lines,
 )
 from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
+from edgekit.report.quantization import CHOICE_HEADERS, choice_rows, quantization_text
 from edgekit.report.tables import count, percent
 from edgekit.results import ChainResult, PruningFigures, QuantizationFigures, StageResult, TrainingFigures
 from edgekit.text import plain
@@ -54,6 +54,7 @@ def chain_markdown(result: ChainResult) -> str:
         "## Models on the test takes",
         markdown_table(*scores_table(result.scores), left=2),
         _lines(scores_notes(result.scores, result.data)),
+        *_choice(result.quantized.figures),
         _lines(quantization_text(result.quantized.figures).splitlines()),
         *([_lines(diagnosis)] if diagnosis else []),
         *_by_class(result.evaluation),
@@ -64,6 +65,10 @@ def chain_markdown(result: ChainResult) -> str:
         f"```yaml\n{yaml.safe_dump(result.settings, sort_keys=False).rstrip()}\n```",
     ]
     return plain("\n\n".join(parts) + "\n")
+
+
+def _choice(figures: QuantizationFigures) -> list[str]:
+    return [] if figures.choice is None else [markdown_table(CHOICE_HEADERS, choice_rows(figures.choice))]
 
 
 def _by_class(evaluation: Evaluation | None) -> list[str]:
@@ -103,7 +108,9 @@ def stages_markdown(stages: Sequence[StageResult[TrainingFigures | QuantizationF
 def _figures(figures: TrainingFigures | QuantizationFigures) -> Iterable[str]:
     if isinstance(figures, QuantizationFigures):
         yield f"parity {figures.parity.max_abs_difference:.1e} (allowed {figures.parity.tolerance:.0e})"
-        yield f"INT8 loses {100 * figures.int8.flips.drop:+.2f} points on validation"
+        if figures.int8 is not None:
+            kind = "INT4" if figures.scheme == "int4-weights" else "INT8"
+            yield f"{kind} loses {100 * figures.int8.flips.drop:+.2f} points on validation"
         return
     yield f"{count(figures.parameters)} parameters"
     yield f"weights of epoch {figures.best_epoch} of {figures.epochs}"

@@ -4,6 +4,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 """
 
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
+from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
 from edgekit.results.quantization import (
     ExportedModule,
@@ -11,13 +12,13 @@ from edgekit.results.quantization import (
     LeftFloat,
     OutputCheck,
     Parity,
-    QuantizationFigures,
     QuantizationProof,
     QuantizedTensor,
     QuantizeResult,
     Raised,
     StandardisationTrial,
 )
+from edgekit.results.quantization_stage import QuantizationFigures
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.training import (
     Finding,
@@ -37,6 +38,7 @@ __all__ = [
     "ExportedModule",
     "Figures",
     "Finding",
+    "FineTuning",
     "Int8Loss",
     "LeftFloat",
     "MixDescription",
@@ -52,6 +54,8 @@ __all__ = [
     "QuantizedTensor",
     "Raised",
     "Record",
+    "SchemeChoice",
+    "SchemeTrial",
     "StageFinding",
     "StageResult",
     "StandardisationTrial",

@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.bench import BenchResult
 from edgekit.errors import EdgekitError, worst
 from edgekit.results.data import DataDescription
-from edgekit.results.quantization import QuantizationFigures
+from edgekit.results.quantization_stage import QuantizationFigures
 from edgekit.results.stage import StageResult
 from edgekit.results.training import StageFinding, TrainingFigures
 
@@ -52,9 +52,10 @@ class ModelScore:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the INT8 file fits, what that was judged by, and how accurate it is, which is no part of fitting.
+    """Whether the file for the device fits, what that was judged by, and how accurate it is, which is no part of
+    fitting.
 
-    fits: None without a bench. judged: names of the constraints. The rest is as in `ModelScore`, of the INT8 file.
+    fits: None without a bench. judged: names of the constraints. The rest is as in `ModelScore`, of that file.
     """
 
     fits: str | None
@@ -68,6 +69,7 @@ class Verdict:
     retention_high: float | None
     teacher_accuracy: float
     synthetic: bool
+    form: str
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -78,10 +80,11 @@ class Verdict:
 class ChainResult:
     """What `run` or `quantize` leaves.
 
-    scores: the teacher's first, the INT8 file's last. trained: the stages that train, in order; quantized: the one
-    after them. settings: every resolved one. environment: this machine and its software. evaluation: of the INT8 file
-    on the test takes, an `Evaluation`. failure: of a gate, or that it can't tell, raised by the caller after everything
-    has been shown. generalisation: findings of models that are good on validation takes and poor on test takes.
+    scores: the teacher's first, the last are of the file for the device. trained: the stages that train, in order;
+    quantized: the one after them. settings: every resolved one. environment: this machine and its software.
+    evaluation: of the file for the device on the test takes, an `Evaluation`. failure: of a gate, or that it can't
+    tell, raised by the caller after everything has been shown. generalisation: findings of models that are good on
+    validation takes and poor on test takes.
     """
 
     data: DataDescription
@@ -114,20 +117,21 @@ class ChainResult:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the INT8 file fits, and how accurate it is."""
-        teacher, int8 = self.scores[0], self.scores[-1]
+        """Whether the file for the device fits, and how accurate it is."""
+        teacher, last = self.scores[0], self.scores[-1]
         return Verdict(
             fits=self.bench.verdict if self.bench else None,
             judged=tuple(dict.fromkeys(row.constraint for row in self.bench.rows)) if self.bench else (),
-            accuracy=int8.accuracy,
-            accuracy_low=int8.accuracy_low,
-            accuracy_high=int8.accuracy_high,
-            takes=int8.takes,
-            retention=int8.retention,
-            retention_low=int8.retention_low,
-            retention_high=int8.retention_high,
+            accuracy=last.accuracy,
+            accuracy_low=last.accuracy_low,
+            accuracy_high=last.accuracy_high,
+            takes=last.takes,
+            retention=last.retention,
+            retention_low=last.retention_low,
+            retention_high=last.retention_high,
             teacher_accuracy=teacher.accuracy,
             synthetic=self.data.synthetic,
+            form=last.form,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -243,28 +243,3 @@ class QuantizeResult:
         about = {"arithmetic": self.arithmetic, "batch_dependent": self.batch_dependent}
         made = {"raised": self.raised and asdict(self.raised), "outputs": self.outputs and asdict(self.outputs)}
         return {**values, **about, **made, "metadata": metadata, "proof": self.proof.to_dict()}
-
-
-@dataclass(frozen=True)
-class QuantizationFigures:
-    """What the stage `quantize` found on validation takes.
-
-    standardisation: the way that was chosen among `standardisation_trials`. parity: torch against ONNX fp32. int8: INT8
-    against ONNX fp32. quantized: the INT8 file, proven.
-    """
-
-    standardisation: str
-    standardisation_trials: Mapping[str, StandardisationTrial]
-    parity: Parity
-    int8: Int8Loss
-    quantized: QuantizeResult
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "standardisation": self.standardisation,
-            "standardisation_trials": {name: asdict(trial) for name, trial in self.standardisation_trials.items()},
-            "parity": self.parity.to_dict(),
-            "int8": self.int8.to_dict(),
-            "quantized": self.quantized.to_dict(),
-        }

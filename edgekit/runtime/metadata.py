@@ -21,6 +21,7 @@ PREPROCESSING = ("standard", "hand", "hand+displacement", "own")
 SCHEMES: Mapping[str, str] = {
     "fp32": "fp32 storage and arithmetic",
     "int8-weights": "int8 storage, fp32 arithmetic",
+    "int4-weights": "int4 storage, fp32 arithmetic",
     "int8-dynamic": "int8 arithmetic inside the LSTM layers, int8 storage of the dense layers",
 }
 

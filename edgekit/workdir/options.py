@@ -27,7 +27,7 @@ SECTIONS: Mapping[str, str] = {
     "student": "edgekit.model:ModelConfig",
     "distill": "edgekit.distill:DistillConfig",
     "prune": "edgekit.prune:PruneConfig",
-    "quantize": "edgekit.quantize:QuantizeConfig",
+    "quantize": "edgekit.quantize:ChainQuantizeConfig",
     "gates": "edgekit.quantize.gates:GatesConfig",
     "bench": "edgekit.bench:BenchConfig",
     "compare": "edgekit.bench:CompareConfig",

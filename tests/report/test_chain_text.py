@@ -14,7 +14,8 @@ import pytest
 
 from edgekit.errors import GateError
 from edgekit.report import chain_text, quantized_text
-from edgekit.report.chain import accuracy_line, data_text, mix_text, quantization_text
+from edgekit.report.chain import accuracy_line, data_text, mix_text
+from edgekit.report.quantization import quantization_text
 from edgekit.results import (
     ChainResult,
     DataDescription,
