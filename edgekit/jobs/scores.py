@@ -98,9 +98,10 @@ def _device_files(stages: Stages, x: NDArray[np.float32]) -> list[_Candidate]:
         _candidate("pruned", "ONNX fp32", pruned, fp32, logits_of(fp32, x), x.shape[1]),
     ]
     if left is not None:
-        name, file = "fine-tuned" if left.model else "pruned", left.file
+        name, file = "fine-tuned" if left.tuned else "pruned", left.file
         form = f"ONNX int{left.bits}"
-        rows.append(_candidate(name, form, left.model or pruned, file, logits_of(file, x), x.shape[1]))
+        rounded = _candidate(name, form, pruned, file, logits_of(file, x), x.shape[1])  # which makes zeros of its own
+        rows.append(rounded)
     return rows
 
 

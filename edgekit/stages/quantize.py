@@ -12,7 +12,6 @@ from typing import Any
 from edgekit.artifacts import scratch_folder
 from edgekit.bench import CompareConfig
 from edgekit.export import verify_parity
-from edgekit.model import RecurrentClassifier, load_model
 from edgekit.quantize import ChainQuantizeConfig, QuantizeResult, check_cell, quantize_onnx
 from edgekit.quantize.choosing import Candidate, Limits, candidates_for, measure_and_choose
 from edgekit.quantize.gates import int8_loss, least_lossy_standardisation
@@ -43,11 +42,11 @@ class Form:
 
 @dataclass(frozen=True)
 class Left:
-    """The rounded file of the finished stage. model: what fine-tuning made of the pruned one, None without."""
+    """The rounded file of the finished stage. bits: of a stored weight. tuned: whether it was fine-tuned."""
 
     file: Path
     bits: int
-    model: RecurrentClassifier | None
+    tuned: bool
 
 
 class QuantizeStage(Stage):
@@ -142,7 +141,7 @@ class QuantizeStage(Stage):
             return None
         tuned = figures.tuning is not None and figures.tuning.kept
         bits = 4 if figures.scheme == "int4-weights" else 8
-        return Left(self._target(figures.scheme), bits, load_model(self.folder)[0] if tuned else None)
+        return Left(self._target(figures.scheme), bits, tuned)
 
     def earlier_choice(self) -> SchemeChoice | None:
         """What was chosen from the same model by the same settings, on whatever machine, where only files have to be
