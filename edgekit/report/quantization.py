@@ -97,9 +97,10 @@ def tuning_lines(tuning: FineTuning | None) -> list[str]:
     if tuning is None:
         return []
     done = "" if tuning.kept else "; that is worse, so the file is without it"
+    epochs = f"{tuning.epochs} epoch{'' if tuning.epochs == 1 else 's'}"
     return [
         f"Fine-tuning with int{tuning.bits} weights ({tuning.reason}): {_points(tuning.before)} points lost before,"
-        f" {_points(tuning.after)} after {tuning.epochs} epochs (weights of epoch {tuning.best_epoch}, chosen on these"
+        f" {_points(tuning.after)} after {epochs} (weights of epoch {tuning.best_epoch}, chosen on these"
         f" validation takes, which is optimistic){done}"
     ]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifacts import scratch_folder
+from edgekit.artifacts import scratch_folder, write_bytes
 from edgekit.bench import CompareConfig
 from edgekit.export import verify_parity
 from edgekit.quantize import ChainQuantizeConfig, QuantizeResult, check_cell, quantize_onnx
@@ -112,7 +112,7 @@ class QuantizeStage(Stage):
         data, choice = self.context.data, self.earlier_choice()
         schemes = self._schemes(choice)
         takes, class_names = data.validation_takes(), data.dataset.class_names
-        config = self.quantize.of_file(schemes[0] if schemes else "int8-weights")
+        config = self.quantize.of_file("int8-weights" if self.quantize.scheme == "auto" else self.quantize.scheme)
         chosen, trials = least_lossy_standardisation(self.pruned.export, config, self.gates, takes, class_names)
         model = self.pruned.export(self.fp32, chosen)
         parity = verify_parity(model, self.fp32, takes.x, self.gates.max_parity_difference)
@@ -203,13 +203,13 @@ class QuantizeStage(Stage):
         if form is None:
             self._clear(self.fp32, None)
             return (self.fp32,), None
-        target, config, kept = self._target(form.scheme), self.quantize.of_file(form.scheme), form.kept
+        target, kept, made = self._target(form.scheme), form.kept, form.quantized
         files = () if kept is None else self.tuner.leave(kept, self.folder)
-        quantized = form.quantized
-        if quantized.target != target:
-            quantized = quantize_onnx(self.folder / FP32_NAME if kept else self.fp32, target, config)
+        if made.target != target:
+            write_bytes(target, made.target.read_bytes())
         self._clear(target, kept)
-        return (self.fp32, target, *files), quantized
+        source = self.fp32 if kept is None else self.folder / FP32_NAME
+        return (self.fp32, target, *files), replace(made, source=source, target=target)
 
     def _clear(self, target: Path, kept: Tuned | None) -> None:
         for name in {INT8_NAME, INT4_NAME} - {target.name}:
