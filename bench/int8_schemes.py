@@ -1,11 +1,11 @@
-"""The INT8 schemes against fp32 and each other: size, accuracy on validation takes, latency of one take.
+"""The INT8 and INT4 schemes against fp32 and each other: size, accuracy on validation takes, latency of one take.
 
     python bench/int8_schemes.py --data my-signs.npz
 
 Trains LSTM 64x1 and 256x3 (the first layer of the latter in both directions) for a few epochs, exports and quantises
-them. Latency: the three files take turns in one process, take by take, one thread; medians, and the median of the
-pairwise ratios to fp32. This host's figures: read the ratios. On Arm cores without SDOT (Raspberry Pi 3 and 4) integers
-are hardly faster: see the counts in edgekit/device/estimate.py.
+them. int4 without fine-tuning. Latency: the files take turns in one process, take by take, one thread; medians, and the
+median of the pairwise ratios to fp32. This host's figures: read the ratios. On Arm cores without SDOT (Raspberry Pi 3
+and 4) integers are hardly faster: see the counts in edgekit/device/estimate.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from edgekit.runtime.child import session_options
 from edgekit.train import SchedulerConfig, Takes, TrainingConfig, train_model
 
 F32 = NDArray[np.float32]
-SCHEMES = ("int8-weights", "int8-dynamic")
+SCHEMES = ("int8-weights", "int8-dynamic", "int4-weights")
 MODELS = (("LSTM 64x1", "edge"), ("LSTM 256x3", "accurate"))
 
 
@@ -78,7 +78,7 @@ def compare(title: str, name: str, arguments: argparse.Namespace, folder: Path) 
         files.append(quantize_onnx(fp32, folder / f"{name}.{scheme}.onnx", config).target)
     samples = alternating_ns(files, validation.x, arguments.runs)
     for k, (file, form) in enumerate(zip(files, ("fp32", *SCHEMES), strict=True)):
-        loss = int8_loss(fp32, file, validation)
+        loss = int8_loss(fp32, file, validation, class_names)
         print(
             f"{title:<11} {form:<13} {file.stat().st_size:>9,} bytes  {100 * loss.int8_accuracy:6.2f} %"
             f"  {loss.changed:>3} of {loss.takes} labels changed  {loss.max_abs_difference:8.1e} in logits"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifacts import write_text
+from edgekit.artifacts import sha256_file, write_text
 from edgekit.config import build
 from edgekit.distill import DistillConfig
 from edgekit.model import save_model
@@ -121,5 +121,7 @@ class FineTuner:
         data, model = self.context.data, tuned.found.model
         files = save_model(model, folder, data.dataset.class_names)
         log = write_text(folder / CSV_NAME, csv_text(tuned.found.fit.history))
-        export_model(data, model, folder / WEIGHTS, folder / "model.onnx", self.pruned.origin)
+        origin = self.pruned.origin
+        own = replace(origin, parents=(sha256_file(self.pruned.weights), *origin.parents))
+        export_model(data, model, folder / WEIGHTS, folder / "model.onnx", own)
         return (*files, log)

@@ -150,6 +150,7 @@ def test_fine_tuning_is_told_kept_and_not_replaced_unasked(cli: Cli, workdir: Pa
     assert int8.metadata is not None
     assert int8.metadata.parents[0] == inspect_model(workdir / "fine-tuned/model.onnx").sha256
     assert int8.metadata.parents[1] == record["outputs"]["fine-tuned/model.safetensors"]
+    assert int8.metadata.parents[2] == record["inputs"]["pruned/model.safetensors"]
     assert fp32.sha256 == record["outputs"]["model.onnx"], "the pruned model's, which it is held against"
     table = cli("quantize", f"--workdir={workdir}", "--json").json["models"]
     assert [(row["name"], row["form"]) for row in table[-2:]] == [("pruned", "ONNX fp32"), ("fine-tuned", "ONNX int8")]
