@@ -67,7 +67,7 @@ def bench(
     """Measure an ONNX file and enforce a device profile.
 
     Compares size, latency and memory with the profile's limits, and accuracy if labelled takes are given. MODEL is any
-    ONNX file, or the word shipped for the student that edgekit comes with; default: the work directory's INT8 file and
+    ONNX file, or the word shipped for the student that edgekit comes with; default: the work directory's own file and
     data.
 
     Exit code 0: within budget; 3: a constraint is violated; 4: the evidence is too weak to decide; 2: wrong usage or

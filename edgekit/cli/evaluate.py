@@ -30,7 +30,7 @@ from edgekit.cli.terminal import complain
 def evaluate(common: Common, model: Path | None, part: str, picture: Path | None, class_names: str | None) -> None:
     """Measure the accuracy of an ONNX file on labelled takes.
 
-    Compares by class name. Default: the work directory's INT8 file and data; where nothing was made there, the student
+    Compares by class name. Default: the work directory's own file and data; where nothing was made there, the student
     that edgekit comes with. A file without class names is assumed to
     have the data's order of classes, and refused if its answers contradict that.
 

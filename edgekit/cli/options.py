@@ -129,7 +129,7 @@ MARKDOWN = _output(
     help="Write the report as Markdown, for example for a comment on a pull request.",
 )
 PICTURE = _output("--picture", type=PATH, metavar="FILE.png", help="Draw the confusion matrix: .png, .svg or .pdf.")
-OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to write the INT8 file [MODEL.int8.onnx].")
+OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to write the result [MODEL.int8.onnx].")
 
 #: Of the commands that make models.
 CHAIN = (WORKDIR, CONFIG, SET, PRESET, SEED, DATA, COLUMNS, SPLIT, PRETRAIN, FORCE, DRY_RUN)
@@ -209,7 +209,7 @@ PARENT = _own(
     "--parent",
     type=PATH,
     metavar="MODEL.onnx",
-    help="The fp32 file that MODEL was made from, for max_accuracy_drop [the work directory's, for its INT8 file].",
+    help="The fp32 file that MODEL was made from, for max_accuracy_drop [the work directory's, for its own file].",
 )
 BASELINE = _own(
     "--baseline",
@@ -227,7 +227,7 @@ MODEL = _own(
     "-m",
     type=PATH,
     help="ONNX file; one without class names needs --class-names; shipped is the student that edgekit comes with"
-    " [model.int8.onnx in the work directory, else shipped].",
+    " [what quantize left in the work directory, else shipped].",
 )
 MIN_FRAMES = _own("--min-frames", type=COUNT, help="Frames of a stream before the first label [10].")
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")

@@ -33,12 +33,13 @@ def quantize(
     """Export the pruned student to ONNX and INT8.
 
     Prunes first if that is missing. Without MODEL it writes model.onnx and model.int8.onnx to the work directory, with
-    a parity and an accuracy gate. With MODEL it quantises that ONNX file instead, whoever exported it, and compares
-    both on takes of yours or on made-up input.
+    a parity and an accuracy gate; where rounding loses too much, the student learns once more. With MODEL it quantises
+    that ONNX file instead, whoever exported it, and compares both on takes of yours or on made-up input.
 
     \b
     Example:
       edgekit quantize
+      edgekit quantize --scheme auto
       edgekit quantize my-model.onnx -o my-model.int8.onnx
       edgekit quantize my-lstm.onnx --scheme int8-dynamic
       edgekit quantize my-model.onnx --calibration takes.npz --max-difference 0.1
@@ -66,8 +67,8 @@ def _quantize_file(
     from edgekit.report import quantized_text
     from edgekit.workdir import Options, naming_source, said_options
 
-    target = output or int8_path(model)
     options = said_options(Options(), common.config, common.assignments, said)
+    target = output or int8_path(model, options.settings.get("quantize", {}).get("scheme"))
     if common.dry_run:
         console = Console(quiet=common.quiet, verbose=False)
         console.stage("quantize", "plan", f"{model} to {target}")

@@ -171,6 +171,11 @@ def test_another_form_leaves_nothing_of_the_one_before(cli: Cli, workdir: Path) 
     assert not (workdir / "fine-tuned").exists()
 
 
+def test_a_single_file_in_int4_is_called_so(cli: Cli, chain: Any, tmp_path: Path) -> None:
+    answer = cli("quantize", chain.workdir / "model.onnx", "--scheme=int4-weights", "--dry-run")
+    assert f"to {chain.workdir / 'model.int4.onnx'}" in answer.err
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
