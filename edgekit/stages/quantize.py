@@ -81,8 +81,10 @@ class QuantizeStage(Stage):
         return (self.pruned.name,)
 
     def config(self) -> dict[str, Any]:
-        """The settings that decide what is made, JSON-ready."""
-        gates = self.gates.model_dump(mode="json", exclude={"min_retention"})  # which judges, and changes no file
+        """The settings that decide what is made, JSON-ready; gates that only judge it change no file."""
+        deciding = {"max_parity_difference"}
+        deciding |= {"max_accuracy_drop", "accuracy_drop_margin"} if self.quantize.scheme == "auto" else set()
+        gates = self.gates.model_dump(mode="json", include=deciding)
         return {"quantize": self.quantize.model_dump(mode="json"), "gates": gates}
 
     def inputs(self) -> dict[str, str]:
