@@ -28,6 +28,7 @@ ORDER = (
     "cli",
     "jobs",
     "tune",
+    "study",
     "stages",
     "workdir",
     "predict",

@@ -264,7 +264,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     for place in ("train.train_model", "distill.distill_model", "prune.prune_model", "model_stage.pretrain_model"):
         monkeypatch.setattr(f"edgekit.stages.{place}", ends(place.partition(".")[2]))
     board = lambda board, job, jobs: f"{board.config} {told(job)} {jobs}"  # noqa: E731
-    monkeypatch.setattr("edgekit.tune.run_here", ends("run_here", board))
+    monkeypatch.setattr("edgekit.study.run_here", ends("run_here", board))
     monkeypatch.setattr("edgekit.train.predict_out_of_fold", ends("predict_out_of_fold", lambda found: "takes"))
     monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
