@@ -27,6 +27,7 @@ ORDER = (
     "start",
     "cli",
     "jobs",
+    "search",
     "tune",
     "study",
     "stages",

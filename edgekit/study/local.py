@@ -15,23 +15,23 @@ from typing import Any, Protocol
 import torch
 
 from edgekit.errors import EdgekitError
-from edgekit.study.task import P, R, Report, Task
+from edgekit.study.task import P, P_co, R, R_contra, Report, Task
 from edgekit.train.signals import answered_here
 
 
-class Ledger(Protocol[P, R]):
+class Ledger(Protocol[P_co, R_contra]):
     """Who hands out points and hears of trials: `edgekit.study.board.Board`."""
 
-    def next(self) -> tuple[int, P] | None:
+    def next(self) -> tuple[int, P_co] | None:
         """A trial's number and its point; None when there is none left."""
 
     def step(self, number: int, accuracies: tuple[float, ...]) -> bool:
         """A trial has come one step further; answers whether to go on."""
 
-    def finish(self, number: int, result: R) -> None:
+    def finish(self, number: int, result: R_contra) -> None:
         """A trial is over."""
 
-    def lose(self, number: int, result: R) -> None:
+    def lose(self, number: int, result: R_contra) -> None:
         """A trial failed for no fault of its point; the next command tries it again."""
 
 

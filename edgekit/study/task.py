@@ -39,26 +39,29 @@ class Result(Protocol):
 
 P = TypeVar("P", bound=Point)
 R = TypeVar("R", bound=Result)
+P_co = TypeVar("P_co", bound=Point, covariant=True)
+R_co = TypeVar("R_co", bound=Result, covariant=True)
+R_contra = TypeVar("R_contra", bound=Result, contravariant=True)
 
 
-class Task(Protocol[P, R]):
+class Task(Protocol[P, R_co]):
     """What all trials of a study share, and how one is run; can be pickled."""
 
     @property
     def steps(self) -> int:
         """Reports of a trial that nobody stops."""
 
-    def run(self, point: P, report: Report) -> R:
+    def run(self, point: P, report: Report) -> R_co:
         """Try `point`, until `report` says that it is hopeless."""
 
-    def stopped(self, point: P, accuracies: tuple[float, ...], elapsed_s: float) -> R:
+    def stopped(self, point: P, accuracies: tuple[float, ...], elapsed_s: float) -> R_co:
         """What is kept of a trial that was ended from outside after these reports."""
 
-    def failed(self, point: P, reason: str) -> R:
+    def failed(self, point: P, reason: str) -> R_co:
         """What is kept of a trial that nobody could run."""
 
     def read_point(self, values: Mapping[str, Any]) -> P:
         """Of `Point.to_dict`."""
 
-    def read_result(self, values: Mapping[str, Any]) -> R:
+    def read_result(self, values: Mapping[str, Any]) -> R_co:
         """Of `Result.to_dict`."""
