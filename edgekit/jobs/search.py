@@ -71,6 +71,7 @@ def _prepare(workspace: Workspace, profile: Profile, said: str, where: Where) ->
     config = workspace.settings.section("search", SearchConfig)
     stages = Stages(workspace)
     stages.keep(*stages.teacher.stages)
+    _ = stages.teacher.foreign  # one that can't be used is an error now
     task = search_task(stages, config, alone=where.alone)
     wanted, ruled_out = rule_out(task, profile)
     _tell_ruled_out(workspace, ruled_out, len(config.students) * len(config.recipes), profile)
@@ -80,11 +81,13 @@ def _prepare(workspace: Workspace, profile: Profile, said: str, where: Where) ->
 
 
 def _tell_ruled_out(workspace: Workspace, out: Sequence[RuledOut], files: int, profile: Profile) -> None:
-    """Raises GateError where it is all of them."""
+    """Raises GateError where it is all of them, ConfigError where none could be made at all."""
     from edgekit.report import ruled_out_text
 
     if not out:
         return
+    if len(out) == files == sum(one.kind == "impossible" for one in out):
+        raise ConfigError(f"search: nothing that it would try is possible; {ruled_out_text(out, files)}")
     if len(out) == files:
         raise GateError(f"search: nothing that it would try fits {profile.name}; {ruled_out_text(out, files)}")
     workspace.watcher.stage("search", "note", f"not trained: {ruled_out_text(out, files)}")

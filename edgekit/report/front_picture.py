@@ -20,13 +20,13 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 
 def draw_front(result: SearchResult, path: Path) -> Path:
-    """Write accuracy over file size and over latency, every file a mark and the front numbered, to `path` (.png);
-    returns that."""
+    """Write accuracy over file size and over latency, every file a mark and the front numbered, to `path`, .png
+    or .svg; returns that."""
     import matplotlib
 
-    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 9}):
+    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "none"}):
         content = io.BytesIO()
-        _figure(result).savefig(content, format="png", dpi=110)
+        _figure(result).savefig(content, format=path.suffix[1:], dpi=110)
     return write_bytes(path, content.getvalue())
 
 
