@@ -55,7 +55,7 @@ def _panel(axes: Any, result: SearchResult, cost: Callable[[SearchedModel], floa
         axes.scatter(*zip(*points, strict=True), c=colours, marker=marker, s=36, zorder=3, label=scheme)
     _number(axes, [model for model in shown if model.name in rows], rows, cost)
     if result.min_accuracy is not None:
-        axes.axhline(100 * result.min_accuracy, color="black", linewidth=0.8, linestyle="--", zorder=1)
+        axes.axhline(100 * result.min_accuracy, color="#555555", linewidth=0.9, linestyle="--", zorder=2)
     axes.set_xlabel(name)
     costs = [cost(model) for model in shown]
     if max(costs) > WIDE * min(costs):

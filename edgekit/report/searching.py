@@ -102,7 +102,8 @@ def _notes(result: SearchResult) -> list[str]:
     tried = len(result.trials)
     lines = [
         f"{tried} of {result.size} students: {result.count('finished')} taught to the end,"
-        f" {result.count('pruned')} given up, {result.count('failed')} failed; {len(result.models)} files"
+        f" {result.count('pruned')} given up, {result.count('failed')} failed;"
+        f" {len(result.models)} files{_below(result)}"
     ]
     if result.ruled_out:
         lines.append(f"not trained: {ruled_out_text(result.ruled_out, result.files)}")
@@ -114,6 +115,14 @@ def _notes(result: SearchResult) -> list[str]:
         lines.append(f"p50 and memory: {machine_text(result.machine, 1)}; all files in turns; not a device's figures")
     lines += [f"sequences: {text}" for text in length_lines(result.data)]
     return [*lines, f"Note: {SYNTHETIC}"] if result.data.synthetic else lines
+
+
+def _below(result: SearchResult) -> str:
+    """How many files are less accurate than was asked for; empty where nothing was asked for."""
+    floor = result.min_accuracy
+    if floor is None:
+        return ""
+    return f", {sum(model.accuracy < floor for model in result.models)} of them below {percent(floor)}"
 
 
 def _choice(result: SearchResult) -> list[str]:

@@ -18,11 +18,13 @@ from edgekit.train.settings import MOST_EPOCHS
 class StoppingConfig(StageConfig):
     """When a student is hopeless, at each of the looks that a search takes while it is taught.
 
-    It is when a cheaper student, of no more parameters and multiply-adds, was better by the margin at the same look; or
-    when it would miss the accuracy floor by the margin even if it gained from here what the best so far has gained.
+    It is when it would still be the margin short of what is asked for if its error fell as far, from here on, as that
+    of any finished student has fallen from the same look. What is asked for is the accuracy floor, and the accuracy of
+    the best file of every finished student that has no more parameters and multiply-adds: who costs more and reads less
+    is of no use.
     """
 
-    margin: float = Field(0.05, gt=0.0, le=1.0, description="accuracy by which a student has to be behind")
+    margin: float = Field(0.02, gt=0.0, le=1.0, description="accuracy that a student would be short at its best")
     least_trials: int = Field(2, ge=1, description="finished students before any is stopped")
 
 

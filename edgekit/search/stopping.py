@@ -19,22 +19,20 @@ def hopeless(
     students that were taught to the end. floor: the least accuracy that is asked for. See `StoppingConfig`."""
     if config is None or len(finished) < config.least_trials:
         return False
-    here, look = accuracies[-1], len(accuracies) - 1
-    comparable = [trial for trial in finished if len(trial.accuracies) > look]
-    return _beaten(here, look, costs, comparable, config.margin) or _too_low(
-        here, look, comparable, floor, config.margin
-    )
+    within_reach = _within_reach(accuracies, finished)
+    return within_reach is not None and within_reach + config.margin < _asked(costs, finished, floor)
 
 
-def _beaten(here: float, look: int, costs: tuple[int, int], finished: Sequence[StudentTrial], margin: float) -> bool:
-    """By a cheaper one, at the same look."""
-    cheaper = [t for t in finished if t.parameters <= costs[0] and t.macs <= costs[1]]
-    return any(trial.accuracies[look] > here + margin for trial in cheaper)
+def _within_reach(accuracies: Sequence[float], finished: Sequence[StudentTrial]) -> float | None:
+    """Accuracy that its best file would have if its error fell from here as far as any student's has, as a part of the
+    error at the same look. None where nobody tells."""
+    look = len(accuracies) - 1
+    known = [trial for trial in finished if len(trial.accuracies) > look and trial.accuracies[look] < 1.0]
+    parts = [(1.0 - (trial.accuracy or 0.0)) / (1.0 - trial.accuracies[look]) for trial in known]
+    return 1.0 - (1.0 - accuracies[-1]) * min(parts) if parts else None
 
 
-def _too_low(here: float, look: int, finished: Sequence[StudentTrial], floor: float | None, margin: float) -> bool:
-    """To reach the floor with as much as any has gained from here to its best file."""
-    if floor is None or not finished:
-        return False
-    gain = max((trial.accuracy or 0.0) - trial.accuracies[look] for trial in finished)
-    return here + gain + margin < floor
+def _asked(costs: tuple[int, int], finished: Sequence[StudentTrial], floor: float | None) -> float:
+    """What it has to reach: the floor, and as much as the best file of a student that costs no more."""
+    cheaper = [trial for trial in finished if trial.parameters <= costs[0] and trial.macs <= costs[1]]
+    return max([floor or 0.0, *(trial.accuracy or 0.0 for trial in cheaper)])

@@ -86,7 +86,7 @@ def test_the_text_says_what_there_is_which_it_would_take_and_what_to_type(result
         "2 LSTM 32x1, bidirectional 0.5 weights 94.0 % 90 to 97 30.0 KB 0.08 ms 57.69 MB pass",
     ]
     assert search_text(result).split("\n\n", 1)[1].splitlines() == [
-        "3 of 4 students: 2 taught to the end, 1 given up, 0 failed; 3 files",
+        "3 of 4 students: 2 taught to the end, 1 given up, 0 failed; 3 files, 0 of them below 90.0 %",
         "not trained: 2 of 8 files (1 too large, 1 not possible); closest: LSTM 64x2, bidirectional, sparsity 0,"
         " int8-weights: 110.0 KB, allowed 100.0 KB",
         "accuracy: of the INT8 file on validation takes, after 30 epochs and 15 of recovery; the best of many on the"
