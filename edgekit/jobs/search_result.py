@@ -13,6 +13,7 @@ from edgekit.bench import Accuracy, BenchConfig, BenchResult, Parent, bench_onnx
 from edgekit.errors import EdgekitError, GateError, WeakEvidenceError
 from edgekit.jobs.scores import median_latencies_s
 from edgekit.jobs.search_task import Search
+from edgekit.measure import Machine
 from edgekit.report import can_draw, choice_text, draw_front, weakest_text
 from edgekit.results.searching import FrontRow, SearchedModel, SearchResult, StudentTrial
 from edgekit.results.tuning import STATES
@@ -30,9 +31,20 @@ def search_result(search: Search, trials: Sequence[StudentTrial]) -> SearchResul
     floor, limit = search.config.min_accuracy or 0.0, search.profile.max_model_bytes
     good = [one for one in models if one.accuracy >= floor and (limit is None or one.size_bytes <= limit)]
     front, benches = _front(search, pareto_front(good, latencies_s), latencies_s)
-    chosen = choose(front)
-    config = search.config
-    result = SearchResult(
+    machine = benches[0].measurement.machine if benches else None
+    result = _described(search, trials, front, latencies_s, machine)
+    return _left(search, replace(result, failure=_failure(result, models)))
+
+
+def _described(
+    search: Search,
+    trials: Sequence[StudentTrial],
+    front: tuple[FrontRow, ...],
+    latencies_s: Mapping[str, float],
+    machine: Machine | None,
+) -> SearchResult:
+    config, chosen = search.config, choose(front)
+    return SearchResult(
         profile=search.profile.name,
         min_accuracy=config.min_accuracy,
         epochs=config.epochs,
@@ -46,11 +58,10 @@ def search_result(search: Search, trials: Sequence[StudentTrial]) -> SearchResul
         chosen=None if chosen is None else chosen[0].number,
         reason="" if chosen is None else choice_text(*chosen, standard_error(chosen[1].model)),
         commands=() if chosen is None else _commands(search, chosen[0]),
-        picture=search.folder / "search.png" if can_draw() and models else None,
+        picture=search.folder / "search.png" if can_draw() and latencies_s else None,
         data=search.stages.data.describe(),
-        machine=benches[0].measurement.machine if benches else None,
+        machine=machine,
     )
-    return _left(search, replace(result, failure=_failure(result, models)))
 
 
 def _left(search: Search, result: SearchResult) -> SearchResult:
@@ -60,9 +71,8 @@ def _left(search: Search, result: SearchResult) -> SearchResult:
             old.unlink()
     for row in result.front:
         command = " && ".join(_commands(search, row))
-        write_text(
-            row.settings, f"# {row.model.describe()}. Use: {command}\n" + yaml.safe_dump(_tree(search, row.model))
-        )
+        head = f"# {row.model.describe()}. Use: {command}\n"
+        write_text(row.settings, head + yaml.safe_dump(_tree(search, row.model)))
     if result.picture is not None:
         draw_front(result, result.picture)
     write_json(search.folder / "search.json", result.to_dict())
@@ -136,17 +146,14 @@ def _tree(search: Search, model: SearchedModel) -> dict[str, object]:
 def _commands(search: Search, row: FrontRow) -> tuple[str, ...]:
     """What makes a row the work directory's student, and benches it."""
     path = search.workspace.path
-    force = ("--force",) if _replaces(search, row.model) else ()
+    force = ("--force",) if _has_student(search) else ()
     profile = ("--profile", search.profile_said)
     return (next_command(path, "quantize", "--config", row.settings, *force), next_command(path, "bench", *profile))
 
 
-def _replaces(search: Search, model: SearchedModel) -> bool:
-    """Whether the work directory has another student, or pruned it otherwise."""
-    student, pruned = (search.workspace.record(name) for name in (STUDENT, PRUNED))
-    wanted = model_of(model.point, search.task.student).model_dump(mode="json")
-    other = student is not None and student.config.get("student") != wanted
-    return other or (pruned is not None and pruned.config.get("prune", {}).get("sparsity") != model.recipe.sparsity)
+def _has_student(search: Search) -> bool:
+    """Whether the work directory has one, which another row replaces; --force leaves alone what is as it shall be."""
+    return any(search.workspace.record(name) is not None for name in (STUDENT, PRUNED))
 
 
 def _failure(result: SearchResult, models: Sequence[SearchedModel]) -> EdgekitError | None:

@@ -3,6 +3,7 @@ neither do latency and memory, which files with first weights tell as well."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from edgekit.export import export_onnx
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.model import GATES, Architecture, build_model
 from edgekit.profiles import Profile
-from edgekit.prune.structured import ratio_for, widths_at
+from edgekit.prune import PruneConfig
+from edgekit.prune.choosing import RECURRENT_FIRST
 from edgekit.quantize import quantize_onnx
 from edgekit.report.tables import milliseconds, size
 from edgekit.results.searching import Recipe, Ruled, RuledOut, StudentPoint
@@ -76,7 +78,7 @@ def _possible(task: SearchTask, profile: Profile) -> Sorted:
         whole = Architecture.of(model_of(point, task.student), task.train.x.shape[2], len(task.class_names))
         for recipe in recipes:
             try:
-                one = Candidate(point, recipe, _shape(whole, recipe.sparsity, task))
+                one = Candidate(point, recipe, shape_after(whole, recipe.sparsity, task.pruning))
                 reason = possible(point, recipe) or _too_small(one, task)
             except ConfigError:
                 one, reason = Candidate(point, recipe, None), "it can't lose that much"
@@ -86,13 +88,27 @@ def _possible(task: SearchTask, profile: Profile) -> Sorted:
     return left, out
 
 
-def _shape(whole: Architecture, sparsity: float, task: SearchTask) -> Architecture | None:
-    if task.pruning.method == "unstructured":
+def shape_after(whole: Architecture, sparsity: float, config: PruneConfig) -> Architecture | None:
+    """What pruning leaves of a student, where that does not depend on its weights: the first widths with at most
+    1 - sparsity of its parameters, as `edgekit.prune` tries them. Raises ConfigError where there are none."""
+    if config.method == "unstructured":
         return whole
-    if not task.pruning.plain:
+    if config.budget != "parameters" or config.widths == "free" or config.steps > 1:
         return None
-    hidden, dense = widths_at(whole, ratio_for(whole, sparsity))
-    return replace(whole, hidden_sizes=hidden, dense=dense)
+    widths, allowed = {*whole.hidden_sizes, whole.dense}, (1.0 - sparsity) * whole.parameters
+    for ratio in sorted({gone / width for width in widths for gone in range(width)}):
+        behind = max(0.0, (ratio - RECURRENT_FIRST) / (1.0 - RECURRENT_FIRST))
+        hidden = tuple(_kept(width, ratio) for width in whole.hidden_sizes)
+        dense = _kept(whole.dense, behind if config.widths == "recurrent" else ratio)
+        shape = replace(whole, hidden_sizes=hidden, dense=dense)
+        if shape.parameters <= allowed:
+            return shape
+    raise ConfigError(f"prune.sparsity: {sparsity} is more than it can lose")
+
+
+def _kept(width: int, ratio: float) -> int:
+    """Units that are left when so much of them goes; one at least."""
+    return max(1, width - math.floor(width * ratio + 1e-9))
 
 
 def _too_small(one: Candidate, task: SearchTask) -> str:
@@ -211,12 +227,13 @@ def _by_time(some: list[Candidate], profile: Profile, files: _Untrained) -> Sort
     if MOST_RUN_S + MOST_MAC_S * work <= limit or max(files.fastest_s(ends).values()) <= limit:
         return some, []
     times_s = files.fastest_s(known)
-    slow = {id(one): times_s[files.file(one)] for one in known if times_s[files.file(one)] > limit}
-    reasons = {
-        key: f"its fastest run here took {milliseconds(s)}, allowed {milliseconds(limit)}" for key, s in slow.items()
-    }
-    out = [one.ruled_out("latency", reasons[id(one)], slow[id(one)] / limit) for one in known if id(one) in slow]
-    return [one for one in some if id(one) not in slow], out
+    slow = {one: fastest_s for one in known if (fastest_s := times_s[files.file(one)]) > limit}
+    out = [one.ruled_out("latency", _too_slow(fastest_s, limit), fastest_s / limit) for one, fastest_s in slow.items()]
+    return [one for one in some if one not in slow], out
+
+
+def _too_slow(fastest_s: float, limit_s: float) -> str:
+    return f"its fastest run here took {milliseconds(fastest_s)}, allowed {milliseconds(limit_s)}"
 
 
 def _ends(some: Sequence[Candidate], frames: int) -> Iterator[Candidate]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from edgekit.config import StageConfig
+from edgekit.errors import ConfigError
 from edgekit.model import Cell, ModelConfig
 from edgekit.quantize.settings import Scheme, check_cell
 from edgekit.results.searching import Recipe, StudentPoint
@@ -83,8 +84,6 @@ def model_of(point: StudentPoint, template: ModelConfig) -> ModelConfig:
 
 def possible(point: StudentPoint, recipe: Recipe) -> str:
     """Why a point's cell can't have the recipe's scheme; empty where it can."""
-    from edgekit.errors import ConfigError
-
     try:
         check_cell(recipe.scheme, point.type, "it")  # type: ignore[arg-type]
     except ConfigError as error:

@@ -7,11 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from edgekit.model import count_parameters
 from edgekit.profiles import Profile, load_profile
+from edgekit.prune import PruneConfig
+from edgekit.prune.importance import magnitudes
+from edgekit.prune.shrinking import smaller
+from edgekit.prune.structure import study, takes_to_try
 from edgekit.quantize import QuantizeConfig
 from edgekit.results.searching import Recipe, StudentPoint
 from edgekit.search import SearchTask
-from edgekit.search.fitting import rule_out
+from edgekit.search.fitting import rule_out, shape_after
 
 POINT, LARGE = StudentPoint("lstm", 8, 1, False), StudentPoint("lstm", 64, 1, False)
 WHOLE, HALF = Recipe(0.0, "int8-weights"), Recipe(0.5, "int8-weights")
@@ -68,3 +73,25 @@ def test_what_there_can_not_be(make_task: MakeTask, point: StudentPoint, recipe:
     wanted, (out,) = rule_out(task, limits())
     assert (wanted, out.kind, out.excess) == ({}, "impossible", None)
     assert reason in out.reason
+
+
+@pytest.mark.parametrize("widths", ["recurrent", "uniform"])
+@pytest.mark.parametrize(("layers", "both", "sparsity"), [(1, False, 0.5), (2, True, 0.3), (1, True, 0.8)])
+def test_the_shape_that_pruning_leaves_is_known_before(
+    make_task: MakeTask, widths: str, layers: int, both: bool, sparsity: float
+) -> None:
+    task = make_task()
+    student = task.build(StudentPoint("lstm", 12, layers, both)).eval()
+    config = PruneConfig.model_validate({"widths": widths, "sparsity": sparsity})
+    takes = takes_to_try(task.train.x)
+    structure = study(student, takes)
+    scores, allowed = magnitudes(student, structure), (1.0 - sparsity) * student.architecture.parameters
+    pruned = smaller(student, structure, scores, config, count_parameters, allowed, takes)
+    assert shape_after(student.architecture, sparsity, config) == pruned.architecture
+
+
+def test_a_shape_that_depends_on_weights_is_not_known_before(make_task: MakeTask) -> None:
+    whole = make_task().build(POINT).architecture
+    assert shape_after(whole, 0.5, PruneConfig(widths="free")) is None
+    assert shape_after(whole, 0.5, PruneConfig(budget="macs")) is None
+    assert shape_after(whole, 0.5, PruneConfig.model_validate({"method": "unstructured"})) == whole
