@@ -30,6 +30,7 @@ from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
+from edgekit.cli.search import search
 from edgekit.cli.terminal import complain, open_streams, say
 from edgekit.cli.train import train
 from edgekit.cli.tune import tune
@@ -46,6 +47,7 @@ COMMANDS = (
     prune,
     export,
     quantize,
+    search,
     bench,
     compare,
     evaluate,

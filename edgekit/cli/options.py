@@ -179,6 +179,11 @@ JOBS = _own("--jobs", type=Whole(1, 256), default=1, show_default=True, help="Tr
 CLUSTER = _own(
     "--cluster", metavar="ADDRESS", help="Run the trials on a Ray cluster; local starts --jobs Ray workers here [2]."
 )
+POINTS = _own("--points", type=COUNT, help="Maximum number of students to train [all that can fit].")
+BUDGET = _own("--budget", metavar="TIME", help="Begin no student after this long: 90s, 30m, 2h [until all are done].")
+MIN_ACCURACY = _own(
+    "--min-accuracy", type=Real(0, 1, min_open=True), help="Least accuracy on validation takes, as a ratio [any]."
+)
 PROFILE = _own("--profile", "-p", default="raspberry-pi", show_default=True, help="Name of a profile, or a YAML file.")
 REPEATS = _own("--repeats", type=COUNT, help="Minimum number of samples per process [1000].")
 PROCESSES = _own("--processes", type=COUNT, help="Number of fresh processes to measure in [3].")

@@ -23,6 +23,7 @@ from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
+from edgekit.jobs.search import run_search
 from edgekit.jobs.tune import run_tune
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "run_distill",
     "run_prune",
     "run_quantize",
+    "run_search",
     "run_train",
     "run_tune",
     "show_settings",

@@ -65,7 +65,7 @@ def read_before(workspace: Workspace) -> Mapping[str, Any] | None:
     """The key of the study that is there and goes on; None where there is none, or it shall be made anew. Raises
     StateError for one that is damaged."""
     with needs_extra("tune"):
-        from edgekit.tune.board import study_key
+        from edgekit.study.board import study_key
     return None if workspace.force else study_key(_path(workspace))
 
 
@@ -76,7 +76,7 @@ def prepare_study(data: StageData, variant: str, before: Mapping[str, Any] | Non
     path, config = _path(workspace), tune_config(workspace)
     data.kept_configs = [*([before] if before else []), *data.kept_configs]
     key = _key(data, variant, config)
-    _refuse_mismatch(path, before, key)
+    refuse_mismatch(path, before, key)
     folds, part = make_folds(data, config)
     return Study(path, variant, config, key, data, make_job(data, variant, config, folds, part, alone=alone), folds)
 
@@ -102,7 +102,8 @@ def _key(data: StageData, variant: str, config: TuneConfig) -> dict[str, Any]:
     return {**decided, "data": data.decides()["data"], "variant": variant, "seed": settings.seed}
 
 
-def _refuse_mismatch(path: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
+def refuse_mismatch(path: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> None:
+    """Raises StateError when `before` is the key of another study than `now`. path: of the study."""
     changes = [] if not before else differences(before, now)
     if changes:
         raise StateError(

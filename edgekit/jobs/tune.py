@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgekit.errors import ConfigError, InterruptedRunError
+from edgekit.errors import ConfigError
 from edgekit.jobs.study import Study, prepare_study, read_before, tune_config
 from edgekit.jobs.study_result import study_result
 from edgekit.jobs.takes import refuse_said_mix
+from edgekit.jobs.where import Where, run_trials
 from edgekit.report import duration, trial_line
 from edgekit.results import Point, TrialResult, TuneResult
 from edgekit.stages.names import train_stage_name
@@ -22,38 +23,6 @@ if TYPE_CHECKING:
     from edgekit.tune.board import Board
 
 
-@dataclass(frozen=True)
-class Where:
-    """Where trials run. jobs: at a time on this machine, or of a cluster that is started here. cluster: address of a
-    Ray cluster, or "local"; None for none."""
-
-    jobs: int = 1
-    cluster: str | None = None
-
-    @property
-    def alone(self) -> bool:
-        """Whether one trial has the machine."""
-        return self.jobs == 1 and not self.cluster
-
-    @property
-    def workers(self) -> int:
-        """Trials at a time, as far as that is decided here."""
-        return max(self.jobs, 2) if self.cluster else self.jobs
-
-    def check(self, config: TuneConfig) -> None:
-        """Raises ConfigError for a cluster whose trials can't be chosen one after another."""
-        if self.cluster and config.sampler == "tpe":
-            raise ConfigError("--cluster: all points are handed out at once, which TPE can't; use tune.sampler=grid")
-
-    def reach(self) -> None:
-        """Raises ConfigError where no cluster answers."""
-        if not self.cluster:
-            return
-        with needs_extra("tune --cluster"):
-            from edgekit.tune.cluster import check_address
-        check_address(self.cluster)
-
-
 def run_tune(
     workspace: Workspace, name: str | None = None, jobs: int = 1, cluster: str | None = None
 ) -> TuneResult | None:
@@ -64,7 +33,7 @@ def run_tune(
     """
     where = Where(jobs, cluster)
     study = _study(workspace, name or workspace.settings.teacher, where)
-    where.reach()
+    where.reach("tune")
     if workspace.dry_run:
         _plan(workspace, study, where)
         return None
@@ -84,7 +53,7 @@ def _study(workspace: Workspace, name: str, where: Where) -> Study:
     if is_foreign(name):
         raise ConfigError(f"tune: the teacher is {name}, which edgekit does not train; name a variant, such as base")
     workspace.settings.model(name)  # an unknown or contradictory name is an error now
-    where.check(tune_config(workspace))
+    _refuse_tpe(tune_config(workspace), where)
     refuse_said_mix(workspace)
     before = read_before(workspace)
     stages = Stages(workspace)
@@ -92,10 +61,17 @@ def _study(workspace: Workspace, name: str, where: Where) -> Study:
     return prepare_study(stages.data, name, before, alone=where.alone)
 
 
-def _plan(workspace: Workspace, study: Study, where: Where) -> None:
-    from edgekit.tune.board import points_over
+def _refuse_tpe(config: TuneConfig, where: Where) -> None:
+    """Raises ConfigError for a cluster whose trials can't be chosen one after another."""
+    if where.cluster and config.sampler == "tpe":
+        raise ConfigError("--cluster: all points are handed out at once, which TPE can't; use tune.sampler=grid")
 
-    over = frozenset() if workspace.force else points_over(study.path)
+
+def _plan(workspace: Workspace, study: Study, where: Where) -> None:
+    from edgekit.study.board import results_over
+
+    before = () if workspace.force else results_over(study.path, study.job.read_result)
+    over = {result.point for result in before}
     left = [point for point in study.config.points(study.job.seed) if point not in over]
     left = left[: max(study.config.size - len(over), 0)]
     done = f", {len(over)} of them done" if over else ""
@@ -110,7 +86,7 @@ def _how_long(workspace: Workspace, left: Sequence[Point], job: Job, where: Wher
 
     if not left:
         return "nothing is left to do"
-    if where.cluster and where.cluster != "local":
+    if where.elsewhere:
         return f"how long the remaining {len(left)} will take there can't be estimated from here"
     workspace.watcher.stage("tune", "trial", _measuring(len(shapes(left))))
     seconds = max(guess_s(left, job) / min(where.workers, usable_cores()), 1.0)
@@ -156,20 +132,5 @@ def _search(workspace: Workspace, study: Study, where: Where) -> tuple[TrialResu
     progress.board, progress.begun = board, len(board.results)
     if progress.begun:
         workspace.watcher.stage("tune", "skip", f"{progress.begun} of {study.config.size} trials are done")
-    try:
-        _run(board, study.job, where)
-    except (KeyboardInterrupt, InterruptedRunError):
-        kept = "interrupted; finished trials are kept, the same command continues from there"
-        raise InterruptedRunError(kept) from None
+    run_trials(board, study.job, where)
     return board.results
-
-
-def _run(board: Board, job: Job, where: Where) -> None:
-    from edgekit.tune import run_here
-
-    if not where.cluster:
-        run_here(board, job, where.jobs)
-        return
-    from edgekit.tune.cluster import run_on_cluster
-
-    run_on_cluster(board, job, where.cluster, where.workers)

@@ -4,10 +4,12 @@ from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, cut_text, exported_text, mix_text, quantized_text
 from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
+from edgekit.report.front_picture import draw_front
 from edgekit.report.junit import bench_junit
 from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
+from edgekit.report.searching import choice_text, ruled_out_text, search_text, student_line, weakest_text
 from edgekit.report.texts import (
     pairs_text,
     predictions_text,
@@ -26,11 +28,13 @@ __all__ = [
     "chain_markdown",
     "chain_text",
     "check_picture",
+    "choice_text",
     "cleaning_text",
     "compare_text",
     "conversion_text",
     "cut_text",
     "draw_confusion",
+    "draw_front",
     "duration",
     "evaluation_text",
     "exported_text",
@@ -41,8 +45,12 @@ __all__ = [
     "profiles_text",
     "quality_text",
     "quantized_text",
+    "ruled_out_text",
+    "search_text",
     "stage_text",
+    "student_line",
     "trial_line",
     "tuning_text",
     "variants_text",
+    "weakest_text",
 ]

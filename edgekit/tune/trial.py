@@ -1,11 +1,11 @@
-"""One trial: a point of the grid trained on every fold. The same function here, in worker processes and under Ray."""
+"""One trial: a point of the grid trained on every fold."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,14 @@ from edgekit.errors import ConfigError
 from edgekit.model import Architecture, ModelConfig, RecurrentClassifier, build_model
 from edgekit.results import Point, TrialResult
 from edgekit.results.tuning import State
+from edgekit.study import Report
 from edgekit.train import LossConfig, RegularizationConfig, Takes, TrainingConfig, train_model
 from edgekit.tune.settings import PruningConfig
-
-#: Accuracies of the folds so far, first to last; answers whether to go on.
-Report = Callable[[tuple[float, ...]], bool]
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What all trials share; can be pickled.
+    """What all trials share; an `edgekit.study.Task`, whose steps are the folds.
 
     x float32 (takes, time, features), raw landmarks; labels int64 (takes,). folds: (train, validation) of int64 indices
     into both. kind and displacement: see `edgekit.data.fit_normalisation`.
@@ -43,6 +41,36 @@ class Job:
     augmentation: AugmentConfig | None
     seed: int = 0
     mix: Mix | None = None
+
+    @property
+    def steps(self) -> int:
+        """One a fold."""
+        return len(self.folds)
+
+    def run(self, point: Point, report: Report) -> TrialResult:
+        """See `run_trial`."""
+        return run_trial(point, self, report)
+
+    def stopped(self, point: Point, accuracies: tuple[float, ...], elapsed_s: float) -> TrialResult:
+        """Of a trial that was ended from outside."""
+        return TrialResult(point, "pruned", accuracies, parameters(point, self), elapsed_s)
+
+    def failed(self, point: Point, reason: str) -> TrialResult:
+        """Of a trial that nobody could run."""
+        return TrialResult(point, "failed", (), parameters(point, self), 0.0, reason)
+
+    def read_point(self, values: Mapping[str, Any]) -> Point:
+        """Of `Point.to_dict`."""
+        return read_point(values)
+
+    def read_result(self, values: Mapping[str, Any]) -> TrialResult:
+        """Of `TrialResult.to_dict`."""
+        return TrialResult.from_dict(values)
+
+
+def read_point(values: Mapping[str, Any]) -> Point:
+    """Of `Point.to_dict`."""
+    return Point(**values)
 
 
 def run_trial(point: Point, job: Job, report: Report) -> TrialResult:

@@ -18,6 +18,7 @@ FLAGS: Mapping[str, str] = {
     "training.epochs": "--epochs of edgekit train",
     "tune.epochs": "--epochs of edgekit tune",
     "tune.folds": "--folds",
+    "search.epochs": "--epochs of edgekit search",
     "distill.temperature": "--temperature",
     "distill.alpha": "--alpha",
     "distill.training.epochs": "--epochs of edgekit distill",

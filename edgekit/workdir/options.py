@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, str] = {
     "logging": "edgekit.train:LogConfig",
     "regularization": "edgekit.train:RegularizationConfig",
     "tune": "edgekit.tune:TuneConfig",
+    "search": "edgekit.search:SearchConfig",
     "student": "edgekit.model:ModelConfig",
     "distill": "edgekit.distill:DistillConfig",
     "prune": "edgekit.prune:PruneConfig",

@@ -65,6 +65,7 @@ PRESETS: Mapping[str, Tree] = {
         "prune": {"recovery": {"copies": 8, "training": {"epochs": 40, "learning_rate": 1e-3, "keep": "last"}}},
         "pretrain": {"source": "auto", "people": 24, "epochs": 4, "batch_size": 32, "learning_rate": 2e-3},
         "tune": {"epochs": 6},
+        "search": {"epochs": 16, "recovery_epochs": 8},
     },
 }
 

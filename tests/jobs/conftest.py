@@ -72,7 +72,8 @@ def quick_table() -> Iterator[None]:
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dry runs that do not train a few batches first, to tell how long a stage will take."""
     monkeypatch.setattr("edgekit.stages.guess.Guesses._pace", lambda *anything: None)
-    monkeypatch.setattr("edgekit.tune.guess.guess_s", lambda left, job: 60.0 * len(left))
+    for study in ("tune", "search"):
+        monkeypatch.setattr(f"edgekit.{study}.guess.guess_s", lambda left, job: 60.0 * len(left))
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def of(base: str, **options: str) -> dict[str, Proof]:
 DISTILL, PRUNE = "distill --workdir {done} --dry-run", "prune --workdir {done} --dry-run"
 GRID = "--set tune.hidden_size=[8] --set tune.num_layers=[1]"
 TUNE = f"tune edge --workdir {{new}} {SMALL} {GRID}"
+SEARCH = "search --workdir {copy} --epochs 1 --set search.recovery_epochs=1"
 BENCH, COMPARE = "bench {model} --workdir {new}", "compare {model} {model} --workdir {new}"
 EVALUATE = "evaluate {model} --workdir {new} --set synth.people=2 --set synth.takes_per_letter=4"
 FOREIGN = "--workdir {new} --teacher {other} --dry-run --set gates.check_teacher=false --set synth.people=2"
@@ -122,6 +123,19 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(f"{TUNE} --dry-run", json="--json", quiet="--quiet"),
         "--workdir": (TUNE, TUNE.replace("{new}", "{copy}")),
         "--force": ("tune edge --workdir {tuned} --epochs 3", "--force"),
+    },
+    "search": {
+        **of(SEARCH, profile="--profile nosuch", min_accuracy="--min-accuracy 0.5", points="--points 2"),
+        **of(SEARCH, budget="--budget 0.000001s", jobs="--jobs 2", cluster="--cluster 127.0.0.1:1"),
+        **of(SEARCH, config="--config {settings}", set="--set search.hidden_size=[9]", dry_run="--dry-run"),
+        **of(SEARCH, seed="--seed 3", data="--data {hands}", split="--split signer", preset="--preset specification"),
+        **of(SEARCH, teacher="--teacher base", student="--student balanced"),
+        **of("search --workdir {new} --data {table} --dry-run", columns=COLUMNS),
+        **of(f"search {FOREIGN}", class_names="--class-names A,B"),
+        **of(f"{SEARCH} --dry-run", json="--json", quiet="--quiet"),
+        **of("search --workdir {copy} --points 1 --set search.recovery_epochs=1", epochs="--epochs 2"),
+        **of("search --workdir {copy} --seed 3", force="--force"),
+        "--workdir": ("search --workdir {new} --dry-run", "search --workdir {done} --dry-run"),
     },
     "bench": {
         **of(BENCH, profile="--profile raspberry-pi-5", repeats="--repeats 7", processes="--processes 2"),
@@ -239,6 +253,8 @@ def _one(part: Any) -> str:
     if hasattr(part, "x") and hasattr(part, "labels"):
         kept = {key: digest(value) if isinstance(value, np.ndarray) else value for key, value in vars(part).items()}
         return str({**kept, "folds": len(kept.get("folds", ()))})
+    if hasattr(part, "wanted"):
+        return str({key: told(value) for key, value in vars(part).items() if key != "teacher"})
     if hasattr(part, "hardware"):
         return str(part.hardware)
     return type(part).__name__ if hasattr(part, "parameters") else str(part)
@@ -263,8 +279,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
 
     for place in ("train.train_model", "distill.distill_model", "prune.prune_model", "model_stage.pretrain_model"):
         monkeypatch.setattr(f"edgekit.stages.{place}", ends(place.partition(".")[2]))
-    board = lambda board, job, jobs: f"{board.config} {told(job)} {jobs}"  # noqa: E731
-    monkeypatch.setattr("edgekit.tune.run_here", ends("run_here", board))
+    board = lambda board, job, jobs: f"{board.plan.points} {board.plan.size} {board.next()} {told(job)} {jobs}"  # noqa: E731
+    monkeypatch.setattr("edgekit.study.run_here", ends("run_here", board))
     monkeypatch.setattr("edgekit.train.predict_out_of_fold", ends("predict_out_of_fold", lambda found: "takes"))
     monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))

@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from edgekit.errors import EdgekitError, InputError, StateError
+from edgekit.study.board import study_key
 from edgekit.tune import Job, Point, PruningConfig, TrialResult, TuneConfig, run_here
-from edgekit.tune.board import Board, study_key
+from edgekit.tune.board import Board
 
 MakeJob = Callable[..., Job]
 GRID = TuneConfig(
@@ -88,8 +89,8 @@ def test_the_board_calls_hopeless_what_is_below_the_best(tmp_path: Path) -> None
     number, point = board.next() or pytest.fail("nothing to do")
     board.finish(number, result(point))
     number, _ = board.next() or pytest.fail("nothing to do")
-    assert board.folds(number, (0.46,))
-    assert not board.folds(number, (0.44,))
+    assert board.step(number, (0.46,))
+    assert not board.step(number, (0.44,))
 
 
 @pytest.mark.slow

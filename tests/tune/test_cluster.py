@@ -33,7 +33,7 @@ class Heard:
     def next(self) -> None:
         return None
 
-    def folds(self, number: int, accuracies: tuple[float, ...]) -> bool:
+    def step(self, number: int, accuracies: tuple[float, ...]) -> bool:
         return self.go_on
 
     def finish(self, number: int, result: TrialResult) -> None:
@@ -58,7 +58,7 @@ def whole() -> dict[str, Any]:
 
 
 def test_a_trial_that_ray_runs_again_after_its_result_came_is_finished_once(make_job: MakeJob) -> None:
-    from edgekit.tune.cluster import _Judge
+    from edgekit.study.cluster import _Judge
 
     heard = Heard()
     judge = _Judge(heard, make_job())
@@ -70,7 +70,7 @@ def test_a_trial_that_ray_runs_again_after_its_result_came_is_finished_once(make
 
 
 def test_a_trial_that_ray_gives_up_is_lost_with_the_workers_reason(make_job: MakeJob) -> None:
-    from edgekit.tune.cluster import _Judge
+    from edgekit.study.cluster import _Judge
 
     heard = Heard()
     judge = _Judge(heard, make_job())
@@ -82,7 +82,7 @@ def test_a_trial_that_ray_gives_up_is_lost_with_the_workers_reason(make_job: Mak
 
 
 def test_a_hopeless_trial_is_stopped_and_pruned(make_job: MakeJob) -> None:
-    from edgekit.tune.cluster import _Judge
+    from edgekit.study.cluster import _Judge
 
     heard = Heard(go_on=False)
     told = {"accuracy": 0.1, "accuracies": [0.1], "time_total_s": 2.0}
@@ -92,7 +92,7 @@ def test_a_hopeless_trial_is_stopped_and_pruned(make_job: MakeJob) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere", "127.0.0.1:99999999"])
 def test_an_address_without_a_cluster_is_named(address: str) -> None:
-    from edgekit.tune.cluster import check_address
+    from edgekit.study.cluster import check_address
 
     with pytest.raises(ConfigError, match=f"--cluster {address}: no Ray cluster there .*local, or HOST:PORT"):
         check_address(address)

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -15,51 +15,50 @@ from typing import Any, Protocol
 import torch
 
 from edgekit.errors import EdgekitError
-from edgekit.results import Point, TrialResult
+from edgekit.study.task import P, P_co, R, R_contra, Report, Task
 from edgekit.train.signals import answered_here
-from edgekit.tune.trial import Job, run_trial
 
 
-class Ledger(Protocol):
-    """Who hands out points and hears of trials: `edgekit.tune.board.Board`."""
+class Ledger(Protocol[P_co, R_contra]):
+    """Who hands out points and hears of trials: `edgekit.study.board.Board`."""
 
-    def next(self) -> tuple[int, Point] | None:
+    def next(self) -> tuple[int, P_co] | None:
         """A trial's number and its point; None when there is none left."""
 
-    def folds(self, number: int, accuracies: tuple[float, ...]) -> bool:
-        """A fold is done; answers whether to go on."""
+    def step(self, number: int, accuracies: tuple[float, ...]) -> bool:
+        """A trial has come one step further; answers whether to go on."""
 
-    def finish(self, number: int, result: TrialResult) -> None:
+    def finish(self, number: int, result: R_contra) -> None:
         """A trial is over."""
 
-    def lose(self, number: int, result: TrialResult) -> None:
+    def lose(self, number: int, result: R_contra) -> None:
         """A trial failed for no fault of its point; the next command tries it again."""
 
 
-def run_here(ledger: Ledger, job: Job, jobs: int = 1) -> None:
+def run_here(ledger: Ledger[P, R], task: Task[P, R], jobs: int = 1) -> None:
     """Run what `ledger` hands out, `jobs` trials at a time, each training with one thread.
 
     Raises EdgekitError when a worker process dies.
     """
     if jobs > 1:
-        _run_workers(ledger, job, jobs)
+        _run_workers(ledger, task, jobs)
         return
     torch.set_num_threads(1)
     while (handed := ledger.next()) is not None:
         number, point = handed
-        ledger.finish(number, run_trial(point, job, _reporter(ledger, number)))
+        ledger.finish(number, task.run(point, _reporter(ledger, number)))
 
 
-def _reporter(ledger: Ledger, number: int) -> Callable[[tuple[float, ...]], bool]:
-    return lambda accuracies: ledger.folds(number, accuracies)
+def _reporter(ledger: Ledger[P, R], number: int) -> Report:
+    return lambda accuracies: ledger.step(number, accuracies)
 
 
-def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
+def _run_workers(ledger: Ledger[P, R], task: Task[P, R], jobs: int) -> None:
     context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
     resource_tracker.ensure_running()  # Python's own helper; to start it would let the signals through again
     with contextlib.ExitStack() as stack:
         stack.enter_context(_safe_path())
-        first: dict[Connection, tuple[int, Point]] = {}
+        first: dict[Connection, tuple[int, P]] = {}
         for _ in range(jobs):
             handed = ledger.next()
             if handed is None:
@@ -72,7 +71,7 @@ def _run_workers(ledger: Ledger, job: Job, jobs: int) -> None:
             there.close()
             first[here] = handed
         for worker, (number, point) in first.items():  # when all are on their way
-            _tell(worker, number, job, point)
+            _tell(worker, number, task, point)
         running = {worker: number for worker, (number, _) in first.items()}
         while running:
             for connection in wait(list(running)):
@@ -108,7 +107,7 @@ def _died(number: int) -> EdgekitError:
     )
 
 
-def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledger) -> None:
+def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledger[Any, Any]) -> None:
     number = running[connection]
     try:
         said = connection.recv()
@@ -116,8 +115,8 @@ def _listen(connection: Connection, running: dict[Connection, int], ledger: Ledg
         raise _died(number) from None
     if isinstance(said, Exception):
         raise said
-    if not isinstance(said, TrialResult):
-        _tell(connection, number, ledger.folds(number, said))
+    if isinstance(said, tuple):
+        _tell(connection, number, ledger.step(number, said))
         return
     ledger.finish(number, said)
     handed = ledger.next()
@@ -135,14 +134,14 @@ def _end(process: Any) -> None:
 
 
 def _work(connection: Connection) -> None:
-    """A worker's life: the job comes, then a point, accuracies go and are answered, the result goes, the next point
+    """A worker's life: the task comes, then a point, accuracies go and are answered, the result goes, the next point
     comes. It ends with its parent."""
     if not hasattr(signal, "pthread_sigmask"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     try:
-        job: Job = connection.recv()
+        task: Task[Any, Any] = connection.recv()
     except EOFError:  # the parent ended while this process was starting
         return
 
@@ -156,7 +155,7 @@ def _work(connection: Connection) -> None:
         except EOFError:
             return
         try:
-            connection.send(run_trial(point, job, report))
+            connection.send(task.run(point, report))
         except Exception as error:  # whatever it is, the parent has to show it
             connection.send(error)
 

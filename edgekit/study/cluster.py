@@ -1,7 +1,7 @@
 """Trials on several machines, or in workers that may die, through Ray Tune. Needs the extra `cluster`.
 
-The study stays in SQLite on this machine: Ray is told the points that are left, and the board hears of every fold. A
-trial whose worker dies is run again, from its first fold, wherever there is room.
+The study stays in SQLite on this machine: Ray is told the points that are left, and the board hears of every step. A
+trial whose worker dies is run again, from its first step, wherever there is room.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler  # noqa: E402
 
 from edgekit.artifacts import json_text, parse_json, scratch_folder  # noqa: E402
 from edgekit.errors import ConfigError, EdgekitError  # noqa: E402
-from edgekit.results import Point, TrialResult  # noqa: E402
-from edgekit.tune.local import Ledger  # noqa: E402
-from edgekit.tune.trial import Job, parameters, run_trial  # noqa: E402
+from edgekit.study.local import Ledger  # noqa: E402
+from edgekit.study.task import Point, Result, Task  # noqa: E402
 
 #: Of one trial: so often its worker may die.
 RETRIES = 3
@@ -61,19 +60,19 @@ class Handed:
         return {"number": self.number, "point": self.point.to_dict()}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Handed:
+    def from_config(cls, config: Mapping[str, Any], task: Task[Any, Any]) -> Handed:
         """Of a trial's config."""
-        return cls(config["trial"]["number"], Point(**config["trial"]["point"]))
+        return cls(config["trial"]["number"], task.read_point(config["trial"]["point"]))
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a trial tells Ray, and Ray the scheduler. accuracies: of the folds so far. elapsed_s: since the trial began,
+    """What a trial tells Ray, and Ray the scheduler. accuracies: of the steps so far. elapsed_s: since the trial began,
     as Ray counts. result: when it is over."""
 
     accuracies: tuple[float, ...] = ()
     elapsed_s: float = 0.0
-    result: TrialResult | None = None
+    result: Result | None = None
 
     def to_metrics(self) -> dict[str, Any]:
         """What Ray takes, the result as text, since Ray hands schedulers flattened mappings."""
@@ -82,14 +81,14 @@ class Told:
         return {"accuracy": sum(self.accuracies) / len(self.accuracies), "accuracies": list(self.accuracies)}
 
     @classmethod
-    def from_metrics(cls, metrics: Mapping[str, Any]) -> Told:
+    def from_metrics(cls, metrics: Mapping[str, Any], task: Task[Any, Any]) -> Told:
         """Of what Ray hands schedulers."""
         if "result" in metrics:
-            return cls(result=TrialResult.from_dict(parse_json(metrics["result"])))
+            return cls(result=task.read_result(parse_json(metrics["result"])))
         return cls(tuple(metrics["accuracies"]), float(metrics.get("time_total_s", 0.0)))
 
 
-def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int = 2) -> None:
+def run_on_cluster(ledger: Ledger[Any, Any], task: Task[Any, Any], address: str = LOCAL, workers: int = 2) -> None:
     """Run what `ledger` hands out on the Ray cluster at `address`, or on `workers` processes of this machine ("local").
 
     Raises ConfigError when no cluster answers there, EdgekitError when Ray gives up.
@@ -100,9 +99,9 @@ def run_on_cluster(ledger: Ledger, job: Job, address: str = LOCAL, workers: int 
     if not handed:
         return
     with scratch_folder("ray") as folder, _connected(address, workers, folder):
-        scheduler = _Judge(ledger, job)
+        scheduler = _Judge(ledger, task)
         tuner = ray.tune.Tuner(
-            ray.tune.with_resources(_trainable(ray.put(job)), {"cpu": 1}),
+            ray.tune.with_resources(_trainable(ray.put(task)), {"cpu": 1}),
             param_space={"trial": ray.tune.grid_search(handed)},
             tune_config=ray.tune.TuneConfig(metric="accuracy", mode="max", scheduler=scheduler, reuse_actors=True),
             run_config=ray.tune.RunConfig(
@@ -129,19 +128,20 @@ def _trainable(shared: Any) -> Any:
             ray.tune.report(Told(accuracies).to_metrics())
             return True
 
-        result = run_trial(Handed.from_config(config).point, ray.get(shared), report)
+        task: Task[Any, Any] = ray.get(shared)
+        result = task.run(Handed.from_config(config, task).point, report)
         ray.tune.report(Told(result=result).to_metrics())
 
     return trial
 
 
 class _Judge(FIFOScheduler):  # type: ignore[misc]  # Ray is no part of what is checked
-    """Tells the ledger of every fold, and ends trials that it calls hopeless."""
+    """Tells the ledger of every step, and ends trials that it calls hopeless."""
 
-    def __init__(self, ledger: Ledger, job: Job) -> None:
+    def __init__(self, ledger: Ledger[Any, Any], task: Task[Any, Any]) -> None:
         super().__init__()
         self.ledger = ledger
-        self.job = job
+        self.task = task
         self.over: set[int] = set()
 
     def __reduce__(self) -> Any:
@@ -155,34 +155,33 @@ class _Judge(FIFOScheduler):  # type: ignore[misc]  # Ray is no part of what is 
         return self
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        handed = Handed.from_config(trial.config)
+        handed = Handed.from_config(trial.config, self.task)
         if handed.number in self.over:  # its worker died after the result had come, and Ray ran it again
             return str(TrialScheduler.STOP)
-        return str(TrialScheduler.CONTINUE if self._goes_on(handed, Told.from_metrics(result)) else TrialScheduler.STOP)
+        goes_on = self._goes_on(handed, Told.from_metrics(result, self.task))
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def _goes_on(self, handed: Handed, told: Told) -> bool:
         if told.result is not None:
             self._finish(handed.number, told.result)
             return True
-        if self.ledger.folds(handed.number, told.accuracies) or len(told.accuracies) == len(self.job.folds):
+        if self.ledger.step(handed.number, told.accuracies) or len(told.accuracies) == self.task.steps:
             return True
-        size = parameters(handed.point, self.job)
-        self._finish(handed.number, TrialResult(handed.point, "pruned", told.accuracies, size, told.elapsed_s))
+        self._finish(handed.number, self.task.stopped(handed.point, told.accuracies, told.elapsed_s))
         return False
 
-    def _finish(self, number: int, result: TrialResult) -> None:
+    def _finish(self, number: int, result: Result) -> None:
         self.over.add(number)
         self.ledger.finish(number, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_error(tune_controller, trial)
-        handed = Handed.from_config(trial.config)
+        handed = Handed.from_config(trial.config, self.task)
         if handed.number in self.over or trial.should_recover():
             return  # Ray asks after every failure, and runs the trial again
         self.over.add(handed.number)
         reason = f"its worker died or failed {RETRIES + 1} times ({_last_line(trial.get_error())})"
-        size = parameters(handed.point, self.job)
-        self.ledger.lose(handed.number, TrialResult(handed.point, "failed", (), size, 0.0, reason))
+        self.ledger.lose(handed.number, self.task.failed(handed.point, reason))
 
 
 def _last_line(error: Exception | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.tune.local import _safe_path
+from edgekit.study.local import _safe_path
 
 
 @pytest.mark.untraced
