@@ -90,7 +90,7 @@ def choose(
 
     Raises ConfigError where none does, naming what can't lose units and why.
     """
-    plans = _plans_of(module, structure, scores, config.widths)
+    plans = _plans_of(module, structure, scores, config.units["widths"])
 
     def fits(k: int) -> bool:
         return cost(without_units(module, structure.layers, plans[k]())) <= allowed

@@ -23,7 +23,7 @@ from edgekit.model import (
 from edgekit.prune.choosing import Cost
 from edgekit.prune.module import ModuleShape, PrunedModule, prepared
 from edgekit.prune.removed import Removed
-from edgekit.prune.settings import Method, PruneConfig, Scope
+from edgekit.prune.settings import STRUCTURED, Method, PruneConfig, Scope
 from edgekit.prune.shrinking import PruneStep, Recover, shrink
 from edgekit.prune.structure import study, takes_to_try
 from edgekit.prune.structured import ratio_for, remove_units
@@ -114,8 +114,8 @@ def prune_model(
 ) -> PruneResult | PrunedModule:
     """Prune `config.sparsity` of the parameters, or of another budget; the rest recovers by distillation.
 
-    Method structured: whole units are removed before the recovery, the same part of every layer's unless
-    `config.widths` is free; only the layers that give the answer are left alone. Unstructured: exactly round(sparsity *
+    Method structured: whole units are removed before the recovery, of recurrent layers first unless `config.widths`
+    says otherwise; only the layers that give the answer are left alone. Unstructured: exactly round(sparsity *
     parameters) weights of recurrent and dense layers become zero, in the course of the recovery's first
     `config.ramp_epochs` epochs, and stay zero in every step after; biases and the output layer are left alone.
 
@@ -184,7 +184,7 @@ class _Job:
 
 def _prune_own(model: RecurrentClassifier, job: _Job, latency: Cost | None) -> PruneResult:
     config, before, frames = job.config, model.architecture, job.train.x.shape[1]
-    if config.method == "structured" and not (config.plain and latency is None):
+    if config.method == "structured" and (config.units != STRUCTURED or latency is not None):
         start = copy.deepcopy(model).cpu().eval()
         shrunk = shrink(start, config, job.train, takes_to_try(job.train.x), job.recovering, job.setup, latency)
         pruned = cast(RecurrentClassifier, shrunk.module)

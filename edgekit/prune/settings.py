@@ -22,13 +22,13 @@ Widths = Literal["uniform", "free", "recurrent"]
 #: where single runs of one setting differ by up to 15. At 0.8 the ramp is better by layer (10 points, 4 runs of 4) and
 #: no different globally, and with the ramp layer beats global (13 points, 4 of 4). Four runs are no proof.
 UNSTRUCTURED: Mapping[str, Any] = {"scope": "layer", "ramp": 0.5}
-#: What method structured did before there were settings for it; method unstructured has no other.
+#: How units went before there were settings for it.
 STRUCTURED: Mapping[str, Any] = {"budget": "parameters", "importance": "magnitude", "widths": "uniform", "steps": 1}
 
 
 class PruneConfig(StageConfig):
     """How much goes, of what, and how the rest recovers. scope and ramp are None with method structured; budget,
-    importance, widths and steps are for that alone."""
+    importance, widths and steps are for that alone, and widths None with unstructured."""
 
     sparsity: float = Field(
         0.5, ge=0.0, lt=1.0, description="part of the whole model's parameters to remove, or of another budget"
@@ -52,10 +52,10 @@ class PruneConfig(StageConfig):
         "magnitude",
         description="structured: the units of least weights go, or those whose loss changes the cross-entropy least",
     )
-    widths: Widths = Field(
-        "recurrent",
+    widths: Widths | None = Field(
+        None,
         description="structured: recurrent layers, which take most of the time, lose their units first, or every layer"
-        " loses the same part, or all layers' units compete",
+        " loses the same part, or all layers' units compete [recurrent]",
     )
     steps: int = Field(
         1, ge=1, le=100, description="structured: times that units go; each has its share of the recovery's epochs"
@@ -71,7 +71,7 @@ class PruneConfig(StageConfig):
     def _complete_unstructured(cls, values: Any) -> Any:
         if isinstance(values, Mapping) and values.get("method") == "unstructured":
             complete = {key: value for key, value in UNSTRUCTURED.items() if values.get(key) is None}
-            return {"widths": STRUCTURED["widths"], **values, **complete}
+            return {**values, **complete}
         return values
 
     @model_validator(mode="after")
@@ -86,11 +86,13 @@ class PruneConfig(StageConfig):
 
     @model_validator(mode="after")
     def _unstructured_has_no_units(self) -> PruneConfig:
-        said = [name for name, default in STRUCTURED.items() if getattr(self, name) != default]
+        defaults = {name: type(self).model_fields[name].default for name in STRUCTURED}
+        said = [name for name, default in defaults.items() if getattr(self, name) != default]
         if self.method == "unstructured" and said:
+            back = (f"--set prune.{name}={'null' if defaults[name] is None else defaults[name]}" for name in said)
             raise ValueError(
                 f"{' and '.join(said)}: only for method structured, this is unstructured; take back what was said with"
-                f" {' '.join(f'--set prune.{name}={STRUCTURED[name]}' for name in said)}"
+                f" {' '.join(back)}"
             )
         if self.steps > self.recovery.training.epochs:
             raise ValueError(
@@ -99,9 +101,11 @@ class PruneConfig(StageConfig):
         return self
 
     @property
-    def plain(self) -> bool:
-        """Whether units go as they always did: see `STRUCTURED`."""
-        return all(getattr(self, name) == default for name, default in STRUCTURED.items())
+    def units(self) -> Mapping[str, Any]:
+        """How units go: what was said, or the defaults; of method unstructured `STRUCTURED`, which says nothing."""
+        if self.method == "unstructured":
+            return STRUCTURED
+        return {**{name: getattr(self, name) for name in STRUCTURED}, "widths": self.widths or "recurrent"}
 
     @property
     def ramp_epochs(self) -> int:

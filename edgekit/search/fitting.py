@@ -93,13 +93,13 @@ def shape_after(whole: Architecture, sparsity: float, config: PruneConfig) -> Ar
     1 - sparsity of its parameters, as `edgekit.prune` tries them. Raises ConfigError where there are none."""
     if config.method == "unstructured":
         return whole
-    if config.budget != "parameters" or config.widths == "free" or config.steps > 1:
+    if config.budget != "parameters" or config.units["widths"] == "free" or config.steps > 1:
         return None
     widths, allowed = {*whole.hidden_sizes, whole.dense}, (1.0 - sparsity) * whole.parameters
     for ratio in sorted({gone / width for width in widths for gone in range(width)}):
         behind = max(0.0, (ratio - RECURRENT_FIRST) / (1.0 - RECURRENT_FIRST))
         hidden = tuple(_kept(width, ratio) for width in whole.hidden_sizes)
-        dense = _kept(whole.dense, behind if config.widths == "recurrent" else ratio)
+        dense = _kept(whole.dense, behind if config.units["widths"] == "recurrent" else ratio)
         shape = replace(whole, hidden_sizes=hidden, dense=dense)
         if shape.parameters <= allowed:
             return shape

@@ -85,7 +85,7 @@ def model_of(point: StudentPoint, template: ModelConfig) -> ModelConfig:
 def possible(point: StudentPoint, recipe: Recipe) -> str:
     """Why a point's cell can't have the recipe's scheme; empty where it can."""
     try:
-        check_cell(recipe.scheme, point.type, "it")  # type: ignore[arg-type]
+        check_cell(recipe.scheme, point.type, "it")
     except ConfigError as error:
         return str(error).removeprefix("it: ").partition(";")[0]
     return ""

@@ -8,6 +8,7 @@ from typing import Any
 from edgekit.config import Tree
 from edgekit.model import build_model
 from edgekit.prune import PruneConfig, check_reachable, ratio_for
+from edgekit.prune.settings import STRUCTURED
 from edgekit.prune.unstructured import groups_for
 from edgekit.stages.accelerator import asked_hardware
 from edgekit.workdir.dataset import Dataset
@@ -49,7 +50,7 @@ def check_sparsity(settings: Settings, dataset: Dataset) -> None:
     """Raises ConfigError when the student can't lose as much as `prune` shall remove."""
     config = settings.section("prune", PruneConfig)
     student = build_model(settings.student_model(), dataset.normalisation, len(dataset.class_names))
-    if config.method == "structured" and not config.plain:
+    if config.method == "structured" and config.units != STRUCTURED:
         check_reachable(student, config, dataset.x[:4])
     elif config.method == "structured":
         ratio_for(student.architecture, config.sparsity)
