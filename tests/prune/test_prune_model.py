@@ -80,5 +80,5 @@ def test_a_sparsity_out_of_range_is_refused(sparsity: float) -> None:
 @pytest.mark.parametrize("widths", ["recurrent", "uniform", "free"])
 def test_zeros_have_no_widths(widths: str) -> None:
     assert PruneConfig(method="unstructured").widths is None
-    with pytest.raises(pydantic.ValidationError, match="take back what was said with --set prune.widths=null"):
+    with pytest.raises(pydantic.ValidationError, match=r"take back what was said with --set prune\.widths=null"):
         PruneConfig(method="unstructured", widths=widths)
