@@ -105,6 +105,17 @@ def test_takes_decide_what_is_kept(tmp_path: Path) -> None:
     assert made(source, 1e-6, tmp_path / "takes.npz").proof.left_float == ()
 
 
+def test_int4_weights_are_held_to_a_limit_too(tmp_path: Path) -> None:
+    source, int4 = chain(tmp_path, bad=coarse(9, 1), fine=coarse(1, 0)), QuantizeConfig(scheme="int4-weights")
+    limit = off(quantize_onnx(source, tmp_path / "int4.onnx", int4)) / 2
+    held = quantize_onnx(source, tmp_path / "int4.onnx", int4, Proving(max_difference=limit))
+    assert off(held) <= limit
+    (kept,) = held.proof.left_float
+    assert kept.name == "bad"
+    assert kept.reason.startswith("kept in float16, ")
+    assert "in int4 it alone moves them by" in kept.reason
+
+
 def test_int8_dynamic_has_no_such_choice(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     typed = helper.make_tensor_value_info
