@@ -170,7 +170,8 @@ CALIBRATION = _own(
 MAX_DIFFERENCE = _own(
     "--max-difference",
     type=POSITIVE,
-    help="With MODEL: how far an output may be off; beyond it nothing is written, exit code 5 [any].",
+    help="With MODEL: how far an output may be off; weights that move it further stay in float16, and where none can be"
+    " int8 nothing is written, exit code 5 [any].",
 )
 PROVING = (CALIBRATION, MAX_DIFFERENCE)
 FOLDS = _own("--folds", type=Whole(2, 100), help="Folds of cross-validation [5].")

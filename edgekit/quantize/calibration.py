@@ -21,9 +21,11 @@ MOST = 2**24
 #: How many inputs are made up, of the sizes that work.
 MADE_UP = 3
 #: Sizes tried for open axes: the first of an input, the others, and the sides of pictures; and what fills whole numbers
-#: and flags.
-_TRIED = tuple(
-    (sizes, whole) for sizes in ((4, 4, 64), (1, 4, 64), (1, 1, 1), (1, 64, 48), (1, 576, 320)) for whole in (1, 0)
+#: and flags; 16000 is what most models of sound want as their rate.
+_SOUND = (1, 576, 320)
+_TRIED = (
+    *((sizes, whole) for sizes in ((4, 4, 64), (1, 4, 64), (1, 1, 1), (1, 64, 48), _SOUND) for whole in (1, 0)),
+    (_SOUND, 16000),
 )
 _KINDS = {
     "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64,
@@ -34,7 +36,7 @@ _KINDS = {
 
 def made_up(inputs: Sequence[Port]) -> Iterator[list[Feeds] | str]:
     """Inputs to try one set after another, or the reason why there are none. Floats are normal, seeded; whole numbers
-    1, then 0."""
+    1, then 0, at last 16000."""
     for item in inputs:
         if item.type not in _KINDS:
             yield f"input '{item.name}' is {item.type}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -153,6 +153,18 @@ def left_float(scopes: Scopes, min_elements: int) -> list[LeftFloat]:
         LeftFloat(held.name, readers.get(held.key, ()), held.dtype, held.shape, held.bytes, _why(held, weights))
         for held in scopes.floats()
         if held.elements >= min_elements and held.key not in settled
+    ]
+
+
+def small_float(scopes: Scopes, min_elements: int, other: Container[str] = ()) -> list[LeftFloat]:
+    """Weights of covered operators with fewer than `min_elements` numbers that are float, but the tensors `other`."""
+    settled, readers = _settled(scopes), _readers(scopes)
+    weights = _of_covered(scopes)
+    reason = f"it has fewer than {min_elements:,} numbers (quantize.min_elements)"
+    return [
+        LeftFloat(held.name, readers.get(held.key, ()), held.dtype, held.shape, held.bytes, reason)
+        for held in scopes.floats()
+        if 1 < held.elements < min_elements and held.key in weights.keys() - settled and held.name not in other
     ]
 
 

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import onnx
-from onnx import helper
-
-from edgekit import __version__
-from edgekit.artifacts import real_place, sha256_bytes, write_bytes
-from edgekit.errors import InputError, ModelFileError, require_kind
-from edgekit.quantize.coverage import recurrent_left_float
-from edgekit.quantize.dynamic import check_recurrent, lstm_nodes, quantize_lstms
-from edgekit.quantize.folding import fold_weights
-from edgekit.quantize.functions import inline_functions
-from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE, Proving, check_outputs
-from edgekit.quantize.proof import expected_model, prove_quantization, require_int8
-from edgekit.quantize.scopes import Scopes
+from edgekit.artifacts import real_place, scratch_folder, sha256_bytes, write_bytes
+from edgekit.errors import GateError, InputError, ModelFileError, require_kind
+from edgekit.quantize.keeping import keep_within
+from edgekit.quantize.making import Folder, Made, Prepared, convert, prepare
+from edgekit.quantize.outputs import (
+    RESULT,
+    SOURCE,
+    Proving,
+    Reference,
+    check_result,
+    furthest,
+    require_within,
+    run_source,
+)
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.soundness import check_readable, check_sound, nothing_to_quantise
-from edgekit.quantize.versions import INT4_OPSET, LEAST_OPSET, raise_version
-from edgekit.quantize.weights import find_weights, quantize_weights, weights_of_scheme
 from edgekit.reading import StrPath
-from edgekit.results import QuantizationProof, QuantizeResult, Raised
-from edgekit.runtime import ModelInfo, ModelMetadata
-from edgekit.runtime.inspection import inspect_bytes, read_model, require_numbers
+from edgekit.results import OutputCheck, QuantizeResult
+from edgekit.runtime import ModelInfo
+from edgekit.runtime.inspection import inspect_bytes, read_model
 from edgekit.runtime.session import open_session
 
 _QUANTIZED_OPS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "MatMulNBits")
+#: How often weights to keep are chosen anew, how much nearer each time, and takes that are added.
+_ROUNDS, _MARGIN, _MORE = 5, 0.98, 4
 
 
 def quantize_onnx(
@@ -49,7 +48,8 @@ def quantize_onnx(
     Raises ModelFileError for a source that is no ONNX model, that ONNX Runtime can't open or that can't be raised, or
     that NaN or infinity damages; InputError for one that is quantised already, has nothing to quantise, or, with
     int8-dynamic, has no LSTM or any GRU or RNN, and for calibration takes that do not fit; GateError when a weight of a
-    recurrent layer would stay float, naming each, or the proof fails; WeakEvidenceError where it can't be made.
+    recurrent layer would stay float, naming each, when the file would not become smaller, or the proof fails;
+    WeakEvidenceError where it can't be made.
     """
     for name, path in (("source", source), ("target", target)):
         require_kind(path, (str, os.PathLike), f"quantize_onnx: {name}", "the path of an ONNX file")
@@ -58,98 +58,27 @@ def quantize_onnx(
     source, target = Path(source), Path(target)
     if real_place(source) == real_place(target):
         raise InputError(f"{target}: source and target are the same file; give another target")
+    with scratch_folder("quantize") as folder:
+        files = Folder(folder)
+        info = _read(source, files)
+        try:
+            prepared = prepare(files, info, config, target)
+            made = convert(prepared)
+        except ModelFileError:
+            raise
+        except Exception:  # a graph that is not as ONNX has it, or a refusal whose advice needs one that can be opened
+            open_session(files[SOURCE], source).close()
+            raise
+        return _written(prepared, made, proving or Proving())
+
+
+def _read(source: Path, files: Folder) -> ModelInfo:
+    """Keep the source as it is now as SOURCE. Raises ModelFileError, and InputError where it is quantised already."""
     content = read_model(source)
     info = inspect_bytes(content, source)
     _check_source(info)
-    try:
-        made = _make(content, info, config, target)
-    except ModelFileError:
-        raise
-    except Exception:  # a graph that is not as ONNX has it, or a refusal whose advice needs a file that can be opened
-        open_session(content, source).close()
-        raise
-    outputs = check_outputs(made.files, source, target, proving)
-    result = made.files[RESULT]
-    write_bytes(target, result)
-    return QuantizeResult(
-        source=source,
-        target=target,
-        scheme=config.scheme,
-        source_size_bytes=len(content),
-        size_bytes=len(result),
-        source_sha256=info.sha256,
-        sha256=sha256_bytes(result),
-        metadata=made.metadata,
-        proof=replace(made.proof, source_size_bytes=len(content)),
-        raised=made.raised,
-        inlined=made.inlined,
-        folded=made.folded,
-        outputs=outputs,
-    )
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A result that is proven as far as its bytes go, with the files that `check_outputs` runs."""
-
-    files: dict[str, bytes]
-    metadata: ModelMetadata | None
-    proof: QuantizationProof
-    raised: Raised | None
-    inlined: int
-    folded: int
-
-
-def _make(content: bytes, info: ModelInfo, config: QuantizeConfig, target: Path) -> _Made:
-    name = str(info.path)
-    model = _load(content, info.path)
-    check_readable(model, name)
-    model, inlined = inline_functions(model)
-    model, raised = raise_version(model, name, LEAST_OPSET if config.bits == 8 else INT4_OPSET)
-    check_sound(model, name)
-    require_numbers(info)
-    folded = fold_weights(model, config.min_elements, info.path)
-    changed = bool(inlined or raised or folded)
-    before = model.SerializeToString(deterministic=True) if changed else content
-    _quantize(model, config, name)
-    metadata = _set_metadata(model, info, config)
-    result = model.SerializeToString(deterministic=True)
-    files = {SOURCE: content, PREPARED: before} if changed else {SOURCE: content}
-    del model
-    gc.collect()  # scopes hold on to a model in cycles, and models may be large
-    proof = prove_quantization(before, result, config, str(target))
-    gc.collect()
-    if config.scheme != "int8-dynamic":
-        files[EXPECTED] = expected_model(before, result, config, str(target))
-    return _Made({**files, RESULT: result}, metadata, proof, raised, inlined, folded)
-
-
-def _quantize(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> None:
-    """Into the scheme's form, in place. Raises GateError where a recurrent weight would stay float whatever its size
-    and the scheme, InputError where there is nothing to quantise or the scheme does not fit."""
-    every = Scopes(model, int8={weight.name for weight in find_weights(model, 1)})
-    require_int8(recurrent_left_float(every, config.min_elements), name)
-    dynamic = config.scheme == "int8-dynamic"
-    if dynamic:
-        _require_other_scheme(model, config, name)
-        check_recurrent(model, name)
-    weights = weights_of_scheme(model, config)
-    if not weights:
-        raise nothing_to_quantise(model, config, name)
-    stored = [weight for weight in weights if not (dynamic and weight.op_type == "LSTM")]
-    quantize_weights(model, stored, config.bits)
-    for item in model.opset_import:  # of version 0, ONNX Runtime's own rewriting finds no operators
-        item.version = max(item.version, 1)
-    if dynamic:
-        quantize_lstms(model)
-
-
-def _require_other_scheme(model: onnx.ModelProto, config: QuantizeConfig, name: str) -> None:
-    """Raises InputError where int8-weights, which the refusals of int8-dynamic advise, has nothing to quantise either;
-    an LSTM that int8-dynamic covers is never that, however small."""
-    other = config.model_copy(update={"scheme": "int8-weights"})
-    if not lstm_nodes(model) and not weights_of_scheme(model, other):
-        raise nothing_to_quantise(model, other, name)
+    files.path(SOURCE).write_bytes(content)
+    return info
 
 
 def _check_source(info: ModelInfo) -> None:
@@ -159,19 +88,56 @@ def _check_source(info: ModelInfo) -> None:
         raise InputError(f"{info.path}: quantised already ({reason}); give the fp32 file that it was made from")
 
 
-def _load(content: bytes, path: Path) -> onnx.ModelProto:
-    try:
-        return onnx.load_from_string(content)
-    except Exception as error:  # protobuf's DecodeError, whose module differs between its versions
-        raise ModelFileError(f"{path}: onnx can't read it: {error}; export it again") from error
+def _written(prepared: Prepared, made: Made, proving: Proving) -> QuantizeResult:
+    """Prove RESULT, make it anew where a limit asks for it, and write it to the target."""
+    info, target = prepared.info, prepared.target
+    reference = run_source(prepared.files, info.path, target, proving.calibration)
+    made, outputs = _within(prepared, made, reference, proving.max_difference)
+    result = prepared.files[RESULT].read_bytes()
+    _require_smaller(info, len(result), target)
+    write_bytes(target, result)
+    return QuantizeResult(
+        source=info.path,
+        target=target,
+        scheme=prepared.config.scheme,
+        source_size_bytes=info.size_bytes,
+        size_bytes=len(result),
+        source_sha256=info.sha256,
+        sha256=sha256_bytes(result),
+        metadata=made.metadata,
+        proof=made.proof,
+        raised=prepared.raised,
+        inlined=prepared.inlined,
+        folded=prepared.folded,
+        outputs=outputs,
+    )
 
 
-def _set_metadata(model: onnx.ModelProto, info: ModelInfo, config: QuantizeConfig) -> ModelMetadata | None:
-    """Scheme and parents of an edgekit file; other files keep the metadata they have."""
-    if info.metadata is None:
-        return None
-    parents = (info.sha256, *info.metadata.parents)
-    metadata = replace(info.metadata, scheme=config.scheme, parents=parents, version=__version__)
-    props = {item.key: item.value for item in model.metadata_props}
-    helper.set_model_props(model, {**props, **metadata.to_props()})
-    return metadata
+def _within(prepared: Prepared, made: Made, reference: Reference, limit: float | None) -> tuple[Made, OutputCheck]:
+    """RESULT whose outputs differ by `limit` at most, with as few weights in more than int8 as that takes.
+
+    Raises GateError where there is none, or the scheme is int8-dynamic, whose activations are int8, too;
+    WeakEvidenceError where nothing can be compared.
+    """
+    files, target = prepared.files, prepared.target
+    outputs, by_run = check_result(reference, files, target)
+    if limit is not None and prepared.config.scheme != "int8-dynamic":
+        aim, runs = limit, furthest(by_run)
+        for _ in range(_ROUNDS):
+            if outputs.max_abs_difference is None or outputs.max_abs_difference <= limit:
+                break
+            kept, off = keep_within(prepared, reference, runs, aim, limit)
+            made = convert(prepared, kept)
+            outputs, by_run = check_result(reference, files, target)
+            aim = min(aim * _MARGIN, off)  # other takes are furthest off now, or a plain session is
+            runs = list(dict.fromkeys([*furthest(by_run)[:_MORE], *runs]))
+    require_within(outputs, limit, target)
+    return made, replace(outputs, max_difference=limit)
+
+
+def _require_smaller(info: ModelInfo, size_bytes: int, target: Path) -> None:
+    if size_bytes >= info.size_bytes:
+        raise GateError(
+            f"{target}: would have {size_bytes:,} bytes, and {info.path} has {info.size_bytes:,}, so int8 saves nothing"
+            " here; use the file as it is; nothing was written"
+        )

@@ -18,12 +18,16 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgekit.artifacts import scratch_folder
 from edgekit.errors import ModelFileError
 from edgekit.quantize.constants import Closure, Constants
 from edgekit.quantize.rows import Place, constant_of, covered_places, resting_places
 from edgekit.quantize.scopes import RECURRENT, Held, Scope, Scopes
 from edgekit.quantize.weights import FLOAT_KINDS, Names, replace_items
 from edgekit.runtime.session import open_session
+
+#: Numbers of tensors that are computed with at once, in bytes, unless one weight alone takes more.
+_MOST_BYTES = 2**24
 
 
 @dataclass(eq=False)
@@ -144,8 +148,20 @@ def _values(model: onnx.ModelProto, wanted: Iterable[_Wanted], path: Path) -> di
         else:
             groups.setdefault(id(each.owner), []).append(each)
     for group in groups.values():
-        found |= _computed(model, group, path)
+        for part in _parts(group):
+            found |= _computed(model, part, path)
     return found
+
+
+def _parts(group: list[_Wanted]) -> Iterator[list[_Wanted]]:
+    """Of a scope, so many at once that models that compute them stay small."""
+    part: list[_Wanted] = []
+    for each in group:
+        if part and sum(one.closure.float_bytes for one in (*part, each)) > _MOST_BYTES:
+            yield part
+            part = []
+        part.append(each)
+    yield part
 
 
 def _dense(held: Held, graph: onnx.GraphProto) -> NDArray[Any]:
@@ -164,9 +180,13 @@ def _dense(held: Held, graph: onnx.GraphProto) -> NDArray[Any]:
 
 
 def _computed(model: onnx.ModelProto, group: list[_Wanted], path: Path) -> dict[int, NDArray[Any]]:
-    """By ONNX Runtime, all of a scope at once; where that fails, one by one."""
+    """By ONNX Runtime, together; where that fails, one by one."""
     try:
-        with closing(open_session(_program(model, group), path)) as session:
+        with scratch_folder("fold") as folder:
+            program = folder / "weights.onnx"
+            program.write_bytes(_program(model, group))
+            session = open_session(program, path)
+        with closing(session):
             return {id(each): array for each, array in zip(group, session.run(None, {}), strict=True)}
     except ModelFileError:
         found: dict[int, NDArray[Any]] = {}

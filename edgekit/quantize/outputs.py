@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DataError, GateError, ModelFileError, WeakEvidenceError
 from edgekit.quantize.calibration import MOST, Feeds, made_up, read_takes, takes_as_feeds
+from edgekit.quantize.differences import Arrays, changed_labels, largest_difference, mean_difference
 from edgekit.results import OutputCheck
+from edgekit.runtime.guard import Options
 from edgekit.runtime.session import open_session
-
-#: All outputs of a run, run after run.
-Arrays = Sequence[NDArray[Any]]
 
 #: Of the largest output: the int8 file against the same floats in the source's place. Both compute in float32, so only
 #: the order of sums differs; a wrong weight, axis or scale makes differences of the outputs' own size.
 TOLERANCE_RATIO = 1e-3
+#: Outputs that are all smaller count as that large.
+_LEAST_OUTPUT = 1e-6
 
 SOURCE, PREPARED, EXPECTED, RESULT = "source", "prepared", "expected", "result"
+
+#: A model, or the path of a file of edgekit's own that holds it.
+Files = Mapping[str, bytes | Path]
 
 
 @dataclass(frozen=True)
@@ -39,82 +43,120 @@ class Proving:
     max_difference: float | None = None
 
 
-def check_outputs(
-    files: Mapping[str, bytes], source: Path, target: Path, proving: Proving | None = None
-) -> OutputCheck:
+@dataclass(frozen=True)
+class Reference:
+    """What a source gives. base: SOURCE, or PREPARED where ONNX Runtime can't open the source. feeds: what it runs on,
+    none where nothing can be compared. outputs: of all feeds. reason: why there are none, or what else is to be said.
+    """
+
+    base: str
+    feeds: Sequence[Feeds]
+    outputs: Arrays
+    reason: str
+    calibration: Path | None = None
+
+
+def check_outputs(files: Files, source: Path, target: Path, proving: Proving | None = None) -> OutputCheck:
     """Open all files and compare what they compute.
 
     files: SOURCE; PREPARED, where the source was changed before it was quantised; EXPECTED, the model with the floats
-    that the int8 numbers stand for, where there is one; RESULT. Raises ModelFileError when ONNX Runtime can't open the
-    source, and not what was prepared from it either; DataError for calibration takes that the source can't read;
-    GateError when it can't open or run the result, its outputs are not what they should be, or differ by more than is
-    allowed; WeakEvidenceError where that can't be told.
+    that the int8 numbers stand for, where there is one; RESULT. Raises what `run_source`, `check_result` and
+    `require_within` do.
     """
     proving = proving or Proving()
-    base, feeds, outputs, reason = _run_source(files, source, proving)
-    found = {base: outputs}
-    for name in (PREPARED, EXPECTED, RESULT):
-        if name in files and name != base:
-            found[name] = _run_as_well(files[name], feeds, target)
-            for one, other in ((base, PREPARED), (EXPECTED, RESULT)):
-                if feeds and other == name and one in found:
-                    _require_same(found[one], found[other], other, target)
-            found = {key: value for key, value in found.items() if key != PREPARED or base == PREPARED}
-    if not feeds:
-        return _not_compared(reason, proving, target)
-    return _compared(found[base], found[RESULT], feeds, reason, proving, target)
+    reference = run_source(files, source, target, proving.calibration)
+    found, _ = check_result(reference, files, target)
+    require_within(found, proving.max_difference, target)
+    return found
 
 
-def _not_compared(reason: str, proving: Proving, target: Path) -> OutputCheck:
-    if proving.max_difference is not None:
-        raise WeakEvidenceError(
-            f"{target}: whether outputs differ by more than {proving.max_difference:g} can't be told: {reason}; give"
-            " takes with --calibration; nothing was written"
-        )
-    return OutputCheck(None, None, None, reason)
+def run_source(files: Files, source: Path, target: Path, calibration: Path | None) -> Reference:
+    """Run SOURCE, and PREPARED to see that it computes the same.
 
-
-def _compared(
-    one: Arrays, other: Arrays, feeds: Sequence[Feeds], reason: str, proving: Proving, target: Path
-) -> OutputCheck:
-    difference, largest = _difference(one, other)
-    if not math.isfinite(difference):
-        raise GateError(f"{target}: outputs are not finite where the source's are, or the reverse; nothing was written")
-    labels, changed = _labels(one, other, len(feeds))
-    if proving.max_difference is not None and difference > proving.max_difference:
-        raise GateError(
-            f"{target}: outputs differ by {difference:.3g} at most, of {largest:.3g}, allowed"
-            f" {proving.max_difference:g} ({changed} of {labels} labels changed); nothing was written"
-        )
-    return OutputCheck(
-        {name: array.shape for name, array in feeds[0].items()},
-        difference,
-        largest,
-        reason,
-        mean_abs_difference=_mean_difference(one, other),
-        runs=len(feeds),
-        calibration=str(proving.calibration) if proving.calibration else None,
-        labels=labels,
-        changed_labels=changed,
-    )
-
-
-def _run_source(files: Mapping[str, bytes], source: Path, proving: Proving) -> tuple[str, Sequence[Feeds], Arrays, str]:
-    """(the file that the others are compared with, feeds that it runs on, its outputs, the reason for none)."""
+    Raises ModelFileError when ONNX Runtime can't open the source, and not what was prepared from it either; DataError
+    for calibration takes that the source can't read; GateError where PREPARED computes something else.
+    """
     base, note = SOURCE, ""
-    try:
-        session = open_session(files[SOURCE], source)
+    try:  # what had to be folded takes several times its size where ONNX Runtime folds it
+        session = open_session(files[SOURCE], source, options="bare" if PREPARED in files else "own")
     except ModelFileError as error:
         if PREPARED not in files:
             raise
         base, note = PREPARED, f"{error}, so the outputs of what was prepared from it were compared"
         session = open_session(files[PREPARED], source)
     with closing(session):
-        if proving.calibration is None:
-            feeds, outputs, reason = _find_feeds(session)
-        else:
-            feeds, outputs, reason = _run_takes(session, proving.calibration)
-    return base, feeds, outputs, reason or note
+        feeds, outputs, reason = _find_feeds(session) if calibration is None else _run_takes(session, calibration)
+    if base == SOURCE and PREPARED in files:
+        prepared = _run(files[PREPARED], feeds, target, options="bare")[0]  # as the source ran: no sum in another order
+        _require_same(outputs, prepared, PREPARED, target)
+    return Reference(base, feeds, outputs, reason or note, calibration)
+
+
+def check_result(reference: Reference, files: Files, target: Path) -> tuple[OutputCheck, Sequence[float]]:
+    """Run EXPECTED and RESULT, the latter with edgekit's options of a session and with ONNX Runtime's own, and compare.
+    Returns what came of it, and the largest difference of each run.
+
+    Raises GateError when it can't open or run the result, or its outputs are not what they should be.
+    """
+    feeds = reference.feeds
+    expected = _run(files[EXPECTED], feeds, target)[0] if EXPECTED in files else None
+    own, plain = _run(files[RESULT], feeds, target, files[reference.base])
+    if not feeds:
+        return OutputCheck(None, None, None, reference.reason), ()
+    if expected is not None and not _same(expected, own):  # where sums may be in another order, without that
+        one, other = (_run(files[name], feeds, target, options="bare")[0] for name in (EXPECTED, RESULT))
+        _require_same(one, other, RESULT, target)
+    ran = [outputs for outputs in (own, plain) if outputs is not None]
+    each = len(own) // len(feeds)
+    by_run = [
+        max(largest_difference(reference.outputs[k : k + each], other[k : k + each])[0] for other in ran)
+        for k in range(0, len(own), each)
+    ]
+    return _compared(reference, own, plain, target), by_run
+
+
+def furthest(by_run: Sequence[float]) -> list[int]:
+    """Numbers of runs, the largest difference first."""
+    return sorted(range(len(by_run)), key=lambda run: -by_run[run])
+
+
+def require_within(found: OutputCheck, max_difference: float | None, target: Path) -> None:
+    """Raises GateError when outputs differ by more than that, WeakEvidenceError where it can't be told."""
+    if max_difference is None:
+        return
+    if found.max_abs_difference is None:
+        raise WeakEvidenceError(
+            f"{target}: whether outputs differ by more than {max_difference:g} can't be told: {found.reason}; give"
+            " takes with --calibration; nothing was written"
+        )
+    if found.max_abs_difference > max_difference:
+        raise GateError(
+            f"{target}: outputs differ by {found.max_abs_difference:.3g} at most, of {found.largest_output:.3g},"
+            f" allowed {max_difference:g} ({found.changed_labels} of {found.labels} labels changed); nothing was"
+            " written"
+        )
+
+
+def _compared(reference: Reference, own: Arrays, plain: Arrays | None, target: Path) -> OutputCheck:
+    """The larger figure of both sessions, so that it holds for either."""
+    one, runs = reference.outputs, len(reference.feeds)
+    ran = [outputs for outputs in (own, plain) if outputs is not None]
+    differences = [largest_difference(one, other)[0] for other in ran]
+    if not all(map(math.isfinite, differences)):
+        raise GateError(f"{target}: outputs are not finite where the source's are, or the reverse; nothing was written")
+    return OutputCheck(
+        {name: array.shape for name, array in reference.feeds[0].items()},
+        max(differences),
+        largest_difference(one, own)[1],
+        reference.reason,
+        mean_abs_difference=max(mean_difference(one, other) for other in ran),
+        runs=runs,
+        calibration=str(reference.calibration) if reference.calibration else None,
+        labels=changed_labels(one, own, runs)[0],
+        changed_labels=max(changed_labels(one, other, runs)[1] for other in ran),
+        edgekit_max_abs_difference=differences[0],
+        plain_max_abs_difference=None if plain is None else differences[1],
+    )
 
 
 def _run_takes(session: Any, path: Path) -> tuple[Sequence[Feeds], Arrays, str]:
@@ -148,62 +190,59 @@ def _find_feeds(session: Any) -> tuple[Sequence[Feeds], Arrays, str]:
         if not any(np.isfinite(array).any() for array in outputs if array.dtype.kind == "f" and array.size):
             reason = reason or "none of its float outputs is a finite number"
             continue
-        if _difference(outputs[: len(again)], again)[0] != 0.0:
+        if largest_difference(outputs[: len(again)], again)[0] != 0.0:
             return (), (), "its outputs are random: they differ from run to run"
         return feeds, outputs, ""
     return (), (), reason
 
 
-def _run_as_well(content: bytes, feeds: Sequence[Feeds], target: Path) -> Arrays:
-    """Outputs of another file on the same inputs. Raises GateError where it can't be opened or run."""
+def _run(
+    content: bytes | Path,
+    feeds: Sequence[Feeds],
+    target: Path,
+    source: bytes | Path | None = None,
+    options: Options = "own",
+) -> tuple[Arrays, Arrays | None]:
+    """Outputs of another file on the same inputs, and, given the source, those of a plain session, too; None where the
+    source does not run in such a one either. Raises GateError where it can't be opened or run."""
     try:
-        with closing(open_session(content, target)) as session:
-            return [array for feed in feeds for array in session.run(None, feed)]
+        with closing(open_session(content, target, options=options)) as session:
+            own = _outputs(session, feeds)
+            if source is None:
+                return own, None
+            try:
+                session.reopen("plain")
+                return own, _outputs(session, feeds)
+            except ModelFileError:
+                if _runs_plain(source, feeds, target):
+                    raise
+                return own, None
     except ModelFileError as error:
         raise GateError(f"{error}; the source has no such problem, so nothing was written") from error
 
 
-def _difference(one: Arrays, other: Arrays) -> tuple[float, float]:
-    """(largest absolute difference of float outputs, infinite where only one of them is finite; largest of `one`)."""
-    worst = largest = 0.0
-    for left, right in zip(one, other, strict=True):
-        if left.dtype.kind != "f" or not left.size:
-            continue
-        left, right = left.astype(np.float64), right.astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            same = (left == right) | (np.isnan(left) & np.isnan(right))
-            apart = np.where(same, 0.0, np.abs(left - right))
-        worst = max(worst, float(apart.max()) if np.isfinite(apart).all() else math.inf)
-        largest = max(largest, float(np.abs(left[np.isfinite(left)]).max(initial=0.0)))
-    return worst, largest
+def _outputs(session: Any, feeds: Sequence[Feeds]) -> Arrays:
+    return [array for feed in feeds for array in session.run(None, feed)]
 
 
-def _mean_difference(one: Arrays, other: Arrays) -> float:
-    """Over all numbers of float outputs that are finite in both."""
-    total, count = 0.0, 0
-    for left, right in zip(one, other, strict=True):
-        if left.dtype.kind == "f" and left.size:
-            both = np.isfinite(left) & np.isfinite(right)
-            total += float(np.abs(left[both].astype(np.float64) - right[both]).sum())
-            count += int(both.sum())
-    return total / count if count else 0.0
+def _runs_plain(content: bytes | Path, feeds: Sequence[Feeds], path: Path) -> bool:
+    try:
+        with closing(open_session(content, path, options="plain")) as session:
+            _outputs(session, feeds[:1])
+    except ModelFileError:
+        return False
+    return True
 
 
-def _labels(one: Arrays, other: Arrays, runs: int) -> tuple[int, int]:
-    """(rows of the first float output with two or more columns, those whose largest column differs)."""
-    outputs = len(one) // runs
-    for position in range(outputs):
-        if one[position].dtype.kind == "f" and one[position].ndim > 1 and one[position].shape[-1] > 1:
-            pairs = list(zip(one[position::outputs], other[position::outputs], strict=True))
-            changed = sum(int((left.argmax(-1) != right.argmax(-1)).sum()) for left, right in pairs)
-            return sum(left.size // left.shape[-1] for left, _ in pairs), changed
-    return 0, 0
+def _same(one: Arrays, other: Arrays) -> bool:
+    difference, largest = largest_difference(one, other)
+    return difference <= TOLERANCE_RATIO * max(largest, _LEAST_OUTPUT)
 
 
 def _require_same(one: Arrays, other: Arrays, name: str, target: Path) -> None:
-    difference, largest = _difference(one, other)
-    limit = TOLERANCE_RATIO * max(largest, 1e-6)
-    if not difference <= limit:
+    if not _same(one, other):
+        difference, largest = largest_difference(one, other)
+        limit = TOLERANCE_RATIO * max(largest, _LEAST_OUTPUT)
         what = (
             "the model with inlined functions, a newer opset or folded weights" if name == PREPARED else "the int8 file"
         )

@@ -6,8 +6,11 @@ in which they were found for quantisation.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +19,14 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from edgekit.errors import GateError
-from edgekit.quantize.coverage import StayedFloat, left_float, recurrent_left_float
+from edgekit.quantize.coverage import StayedFloat, left_float, recurrent_left_float, small_float
 from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
-from edgekit.quantize.scopes import Scopes
+from edgekit.quantize.large import move_out
+from edgekit.quantize.scopes import FLOATS, Scopes
 from edgekit.quantize.settings import QuantizeConfig
+from edgekit.quantize.storing import ALL_INT8, HALF_RATIO, Kept, halves_of
 from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, unpack_integers, weights_of_scheme
-from edgekit.results import QuantizationProof, QuantizedTensor
+from edgekit.results import LeftFloat, QuantizationProof, QuantizedTensor
 
 #: int8 numbers, their scales, and the axis of the rows that have one each.
 Place = tuple[NDArray[Any], NDArray[np.float32], int]
@@ -32,42 +37,79 @@ ADVICE = (
     " recurrent layers as plain initializers"
 )
 
+#: Half of the smallest number above 0 that float16 has.
+_LEAST_HALF = 2.0**-25
+#: Numbers that are compared at once.
+_MOST_AT_ONCE = 2**20
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
 
 
 def prove_quantization(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> QuantizationProof:
-    """Read both serialised models anew and compare them. name: of the target, for messages.
+    """Read both serialised models anew and compare them, as `prove_models` does. name: of the target, for messages."""
+    before, after = onnx.load_from_string(source), onnx.load_from_string(target)
+    proof = prove_models(before, after, config, name)
+    return replace(proof, source_size_bytes=len(source), size_bytes=len(target))
+
+
+def prove_models(
+    before: onnx.ModelProto, after: onnx.ModelProto, config: QuantizeConfig, name: str, kept: Kept = ALL_INT8
+) -> QuantizationProof:
+    """What became of a model, with sizes of 0 for the files. kept: weights that are not to be int8.
 
     Raises GateError when a weight of a recurrent layer, or another one that should be int8, is not, wherever it is;
-    when an element is off by more than half its scale; or when the model lost or gained an operator besides
-    DequantizeLinear, Reshape and Cast; with int8-dynamic, besides each LSTM's change into a DynamicQuantizeLSTM of the
-    same inputs, outputs and attributes.
+    when an element is off by more than half its scale, or in float16 by more than half its last bit; or when the model
+    lost or gained an operator besides DequantizeLinear, Reshape and Cast; with int8-dynamic, besides each LSTM's change
+    into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
     """
-    before, after = onnx.load_from_string(source), onnx.load_from_string(target)
     scopes = Scopes(after)
-    require_int8(recurrent_left_float(scopes, config.min_elements), name)
-    missed = find_weights(after, config.min_elements)
+    halves = dict(halves_of(after, kept))
+    meant = kept.names | {tensor.name for tensor in halves.values()}
+    stayed = recurrent_left_float(scopes, config.min_elements)
+    require_int8([each for each in stayed if not (each.tensors and meant.issuperset(each.tensors))], name)
+    missed = [weight.name for weight in find_weights(after, config.min_elements) if weight.name not in meant]
     if missed:
-        names = ", ".join(weight.name for weight in missed)
-        raise GateError(f"{name}: still float32 after quantisation: {names}; this is a bug, please report it")
+        raise GateError(f"{name}: still float32 after quantisation: {', '.join(missed)}; please report it as a bug")
     _check_operators(before, after, config.scheme == "int8-dynamic", name)
     originals = {tensor.name: tensor for tensor in before.graph.initializer}
+    _check_halves(originals, halves, kept, name)
     tensors = [
         _compare(weight, numpy_helper.to_array(originals[weight.name]), *place, config.bits, name)
-        for weight, place in _places(before, after, config, name)
+        for weight, place in _places(before, after, config, name, kept)
     ]
     floats = scopes.floats()
     kind = onnx.TensorProto.INT8 if config.bits == 8 else onnx.TensorProto.INT4
+    left = [each for each in left_float(scopes, config.min_elements) if each.name not in meant]
     return QuantizationProof(
         tensors=tuple(tensors),
         op_types=_count_ops(after),
         int8_bytes=sum(len(t.raw_data) for t in after.graph.initializer if t.data_type == kind),
         remaining_fp32_bytes=sum(held.bytes for held in floats if held.kind == onnx.TensorProto.FLOAT),
         remaining_float_bytes=sum(held.bytes for held in floats),
-        left_float=tuple(left_float(scopes, config.min_elements)),
-        source_size_bytes=len(source),
-        size_bytes=len(target),
+        left_float=(*_kept_floats(before, config, kept), *left),
+        small_float=tuple(small_float(scopes, config.min_elements, meant)),
+        source_size_bytes=0,
+        size_bytes=0,
     )
+
+
+def _kept_floats(before: onnx.ModelProto, config: QuantizeConfig, kept: Kept) -> Iterator[LeftFloat]:
+    for weight in weights_of_scheme(before, config):
+        if weight.name in kept.names:
+            half, elements = weight.name in kept.half, math.prod(weight.shape)
+            was = elements * helper.tensor_dtype_to_np_dtype(weight.kind).itemsize
+            dtype, held = ("float16", 2 * elements) if half else (FLOATS[weight.kind], was)
+            reason = kept.reason(weight.name)
+            yield LeftFloat(weight.name, (weight.op_type,), dtype, weight.shape, held, reason, was)
+
+
+def _check_halves(
+    originals: Mapping[str, onnx.TensorProto], halves: Mapping[str, onnx.TensorProto], kept: Kept, name: str
+) -> None:
+    for weight in sorted(kept.half):
+        values = numpy_helper.to_array(originals[weight])
+        half = numpy_helper.to_array(halves[weight]).astype(values.dtype) if weight in halves else np.inf * values
+        if not (np.abs(half - values) <= HALF_RATIO * np.abs(values) + _LEAST_HALF).all():
+            raise GateError(f"{name}: weight {weight} is not what float16 holds of it; please report it as a bug")
 
 
 def require_int8(stayed: Sequence[StayedFloat], name: str) -> None:
@@ -79,25 +121,29 @@ def require_int8(stayed: Sequence[StayedFloat], name: str) -> None:
     raise GateError(f"{name}: {what} would stay float, so nothing was written:{listed}\n{ADVICE}")
 
 
-def expected_model(source: bytes, target: bytes, config: QuantizeConfig, name: str) -> bytes:
-    """The source with the floats that the target's int8 numbers stand for."""
-    before, after = onnx.load_from_string(source), onnx.load_from_string(target)
+def write_expected(
+    before: onnx.ModelProto, after: onnx.ModelProto, config: QuantizeConfig, name: str, path: Path, kept: Kept
+) -> None:
+    """Write `before` with the floats that the numbers of `after` stand for to `path`. They go into a file beside it,
+    which ONNX Runtime maps into memory; `before` is changed."""
     originals = {tensor.name: tensor for tensor in before.graph.initializer}
-    for weight, (q, scale, axis) in _places(before, after, config, name):
-        values = dequantize_rows(q, scale, axis).reshape(weight.shape)
-        typed = values.astype(helper.tensor_dtype_to_np_dtype(weight.kind), copy=False)
-        originals[weight.name].CopyFrom(numpy_helper.from_array(typed, weight.name))
-    content: bytes = before.SerializeToString(deterministic=True)
-    return content
+    with path.with_suffix(".bin").open("wb") as file:
+        for weight, (q, scale, axis) in _places(before, after, config, name, kept):
+            values = dequantize_rows(q, scale, axis).reshape(weight.shape)
+            move_out(originals[weight.name], values, file)
+        for weight_name, half in halves_of(after, kept):
+            move_out(originals[weight_name], numpy_helper.to_array(half), file)
+    path.write_bytes(before.SerializeToString(deterministic=True))
 
 
 def _places(
-    before: onnx.ModelProto, after: onnx.ModelProto, config: QuantizeConfig, name: str
+    before: onnx.ModelProto, after: onnx.ModelProto, config: QuantizeConfig, name: str, kept: Kept
 ) -> Iterator[tuple[Weight, Place]]:
     """Each weight that should be int8, with its numbers."""
     dynamic = _dynamic_places(before, after, name) if config.scheme == "int8-dynamic" else {}
     for weight in weights_of_scheme(before, config):
-        yield weight, dynamic[weight.name] if weight.name in dynamic else _stored_place(weight, after, config, name)
+        if weight.name not in kept.names:
+            yield weight, dynamic[weight.name] if weight.name in dynamic else _stored_place(weight, after, config, name)
 
 
 def _count_ops(model: onnx.ModelProto) -> dict[str, int]:
@@ -169,9 +215,7 @@ def _compare(
     bits: int,
     name: str,
 ) -> QuantizedTensor:
-    rows = original.reshape(q.shape)
-    error = np.abs(dequantize_rows(q, scale, axis).astype(np.float64) - rows)
-    per_row = error.max(axis=tuple(k for k in range(q.ndim) if k != axis))
+    per_row = _row_errors(original.reshape(q.shape), q, scale, axis)
     worst = float((per_row / scale).max())
     if q.dtype != np.int8 or not worst <= 0.5 + _FLOAT_SLACK:
         raise GateError(
@@ -184,6 +228,19 @@ def _compare(
         shape=weight.shape,
         bytes_before=original.nbytes,
         bytes_after=-(-q.size * bits // 8) + scale.nbytes,
-        max_error=float(error.max()),
+        max_error=float(per_row.max()),
         max_error_scales=worst,
     )
+
+
+def _row_errors(
+    rows: NDArray[np.float32], q: NDArray[Any], scale: NDArray[np.float32], axis: int
+) -> NDArray[np.float64]:
+    """The largest error of each row, some rows at a time: in double precision a weight takes much memory."""
+    step = max(1, _MOST_AT_ONCE * len(scale) // max(q.size, 1))
+    others, found = tuple(k for k in range(q.ndim) if k != axis), []
+    for start in range(0, len(scale), step):
+        part = (*(slice(None) for _ in range(axis)), slice(start, start + step))
+        meant = dequantize_rows(q[part], scale[start : start + step], axis).astype(np.float64)
+        found.append(np.abs(meant - rows[part]).max(axis=others))
+    return np.concatenate(found)

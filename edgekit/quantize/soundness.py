@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -38,9 +39,10 @@ def check_readable(model: onnx.ModelProto, name: str) -> None:
 
 def check_sound(model: onnx.ModelProto, name: str) -> None:
     """Raises ModelFileError for an operator with too few or too many inputs, for weights of a recurrent layer that have
-    not the shape of such, and for NaN or infinity in weights, naming each. name: of the file."""
+    not the shape of such, for two tensors of one name, and for NaN or infinity in weights, naming each. name: of the
+    file."""
     scopes = Scopes(model)
-    for title, reason in _malformed(scopes):
+    for title, reason in (*_malformed(scopes), *_twice(scopes)):
         raise ModelFileError(f"{name}: {title} {reason}; the file is damaged, export it again")
     spoiled = list(_spoiled(scopes))
     if spoiled:
@@ -60,6 +62,13 @@ def _malformed(scopes: Scopes) -> Iterator[tuple[str, str]]:
             elif node.op_type in RECURRENT:
                 shapes = [scope.tensors[each].shape if each in scope.tensors else None for each in node.input[1:3]]
                 yield from ((node_title(node), reason) for reason in _misshapen(node, *shapes))
+
+
+def _twice(scopes: Scopes) -> Iterator[tuple[str, str]]:
+    """Tensors of a graph whose name another one has, too: runtimes take either."""
+    for scope in scopes.all:
+        names = Counter(each.name for each in getattr(scope.proto, "initializer", ()))
+        yield from ((f"tensor '{name}'", f"is there {count} times") for name, count in names.items() if count > 1)
 
 
 def _misshapen(

@@ -1,7 +1,7 @@
 """Results as text for people. JSON comes from the results' own `to_dict`."""
 
 from edgekit.report.bench import bench_text
-from edgekit.report.chain import chain_text, cut_text, exported_text, mix_text, quantized_text
+from edgekit.report.chain import chain_text, cut_text, exported_text, mix_text
 from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.front_picture import draw_front
@@ -9,6 +9,7 @@ from edgekit.report.junit import bench_junit
 from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
+from edgekit.report.quantized import quantized_text
 from edgekit.report.searching import choice_text, ruled_out_text, search_text, student_line, weakest_text
 from edgekit.report.texts import (
     pairs_text,

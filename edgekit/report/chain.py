@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edgekit.data.settings import MOST_FRAMES
 from edgekit.report.bench import bench_body, verdict_line
-from edgekit.report.quantization import CHOICE_HEADERS, choice_rows, quantization_text, scheme_notes
+from edgekit.report.quantization import CHOICE_HEADERS, choice_rows, quantization_text
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 from edgekit.results import (
     ChainResult,
@@ -15,11 +15,7 @@ from edgekit.results import (
     ExportedModule,
     Finding,
     ModelScore,
-    OutputCheck,
     Parity,
-    QuantizationProof,
-    QuantizeResult,
-    Raised,
     StageFinding,
     Verdict,
 )
@@ -187,78 +183,3 @@ def exported_text(result: ExportedModule) -> str:
 
 def _parity_line(parity: Parity) -> str:
     return f"logits differ from torch's by at most {parity.max_abs_difference:.1e} on {parity.takes} takes"
-
-
-def quantized_text(result: QuantizeResult) -> str:
-    """What `edgekit quantize MODEL` wrote."""
-    proof = result.proof
-    rows = [
-        [tensor.name, tensor.op_type, _sizes(tensor.shape), size(tensor.bytes_before), size(tensor.bytes_after)]
-        for tensor in proof.tensors
-    ]
-    summary = (
-        f"{result.target}: {size(result.source_size_bytes)} to {size(result.size_bytes)}"
-        f" ({percent(proof.file_reduction_ratio)} smaller); {result.arithmetic}"
-    )
-    weights = table(["weight", "of", "shape", "before", "after"], rows, left=3)
-    notes = [
-        *_left_lines(proof),
-        *_prepared_lines(result),
-        *_raised_lines(result.raised),
-        *_outputs_lines(result.outputs),
-    ]
-    return "\n".join([weights, summary, *notes, *scheme_notes(result.scheme)])
-
-
-def _sizes(shape: Sequence[int]) -> str:
-    """`1x256x63`."""
-    return "x".join(map(str, shape))
-
-
-def _left_lines(proof: QuantizationProof) -> list[str]:
-    """Large float tensors that are no int8: a table, and what they are of the whole."""
-    left = proof.left_float
-    if not left:
-        return []
-    rows = [
-        [each.name, ", ".join(each.of) or "nothing", _sizes(each.shape), each.dtype, size(each.bytes),
-         each.reason or "not covered"]
-        for each in left
-    ]  # fmt: skip
-    return [
-        f"Left float: {len(left)} large tensors; of all large weights' bytes {percent(proof.covered_ratio)} became"
-        " int8",
-        table(["left float", "read by", "shape", "type", "size", "why"], rows, left=4),
-    ]
-
-
-def _prepared_lines(result: QuantizeResult) -> list[str]:
-    """What was changed before weights became int8."""
-    inlined = [f"{result.inlined} functions were inlined"] if result.inlined else []
-    folded = [f"{result.folded} weights were computed or lay in subgraphs or nodes, and became initializers"]
-    done = [*inlined, *(folded if result.folded else [])]
-    return [f"Prepared: {'; '.join(done)}"] if done else []
-
-
-def _raised_lines(raised: Raised | None) -> list[str]:
-    if raised is None:
-        return []
-    (opset, new_opset), (ir, new_ir) = raised.opset, raised.ir_version
-    return [f"Raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}, as int8 needs it"]
-
-
-def _outputs_lines(outputs: OutputCheck | None) -> list[str]:
-    """What came of opening and running both files."""
-    if outputs is None:
-        return []
-    if outputs.sizes is None or outputs.max_abs_difference is None:
-        return [f"Opened by ONNX Runtime; outputs were not compared: {outputs.reason}"]
-    sizes = ", ".join(f"{name} {_sizes(shape) or 'scalar'}" for name, shape in outputs.sizes.items())
-    note = f"; {outputs.reason}" if outputs.reason else ""
-    on = f"{outputs.runs} takes of {outputs.calibration}" if outputs.calibration else f"{outputs.runs} made-up inputs"
-    mean = "" if outputs.mean_abs_difference is None else f", {outputs.mean_abs_difference:.2g} on average"
-    labels = f"; {outputs.changed_labels} of {outputs.labels} labels changed" if outputs.labels else ""
-    return [
-        f"Opened and run by ONNX Runtime on {on} ({sizes}): outputs differ from the source's by"
-        f" {outputs.max_abs_difference:.2g} at most, of {outputs.largest_output:.2g}{mean}{labels}{note}"
-    ]

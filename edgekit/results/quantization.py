@@ -110,8 +110,9 @@ class QuantizedTensor:
 
 @dataclass(frozen=True)
 class LeftFloat:
-    """A large float tensor that is no weight of a recurrent layer. of: the operators that read it, by type. bytes: of
-    its numbers. reason: why it could not be int8 anyway; empty where only its operators are not covered."""
+    """A tensor that is not int8. of: the operators that read it, by type. dtype, bytes: as it is stored. reason: why it
+    could not be int8 or was kept from it; empty where only its operators are not covered. was_bytes: in the source,
+    where those were more; 0 otherwise."""
 
     name: str
     of: tuple[str, ...]
@@ -119,6 +120,7 @@ class LeftFloat:
     shape: tuple[int, ...]
     bytes: int
     reason: str
+    was_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +129,9 @@ class QuantizationProof:
 
     tensors: the quantised weights. op_types: nodes of the main graph by type. int8_bytes: of all int8 initializers.
     remaining_fp32_bytes, remaining_float_bytes: float32 tensors, and those of all float types, wherever they are,
-    scales included. left_float: float tensors that would be large enough but are not covered, wherever they are; no
-    weights of recurrent layers are among them.
+    scales included. left_float: float tensors that would be large enough but are not covered, wherever they are, and
+    first the weights that a limit on outputs keeps from int8; weights of recurrent layers are among these only.
+    small_float: weights that are too small.
     """
 
     tensors: tuple[QuantizedTensor, ...]
@@ -137,6 +140,7 @@ class QuantizationProof:
     remaining_fp32_bytes: int
     remaining_float_bytes: int = 0
     left_float: tuple[LeftFloat, ...] = ()
+    small_float: tuple[LeftFloat, ...] = ()
     source_size_bytes: int
     size_bytes: int
 
@@ -155,7 +159,7 @@ class QuantizationProof:
     def covered_ratio(self) -> float:
         """Part of the large weights that became int8, by their bytes before: 1 where none was left float."""
         covered = sum(tensor.bytes_before for tensor in self.tensors)
-        return covered / (covered + sum(left.bytes for left in self.left_float))
+        return covered / (covered + sum(left.was_bytes or left.bytes for left in self.left_float))
 
     @property
     def file_reduction_ratio(self) -> float:
@@ -192,7 +196,10 @@ class OutputCheck:
     max_abs_difference, mean_abs_difference: of the float outputs of the int8 file from the source's. largest_output: of
     the source. All None where nothing was compared. runs: how often each file ran, on other numbers each time.
     calibration: the file that these are from; None for made-up ones. labels: rows of the first float output with two or
-    more columns, changed_labels: those whose largest column is another one.
+    more columns, changed_labels: those whose largest column is another one. edgekit_max_abs_difference,
+    plain_max_abs_difference: the figure in a session as edgekit opens it, and with ONNX Runtime's own options, None
+    where the source does not run in such a one; the three above are the larger of both. max_difference: what was
+    allowed; None for any.
     """
 
     sizes: Mapping[str, tuple[int, ...]] | None
@@ -204,6 +211,9 @@ class OutputCheck:
     calibration: str | None = None
     labels: int = 0
     changed_labels: int = 0
+    edgekit_max_abs_difference: float | None = None
+    plain_max_abs_difference: float | None = None
+    max_difference: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ Run as a file, never imported. It needs the standard library, numpy and onnxrunt
 
 Each message on stdin is a line of JSON, followed by as many bytes as it announces; so is each answer on stdout.
 
-- {"do": "open", "bytes": of the model that follow, "threads", "limit_bytes": what may be allocated beyond the imports,
-  "limit_s": of opening and of every run}: {"inputs": [[name, type, shape], ...], "outputs": alike}
+- {"do": "open", "bytes": of the model that follow, or "file": its path, "threads", "limit_bytes": what may be allocated
+  beyond the imports, "limit_s": of opening and of every run, "options": "own", "plain" or "bare"}:
+  {"inputs": [[name, type, shape], ...], "outputs": alike}
 - {"do": "run", "outputs": [names] or null for all, "feeds": [[name, type of numpy, shape], ...]}, followed by the
   arrays: {"outputs": [[type of numpy, shape], ...]}, followed by the arrays
 - Instead of an answer {"error": "memory", "environment" or "model", "message", "version": of onnxruntime}
@@ -71,11 +72,12 @@ def serve(messages: BinaryIO, answers: BinaryIO) -> None:
         arrays: list[Any] = []
         try:
             if message["do"] == "open":
-                content = messages.read(message["bytes"])
                 limit_s = message["limit_s"]
                 model = Model(message)
+                given = message["file"] or messages.read(message["bytes"])
                 with at_most(limit_s):
-                    answer = model.open(content)
+                    answer = model.open(given)
+                given = None  # not held as long as the model
             else:
                 feeds = model.read_feeds(messages, message["feeds"])
                 with at_most(limit_s):
@@ -120,16 +122,16 @@ class Model:
         self.version = ""
         self.session: Any = None
 
-    def open(self, content: bytes) -> dict[str, Any]:
-        """The answer to "open"."""
+    def open(self, given: bytes | str) -> dict[str, Any]:
+        """The answer to "open". given: the model, or its path, by which it takes its size less of memory."""
         import numpy
         import onnxruntime
 
         self.numpy, self.version = numpy, onnxruntime.__version__
         limit_memory(self.message["limit_bytes"], self.message["threads"])
-        self.session = onnxruntime.InferenceSession(
-            content, session_options(onnxruntime, self.message["threads"]), providers=["CPUExecutionProvider"]
-        )
+        kinds = {"own": session_options, "plain": plain_options, "bare": bare_options}
+        options = kinds[self.message.get("options", "own")](onnxruntime, self.message["threads"])
+        self.session = onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
         sides = {"inputs": self.session.get_inputs(), "outputs": self.session.get_outputs()}
         return {side: [[item.name, item.type, item.shape] for item in items] for side, items in sides.items()}
 
@@ -168,6 +170,23 @@ def session_options(onnxruntime: Any, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def plain_options(onnxruntime: Any, threads: int) -> Any:
+    """Options of a session that somebody else opens: ONNX Runtime's own, with all that it does to a graph, but for the
+    number of threads and that only errors are logged."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return options
+
+
+def bare_options(onnxruntime: Any, threads: int) -> Any:
+    """`session_options` of a session that runs a graph as it stands: where constants are computed in it, each time, but
+    in a quarter of the memory that computing them ahead takes."""
+    options = session_options(onnxruntime, threads)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
 
 

@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ from edgekit.runtime.limits import MEMORY_VARIABLE, TIME_VARIABLE, model_memory_
 CHILD = Path(__file__).with_name("child.py")
 
 Array = NDArray[Any]
+#: Which options of a session; see `child`.
+Options = Literal["own", "plain", "bare"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,17 @@ class GuardedSession:
     """What is used of an `onnxruntime.InferenceSession`, run in a process of its own within `model_memory_bytes` and
     `model_time_s`. Threads may share it; they wait for each other. A forked process gets a process of its own.
 
-    inputs, outputs: of the model. path: of the file, for messages.
+    content: the model, or the path of a file of edgekit's own that holds it and stays as it is while the session is
+    used: large models take their size less of memory so. inputs, outputs: of the model. path: of the file, for
+    messages. options: which of `child`'s: edgekit's own; plain, ONNX Runtime's, as somebody else would open it; bare,
+    without any change of the graph.
     """
 
-    def __init__(self, content: bytes, path: Path, threads: int) -> None:
+    def __init__(self, content: bytes | Path, path: Path, threads: int, options: Options = "own") -> None:
         self.path = path
         self._content = content
         self._threads = threads
+        self._options = options
         self._start()
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Array]) -> list[Array]:
@@ -94,10 +100,22 @@ class GuardedSession:
             [sys.executable, "-P", str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
         )
         self._finalizer = weakref.finalize(self, _stop, self._process, self._stderr, self._owner)
+        self._open()
+
+    def reopen(self, options: Options) -> None:
+        """Open the same model with other options, in the same process. Raises ModelFileError, like opening it."""
+        self._options = options
+        with self._lock:
+            self._open()
+
+    def _open(self) -> None:
         limit_bytes, limit_s = self._limits
-        message = {"do": "open", "bytes": len(self._content), "threads": self._threads}
+        content = self._content if isinstance(self._content, bytes) else b""
+        file = None if isinstance(self._content, bytes) else str(self._content)
+        about = {"file": file, "bytes": len(content), "threads": self._threads, "options": self._options}
+        message = {"do": "open", **about}
         with self._whole_conversation():
-            answer = self._ask({**message, "limit_bytes": limit_bytes, "limit_s": limit_s}, self._content)
+            answer = self._ask({**message, "limit_bytes": limit_bytes, "limit_s": limit_s}, content)
         if "error" in answer:
             error = self._refused(answer, f"ONNX Runtime {answer.get('version')} can't load it")
             self.close()
@@ -137,7 +155,10 @@ class GuardedSession:
         if answer["error"] == "memory":
             return self._hungry(answer["message"])
         advice = "" if what.startswith("fails") else "; export it again, or for an older runtime"
-        return ModelFileError(f"{self.path}: {what}: {answer['message']}{advice}")
+        said = answer["message"]
+        if isinstance(self._content, Path):  # a file of edgekit's own, which tells nobody anything
+            said = said.replace(str(self._content), str(self.path))
+        return ModelFileError(f"{self.path}: {what}: {said}{advice}")
 
     def _hungry(self, said: str) -> ModelFileError:
         return ModelFileError(f"{self.path}: {hunger(self._limits[0], said)}")

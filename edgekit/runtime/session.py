@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
-from edgekit.runtime.guard import GuardedSession
+from edgekit.runtime.guard import GuardedSession, Options
 from edgekit.runtime.inspection import ModelInfo, inspect_bytes, read_model, require_numbers
 
 F32 = NDArray[np.float32]
@@ -133,15 +133,17 @@ def open_predictor(path: StrPath, threads: int = 1) -> Predictor:
     return Predictor(open_session(content, path, threads), info)
 
 
-def open_session(content: bytes, path: Path, threads: int = 1) -> GuardedSession:
-    """A session on bytes that `inspect_bytes` has accepted; on the bytes, so that what was checked is what runs.
+def open_session(content: bytes | Path, path: Path, threads: int = 1, options: Options = "own") -> GuardedSession:
+    """A session on bytes that `inspect_bytes` has accepted; on the bytes, so that what was checked is what runs, or on
+    a file of edgekit's own that holds them.
 
-    It runs in a process of its own, with the options of `child.session_options`, within the limits of
-    `edgekit.runtime.limits`. Raises ModelFileError for a model that can't be loaded, ConfigError for threads below 1.
+    It runs in a process of its own, with the options of `child.session_options`, `plain_options` or `bare_options`,
+    within the limits of `edgekit.runtime.limits`. Raises ModelFileError for a model that can't be loaded, ConfigError
+    for threads below 1.
     """
     if threads < 1:
         raise ConfigError(f"threads: {threads}; expected at least 1")
-    return GuardedSession(content, path, threads)
+    return GuardedSession(content, path, threads, options)
 
 
 def _single_input(session: GuardedSession, path: Path) -> tuple[str, Shape]:

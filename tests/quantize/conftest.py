@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelFileError
-from edgekit.runtime.child import session_options
+from edgekit.runtime.child import bare_options, plain_options, session_options
 from edgekit.runtime.guard import Port
 
 HIDDEN, INPUTS, OUTPUTS = 24, 40, 50
@@ -223,9 +223,16 @@ def initializers(path: Path) -> Mapping[str, NDArray[Any]]:
 class SessionHere:
     """What is used of a guarded session, in this process."""
 
-    def __init__(self, content: bytes, path: Path, threads: int) -> None:
+    def __init__(self, content: bytes | Path, path: Path, threads: int, options: str = "own") -> None:
         self.path = path
-        options = session_options(onnxruntime, threads)
+        self._content = content
+        self._threads = threads
+        self.reopen(options)
+
+    def reopen(self, kind: str) -> None:
+        path, content, threads = self.path, self._content, self._threads
+        kinds = {"own": session_options, "plain": plain_options, "bare": bare_options}
+        options = kinds[kind](onnxruntime, threads)
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -236,7 +243,7 @@ class SessionHere:
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         try:
-            outputs: list[NDArray[Any]] = self._session.run(names, feeds)
+            outputs = [np.ascontiguousarray(each) for each in self._session.run(names, feeds)]
         except Exception as error:
             raise ModelFileError(f"{self.path}: fails while it runs: {str(error).splitlines()[0]}") from None
         return outputs

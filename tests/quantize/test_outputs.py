@@ -157,8 +157,8 @@ def test_a_source_that_is_stopped_at_a_limit_is_not_compared_and_the_limit_has_a
 def test_nothing_is_written_before_the_outputs_are_right(
     tmp_path: Path, make_recurrent: MakeRecurrent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def opened(content: bytes, path: Path) -> Any:
-        session = open_session(content, path)
+    def opened(content: bytes, path: Path, **options: Any) -> Any:
+        session = open_session(content, path, **options)
         run = session.run
         if path.name == "int8.onnx":
             session.run = lambda names, feeds: [np.nan * array for array in run(names, feeds)]  # type: ignore[method-assign]
