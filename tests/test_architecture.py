@@ -32,6 +32,7 @@ ORDER = (
     "workdir",
     "predict",
     "report",
+    "native",
     "quantize",
     "export",
     "prune",

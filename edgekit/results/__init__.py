@@ -5,6 +5,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.data import DataDescription, MixDescription
+from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
     ExportedModule,
     Int8Loss,
@@ -33,6 +34,7 @@ from edgekit.results.variants import Nominal, VariantFigures
 
 __all__ = [
     "ChainResult",
+    "CompileResult",
     "DataDescription",
     "ExportedModule",
     "Figures",

@@ -5,6 +5,7 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
+from edgekit.runtime.native import NativePredictor, open_native
 from edgekit.runtime.session import BatchDependenceWarning, Predictor, open_predictor, validate_input
 from edgekit.runtime.summary import TensorInfo
 
@@ -14,9 +15,11 @@ __all__ = [
     "BatchDependenceWarning",
     "ModelInfo",
     "ModelMetadata",
+    "NativePredictor",
     "Predictor",
     "TensorInfo",
     "inspect_model",
+    "open_native",
     "open_predictor",
     "validate_input",
 ]
