@@ -37,7 +37,7 @@ def predict(network: Network, x: F32) -> F32:
             sequence = np.concatenate([one[0] for one in outputs], axis=2)
             if exact:
                 sequence, factor = _codes(sequence, F(127.0)), np.full(sequence.shape[:2], STEP)
-        read = np.concatenate([_read(network, one[0], one[1]) for one in outputs], axis=1)
+        read = np.concatenate([one[1 if network.readout == "final" else 2] for one in outputs], axis=1)
         for dense in network.dense:
             read = _dense(dense, read, exact)
     return read
@@ -91,8 +91,9 @@ def _direction(
     factor: F32 | None,
     rational: Rational,
     backwards: bool,
-) -> tuple[F32, F32]:
-    """All h float32 (takes, frames, units) in the order of frames, and the final one (takes, units)."""
+) -> tuple[F32, F32, F32]:
+    """All h float32 (takes, frames, units) in the order of frames, the final one (takes, units), and their mean, added
+    up in the order in which they were computed."""
     lstm = layer.cell == "LSTM"
     bias = one.input_bias + (one.recurrent_bias if lstm else _outside_reset(one, layer.units))
     inside = np.zeros(layer.rows, np.float32)
@@ -103,7 +104,7 @@ def _direction(
     else:
         gates = sequence.astype(np.float32) @ one.weights.values.T + bias
     takes, frames = gates.shape[:2]
-    h, c = np.zeros((2, takes, layer.units), np.float32)
+    h, c, total = np.zeros((3, takes, layer.units), np.float32)
     hs = np.zeros((takes, frames, layer.units), np.float32)
     for t in reversed(range(frames)) if backwards else range(frames):
         start = gates[:, t] if lstm else inside
@@ -114,8 +115,8 @@ def _direction(
         h, c = (
             _lstm(state, c, layer.units, rational) if lstm else (_gru(gates[:, t], state, h, layer.units, rational), c)
         )
-        hs[:, t] = h
-    return hs, h
+        hs[:, t], total = h, total + h
+    return hs, h, total * (F(1.0) / F(frames))
 
 
 def _outside_reset(one: Direction, units: int) -> F32:
@@ -137,15 +138,6 @@ def _gru(frame: F32, state: F32, h: F32, units: int, rational: Rational) -> F32:
     n = rational.tanh(frame[:, 2 * units :] + (r[0] / (r[1] + r[1])) * state[:, 2 * units :])
     twice = z[1] + z[1]
     return ((z[0] * h) * n[1] + (twice - z[0]) * n[0]) / (twice * n[1])
-
-
-def _read(network: Network, hs: F32, final: F32) -> F32:
-    if network.readout == "final":
-        return final
-    total = np.zeros_like(final)
-    for t in range(hs.shape[1]):
-        total = total + hs[:, t]
-    return total * (F(1.0) / F(hs.shape[1]))
 
 
 def _dense(dense: Dense, x: F32, exact: bool) -> F32:
