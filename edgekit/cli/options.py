@@ -178,6 +178,13 @@ ARITHMETIC = _own(
     show_default=True,
     help="How the C file computes: auto is int8 for an INT8 file; fp32 computes its weights as ONNX Runtime does.",
 )
+RUNTIME = _own(
+    "--runtime",
+    type=click.Choice(["onnxruntime", "native"]),
+    default="onnxruntime",
+    show_default=True,
+    help="What computes.",
+)
 C_NAME = _own("--name", "c_name", default="model", show_default=True, help="Name of the C files and functions.")
 PROVING = (CALIBRATION, MAX_DIFFERENCE)
 FOLDS = _own("--folds", type=Whole(2, 100), help="Folds of cross-validation [5].")

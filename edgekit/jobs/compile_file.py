@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgekit.artifacts import real_place
-from edgekit.jobs.model_files import find_model
+from edgekit.jobs.model_files import NATIVE_NAME, find_model
 from edgekit.reading import StrPath
 from edgekit.results import CompileResult
 from edgekit.workdir.extras import needs_extra
@@ -25,5 +25,5 @@ def compile_file(
         from edgekit.native import compile_model
     path = find_model(workdir, model)
     beside = real_place(path).parent == real_place(workdir)
-    chosen = Path(target) if target else Path(workdir, "native") if beside else Path(path.name.removesuffix(".onnx"))
+    chosen = Path(target) if target else Path(workdir, NATIVE_NAME) if beside else Path(path.name.removesuffix(".onnx"))
     return compile_model(path, chosen, arithmetic=arithmetic, name=name)

@@ -12,11 +12,12 @@ import numpy as np
 from edgekit.artifacts import scratch_folder, write_bytes
 from edgekit.errors import ConfigError, GateError
 from edgekit.native import reference
+from edgekit.native.buffers import context_bytes
 from edgekit.native.building import build_library, find_compiler, run_test
 from edgekit.native.network import F32, Network
 from edgekit.native.program import Goldens, golden_program, makefile
 from edgekit.native.reading import describe, read_network
-from edgekit.native.source import buffers, header, source, weight_bytes
+from edgekit.native.source import header, source, weight_bytes
 from edgekit.native.takes import golden_takes
 from edgekit.reading import StrPath
 from edgekit.results import CompileResult
@@ -89,7 +90,7 @@ def compile_model(
         scheme=network.scheme,
         arithmetic=network.arithmetic,
         weight_bytes=weight_bytes(network),
-        context_bytes=sum(one.size_bytes for one in buffers(network)),
+        context_bytes=context_bytes(network),
         takes=len(x),
         max_abs_difference=float(np.abs(wanted - got).max()),
         tolerance=allowed,
@@ -99,10 +100,14 @@ def compile_model(
 
 #: Words that can't be in front of a function, or that another file is called by.
 _TAKEN = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register"
-    " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while test main"
-    " class new this template namespace public private try catch throw operator delete".split()
-)
+    {
+        "auto", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete", "do", "double",
+        "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "main", "namespace", "new",
+        "operator", "private", "public", "register", "restrict", "return", "short", "signed", "sizeof", "static",
+        "struct", "switch", "template", "test", "this", "throw", "try", "typedef", "union", "unsigned", "void",
+        "volatile", "while",
+    }
+)  # fmt: skip
 
 
 def _check_name(name: str) -> None:

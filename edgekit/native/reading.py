@@ -27,7 +27,7 @@ KNOWN = frozenset((*_RECURRENT, *_HANDS, *_MOVES, "DequantizeLinear", "Gemm", "R
 #: Attributes of a recurrent node that edgekit writes.
 _ATTRIBUTES = {"hidden_size", "direction", "linear_before_reset"}
 #: Widest layer, most numbers a frame, and bytes of a context: indices are int, sums of int8 products int32.
-MAX_UNITS, MAX_FEATURES, MAX_CONTEXT_BYTES = 4096, 16384, 2**28
+MAX_UNITS, MAX_FEATURES, MAX_CONTEXT_BYTES = 8192, 16384, 2**28
 
 
 def read_network(path: Path) -> Network:
@@ -38,8 +38,8 @@ def read_network(path: Path) -> Network:
     require_numbers(info)
     if info.metadata is None:
         raise ModelFileError(
-            f"{path}: edgekit did not write it; compile takes edgekit's own files (export, quantize), because others say"
-            " neither their classes nor their frames"
+            f"{path}: edgekit did not write it; compile takes edgekit's own files (export, quantize), which say"
+            " their classes and frames"
         )
     graph = _Graph(onnx.load_from_string(content), path)
     graph.refuse_unknown()
@@ -52,9 +52,9 @@ def read_network(path: Path) -> Network:
 
 def _check_sizes(network: Network, path: Path) -> None:
     widest = max([*(layer.units for layer in network.layers), *(one.weights.rows for one in network.dense)])
-    if widest > 2 * MAX_UNITS or network.frames.features > MAX_FEATURES:
+    if widest > MAX_UNITS or network.frames.features > MAX_FEATURES:
         raise ModelFileError(
-            f"{path}: {widest} units or {network.frames.features} numbers a frame; compile allows {2 * MAX_UNITS} and"
+            f"{path}: {widest} units or {network.frames.features} numbers a frame; compile allows {MAX_UNITS} and"
             f" {MAX_FEATURES}"
         )
     rows = max(whole(layer.rows, 16) for layer in network.layers)

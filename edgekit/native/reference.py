@@ -5,8 +5,6 @@ compiler. For an fp32 network only the order of sums differs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,7 +77,8 @@ def _codes(x: F32, unit: F32 | np.float32) -> NDArray[np.int64]:
 
 def _product(matrix: Matrix, x: NDArray[np.int64], factor: F32) -> F32:
     """factor: of x's leading axes."""
-    assert matrix.codes is not None and matrix.scale is not None
+    if matrix.codes is None or matrix.scale is None:
+        raise TypeError("a matrix of an int8 network without codes")
     sums = (x.astype(np.float64) @ matrix.codes.T.astype(np.float64)).astype(np.int64)  # exact: below 2^53
     return sums.astype(np.float32) * (matrix.scale * factor[..., None])
 

@@ -11,6 +11,7 @@ import hashlib
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,8 @@ from edgekit.runtime.metadata import ModelMetadata
 from edgekit.runtime.session import Shape, validate_input
 
 F32 = NDArray[np.float32]
+#: What answers: ONNX Runtime, or a library of `edgekit compile`.
+Runtime = Literal["onnxruntime", "native"]
 
 #: Of the C interface that this file speaks; `edgekit.native` writes it into every library.
 ABI = 1
@@ -99,8 +102,8 @@ def open_native(path: StrPath, variant: str | None = None) -> NativePredictor:
     """Open the library at `path`, a file or a folder with one. variant: one of its names, by default the fastest that
     this CPU has.
 
-    Raises ModelFileError for a file that is none of edgekit's libraries, or for another kind of machine, which is looked
-    up before it is loaded; ConfigError for a variant that it or this CPU has not.
+    Raises ModelFileError for a file that is none of edgekit's libraries, or for another kind of machine, which is
+    looked up before it is loaded; ConfigError for a variant that it or this CPU has not.
     """
     path = find_library(path)
     _check_machine(path)

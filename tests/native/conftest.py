@@ -49,7 +49,10 @@ def make_file(tmp_path: Path) -> MakeFile:
         rng = np.random.default_rng(features)
         mean, std = rng.normal(0.0, 0.3, features), rng.uniform(0.5, 2.0, features)
         normalisation = Normalisation(
-            kind.partition("+")[0], "+" in kind, mean.astype(np.float32), std.astype(np.float32)  # type: ignore[arg-type]
+            kind.partition("+")[0],
+            "+" in kind,
+            mean.astype(np.float32),
+            std.astype(np.float32),  # type: ignore[arg-type]
         )
         shape: Any = (cell, features, tuple(hidden), both, 20, 5)
         with torch.random.fork_rng(devices=[]):

@@ -22,7 +22,8 @@ GRID = list(itertools.product(("lstm", "gru"), (1, 2, 3), (False, True), ("mean"
 #: Enough to meet every pair of two settings.
 FEW = {
     ("lstm", 1, False, "mean", "fp32"), ("lstm", 2, True, "final", "int8-weights"), ("gru", 3, False, "final", "fp32"),
-    ("gru", 1, True, "mean", "int8-weights"), ("gru", 2, True, "mean", "fp32"), ("lstm", 3, False, "mean", "int8-weights"),
+    ("gru", 1, True, "mean", "int8-weights"), ("gru", 2, True, "mean", "fp32"),
+    ("lstm", 3, False, "mean", "int8-weights"),
 }  # fmt: skip
 DYNAMIC = [("lstm", layers, both, "mean", "int8-dynamic") for layers, both in itertools.product((1, 3), (False, True))]
 
@@ -38,7 +39,10 @@ def _both(path: Path, takes: int = 4) -> tuple[np.ndarray, np.ndarray, str]:  # 
 
 @pytest.mark.parametrize(
     ("cell", "layers", "both", "readout", "scheme"),
-    [each if each in FEW or each == DYNAMIC[1] else pytest.param(*each, marks=pytest.mark.slow) for each in GRID + DYNAMIC],
+    [
+        each if each in FEW or each == DYNAMIC[1] else pytest.param(*each, marks=pytest.mark.slow)
+        for each in GRID + DYNAMIC
+    ],
 )
 def test_a_network_computes_what_its_file_does(
     make_file: MakeFile, cell: str, layers: int, both: bool, readout: str, scheme: str
@@ -53,7 +57,14 @@ def test_a_network_computes_what_its_file_does(
 @pytest.mark.parametrize("standardisation", ["explicit", "fold"])
 @pytest.mark.parametrize(
     ("kind", "features"),
-    [("hand+displacement", 63), ("hand", 63), ("hand+displacement", 126), ("hand", 126), ("standard", 63), ("standard", 10)],
+    [
+        ("hand+displacement", 63),
+        ("hand", 63),
+        ("hand+displacement", 126),
+        ("hand", 126),
+        ("standard", 63),
+        ("standard", 10),
+    ],
 )
 def test_every_preprocessing_is_computed(make_file: MakeFile, kind: str, features: int, standardisation: str) -> None:
     path = make_file(kind=kind, features=features, standardisation=standardisation)
@@ -100,7 +111,10 @@ def test_a_file_from_elsewhere_is_refused(lstm_file: Callable[..., Path]) -> Non
     [
         (lambda nodes: nodes["LSTM"].attribute.append(helper.make_attribute("clip", 1.0)), "LSTM 'outputs0' has clip"),
         (lambda nodes: nodes["LSTM"].input.extend(["", "state0_in"]), "has initial states, lengths or no bias"),
-        (lambda nodes: nodes["Gemm"].attribute.append(helper.make_attribute("alpha", 2.0)), "expected transB 1 and a bias"),
+        (
+            lambda nodes: nodes["Gemm"].attribute.append(helper.make_attribute("alpha", 2.0)),
+            "expected transB 1 and a bias",
+        ),
         (lambda nodes: nodes["ReduceMean"].input.__setitem__(0, "standardised"), "expected LSTM or GRU"),
     ],
 )
