@@ -135,16 +135,25 @@ def find_library(path: StrPath) -> Path:
 
 
 def _check_machine(path: Path) -> None:
+    """Raises ModelFileError for what is no ELF file, is cut short, which would bring the process down when it is
+    loaded, or is for another kind of machine. Source: System V ABI, ELF header."""
     with path.open("rb") as file:
-        start = file.read(20)
-    if start[:4] != b"\x7fELF" or len(start) < 20:
+        start = file.read(64)
+    if start[:4] != b"\x7fELF" or len(start) < 64:
         raise ModelFileError(f"{path}: not a shared library; compile the model here")
-    number = int.from_bytes(start[18:20], "little" if start[5] == 1 else "big")
-    names = _MACHINES.get(number, (f"machine {number}",))
+    order: Literal["little", "big"] = "little" if start[5] == 1 else "big"
+
+    def field(place: int, size: int) -> int:
+        return int.from_bytes(start[place : place + size], order)
+
+    names = _MACHINES.get(field(18, 2), (f"machine {field(18, 2)}",))
     if platform.machine().lower() not in names:
         raise ModelFileError(
             f"{path}: compiled for {names[0]}, and this is {platform.machine()}; compile the model here"
         )
+    table, sizes = (field(0x28, 8), 0x3A) if start[4] == 2 else (field(0x20, 4), 0x2E)  # of sections, which come last
+    if table + field(sizes, 2) * field(sizes + 2, 2) > path.stat().st_size:
+        raise ModelFileError(f"{path}: cut short; copy or compile it again")
 
 
 def _declare(library: ctypes.CDLL) -> None:

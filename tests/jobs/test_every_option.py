@@ -123,6 +123,11 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         "--workdir": (TUNE, TUNE.replace("{new}", "{copy}")),
         "--force": ("tune edge --workdir {tuned} --epochs 3", "--force"),
     },
+    "compile": {
+        **of("compile {model}", output="--output {new}/c", arithmetic="--arithmetic fp32", json="--json"),
+        **of("compile {model}", name="--name letters"),
+        "--workdir": ("compile --output {new}/c --workdir {new}", "compile --output {new}/c --workdir {done}"),
+    },
     "bench": {
         **of(BENCH, profile="--profile raspberry-pi-5", repeats="--repeats 7", processes="--processes 2"),
         **of(BENCH, time_limit="--time-limit 3", rate="--rate 30", duration="--duration 2", sweep="--sweep"),
@@ -154,7 +159,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("evaluate {model} --data {hands} --part all", class_names=NAMES),
     },
     "predict": {
-        **of("predict --model {model}", min_frames="--min-frames 2"),
+        **of("predict --model {model}", min_frames="--min-frames 2", runtime="--runtime native"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),
@@ -269,6 +274,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
+    monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
 
 
 @pytest.fixture(scope="session")
