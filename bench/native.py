@@ -181,14 +181,8 @@ def contenders(fp32: Path, folder: Path, timer: ctypes.CDLL) -> dict[str, Run]:
 def program(folder: Path) -> dict[str, Any]:
     """Size in bytes and peak memory of whole C programs around folder/model.c, by how they are linked."""
     (folder / "main.c").write_text(PROGRAM, encoding="utf-8")
-    small = (
-        "-O2",
-        "-ffunction-sections",
-        "-fdata-sections",
-        "-Wl,--gc-sections,-z,noseparate-code",
-        "-s",
-        "-march=x86-64-v3",
-    )
+    linked = "-Wl,--gc-sections,-z,noseparate-code,-z,norelro"
+    small = ("-Os", "-ffunction-sections", "-fdata-sections", linked, "-no-pie", "-s", "-march=x86-64-v3")
     ways = {"musl, static": ("musl-gcc", "-static"), "glibc, static": ("gcc", "-static"), "glibc, dynamic": ("gcc",)}
     found = {}
     for name, (compiler, *flags) in ways.items():

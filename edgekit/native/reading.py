@@ -95,7 +95,14 @@ class _Graph:
         """Frames, layers, readout and dense layers, first to last."""
         if len(self.inputs) != 1 or len(self.outputs) != 1:
             raise self.refusal(f"{len(self.inputs)} inputs and {len(self.outputs)} outputs; expected one of each")
-        name, dense = self.outputs[0], list[Dense]()
+        name, dense = self.dense_layers(self.outputs[0])
+        name, readout = self.readout(name)
+        name, layers = self.recurrent_layers(name)
+        return self.frames(name, count, features), layers, readout, dense
+
+    def dense_layers(self, name: str) -> tuple[str, tuple[Dense, ...]]:
+        """Those that end in `name`, and what the first of them reads."""
+        dense = list[Dense]()
         while (node := self.node(name)).op_type in ("Gemm", "Relu"):
             relu = node.op_type == "Relu"
             node = self.node(node.input[0]) if relu else node
@@ -103,20 +110,20 @@ class _Graph:
             name = node.input[0]
         if not dense or dense[-1].relu:
             raise self.refusal("it does not end in a dense layer of logits")
-        name, readout = self.readout(name)
-        layers = list[Recurrent]()
-        while True:
-            node = self.node(name, *_RECURRENT)
+        return name, tuple(dense)
+
+    def recurrent_layers(self, name: str) -> tuple[str, tuple[Recurrent, ...]]:
+        """Those whose last gives `name`, and what the first of them reads."""
+        node = self.node(name, *_RECURRENT)
+        layers = [self.layer(node)]
+        while (before := self.sequence(node.input[0])) is not None:
+            node = self.node(before, *_RECURRENT)
             layers.insert(0, self.layer(node))
-            before = self.sequence(node.input[0])
-            if before is None:
-                break
-            name = before
-        return self.frames(node.input[0], count, features), tuple(layers), readout, tuple(dense)
+        return node.input[0], tuple(layers)
 
     def node(self, name: str, *kinds: str) -> onnx.NodeProto:
         """What gives `name`, of one of these kinds. Raises ModelFileError otherwise."""
-        node = self.producers.get(name)
+        node: onnx.NodeProto | None = self.producers.get(name)
         if node is None or (kinds and node.op_type not in kinds):
             found = "nothing" if node is None else f"{node.op_type} '{node.name}'"
             wanted = " or ".join(kinds) or "an operator"

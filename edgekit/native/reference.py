@@ -5,11 +5,14 @@ compiler. For an fp32 network only the order of sums differs.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.native.gates import FINE, QUICK, Rational
 from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent
+from edgekit.native.tables import gate_biases
 
 F = np.float32
 TINY, FLOOR = F(1e-30), F(1e-3)
@@ -17,13 +20,12 @@ STEP = F(1.0) / F(127.0)
 #: Largest code of 16 bits: 127 * 256 in the upper byte, nothing in the lower.
 WIDE = F(32512.0)
 
-Ratio = tuple[F32, F32]
-
 
 def predict(network: Network, x: F32) -> F32:
     """Logits float32 (takes, classes) of x float32 (takes, frames, features), as the compiled C gives them."""
     exact = network.arithmetic == "int8"
     rational = QUICK if exact else FINE
+    sequence: NDArray[Any]
     with np.errstate(over="ignore", invalid="ignore"):
         frames = normalised(network.frames, x)
         sequence, factor = _encoded(frames) if exact else (frames, None)
@@ -72,7 +74,8 @@ def _encoded(frames: F32) -> tuple[NDArray[np.int64], F32]:
 
 
 def _codes(x: F32, unit: F32 | np.float32) -> NDArray[np.int64]:
-    return np.rint(x * unit).astype(np.int64)
+    codes: NDArray[np.int64] = np.rint(x * unit).astype(np.int64)
+    return codes
 
 
 def _product(matrix: Matrix, x: NDArray[np.int64], factor: F32) -> F32:
@@ -93,50 +96,43 @@ def _direction(
 ) -> tuple[F32, F32, F32]:
     """All h float32 (takes, frames, units) in the order of frames, the final one (takes, units), and their mean, added
     up in the order in which they were computed."""
-    lstm = layer.cell == "LSTM"
-    bias = one.input_bias + (one.recurrent_bias if lstm else _outside_reset(one, layer.units))
-    inside = np.zeros(layer.rows, np.float32)
-    if not lstm:
-        inside[2 * layer.units :] = one.recurrent_bias[2 * layer.units :]
-    if factor is not None:
-        gates = bias + _product(one.weights, sequence.astype(np.int64), factor)
-    else:
-        gates = sequence.astype(np.float32) @ one.weights.values.T + bias
+    outside, inside = gate_biases(layer, one)
+    gates = _sent(one.weights, outside, sequence, factor)
     takes, frames = gates.shape[:2]
     h, c, total = np.zeros((3, takes, layer.units), np.float32)
     hs = np.zeros((takes, frames, layer.units), np.float32)
+    step = None if factor is None else np.full(takes, STEP)
     for t in reversed(range(frames)) if backwards else range(frames):
-        start = gates[:, t] if lstm else inside
-        if factor is not None:
-            state = start + _product(one.recurrent, _codes(h, F(127.0)), np.full(takes, STEP))
+        x = h if step is None else _codes(h, F(127.0))
+        if layer.cell == "LSTM":
+            h, c = _lstm(_sent(one.recurrent, gates[:, t], x, step), c, layer.units, rational)
         else:
-            state = h @ one.recurrent.values.T + start
-        h, c = (
-            _lstm(state, c, layer.units, rational) if lstm else (_gru(gates[:, t], state, h, layer.units, rational), c)
-        )
+            h = _gru(gates[:, t], _sent(one.recurrent, inside, x, step), h, layer.units, rational)
         hs[:, t], total = h, total + h
     return hs, h, total * (F(1.0) / F(frames))
 
 
-def _outside_reset(one: Direction, units: int) -> F32:
-    """The recurrent bias of the gates z and r, which the reset gate does not touch."""
-    return np.concatenate([one.recurrent_bias[: 2 * units], np.zeros(units, np.float32)])
+def _sent(matrix: Matrix, start: F32, x: NDArray[Any], factor: F32 | None) -> F32:
+    """start + matrix x; factor: what a code of 1 stands for, where x is codes."""
+    sent: F32 = x @ matrix.values.T + start if factor is None else start + _product(matrix, x, factor)
+    return sent
 
 
 def _lstm(pre: F32, c: F32, units: int, rational: Rational) -> tuple[F32, F32]:
     i, o, f = (rational.twice_sigmoid(pre[:, k * units : (k + 1) * units]) for k in range(3))
     g = rational.tanh(pre[:, 3 * units :])
     low, gained = i[1] * g[1], (i[0] * g[0]) * f[1]
-    c = ((f[0] * c) * low + gained) / ((f[1] + f[1]) * low)
-    shown = rational.tanh(c)
-    return (o[0] * shown[0]) / ((o[1] + o[1]) * shown[1]), c
+    state: F32 = ((f[0] * c) * low + gained) / ((f[1] + f[1]) * low)
+    shown = rational.tanh(state)
+    return (o[0] * shown[0]) / ((o[1] + o[1]) * shown[1]), state
 
 
 def _gru(frame: F32, state: F32, h: F32, units: int, rational: Rational) -> F32:
     z, r = (rational.twice_sigmoid((frame + state)[:, k * units : (k + 1) * units]) for k in range(2))
     n = rational.tanh(frame[:, 2 * units :] + (r[0] / (r[1] + r[1])) * state[:, 2 * units :])
     twice = z[1] + z[1]
-    return ((z[0] * h) * n[1] + (twice - z[0]) * n[0]) / (twice * n[1])
+    new: F32 = ((z[0] * h) * n[1] + (twice - z[0]) * n[0]) / (twice * n[1])
+    return new
 
 
 def _dense(dense: Dense, x: F32, exact: bool) -> F32:

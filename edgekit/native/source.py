@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
 
 from edgekit.native.buffers import buffers, context_bytes
@@ -90,7 +90,7 @@ def source(network: Network, name: str) -> str:
     )
 
 
-def _settings(exact: bool, cells: set[str]) -> Iterator[str]:
+def _settings(exact: bool, cells: Collection[str]) -> Iterator[str]:
     rational: Rational = QUICK if exact else FINE
     yield "/* ---- What this model needs " + "-" * 88 + " */\n"
     yield f"#define EK_EXACT {int(exact)}"

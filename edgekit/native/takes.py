@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.native.network import F32, HAND, Frames
 
@@ -29,7 +30,7 @@ def golden_takes(frames: Frames, count: int, seed: int = 0) -> F32:
     return taken
 
 
-def _landmarks(relative: np.ndarray, path: bool) -> np.ndarray:  # type: ignore[type-arg]
+def _landmarks(relative: NDArray[np.float64], path: bool) -> NDArray[np.float64]:
     """Landmarks as recorded, of which `relative` (takes, frames, 63) is what normalising makes."""
     points = relative.reshape(*relative.shape[:2], HAND // 3, 3).copy()
     points[:, :, 1:] /= np.maximum(np.linalg.norm(points[:, :, 9:10], axis=-1, keepdims=True), 0.1)

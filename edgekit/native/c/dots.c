@@ -162,9 +162,6 @@ EK_INLINE int32x4_t ek_total(ek_i sums) { return sums; }
 typedef struct {
     int32x4_t low, high;
 } ek_i;
-typedef struct {
-    int8x8_t front, back;
-} ek_x;
 EK_INLINE ek_i ek_begin(const int32_t *fix)
 {
     ek_i sums;
@@ -172,22 +169,48 @@ EK_INLINE ek_i ek_begin(const int32_t *fix)
     sums.low = sums.high = vdupq_n_s32(0);
     return sums;
 }
+#if defined(__aarch64__) /* takes the upper half of a vector as it is */
+typedef struct {
+    int8x16_t front, back;
+} ek_x;
+EK_INLINE int8x16_t ek_four(int32_t four) { return vreinterpretq_s8_s32(vdupq_n_s32(four)); }
+EK_INLINE int16x8_t ek_low(int8x16_t a, int8x16_t b, ek_x x)
+{
+    int16x8_t front = vmull_s8(vget_low_s8(a), vget_low_s8(x.front));
+    return vmlal_s8(front, vget_low_s8(b), vget_low_s8(x.back));
+}
+EK_INLINE int16x8_t ek_high(int8x16_t a, int8x16_t b, ek_x x)
+{
+    return vmlal_high_s8(vmull_high_s8(a, x.front), b, x.back);
+}
+#else
+typedef struct {
+    int8x8_t front, back;
+} ek_x;
+EK_INLINE int8x8_t ek_four(int32_t four) { return vreinterpret_s8_s32(vdup_n_s32(four)); }
+EK_INLINE int16x8_t ek_low(int8x16_t a, int8x16_t b, ek_x x)
+{
+    return vmlal_s8(vmull_s8(vget_low_s8(a), x.front), vget_low_s8(b), x.back);
+}
+EK_INLINE int16x8_t ek_high(int8x16_t a, int8x16_t b, ek_x x)
+{
+    return vmlal_s8(vmull_s8(vget_high_s8(a), x.front), vget_high_s8(b), x.back);
+}
+#endif
 EK_INLINE ek_x ek_spread(const signed char *x)
 {
     int32_t four[2];
     ek_x v;
     memcpy(four, x, 8);
-    v.front = vreinterpret_s8_s32(vdup_n_s32(four[0]));
-    v.back = vreinterpret_s8_s32(vdup_n_s32(four[1]));
+    v.front = ek_four(four[0]);
+    v.back = ek_four(four[1]);
     return v;
 }
 EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
 {
     int8x16_t a = vld1q_s8(w), b = vld1q_s8(w + 64);
-    int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(a), x.front), vget_low_s8(b), x.back);
-    int16x8_t high = vmlal_s8(vmull_s8(vget_high_s8(a), x.front), vget_high_s8(b), x.back);
-    sums.low = vpadalq_s16(sums.low, low);
-    sums.high = vpadalq_s16(sums.high, high);
+    sums.low = vpadalq_s16(sums.low, ek_low(a, b, x));
+    sums.high = vpadalq_s16(sums.high, ek_high(a, b, x));
     return sums;
 }
 EK_INLINE int32x4_t ek_total(ek_i sums)
