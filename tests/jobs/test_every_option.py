@@ -141,6 +141,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
         **of(BENCH, dry_run="--dry-run"),
+        "--runtime": (BENCH, f"{BENCH} --runtime native"),
         **of(f"{BENCH} --data {{table}} --part all", columns=COLUMNS),
         **of(f"{BENCH} --data {{hands}} --part all", class_names=NAMES),
     },
