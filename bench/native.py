@@ -7,9 +7,10 @@ three layers of 256 units, the first in both directions; random weights, because
 the fp32 file, both INT8 files, and compiled C in every variant that this CPU has.
 
 All contenders take turns in one process, round by round, in an order drawn anew; each runs twice in its turn and the
-second run counts, as in `edgekit compare`. ONNX Runtime is called from Python: `call` is what a model that does nothing
-takes there, and is part of its figures. Compiled code is timed in C, around each call; `ctypes` is the same from
-Python. Every sample stands in the results. This host's figures: read ratios, never a Raspberry Pi's latency.
+second run counts, as in `edgekit compare`; the teacher gets a fifth of the rounds. ONNX Runtime is called from Python:
+`call` is what a model that does nothing takes there, and is part of its figures. Compiled code is timed in C, around
+each call; `through ctypes` is the same from Python. Every sample stands in the results. This host's figures: read
+ratios, never a Raspberry Pi's latency.
 """
 
 from __future__ import annotations
@@ -227,7 +228,8 @@ def measured(rounds: int) -> dict[str, Any]:
             own.mkdir()
             takes = golden_takes(read_network(fp32).frames, 16)
             runs = {"call": session_run(nothing(folder)), **contenders(fp32, own, timer)}
-            samples = take_turns({**runs, "call": lambda take, run=runs["call"]: run(take[:, :1, :1])}, takes, rounds)
+            turns = rounds // 5 if "teacher" in name else rounds
+            samples = take_turns({**runs, "call": lambda take, run=runs["call"]: run(take[:, :1, :1])}, takes, turns)
             programs = {arithmetic: program(own / arithmetic) for arithmetic in ("fp32", "int8")}
             found["models"][name] = {"summary": summary(samples), "programs": programs, "samples_ns": samples}
             show(name, found["models"][name])

@@ -7,16 +7,18 @@ __attribute__((visibility("hidden"))) int EK_PREDICT(@name@_context *c, const fl
 
 int EK_PREDICT(@name@_context *c, const float *landmarks, size_t frames, size_t features, float *logits, size_t classes)
 {
+    const float largest = @NAME@_LARGEST;
+    int32_t allowed, most;
     EK_OUTPUT to;
     int t;
     if (!c || !landmarks || !logits)
         return @NAME@_ERROR_NULL;
     if (frames != @NAME@_FRAMES || features != @NAME@_FEATURES || classes != @NAME@_CLASSES)
         return @NAME@_ERROR_SHAPE;
-    if (!ek_finite(landmarks, (size_t)@NAME@_FRAMES * @NAME@_FEATURES))
-        return @NAME@_ERROR_NOT_FINITE;
-    if (ek_peak(landmarks, @NAME@_FRAMES * @NAME@_FEATURES) > @NAME@_LARGEST)
-        return @NAME@_ERROR_RANGE;
+    memcpy(&allowed, &largest, 4);
+    most = ek_largest_bits(landmarks, (size_t)@NAME@_FRAMES * @NAME@_FEATURES);
+    if (most > allowed)
+        return most >= 0x7F800000 ? @NAME@_ERROR_NOT_FINITE : @NAME@_ERROR_RANGE;
 @body@
     return @NAME@_OK;
 }

@@ -1,15 +1,16 @@
 /* ---- Input ------------------------------------------------------------------------------------------------------ */
 
-/* Whether all numbers are finite, by their bits. */
-static int ek_finite(const float *x, size_t count)
+/* The bits of the largest size among the numbers: they are in the order of sizes, then infinity, then NaN. */
+static int32_t ek_largest_bits(const float *x, size_t count)
 {
-    uint32_t bits, bad = 0;
+    int32_t bits, most = 0;
     size_t i;
     for (i = 0; i < count; i++) {
         memcpy(&bits, x + i, 4);
-        bad |= (bits & 0x7F800000u) == 0x7F800000u;
+        bits &= 0x7FFFFFFF;
+        most = bits > most ? bits : most;
     }
-    return !bad;
+    return most;
 }
 
 /* x = (x - mean) * unit; count: a multiple of 16. */
