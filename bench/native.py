@@ -213,8 +213,8 @@ def summary(samples: Mapping[str, list[int]]) -> dict[str, dict[str, float]]:
     }
 
 
-def measured(rounds: int) -> dict[str, Any]:
-    """Everything, as JSON."""
+def measure(rounds: int, results: Path | None) -> None:
+    """Everything; results: the JSON, written again with every model that is finished."""
     found: dict[str, Any] = {"cpu": cpu_model(), "onnxruntime": onnxruntime.__version__, "rounds": rounds, "models": {}}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -233,7 +233,8 @@ def measured(rounds: int) -> dict[str, Any]:
             programs = {arithmetic: program(own / arithmetic) for arithmetic in ("fp32", "int8")}
             found["models"][name] = {"summary": summary(samples), "programs": programs, "samples_ns": samples}
             show(name, found["models"][name])
-    return found
+            if results:
+                results.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 def show(name: str, of_model: Mapping[str, Any]) -> None:
@@ -252,9 +253,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--results", type=Path)
     given = parser.parse_args()
-    found = measured(given.rounds)
-    if given.results:
-        given.results.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    measure(given.rounds, given.results)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,9 @@ def bench_onnx(
     profile = profile if isinstance(profile, Profile) else load_profile(profile)
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
-    native = None if library is None else open_native(library).info
-    if native is not None and config.sweep:
+    if library is not None and config.sweep:
         raise ConfigError("a sweep is of threads and batches, and a compiled model has one of each; leave out --sweep")
+    native = None if library is None else open_native(library).info
     measurement = _measure(info, profile, config, chosen, measure, None if native is None else native.path)
     if measurement.stopped is not None and memory_limit_bytes(profile) is None:
         raise ModelFileError(f"{info.path}: {hunger(measurement.memory_limit_bytes or 0, measurement.stopped)}")

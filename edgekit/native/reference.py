@@ -129,7 +129,8 @@ def _lstm(pre: F32, c: F32, units: int, rational: Rational) -> tuple[F32, F32]:
 
 def _gru(frame: F32, state: F32, h: F32, units: int, rational: Rational) -> F32:
     z, r = (rational.twice_sigmoid((frame + state)[:, k * units : (k + 1) * units]) for k in range(2))
-    n = rational.tanh(frame[:, 2 * units :] + (r[0] / (r[1] + r[1])) * state[:, 2 * units :])
+    part = (r[0] / (r[1] + r[1])) * state[:, 2 * units :]
+    n = rational.tanh(frame[:, 2 * units :] + part.astype(np.float32, copy=False))
     twice = z[1] + z[1]
     new: F32 = ((z[0] * h) * n[1] + (twice - z[0]) * n[0]) / (twice * n[1])
     return new

@@ -20,6 +20,8 @@ MakeFile = Callable[..., Path]
 Write = Callable[..., Path]
 Need = Callable[[str], str]
 
+SLOW = pytest.mark.slow
+MORE = ("aarch64-dotprod", "armv7-neon")
 #: cell, hidden, both, readout, preprocessing, features: widths that leave a rest of every kind, and each layout.
 SHAPES = {
     "lstm": ("lstm", (40,), False, "mean", "hand+displacement", 63),
@@ -56,7 +58,7 @@ def _check(folder: Path, compiler: str, flags: tuple[str, ...], *, start: tuple[
     return run([*start, program], folder)
 
 
-@pytest.mark.parametrize("way", HERE)
+@pytest.mark.parametrize("way", [pytest.param(each, marks=SLOW) if each == "sse2" else each for each in HERE])
 @pytest.mark.parametrize("shape", ["lstm", pytest.param("gru-both", marks=pytest.mark.slow)])
 def test_integers_give_the_same_bits_whatever_the_cpu_has(
     written: Callable[..., Path], need: Need, shape: str, way: str
@@ -66,7 +68,7 @@ def test_integers_give_the_same_bits_whatever_the_cpu_has(
     assert said.startswith("3 takes, largest difference of a logit 0, allowed 0")
 
 
-@pytest.mark.parametrize("way", ["plain", "sse2", "avx2", "avx512vnni"])
+@pytest.mark.parametrize("way", ["plain", "avx512vnni"])
 def test_floats_agree_with_onnx_runtime(written: Callable[..., Path], need: Need, way: str) -> None:
     assert "allowed 2e-06" in _check(written("lstm", "fp32"), need("gcc"), ("-O1", *available(way)))
 
@@ -82,7 +84,10 @@ def test_every_shape_on_every_way_with_both_compilers(
     _check(written(shape, scheme), need(compiler), ("-O3", *available(way)))
 
 
-@pytest.mark.parametrize(("shape", "scheme", "way"), [("lstm-deep", "int8-weights", "avx2"), ("gru", "fp32", "plain")])
+@pytest.mark.parametrize(
+    ("shape", "scheme", "way"),
+    [("lstm-deep", "int8-weights", "avx2"), pytest.param("gru", "fp32", "plain", marks=SLOW)],
+)
 def test_clang_takes_it_too(written: Callable[..., Path], need: Need, shape: str, scheme: str, way: str) -> None:
     _check(written(shape, scheme), need("clang"), ("-O1", *available(way)))
 
@@ -91,7 +96,7 @@ def test_clang_takes_it_too(written: Callable[..., Path], need: Need, shape: str
     ("shape", "scheme", "way"),
     [
         ("small", "int8-weights", "avx2"),
-        ("small", "fp32", "sse2"),
+        pytest.param("small", "fp32", "sse2", marks=SLOW),
         *(
             pytest.param(*each, marks=pytest.mark.slow)
             for each in itertools.product(SHAPES, ("fp32", "int8-weights"), ("plain", "avx512vnni", "avx2"))
@@ -103,7 +108,9 @@ def test_sanitizers_find_nothing(written: Callable[..., Path], need: Need, shape
     _check(written(shape, scheme), need("gcc"), checked)
 
 
-@pytest.mark.parametrize("machine", CROSS)
+@pytest.mark.parametrize(
+    "machine", [each if each in ("aarch64", "armv7") else pytest.param(each, marks=SLOW) for each in CROSS]
+)
 def test_other_machines_compute_the_same(written: Callable[..., Path], need: Need, machine: str) -> None:
     cross = CROSS[machine]
     folder = written("lstm", "int8-weights")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.cli import run_cli
 from edgekit.data import canonical_takes, load_recordings
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
 from edgekit.native import compile_model, read_network, reference
@@ -18,6 +20,7 @@ from edgekit.results import CompileResult
 from edgekit.runtime import open_native, open_predictor
 from edgekit.shipped import open_box
 
+Capture = pytest.CaptureFixture[str]
 LETTERS = Path(__file__).resolve().parents[3] / "shared" / "data" / "asl-letters.npz"
 
 
@@ -119,3 +122,39 @@ def test_real_takes_are_read_as_onnx_runtime_reads_them(compiled: CompileResult)
     assert flips <= 0.005 * len(x)
     in_float = reference.predict(read_network(compiled.source).in_float(), x[::10])
     assert np.abs(in_float - wanted[::10]).max() <= 1e-5 * max(1.0, float(np.abs(wanted).max()))
+
+
+def test_takes_are_labelled_as_with_onnx_runtime(compiled: CompileResult, tmp_path: Path, capfd: Capture) -> None:
+    np.save(tmp_path / "take.npy", golden_takes(read_network(compiled.source).frames, 1)[0])
+    answers = []
+    for model, runtime in ((compiled.source, "onnxruntime"), (compiled.folder, "native")):
+        line = ["predict", str(tmp_path / "take.npy"), "--model", str(model), "--runtime", runtime, "--json"]
+        assert run_cli(line) == 0
+        answers.append(json.loads(capfd.readouterr().out)["predictions"][0])
+    assert answers[0]["label"] == answers[1]["label"]
+    assert answers[0]["probability"] == pytest.approx(answers[1]["probability"], abs=0.01)
+
+
+def test_a_bench_measures_what_was_compiled(
+    compiled: CompileResult, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.native.compile_model", lambda path, folder: compiled)
+    line = ["bench", str(compiled.source), "--runtime", "native", "--workdir", str(tmp_path / "w"), "--json", "--quiet"]
+    short = [
+        "--repeats",
+        "20",
+        "--processes",
+        "1",
+        "--set",
+        "bench.min_time_s=0",
+        "--evidence",
+        "measured on this host",
+    ]
+    assert run_cli([*line, *short]) == 0
+    told = json.loads(capfd.readouterr().out)
+    rows = {(row["board"], row["constraint"]): row for row in told["rows"]}
+    assert rows[None, "max_model_mb"]["measured"] == told["library"]["size_bytes"] == compiled.library_bytes
+    assert told["model"]["size_bytes"] == compiled.source.stat().st_size
+    assert "this was compiled; bench on the board" in rows["Raspberry Pi 5", "max_latency_ms"]["note"]
+    assert told["machine"]["onnxruntime"] is None
+    assert told["memory"]["peak_rss_bytes"] < 40e6  # ONNX Runtime alone takes more
