@@ -15,7 +15,7 @@ from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predic
 from edgekit.evaluate.class_names import check_count, contradiction
 from edgekit.evaluate.reading import read_as
 from edgekit.reading import StrPath
-from edgekit.runtime import inspect_model, open_predictor
+from edgekit.runtime import Runtime, inspect_model, open_native, open_predictor
 from edgekit.shipped import Box
 
 F32 = NDArray[np.float32]
@@ -27,9 +27,9 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 class _Labels:
     """An open file that answers with a name and a probability."""
 
-    def __init__(self, model: StrPath, class_names: Sequence[str] | None) -> None:
+    def __init__(self, model: StrPath, class_names: Sequence[str] | None, runtime: Runtime) -> None:
         self.path = Path(model)
-        self.predictor = open_predictor(self.path)
+        self.predictor = open_native(self.path) if runtime == "native" else open_predictor(self.path)
         self.metadata = self.predictor.info.metadata
         shape, outputs = self.predictor.input_shape, self.predictor.classes
         reading = read_as(self.path, self.metadata, shape, outputs, class_names)
@@ -55,17 +55,22 @@ class _Labels:
 
 
 def predict_takes(
-    model: StrPath, recordings: StrPath, class_names: Sequence[str] | None = None, box: Box | None = None
+    model: StrPath,
+    recordings: StrPath,
+    class_names: Sequence[str] | None = None,
+    box: Box | None = None,
+    runtime: Runtime = "onnxruntime",
 ) -> tuple[Prediction, ...]:
     """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features).
 
     class_names: of the model's outputs, where the file does not name them. box: where the model is the one that edgekit
     comes with and nobody named it: recordings of which no class is called by one of its names are refused, too, with a
-    DataError. Raises ModelFileError for a model whose
+    DataError. runtime: "native" where model is a library of `edgekit compile`, or a
+    folder with one. Raises ModelFileError for a model whose
     outputs nobody names or are no numbers, ShapeError for takes that it does not read, ConfigError for names that are
     not as many as its outputs.
     """
-    labels = _Labels(model, class_names)
+    labels = _Labels(model, class_names, runtime)
     x, cut, known = _read_takes(Path(recordings), labels.frames)
     if box is not None:
         box.refuse_others(x.shape[2], known, str(recordings))
@@ -77,9 +82,9 @@ def predict_takes(
     )
 
 
-def naming_note(model: StrPath, class_names: Sequence[str] | None) -> str | None:
+def naming_note(model: StrPath, class_names: Sequence[str] | None, runtime: Runtime = "onnxruntime") -> str | None:
     """Note that names which were said differ from those that the file has for its outputs; else None."""
-    metadata = inspect_model(model).metadata
+    metadata = (open_native(model).info if runtime == "native" else inspect_model(model)).metadata
     return contradiction(class_names, None if metadata is None else metadata.class_names, model)
 
 
@@ -98,7 +103,11 @@ def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64], tuple[
 
 
 def predict_frames(
-    model: StrPath, lines: Iterable[str], min_frames: int = MIN_FRAMES, class_names: Sequence[str] | None = None
+    model: StrPath,
+    lines: Iterable[str],
+    min_frames: int = MIN_FRAMES,
+    class_names: Sequence[str] | None = None,
+    runtime: Runtime = "onnxruntime",
 ) -> Iterator[StreamAnswer]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
@@ -106,7 +115,7 @@ def predict_frames(
     DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window; see
     `predict_takes` for the model's own.
     """
-    labels = _Labels(model, class_names)
+    labels = _Labels(model, class_names, runtime)
     if min_frames > labels.frames:
         raise ConfigError(f"min_frames {min_frames}: the model's window has {labels.frames} frames")
     window: list[F32] = []

@@ -34,6 +34,7 @@ ORDER = (
     "workdir",
     "predict",
     "report",
+    "native",
     "quantize",
     "export",
     "prune",

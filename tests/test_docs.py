@@ -159,7 +159,7 @@ def test_every_public_function_is_listed() -> None:
 
 
 def test_options_named_in_the_text_exist() -> None:
-    known = {"--index-url"}  # pip's
+    known = {"--index-url", "-std", "-mcpu", "-march", "-ffp-contract"}  # pip's, and C compilers'
     for command in (group, *group.commands.values()):
         known |= options_of(command)
         if isinstance(command, click.Group):
@@ -281,7 +281,7 @@ def test_nothing_is_left_to_fill_in() -> None:
 
 def test_fences_are_closed_and_say_their_language() -> None:
     assert TEXT.count("```") == 2 * len(BLOCKS)
-    assert {language for language, _ in BLOCKS} <= {"sh", "text", "yaml", "python", "json"}
+    assert {language for language, _ in BLOCKS} <= {"sh", "text", "yaml", "python", "json", "c"}
 
 
 def test_python_shown_is_the_example_that_is_run() -> None:

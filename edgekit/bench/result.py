@@ -202,7 +202,8 @@ class BenchResult:
     """A bench of one model file against one profile.
 
     rows: this machine's first, then each board's. accuracy: None where no labelled takes were scored.
-    baseline: what `hold_against` found; None without an earlier bench.
+    baseline: what `hold_against` found; None without an earlier bench. library: of `edgekit compile`, where that was
+    measured; None for ONNX Runtime.
     """
 
     info: ModelInfo
@@ -213,6 +214,7 @@ class BenchResult:
     rows: tuple[Row, ...]
     accuracy: Accuracy | None = None
     baseline: BaselineChanges | None = None
+    library: ModelInfo | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -244,6 +246,7 @@ class BenchResult:
             "exit_code": self.exit_code,
             "worst_board": None if worst is None else worst.board,
             "model": describe_model(self.info),
+            "library": None if self.library is None else describe_library(self.library),
             "profile": self.profile.model_dump(mode="json"),
             "config": {**self.config.model_dump(mode="json"), "threads": self.threads},
             "machine": self.measurement.machine.to_dict(),
@@ -282,6 +285,11 @@ def _optional(part: LatencySummary | Sustained | Sweep | None) -> dict[str, Any]
 def _badness(row: Row) -> tuple[int, float]:
     ratio = row.margin_ratio
     return _SEVERITY.index(row.verdict), float("inf") if ratio is None else -ratio
+
+
+def describe_library(library: ModelInfo) -> dict[str, Any]:
+    """A compiled model, JSON-ready."""
+    return {"path": str(library.path), "size_bytes": library.size_bytes, "sha256": library.sha256}
 
 
 def describe_model(info: ModelInfo) -> dict[str, Any]:

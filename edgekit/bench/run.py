@@ -15,13 +15,13 @@ from edgekit.bench.settings import BenchConfig
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
-from edgekit.device import estimate_latency, model_work
-from edgekit.errors import ModelFileError, ShapeError, require_kind
+from edgekit.device import Estimate, estimate_latency, model_work
+from edgekit.errors import ConfigError, ModelFileError, ShapeError, require_kind
 from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
 from edgekit.profiles import Profile, load_profile
 from edgekit.reading import StrPath
-from edgekit.runtime import ModelInfo, inspect_model, validate_input
+from edgekit.runtime import ModelInfo, inspect_model, open_native, validate_input
 from edgekit.runtime.guard import hunger
 from edgekit.runtime.limits import model_memory_bytes
 
@@ -39,6 +39,8 @@ PACED_S = 10.0
 HARD_LIMIT_RATIO = 2.0
 HARD_LIMIT_LEAST_BYTES = 128_000_000
 
+UNKNOWN_NATIVE = "estimates are of ONNX Runtime, and this was compiled; bench on the board"
+
 Measure = Callable[[WorkerRequest], WorkerResult]
 
 
@@ -49,14 +51,15 @@ def bench_onnx(
     takes: ArrayLike | None = None,
     *,
     accuracy: Accuracy | None = None,
+    library: StrPath | None = None,
     measure: Measure = run_worker,
 ) -> BenchResult:
     """Measure the model at `path` in processes of its own and hold it against the profile's limits.
 
     takes: float32 (takes, time, features), real input; without it the input is random, and the result says so.
     accuracy: of this file and its float32 parent, for a profile with `max_accuracy_drop`; `score_accuracy` measures it.
-    measure: what runs one worker request, for
-    other places than this host.
+    library: what `edgekit compile` made of the model, to be run and sized in its place; boards are not estimated then,
+    because the estimates are ONNX Runtime's. measure: what runs one worker request, for other places than this host.
 
     Returns a BenchResult whatever the verdict is. Raises ModelFileError for a file that is no usable ONNX model, or,
     with a profile that does not limit memory, takes more than `edgekit.runtime.limits` allows; ShapeError for takes
@@ -69,14 +72,20 @@ def bench_onnx(
     profile = profile if isinstance(profile, Profile) else load_profile(profile)
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
-    measurement = _measure(info, profile, config, chosen, measure)
+    if library is not None and config.sweep:
+        raise ConfigError("a sweep is of threads and batches, and a compiled model has one of each; leave out --sweep")
+    native = None if library is None else open_native(library).info
+    measurement = _measure(info, profile, config, chosen, measure, None if native is None else native.path)
     if measurement.stopped is not None and memory_limit_bytes(profile) is None:
         raise ModelFileError(f"{info.path}: {hunger(measurement.memory_limit_bytes or 0, measurement.stopped)}")
     sizes = {item.name: item.shape for item in measurement.inputs}
     work = model_work(info, {**config.shapes, **sizes}, config.values)
-    estimates = [estimate_latency(work, board) for board in profile.boards]
-    rows = judge(profile, config, info.size_bytes, measurement, estimates, accuracy)
-    return BenchResult(info, profile, config, measurement.threads, measurement, rows, accuracy)
+    estimates = [
+        estimate_latency(work, board) if native is None else Estimate(board.name, None, None, UNKNOWN_NATIVE)
+        for board in profile.boards
+    ]
+    rows = judge(profile, config, (native or info).size_bytes, measurement, estimates, accuracy)
+    return BenchResult(info, profile, config, measurement.threads, measurement, rows, accuracy, library=native)
 
 
 def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:
@@ -97,6 +106,7 @@ def _measure(
     config: BenchConfig,
     takes: NDArray[np.float32] | None,
     measure: Measure,
+    library: Path | None,
 ) -> Measurement:
     """Memory first: a model that the limit stops is not run any further."""
     latency = WorkerRequest(
@@ -114,6 +124,7 @@ def _measure(
         max_time_s=config.time_limit_s / config.processes,
         stop=stop_rule(profile.latency_percentile, config.repeats, profile.max_latency_s),
         memory_limit_bytes=memory_limit_bytes(profile) or model_memory_bytes(),
+        library=library,
     )
     few = None if takes is None else takes[:MEMORY_TAKES]
     memory = _until_stopped(replace(latency, mode="memory", takes=few, repeats=MEMORY_RUNS, stop=None), config, measure)

@@ -19,6 +19,7 @@ from edgekit import __version__
 from edgekit.cli import signals
 from edgekit.cli.bench import bench
 from edgekit.cli.compare import compare
+from edgekit.cli.compile import compile_
 from edgekit.cli.config import config
 from edgekit.cli.data import data
 from edgekit.cli.distill import distill
@@ -48,6 +49,7 @@ COMMANDS = (
     export,
     quantize,
     search,
+    compile_,
     bench,
     compare,
     evaluate,

@@ -13,11 +13,13 @@ from edgekit.cli.declaring import command, plain_number
 
 if TYPE_CHECKING:
     from edgekit.bench import BenchResult
+    from edgekit.runtime import Runtime
     from edgekit.workdir import Workspace
 
 
 @command(
     o.PROFILE,
+    o.RUNTIME.saying("native: compile the file for this machine, and measure that."),
     o.REPEATS,
     o.PROCESSES,
     o.TIME_LIMIT,
@@ -55,6 +57,7 @@ def bench(
     common: Common,
     model: Path | None,
     profile: str,
+    runtime: Runtime,
     part: str | None,
     parent: Path | None,
     baseline: Path | None,
@@ -91,7 +94,8 @@ def bench(
     with workspace(common, flags(bench=said), read_only=True) as opened:
         if common.dry_run:
             return _plan(common, opened, model, profile, {**asked, "reports": (junit, markdown)})
-        result = _measure(opened, model, profile, {**asked, "max_regression": allowed, "class_names": names})
+        told = {"max_regression": allowed, "class_names": names, "runtime": runtime}
+        result = _measure(opened, model, profile, {**asked, **told})
     return _tell(common, result, junit, markdown)
 
 

@@ -173,6 +173,21 @@ MAX_DIFFERENCE = _own(
     help="With MODEL: how far an output may be off; weights that move it further stay in float16, and where none can be"
     " int8 nothing is written, exit code 5 [any].",
 )
+ARITHMETIC = _own(
+    "--arithmetic",
+    type=click.Choice(["auto", "fp32", "int8"]),
+    default="auto",
+    show_default=True,
+    help="How the C file computes: auto is int8 for an INT8 file; fp32 computes its weights as ONNX Runtime does.",
+)
+RUNTIME = _own(
+    "--runtime",
+    type=click.Choice(["onnxruntime", "native"]),
+    default="onnxruntime",
+    show_default=True,
+    help="What computes.",
+)
+C_NAME = _own("--name", "c_name", default="model", show_default=True, help="Name of the C files and functions.")
 PROVING = (CALIBRATION, MAX_DIFFERENCE)
 FOLDS = _own("--folds", type=Whole(2, 100), help="Folds of cross-validation [5].")
 TRIALS = _own("--trials", type=COUNT, help="Maximum number of points to try [all 81].")

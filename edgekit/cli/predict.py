@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +14,15 @@ from edgekit.cli.common import emit, refuse_given
 from edgekit.cli.declaring import command
 from edgekit.cli.terminal import complain, say
 
+if TYPE_CHECKING:
+    from edgekit.runtime import Runtime
+
 
 @command(
     o.MODEL,
+    o.RUNTIME.saying(
+        "native: --model is a library of `edgekit compile`, or a folder with one [native in the work directory]."
+    ),
     o.MIN_FRAMES,
     o.CLASS_NAMES,
     o.WORKDIR.saying("Where to find the model if none is named."),
@@ -25,6 +32,7 @@ from edgekit.cli.terminal import complain, say
 def predict(
     recordings: tuple[Path, ...],
     model: Path | None,
+    runtime: Runtime,
     workdir: Path,
     min_frames: int | None,
     class_names: str | None,
@@ -49,15 +57,15 @@ def predict(
 
     if model is not None:
         refuse_given({"workdir"}, "--model names the file")
-    (model, box), names = find_reader(workdir, model), parse_class_names(class_names)
-    said = [None if box is None else box.note(workdir), naming_note(model, names)]
+    (model, box), names = find_reader(workdir, model, runtime), parse_class_names(class_names)
+    said = [None if box is None else box.note(workdir), naming_note(model, names, runtime)]
     notes = [note for note in said if note is not None]
     if recordings in ((), (Path("-"),)):
         _tell(notes)
-        _follow(model, min_frames, names)
+        _follow(model, min_frames, names, runtime)
         return
     refuse_given({"min_frames"}, "--min-frames goes with a stream")
-    found = [prediction for path in recordings for prediction in predict_takes(model, path, names, box)]
+    found = [prediction for path in recordings for prediction in predict_takes(model, path, names, box, runtime)]
     _tell(notes)
     content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}
     emit(as_json, content, lambda: predictions_text(found))
@@ -68,13 +76,13 @@ def _tell(notes: list[str]) -> None:
         complain(f"edgekit: note: {note}")
 
 
-def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None) -> None:
+def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None, runtime: Runtime) -> None:
     """A line of JSON a frame, until the frames end or nobody reads the answers."""
     from edgekit.artifacts import json_text
     from edgekit.predict import MIN_FRAMES, predict_frames
 
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-    for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES, names):
+    for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES, names, runtime):
         if not say(json_text(answer.to_dict())):
             return

@@ -19,7 +19,7 @@ from edgekit.evaluate.order import check_order, complaint, doubt
 from edgekit.evaluate.predictions import predict_batches
 from edgekit.evaluate.seen import Roles, Seen
 from edgekit.reading import StrPath
-from edgekit.runtime import Predictor, open_predictor
+from edgekit.runtime import NativePredictor, Predictor, open_native, open_predictor
 
 F32 = NDArray[np.float32]
 
@@ -117,7 +117,7 @@ class _Answers:
     them.
     """
 
-    predictor: Predictor
+    predictor: Predictor | NativePredictor
     logits: F32
     names: tuple[str, ...]
     named: bool
@@ -132,7 +132,8 @@ class _Answers:
 def score_accuracy(
     model: StrPath, takes: LabelledTakes, parent: StrPath | None = None, class_names: Sequence[str] | None = None
 ) -> Accuracy:
-    """Run `model` and, where given, its float32 parent on the same takes and compare by class name.
+    """Run `model` and, where given, its float32 parent on the same takes and compare by class name. A model that ends
+    in .so is a library of `edgekit compile`.
 
     class_names: of the model's outputs, and of the parent's where it holds none; without them a file that holds none is
     taken in the order of the takes' classes, which is said, and which its answers have to bear out. Takes of a class
@@ -170,9 +171,10 @@ def score_accuracy(
 
 def _open(
     path: Path, takes: LabelledTakes, class_names: Sequence[str] | None, own: bool = True
-) -> tuple[Predictor, tuple[str, ...], bool]:
+) -> tuple[Predictor | NativePredictor, tuple[str, ...], bool]:
     """The open file, the names of its outputs, and whether somebody says them. own: whether its own names win."""
-    predictor = open_predictor(path)
+    native = path.suffix == ".so"
+    predictor: Predictor | NativePredictor = open_native(path) if native else open_predictor(path)
     metadata = predictor.info.metadata
     if metadata is not None and own:
         return predictor, metadata.class_names, True

@@ -18,6 +18,7 @@ from edgekit.jobs.chain import (
     show_variants,
 )
 from edgekit.jobs.compare import compare_models
+from edgekit.jobs.compile_file import compile_file
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
@@ -31,6 +32,7 @@ __all__ = [
     "bench_model",
     "check_reports",
     "compare_models",
+    "compile_file",
     "default_settings",
     "evaluate_file",
     "export_module",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.artifacts import write_bytes, write_text
+from edgekit.artifacts import scratch_folder, write_bytes, write_text
 from edgekit.errors import ConfigError, DataError, InputError, StateError
 from edgekit.jobs.model_files import find_model, refuse_changed
 from edgekit.jobs.takes import BenchTakes, named_takes, own_takes, part_of, roles_of
 from edgekit.reading import StrPath
 from edgekit.report import bench_junit, bench_markdown
 from edgekit.results import QuantizationFigures
+from edgekit.runtime import Runtime
 from edgekit.stages.names import FP32_NAME
+from edgekit.workdir.extras import needs_extra
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def bench_model(
     baseline: StrPath | None = None,
     max_regression: float = 0.0,
     class_names: Sequence[str] | None = None,
+    runtime: Runtime = "onnxruntime",
 ) -> BenchResult:
     """Measure a file on this host and hold it against a profile.
 
@@ -48,6 +52,8 @@ def bench_model(
     the file's outputs, and of the parent's where it names none; without them a file that names none is taken in the
     data's order of classes.
 
+    runtime: "native" compiles the file for this machine, and measures that.
+
     Raises ConfigError where its answers do not bear that out, or class_names don't fit, ShapeError for takes that don't
     fit the file, InputError for a baseline that can't be compared with.
     """
@@ -59,12 +65,30 @@ def bench_model(
     if class_names is not None and not labelled:
         raise ConfigError("--class-names: names are for labelled takes; give --data, --part or --parent with them")
     takes = named_takes(workspace, path, class_names) if labelled else own_takes(workspace, path)
-    accuracy = None
-    if labelled or model is None:
-        beside = _own_parent(workspace) if model is None and parent is None else parent
-        accuracy = _accuracy(workspace, path, takes, beside, part or "validation", class_names)
-    result = bench_onnx(path, profile, config, takes=None if takes is None else takes.x, accuracy=accuracy)
+    beside = _own_parent(workspace) if model is None and parent is None else parent
+    with _compiled(path, runtime) as library:
+        accuracy = None
+        if labelled or model is None:
+            accuracy = _accuracy(workspace, path, takes, beside, part or "validation", class_names, library)
+        given = None if takes is None else takes.x
+        result = bench_onnx(path, profile, config, takes=given, accuracy=accuracy, library=library)
     return result if earlier is None else hold_against(result, earlier, max_regression)
+
+
+@contextlib.contextmanager
+def _compiled(path: Path, runtime: Runtime) -> Iterator[Path | None]:
+    """A library of the file, while the block lasts; None for ONNX Runtime. Raises MissingExtraError without onnx,
+    InputError without a C compiler."""
+    if runtime == "onnxruntime":
+        yield None
+        return
+    with needs_extra("bench --runtime native"):
+        from edgekit.native import compile_model
+    with scratch_folder("native") as folder:
+        library = compile_model(path, folder).library
+        if library is None:
+            raise InputError("bench --runtime native needs a C compiler: install gcc or clang, or set CC")
+        yield library
 
 
 def check_reports(*paths: StrPath | None) -> None:
@@ -103,11 +127,12 @@ def _accuracy(
     parent: StrPath | None,
     part: str,
     class_names: Sequence[str] | None,
+    library: Path | None,
 ) -> Accuracy | None:
     from edgekit.bench import LabelledTakes, score_accuracy
 
     if takes is None:
-        return _recorded_accuracy(workspace, path)
+        return None if library is not None else _recorded_accuracy(workspace, path)
     recordings = takes.recordings
     try:
         chosen = part_of(workspace, part, takes.frames)
@@ -123,7 +148,7 @@ def _accuracy(
         takes_cut=chosen.takes_cut,
         roles=roles_of(path, recordings, workspace.digest, chosen.index),
     )
-    return score_accuracy(path, labelled, parent, class_names)
+    return score_accuracy(library or path, labelled, parent, class_names)
 
 
 def _recorded_accuracy(workspace: Workspace, path: Path) -> Accuracy | None:

@@ -7,10 +7,13 @@ from pathlib import Path
 from edgekit.artifacts import MANIFEST, read_manifest, sha256_file
 from edgekit.errors import ModelFileError
 from edgekit.reading import StrPath
+from edgekit.runtime import Runtime, find_library
 from edgekit.shipped import Box, open_box
 from edgekit.stages.names import FP32_NAME, INT4_NAME, INT8_NAME
 from edgekit.workdir.commands import next_command
 
+#: Folder of what `compile` makes of the INT8 file.
+NATIVE_NAME = "native"
 #: What names the student that edgekit comes with, unless a file is called so.
 SHIPPED = "shipped"
 
@@ -41,10 +44,13 @@ def device_file(workdir: Path) -> Path:
     return workdir / next((name for name in (INT8_NAME, INT4_NAME, FP32_NAME) if name in made), INT8_NAME)
 
 
-def find_reader(workdir: StrPath, given: StrPath | None) -> tuple[Path, Box | None]:
-    """What answers: see `find_model`; where no model is named and nothing was ever made in the work directory, the
-    student that edgekit comes with, and all else that edgekit comes with."""
+def find_reader(workdir: StrPath, given: StrPath | None, runtime: Runtime = "onnxruntime") -> tuple[Path, Box | None]:
+    """What answers: with runtime "native" a library, by default of the folder `native` in the work directory; else see
+    `find_model`; where no model is named and nothing was ever made in the work directory, the student that edgekit
+    comes with, and all else that edgekit comes with."""
     workdir = Path(workdir)
+    if runtime == "native":
+        return find_library(given or workdir / NATIVE_NAME), None
     if given is not None or (workdir / INT8_NAME).exists() or (workdir / MANIFEST).exists():
         return find_model(workdir, given), None
     box = open_box()

@@ -51,7 +51,8 @@ class WorkerRequest:
     sampling rate. sequence_length: for a symbolic second axis of three. repeats: samples wanted of each model;
     min_time_s, max_time_s: of measuring. stop: in mode "latency", when the latency is known, instead of `repeats`.
     rate_hz: in mode "sustained", which measures for `max_time_s`: takes per second, or None for back to back.
-    memory_limit_bytes: what the process may allocate beyond what it has after its imports.
+    memory_limit_bytes: what the process may allocate beyond what it has after its imports. library: a shared library
+    of `edgekit compile` that runs in the place of `model`, of which it was made; not in mode "compare".
     """
 
     model: Path
@@ -71,6 +72,7 @@ class WorkerRequest:
     stop: StopRule | None = None
     rate_hz: float | None = None
     memory_limit_bytes: int | None = None
+    library: Path | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", Path(self.model))
@@ -136,6 +138,7 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
     copies = [folder / f"model{index}.onnx" for index in range(len(request.models))]
     for model, copy in zip(request.models, copies, strict=True):
         shutil.copyfile(model, copy)
+    library = None if request.library is None else shutil.copyfile(request.library, folder / "library.so")
     takes = None
     if request.takes is not None:
         takes = folder / "takes.npy"
@@ -154,6 +157,7 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
             name: list(value) if isinstance(value, Sequence) else value for name, value in request.values.items()
         },
         "sequence_length": request.sequence_length,
+        "library": None if library is None else str(library),
         "seed": request.seed,
         "threads": request.threads,
         "warmup": request.warmup,

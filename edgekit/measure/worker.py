@@ -11,7 +11,8 @@ follow in order; takes: path of a .npy file, float32 (takes, ...) or null for ra
 `model`) to sizes; values: input name to the number that fills it, or to all its numbers in order; decides: of each
 model, input name to what its values decide, in words (see `check_made_up`); steps: of `model`, input name to [the
 recurrent layer that steps through its first axis, whether that is certain]; sequence_length: frames, for a symbolic
-second axis, or null; threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks":
+second axis, or null; library: path of a shared library of `edgekit compile` that stands for the model, or null;
+threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks":
 {samples: [l, u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes per second in mode
 "sustained", null for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null;
 parent: number of the process that asks, with which this one ends, or null.
@@ -123,7 +124,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure as asked; the result as a JSON-ready dict. Raises RequestError."""
     stages = [memory_now("interpreter")]
     started = time.perf_counter_ns()
-    numpy, onnxruntime = import_runtime()
+    numpy, onnxruntime = import_runtime(request.get("library") is not None)
     end_with(request.get("parent"))
     result: dict[str, Any] = {"import_ns": time.perf_counter_ns() - started, "stages": stages}
     gc.collect()  # what importing left behind is not the model's
@@ -151,7 +152,8 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     """Open the models, run them as asked, and put what is found into `result` as it is found."""
     stages = result["stages"]
     started = time.perf_counter_ns()
-    sessions = open_sessions(onnxruntime, request)
+    library = request.get("library")
+    sessions = [Library(numpy, library)] if library else open_sessions(onnxruntime, request)
     result["session_ns"] = time.perf_counter_ns() - started
     stages.append(memory_now("session"))
     try:
@@ -176,14 +178,18 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     stages.append(memory_now("run"))
 
 
-def import_runtime() -> tuple[Any, Any]:
-    """(numpy, onnxruntime). Raises RequestError when one is missing or can't be loaded on this CPU.
+def import_runtime(native: bool = False) -> tuple[Any, Any]:
+    """(numpy, onnxruntime), or (numpy, None) for a library. Raises RequestError when one is missing or can't be loaded
+    on this CPU.
 
     Without telemetry, which ONNX Runtime has from version 1.32 on: it is decided by the time of the import.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import numpy
+
+        if native:
+            return numpy, None
         import onnxruntime
     except ImportError as error:
         raise RequestError("environment", "numpy and onnxruntime are needed here: %s" % error) from None
@@ -232,6 +238,60 @@ def open_session(onnxruntime: Any, path: str, threads: int, index: int) -> Any:
     except Exception as error:  # ONNX Runtime's own classes share no base
         message = "ONNX Runtime %s can't load it: %s" % (onnxruntime.__version__, first_line(error))
         raise blame(error, message, index) from None
+
+
+class Port:
+    """An input or output of a library, as ONNX Runtime describes one."""
+
+    def __init__(self, name: str, shape: list[Any]) -> None:
+        self.name, self.shape, self.type = name, shape, "tensor(float)"
+
+
+class Library:
+    """A shared library of `edgekit compile` in the place of a session. What Python adds, about two microseconds for
+    copies and the call, counts as time of the run."""
+
+    def __init__(self, numpy: Any, path: str) -> None:
+        import ctypes
+
+        say("opening model 0")
+        library = ctypes.CDLL(path)
+        size, pointer = ctypes.c_size_t, ctypes.c_void_p
+        sizes = (size * 4)()
+        library.ek_sizes(sizes)
+        frames, features, classes, context = (int(one) for one in sizes)
+        self.inputs = [Port("landmarks", ["batch", frames, features])]
+        self.outputs = [Port("logits", ["batch", classes])]
+        self.take = numpy.zeros((frames, features), "float32")
+        self.logits = numpy.zeros(classes, "float32")
+        self.memory = numpy.zeros(context + 64, "uint8")
+        start = self.memory.ctypes.data
+        variant = next(k for k in range(library.ek_variant_count()) if library.ek_variant_runs(k))
+        self.arguments = (
+            ctypes.c_int(variant), pointer(start + -start % 64), pointer(self.take.ctypes.data), size(frames),
+            size(features), pointer(self.logits.ctypes.data), size(classes),
+        )  # fmt: skip
+        self.predict = library.ek_predict_with
+        self.stack = numpy.stack
+
+    def get_inputs(self) -> list[Port]:
+        """The only one."""
+        return self.inputs
+
+    def get_outputs(self) -> list[Port]:
+        """The only one."""
+        return self.outputs
+
+    def run(self, names: Any, feed: dict[str, Any]) -> list[Any]:
+        """Every take of the batch in turn; `names` must be None, for all outputs."""
+        answers = []
+        for take in feed["landmarks"]:
+            self.take[...] = take
+            status = self.predict(*self.arguments)
+            if status:
+                raise ValueError("the library answers with status %d" % status)
+            answers.append(self.logits.copy())
+        return [self.stack(answers)]
 
 
 def make_feeds(numpy: Any, session: Any, request: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -857,7 +917,7 @@ def describe_machine(numpy: Any, onnxruntime: Any) -> dict[str, Any]:
         "load_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "numpy": numpy.__version__,
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": None if onnxruntime is None else onnxruntime.__version__,
     }
 
 

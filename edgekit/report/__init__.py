@@ -7,6 +7,7 @@ from edgekit.report.evaluation import evaluation_text
 from edgekit.report.front_picture import draw_front
 from edgekit.report.junit import bench_junit
 from edgekit.report.markdown import bench_markdown, chain_markdown
+from edgekit.report.native import compiled_text
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.quantized import quantized_text
@@ -32,6 +33,7 @@ __all__ = [
     "choice_text",
     "cleaning_text",
     "compare_text",
+    "compiled_text",
     "conversion_text",
     "cut_text",
     "draw_confusion",

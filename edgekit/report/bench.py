@@ -50,6 +50,7 @@ def bench_body(result: BenchResult) -> str:
     """All of that but the verdict."""
     parts = [
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
+        *library_line(result),
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
         *spread_line(result),
@@ -70,6 +71,14 @@ def bench_body(result: BenchResult) -> str:
         margin = "no figure" if worst.margin_ratio is None else f"margin {percent(worst.margin_ratio)}"
         parts.append(f"worst board: {worst.board} ({worst.quantity}, {margin})")
     return "\n".join(parts)
+
+
+def library_line(result: BenchResult) -> list[str]:
+    """What was measured in the place of the file."""
+    library = result.library
+    if library is None:
+        return []
+    return [f"compiled, and run without ONNX Runtime: {size(library.size_bytes)}, SHA-256 {library.sha256[:12]}"]
 
 
 def verdict_line(result: BenchResult) -> str:
@@ -115,7 +124,8 @@ def machine_text(machine: Machine, threads: int) -> str:
         f"on {machine.device_tree_model or machine.cpu_model}",
         f"{machine.cores} cores",
         f"{threads} thread{'' if threads == 1 else 's'} used",
-        f"Python {machine.python}, numpy {machine.numpy}, onnxruntime {machine.onnxruntime}",
+        f"Python {machine.python}, numpy {machine.numpy}"
+        + (f", onnxruntime {machine.onnxruntime}" if machine.onnxruntime else ""),
     ]
     if machine.load_1min is not None:
         parts.insert(2, f"load {machine.load_1min:.2f}")

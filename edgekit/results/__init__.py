@@ -6,6 +6,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
+from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
     ExportedModule,
     Int8Loss,
@@ -34,6 +35,7 @@ from edgekit.results.variants import Nominal, VariantFigures
 
 __all__ = [
     "ChainResult",
+    "CompileResult",
     "DataDescription",
     "ExportedModule",
     "Figures",

@@ -5,6 +5,7 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
+from edgekit.runtime.native import NativePredictor, Runtime, find_library, open_native
 from edgekit.runtime.session import BatchDependenceWarning, Predictor, open_predictor, validate_input
 from edgekit.runtime.summary import TensorInfo
 
@@ -14,9 +15,13 @@ __all__ = [
     "BatchDependenceWarning",
     "ModelInfo",
     "ModelMetadata",
+    "NativePredictor",
     "Predictor",
+    "Runtime",
     "TensorInfo",
+    "find_library",
     "inspect_model",
+    "open_native",
     "open_predictor",
     "validate_input",
 ]

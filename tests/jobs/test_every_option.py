@@ -137,6 +137,11 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("search --workdir {copy} --seed 3", force="--force"),
         "--workdir": ("search --workdir {new} --dry-run", "search --workdir {done} --dry-run"),
     },
+    "compile": {
+        **of("compile {model}", output="--output {new}/c", arithmetic="--arithmetic fp32", json="--json"),
+        **of("compile {model}", name="--name letters"),
+        "--workdir": ("compile --output {new}/c --workdir {new}", "compile --output {new}/c --workdir {done}"),
+    },
     "bench": {
         **of(BENCH, profile="--profile raspberry-pi-5", repeats="--repeats 7", processes="--processes 2"),
         **of(BENCH, time_limit="--time-limit 3", rate="--rate 30", duration="--duration 2", sweep="--sweep"),
@@ -150,6 +155,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
         **of(BENCH, dry_run="--dry-run"),
+        "--runtime": (BENCH, f"{BENCH} --runtime native"),
         **of(f"{BENCH} --data {{table}} --part all", columns=COLUMNS),
         **of(f"{BENCH} --data {{hands}} --part all", class_names=NAMES),
     },
@@ -168,7 +174,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("evaluate {model} --data {hands} --part all", class_names=NAMES),
     },
     "predict": {
-        **of("predict --model {model}", min_frames="--min-frames 2"),
+        **of("predict --model {model}", min_frames="--min-frames 2", runtime="--runtime native"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),
@@ -285,6 +291,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
+    monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
 
 
 @pytest.fixture(scope="session")

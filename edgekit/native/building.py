@@ -1,0 +1,111 @@
+"""Finds a C compiler, builds the shared library and the test program with it, and runs the latter."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import EdgekitError, GateError
+from edgekit.native.network import Arithmetic
+from edgekit.native.program import FAST, STRICT
+from edgekit.native.source import VARIANTS
+
+#: Looked for in this order, after what the environment's CC names.
+COMPILERS = ("cc", "gcc", "clang")
+#: Seconds that one call may take; the largest models take some tens.
+PATIENCE_S = 600
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """command: with what CC has behind the name. version: its first line. machine: what it compiles for."""
+
+    command: tuple[str, ...]
+    version: str
+    machine: str
+
+    @property
+    def x86(self) -> bool:
+        """Whether it compiles for x86-64, where a library has several variants."""
+        return self.machine.startswith("x86_64")
+
+
+def find_compiler() -> Compiler | None:
+    """The environment's CC, else cc, gcc or clang; None where there is none that answers."""
+    said = shlex.split(os.environ.get("CC", ""))
+    for command in [said] if said else [[name] for name in COMPILERS]:
+        if shutil.which(command[0]):
+            version, machine = (_answer([*command, option]) for option in ("--version", "-dumpmachine"))
+            if version and machine:
+                return Compiler(tuple(command), version, machine)
+    return None
+
+
+def _answer(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
+
+
+def build_library(compiler: Compiler, folder: Path, name: str, arithmetic: Arithmetic) -> tuple[Path, tuple[str, ...]]:
+    """lib<name>.so of what lies in `folder`, and the variants in it, the fastest first. Raises EdgekitError where the
+    compiler fails."""
+    variants = _variants(compiler, arithmetic)
+    parts = [_part(compiler, folder, name, (), "baseline", _library_flags(compiler, arithmetic, variants))]
+    for variant, flags in variants.items():
+        parts.append(_part(compiler, folder, name, flags, variant, (f"-DEK_VARIANT={variant}",)))
+    library = folder / f"lib{name}.so"
+    _run([*compiler.command, "-shared", "-o", str(library), *map(str, parts), "-lm"])
+    return library, (*variants, "baseline")
+
+
+def _variants(compiler: Compiler, arithmetic: Arithmetic) -> Mapping[str, tuple[str, ...]]:
+    """Those whose options the compiler knows."""
+    if not compiler.x86:
+        return {}
+    return {name: flags for name, flags in VARIANTS[arithmetic].items() if _knows(compiler, flags)}
+
+
+def _knows(compiler: Compiler, flags: Sequence[str]) -> bool:
+    command = [*compiler.command, *flags, "-x", "c", "-fsyntax-only", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S).returncode == 0
+
+
+def _library_flags(compiler: Compiler, arithmetic: Arithmetic, variants: Collection[str]) -> tuple[str, ...]:
+    missing = [name for name in VARIANTS[arithmetic] if name not in variants] if compiler.x86 else []
+    return ("-DEK_LIBRARY", *(f"-DEK_WITHOUT_{name}" for name in missing))
+
+
+def _part(
+    compiler: Compiler, folder: Path, name: str, flags: Sequence[str], variant: str, defined: Sequence[str]
+) -> Path:
+    made = folder / f"{name}.{variant}.o"
+    options = [*STRICT, *FAST, *flags, "-fPIC", *defined]
+    _run([*compiler.command, *options, "-c", str(folder / f"{name}.c"), "-o", str(made)])
+    return made
+
+
+def run_test(compiler: Compiler, folder: Path, name: str) -> str:
+    """Builds the test program of `folder`, runs it, and returns what it says. Raises EdgekitError where the compiler
+    fails, GateError where the program does not compute what it should."""
+    program = folder / "test"
+    sources = [str(folder / "test.c"), str(folder / f"{name}.c")]
+    _run([*compiler.command, *STRICT, *FAST, "-o", str(program), *sources, "-lm"])
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    if done.returncode:
+        raise GateError(
+            f"{name}.c, compiled with {' '.join(compiler.command)}, does not compute what the model does:"
+            f" {done.stdout.strip() or f'it ended with {done.returncode}'}; nothing is written"
+        )
+    return done.stdout.strip()
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:300])
+        raise EdgekitError(f"{command[0]} ended with {done.returncode}: {said}")

@@ -1,0 +1,29 @@
+/* @name@.c: written by `edgekit compile`; see @name@.h. C99.
+
+   cc -std=c99 -O3 -c @name@.c                    for any machine; add -march=native or alike for vector instructions
+   cc -std=c99 -O3 -DEK_PORTABLE -c @name@.c      plain C whatever the machine has
+
+   -std=c99 matters with gcc: without it, gcc may round products and sums together where this file must not. Don't use
+   -ffast-math. */
+#include "@name@.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Parts of a shared library: EK_LIBRARY has the weights and chooses at run time, EK_VARIANT=name is one way. */
+#define EK_PASTE(a, b) a##_##b
+#define EK_JOIN(a, b) EK_PASTE(a, b)
+#if defined(EK_VARIANT)
+#define EK_DATA extern __attribute__((visibility("hidden")))
+#define EK_PREDICT EK_JOIN(@name@_predict, EK_VARIANT)
+#elif defined(EK_LIBRARY)
+#define EK_DATA __attribute__((visibility("hidden")))
+#define EK_PREDICT @name@_predict_baseline
+#else
+#define EK_DATA static
+#define EK_PREDICT @name@_predict
+#endif
+
+#define EK_RANGE @NAME@_ERROR_RANGE

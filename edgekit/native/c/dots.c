@@ -1,0 +1,267 @@
+/* ---- Products of int8 weights ----------------------------------------------------------------------------------- */
+/* ek_dot(sums, w, x) adds, for each of EK_I rows, eight products of int8 weights and int8 numbers. The eight columns
+   of a row lie as two fours, 64 bytes apart: [block][column / 8][2][16 rows][4]. Weights are in -127..127, numbers in
+   -128..127; all sums are exact. ek_settle(out, sums, start, scale, factor) leaves start + sum * (scale * factor). */
+
+#if defined(EK_AVX512) && defined(__AVX512VNNI__)
+/* Codes are kept as unsigned, 128 too large; `fix`, -128 times a row's weights, is where its sum starts. */
+#define EK_I 16
+#define EK_FIXED
+typedef __m512i ek_i;
+typedef struct {
+    __m512i front, back;
+} ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix) { return _mm512_loadu_si512((const void *)fix); }
+EK_INLINE ek_x ek_spread(const signed char *x)
+{
+    int32_t four[2];
+    ek_x v;
+    memcpy(four, x, 8);
+    v.front = _mm512_set1_epi32(four[0]);
+    v.back = _mm512_set1_epi32(four[1]);
+    return v;
+}
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    sums = _mm512_dpbusd_epi32(sums, x.front, _mm512_loadu_si512((const void *)w));
+    return _mm512_dpbusd_epi32(sums, x.back, _mm512_loadu_si512((const void *)(w + 64)));
+}
+EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
+{
+    __m512 unit = _mm512_mul_ps(_mm512_loadu_ps(scale), _mm512_set1_ps(factor));
+    _mm512_storeu_ps(out, _mm512_add_ps(_mm512_loadu_ps(start), _mm512_mul_ps(_mm512_cvtepi32_ps(sums), unit)));
+}
+#elif defined(EK_AVX2)
+#define EK_I 8
+typedef __m256i ek_i;
+EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
+{
+    __m256 unit = _mm256_mul_ps(_mm256_loadu_ps(scale), _mm256_set1_ps(factor));
+    _mm256_storeu_ps(out, _mm256_add_ps(_mm256_loadu_ps(start), _mm256_mul_ps(_mm256_cvtepi32_ps(sums), unit)));
+}
+EK_INLINE __m256i ek_read(const signed char *w) { return _mm256_loadu_si256((const __m256i *)(const void *)w); }
+#if defined(__AVXVNNI__)
+#define EK_FIXED
+typedef struct {
+    __m256i front, back;
+} ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix) { return _mm256_loadu_si256((const __m256i *)(const void *)fix); }
+EK_INLINE ek_x ek_spread(const signed char *x)
+{
+    int32_t four[2];
+    ek_x v;
+    memcpy(four, x, 8);
+    v.front = _mm256_set1_epi32(four[0]);
+    v.back = _mm256_set1_epi32(four[1]);
+    return v;
+}
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    sums = _mm256_dpbusd_avx_epi32(sums, x.front, ek_read(w));
+    return _mm256_dpbusd_avx_epi32(sums, x.back, ek_read(w + 64));
+}
+#else
+/* maddubs takes one unsigned factor: |x|, with x's sign given to w. Two products are at most 2 * 128 * 127, in int16.
+ */
+typedef struct {
+    __m256i front, back, front_size, back_size;
+} ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix)
+{
+    (void)fix;
+    return _mm256_setzero_si256();
+}
+EK_INLINE ek_x ek_spread(const signed char *x)
+{
+    int32_t four[2];
+    ek_x v;
+    memcpy(four, x, 8);
+    v.front = _mm256_set1_epi32(four[0]);
+    v.back = _mm256_set1_epi32(four[1]);
+    v.front_size = _mm256_abs_epi8(v.front);
+    v.back_size = _mm256_abs_epi8(v.back);
+    return v;
+}
+EK_INLINE __m256i ek_fours(__m256i size, __m256i w, __m256i x)
+{
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(size, _mm256_sign_epi8(w, x)), _mm256_set1_epi16(1));
+}
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    __m256i front = ek_fours(x.front_size, ek_read(w), x.front);
+    __m256i back = ek_fours(x.back_size, ek_read(w + 64), x.back);
+    return _mm256_add_epi32(sums, _mm256_add_epi32(front, back));
+}
+#endif
+#elif defined(EK_SSE2)
+/* Two lanes a row, in int16 factors. */
+#define EK_I 4
+#define EK_NARROW
+typedef struct {
+    __m128i low, high;
+} ek_i;
+typedef struct {
+    __m128i front, back;
+} ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix)
+{
+    ek_i sums;
+    (void)fix;
+    sums.low = sums.high = _mm_setzero_si128();
+    return sums;
+}
+EK_INLINE __m128i ek_low(__m128i a) { return _mm_srai_epi16(_mm_unpacklo_epi8(a, a), 8); }
+EK_INLINE __m128i ek_high(__m128i a) { return _mm_srai_epi16(_mm_unpackhi_epi8(a, a), 8); }
+EK_INLINE ek_x ek_spread(const signed char *x)
+{
+    int32_t four[2];
+    ek_x v;
+    memcpy(four, x, 8);
+    v.front = ek_low(_mm_set1_epi32(four[0]));
+    v.back = ek_low(_mm_set1_epi32(four[1]));
+    return v;
+}
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)w);
+    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(w + 64));
+    __m128i low = _mm_add_epi32(_mm_madd_epi16(ek_low(a), x.front), _mm_madd_epi16(ek_low(b), x.back));
+    __m128i high = _mm_add_epi32(_mm_madd_epi16(ek_high(a), x.front), _mm_madd_epi16(ek_high(b), x.back));
+    sums.low = _mm_add_epi32(sums.low, low);
+    sums.high = _mm_add_epi32(sums.high, high);
+    return sums;
+}
+EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
+{
+    __m128 low = _mm_castsi128_ps(sums.low), high = _mm_castsi128_ps(sums.high);
+    __m128i even = _mm_castps_si128(_mm_shuffle_ps(low, high, 0x88));
+    __m128i odd = _mm_castps_si128(_mm_shuffle_ps(low, high, 0xDD));
+    __m128 unit = _mm_mul_ps(_mm_loadu_ps(scale), _mm_set1_ps(factor));
+    __m128 total = _mm_cvtepi32_ps(_mm_add_epi32(even, odd));
+    _mm_storeu_ps(out, _mm_add_ps(_mm_loadu_ps(start), _mm_mul_ps(total, unit)));
+}
+#elif defined(EK_NEON) && defined(__ARM_FEATURE_DOTPROD)
+#define EK_I 4
+typedef int32x4_t ek_i;
+typedef int8x8_t ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix)
+{
+    (void)fix;
+    return vdupq_n_s32(0);
+}
+EK_INLINE ek_x ek_spread(const signed char *x) { return vld1_s8(x); }
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    return vdotq_lane_s32(vdotq_lane_s32(sums, vld1q_s8(w), x, 0), vld1q_s8(w + 64), x, 1);
+}
+EK_INLINE int32x4_t ek_total(ek_i sums) { return sums; }
+#elif defined(EK_NEON)
+/* Two lanes a row: products of two fours are added in int16, at most 2 * 128 * 127, then in pairs into int32. */
+#define EK_I 4
+#define EK_NARROW
+typedef struct {
+    int32x4_t low, high;
+} ek_i;
+EK_INLINE ek_i ek_begin(const int32_t *fix)
+{
+    ek_i sums;
+    (void)fix;
+    sums.low = sums.high = vdupq_n_s32(0);
+    return sums;
+}
+#if defined(__aarch64__) /* takes the upper half of a vector as it is */
+typedef struct {
+    int8x16_t front, back;
+} ek_x;
+EK_INLINE int8x16_t ek_four(int32_t four) { return vreinterpretq_s8_s32(vdupq_n_s32(four)); }
+EK_INLINE int16x8_t ek_low(int8x16_t a, int8x16_t b, ek_x x)
+{
+    int16x8_t front = vmull_s8(vget_low_s8(a), vget_low_s8(x.front));
+    return vmlal_s8(front, vget_low_s8(b), vget_low_s8(x.back));
+}
+EK_INLINE int16x8_t ek_high(int8x16_t a, int8x16_t b, ek_x x)
+{
+    return vmlal_high_s8(vmull_high_s8(a, x.front), b, x.back);
+}
+#else
+typedef struct {
+    int8x8_t front, back;
+} ek_x;
+EK_INLINE int8x8_t ek_four(int32_t four) { return vreinterpret_s8_s32(vdup_n_s32(four)); }
+EK_INLINE int16x8_t ek_low(int8x16_t a, int8x16_t b, ek_x x)
+{
+    return vmlal_s8(vmull_s8(vget_low_s8(a), x.front), vget_low_s8(b), x.back);
+}
+EK_INLINE int16x8_t ek_high(int8x16_t a, int8x16_t b, ek_x x)
+{
+    return vmlal_s8(vmull_s8(vget_high_s8(a), x.front), vget_high_s8(b), x.back);
+}
+#endif
+EK_INLINE ek_x ek_spread(const signed char *x)
+{
+    int32_t four[2];
+    ek_x v;
+    memcpy(four, x, 8);
+    v.front = ek_four(four[0]);
+    v.back = ek_four(four[1]);
+    return v;
+}
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    int8x16_t a = vld1q_s8(w), b = vld1q_s8(w + 64);
+    sums.low = vpadalq_s16(sums.low, ek_low(a, b, x));
+    sums.high = vpadalq_s16(sums.high, ek_high(a, b, x));
+    return sums;
+}
+EK_INLINE int32x4_t ek_total(ek_i sums)
+{
+    return vcombine_s32(vpadd_s32(vget_low_s32(sums.low), vget_high_s32(sums.low)),
+                        vpadd_s32(vget_low_s32(sums.high), vget_high_s32(sums.high)));
+}
+#else
+#define EK_I 16
+#define EK_PLAIN
+typedef struct {
+    int32_t row[16];
+} ek_i;
+typedef const signed char *ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix)
+{
+    static const ek_i zeros = {{0}};
+    (void)fix;
+    return zeros;
+}
+EK_INLINE ek_x ek_spread(const signed char *x) { return x; }
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    int r;
+    for (r = 0; r < 16; r++) {
+        const signed char *a = w + 4 * r, *b = a + 64;
+        sums.row[r] += a[0] * x[0] + a[1] * x[1] + a[2] * x[2] + a[3] * x[3] + b[0] * x[4] + b[1] * x[5] +
+                       b[2] * x[6] + b[3] * x[7];
+    }
+    return sums;
+}
+EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
+{
+    int r;
+    for (r = 0; r < 16; r++)
+        out[r] = start[r] + (float)sums.row[r] * (scale[r] * factor);
+}
+#endif
+
+#if defined(EK_NEON)
+EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
+{
+#if defined(__aarch64__)
+    float32x4_t unit = vmulq_f32(vld1q_f32(scale), vdupq_n_f32(factor));
+    vst1q_f32(out, vaddq_f32(vld1q_f32(start), vmulq_f32(vcvtq_f32_s32(ek_total(sums)), unit)));
+#else
+    int32_t four[4];
+    int r;
+    vst1q_s32(four, ek_total(sums));
+    for (r = 0; r < 4; r++)
+        out[r] = start[r] + (float)four[r] * (scale[r] * factor);
+#endif
+}
+#endif

@@ -1,0 +1,31 @@
+/* ---- Hands ------------------------------------------------------------------------------------------------------ */
+/* One hand of 21 landmarks in 63 numbers a frame: relative to its wrist (landmark 0), divided by the distance of
+   landmark 9 from it, zeros where nothing was seen. With `path` the wrist's own place holds its way since the first
+   frame with a hand. x [frames][x_stride], out [frames][stride]. */
+EK_INLINE void ek_hand(float *out, const int stride, const float *x, const int x_stride, const int frames,
+                       const int path)
+{
+    const float *first = x;
+    int t, i, found = 0;
+    for (t = 0; t < frames; t++, x += x_stride, out += stride) {
+        const int seen = ek_peak(x, 63) > 0.0f;
+        float across = x[27] - x[0], down = x[28] - x[1], deep = x[29] - x[2];
+        float size = sqrtf(across * across + down * down + deep * deep);
+        float unit = size > 1e-3f ? 1.0f / size : 1.0f / 1e-3f;
+        if (seen && !found) {
+            found = 1;
+            first = x;
+        }
+        if (!seen) {
+            memset(out, 0, 63 * sizeof *out);
+            continue;
+        }
+        EK_UNROLL
+        for (i = 0; i < 63; i += EK_F) {
+            const int at = i + EK_F > 63 ? 63 - EK_F : i;
+            ek_store(out + at, ek_mul(ek_sub(ek_load(x + at), ek_threes(x, at)), ek_set(unit)));
+        }
+        for (i = 0; i < 3; i++)
+            out[i] = path ? (x[i] - first[i]) * unit : 0.0f;
+    }
+}

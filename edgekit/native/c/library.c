@@ -1,0 +1,89 @@
+/* ---- The shared library: one function a kind of CPU, chosen at every call ---------------------------------------- */
+
+#if defined(EK_LIBRARY)
+#define EK_ARGUMENTS @name@_context *, const float *, size_t, size_t, float *, size_t
+#define EK_EXPORT __attribute__((visibility("default")))
+
+#if defined(__x86_64__) && !defined(EK_ONLY_BASELINE)
+#include <cpuid.h>
+#define EK_ROW(variant) __attribute__((visibility("hidden"))) int @name@_predict_##variant(EK_ARGUMENTS);
+@variants@
+#undef EK_ROW
+#define EK_ROW(variant) {#variant, @name@_predict_##variant, ek_runs_##variant},
+
+static int ek_runs_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+EK_UNUSED static int ek_runs_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return ek_runs_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+EK_UNUSED static int ek_runs_avx512(void)
+{
+    return ek_runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+EK_UNUSED static int ek_runs_avx512vnni(void) { return ek_runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
+#else
+#define EK_ROW(variant)
+#endif
+
+static int ek_runs_baseline(void) { return 1; }
+
+static const struct {
+    const char *name;
+    int (*predict)(EK_ARGUMENTS);
+    int (*runs)(void);
+} ek_variants[] = {
+#if defined(__x86_64__) && !defined(EK_ONLY_BASELINE)
+    @variants@
+#endif
+    {"baseline", @name@_predict_baseline, ek_runs_baseline},
+};
+#define EK_VARIANTS (int)(sizeof ek_variants / sizeof *ek_variants)
+
+EK_EXPORT int ek_abi(void);
+EK_EXPORT const char *ek_sha256(void);
+EK_EXPORT void ek_sizes(size_t sizes[4]);
+EK_EXPORT int ek_variant_count(void);
+EK_EXPORT const char *ek_variant_name(int variant);
+EK_EXPORT int ek_variant_runs(int variant);
+EK_EXPORT int ek_predict_with(int variant, EK_ARGUMENTS);
+EK_EXPORT const char *ek_class(size_t index);
+EK_EXPORT const char *ek_status(int status);
+
+int ek_abi(void) { return @NAME@_ABI; }
+const char *ek_sha256(void) { return "@sha256@"; }
+int ek_variant_count(void) { return EK_VARIANTS; }
+const char *ek_variant_name(int variant)
+{
+    return variant >= 0 && variant < EK_VARIANTS ? ek_variants[variant].name : NULL;
+}
+int ek_variant_runs(int variant) { return variant >= 0 && variant < EK_VARIANTS && ek_variants[variant].runs(); }
+const char *ek_class(size_t index) { return @name@_class_name(index); }
+const char *ek_status(int status) { return @name@_status_text(status); }
+
+void ek_sizes(size_t sizes[4])
+{
+    sizes[0] = @NAME@_FRAMES;
+    sizes[1] = @NAME@_FEATURES;
+    sizes[2] = @NAME@_CLASSES;
+    sizes[3] = sizeof(@name@_context);
+}
+
+int ek_predict_with(int variant, @name@_context *context, const float *landmarks, size_t frames, size_t features,
+                    float *logits, size_t classes)
+{
+    if (!ek_variant_runs(variant))
+        return @NAME@_ERROR_VARIANT;
+    return ek_variants[variant].predict(context, landmarks, frames, features, logits, classes);
+}
+
+EK_EXPORT int @name@_predict(@name@_context *context, const float *landmarks, size_t frames, size_t features,
+                             float *logits, size_t classes)
+{
+    int variant = 0;
+    while (!ek_variants[variant].runs())
+        variant++;
+    return ek_variants[variant].predict(context, landmarks, frames, features, logits, classes);
+}
+#endif

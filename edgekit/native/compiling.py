@@ -1,0 +1,148 @@
+"""`edgekit compile`: a model file as C, proven against ONNX Runtime before anything is written."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from edgekit.artifacts import scratch_folder, write_bytes
+from edgekit.errors import ConfigError, GateError
+from edgekit.native import reference
+from edgekit.native.buffers import context_bytes
+from edgekit.native.building import build_library, find_compiler, run_test
+from edgekit.native.network import F32, Network
+from edgekit.native.program import Goldens, golden_program, makefile
+from edgekit.native.reading import describe, read_network
+from edgekit.native.source import header, source, weight_bytes
+from edgekit.native.takes import golden_takes
+from edgekit.reading import StrPath
+from edgekit.results import CompileResult
+from edgekit.runtime import open_predictor
+
+#: Takes of the golden vectors, and those that the file is proven on.
+GOLDENS, PROOFS = 3, 16
+#: How far a logit of fp32 arithmetic may be from ONNX Runtime's, times the largest logit where that is above 1.
+FLOAT_TOLERANCE = 1e-5
+#: How far a logit of int8 arithmetic may be, as a part of the logits' range: enough for rounding, and far less than a
+#: graph that was read wrongly would be off.
+INT8_TOLERANCE = 0.1
+
+
+def compile_model(
+    path: StrPath,
+    target: StrPath,
+    *,
+    arithmetic: Literal["auto", "fp32", "int8"] = "auto",
+    name: str = "model",
+    build: bool = True,
+) -> CompileResult:
+    """Write the model at `path` to the folder `target`: name.c, name.h, test.c and Makefile, and with a C compiler
+    libname.so, after the test program has run.
+
+    arithmetic: "auto" is int8 for an INT8 file and fp32 for an fp32 one; "fp32" computes an INT8 file's weights in
+    fp32. name: of the files and in front of every function. build: whether to look for a compiler at all.
+
+    Raises ModelFileError as `edgekit.native.reading.read_network` does, ConfigError for a name that is no word of C or
+    int8 of an fp32 file, GateError where answers are not ONNX Runtime's; nothing is written then.
+    """
+    path, target = Path(path), Path(target)
+    _check_name(name)
+    network = _chosen(read_network(path), arithmetic, path)
+    x = golden_takes(network.frames, PROOFS)
+    predictor = open_predictor(path)
+    wanted = np.concatenate([predictor(take[None]) for take in x])
+    got = reference.predict(network, x)
+    allowed = _prove(network, wanted, got, path)
+    goldens = _goldens(network, x[:GOLDENS], wanted[:GOLDENS], got[:GOLDENS])
+    texts = {
+        f"{name}.c": source(network, name),
+        f"{name}.h": header(network, name),
+        "test.c": golden_program(goldens, name),
+        "Makefile": makefile(name, network.arithmetic),
+    }
+    compiler = find_compiler() if build else None
+    library, variants, seconds = None, tuple[str, ...](), 0.0
+    with scratch_folder("compile") as scratch:
+        for file, text in texts.items():
+            (scratch / file).write_text(text, encoding="utf-8")
+        if compiler is not None:
+            started = time.perf_counter()
+            run_test(compiler, scratch, name)
+            built, variants = build_library(compiler, scratch, name, network.arithmetic)
+            seconds = time.perf_counter() - started
+            library = write_bytes(target / built.name, built.read_bytes())
+    for file, text in texts.items():
+        write_bytes(target / file, text.encode())
+    return CompileResult(
+        source=path,
+        folder=target,
+        files=tuple(texts),
+        library=library,
+        library_bytes=0 if library is None else library.stat().st_size,
+        variants=variants,
+        compiler=None if compiler is None else compiler.version,
+        build_s=seconds,
+        layers=describe(network.layers),
+        scheme=network.scheme,
+        arithmetic=network.arithmetic,
+        weight_bytes=weight_bytes(network),
+        context_bytes=context_bytes(network),
+        takes=len(x),
+        max_abs_difference=float(np.abs(wanted - got).max()),
+        tolerance=allowed,
+        labels_changed=int((wanted.argmax(axis=1) != got.argmax(axis=1)).sum()),
+    )
+
+
+#: Words that can't be in front of a function, or that another file is called by.
+_TAKEN = frozenset(
+    {
+        "auto", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete", "do", "double",
+        "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "main", "namespace", "new",
+        "operator", "private", "public", "register", "restrict", "return", "short", "signed", "sizeof", "static",
+        "struct", "switch", "template", "test", "this", "throw", "try", "typedef", "union", "unsigned", "void",
+        "volatile", "while",
+    }
+)  # fmt: skip
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or name in _TAKEN or name.startswith("ek_"):
+        raise ConfigError(
+            f"--name {name}: expected a name for C of a to z, 0 to 9 and _, at most 40 characters, such as letters"
+        )
+
+
+def _chosen(network: Network, arithmetic: str, path: Path) -> Network:
+    if arithmetic == "fp32":
+        return network.in_float()
+    if arithmetic == "int8" and network.arithmetic == "fp32":
+        raise ConfigError(f"{path}: its weights are fp32; for int8 arithmetic run `edgekit quantize {path}` first")
+    return network
+
+
+def _prove(network: Network, wanted: F32, got: F32, path: Path) -> float:
+    """What was allowed. Raises GateError for answers that are not ONNX Runtime's."""
+    spread = float(wanted.max() - wanted.min())
+    allowed = INT8_TOLERANCE * spread if network.arithmetic == "int8" else _float_tolerance(wanted)
+    difference = float(np.abs(wanted - got).max())
+    if not difference <= allowed:
+        raise GateError(
+            f"{path}: in {network.arithmetic} arithmetic a logit is {difference:.3g} off ONNX Runtime's, allowed"
+            f" {allowed:.3g}; nothing is written"
+        )
+    return allowed
+
+
+def _float_tolerance(wanted: F32) -> float:
+    return FLOAT_TOLERANCE * max(1.0, float(np.abs(wanted).max()))
+
+
+def _goldens(network: Network, x: F32, wanted: F32, got: F32) -> Goldens:
+    if network.arithmetic == "int8":
+        return Goldens(x, got, 0.0, "Expected: what the same integer arithmetic gives in numpy, to the last bit.")
+    return Goldens(x, wanted, _float_tolerance(wanted), "Expected: ONNX Runtime's answers.")

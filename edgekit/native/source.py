@@ -1,0 +1,151 @@
+"""model.c and model.h: the kernels as they lie in the folder `c`, the weights, and one function that calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from importlib.resources import files
+
+from edgekit.native.buffers import buffers, context_bytes
+from edgekit.native.calls import is_float, prediction
+from edgekit.native.gates import FINE, QUICK, Rational
+from edgekit.native.network import Arithmetic, Network
+from edgekit.native.tables import Table, c_float, numbers, tables
+
+#: Of the C interface; a binding refuses a library of another.
+ABI = 1
+#: Numbers beyond it are refused, so that squares of their differences stay finite in float32.
+LARGEST = "1e15f"
+
+
+#: Options of each way through the program that a shared library for x86-64 has beside the baseline, the fastest first.
+_AVX2 = ("-mavx2", "-mfma")
+_AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq")
+VARIANTS: Mapping[Arithmetic, Mapping[str, tuple[str, ...]]] = {
+    "int8": {"avx512vnni": (*_AVX512, "-mavx512vnni"), "avxvnni": (*_AVX2, "-mavxvnni"), "avx2": _AVX2},
+    "fp32": {"avx512": _AVX512, "avx2": _AVX2},
+}
+
+
+def kernel(name: str) -> str:
+    """A file of the folder `c`."""
+    return files("edgekit.native").joinpath("c", name).read_text(encoding="utf-8")
+
+
+def weight_bytes(network: Network) -> int:
+    """Constant data of the program."""
+    return sum(table.values.nbytes for table in tables(network))
+
+
+def header(network: Network, name: str) -> str:
+    """model.h"""
+    fields = "\n".join(f"    {one.kind} {one.name}[{one.size}]; /* {one.about} */" for one in buffers(network))
+    values = {
+        "name": name,
+        "NAME": name.upper(),
+        "abi": str(ABI),
+        "sha256": network.sha256,
+        "scheme": network.scheme,
+        "arithmetic": network.arithmetic,
+        "frames": str(network.frames.count),
+        "features": str(network.frames.features),
+        "classes": str(network.classes),
+        "weights": str(weight_bytes(network)),
+        "context": str(context_bytes(network)),
+        "largest": LARGEST,
+        "fields": fields,
+    }
+    return filled(kernel("model.h"), values)
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """A file of the folder `c` with its @names@ replaced."""
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def source(network: Network, name: str) -> str:
+    """model.c"""
+    exact = network.arithmetic == "int8"
+    cells = {layer.cell for layer in network.layers}
+    float_dense = any(is_float(network, one.weights) for one in network.dense)
+    parts = ["floats.c", "gates.c"]
+    parts += [f"{cell.lower()}.c" for cell in sorted(cells)]
+    parts += ["rows_float.c"] if not exact or float_dense else []
+    parts += ["dots.c", "rows_int8.c", "layers_int8.c"] if exact else ["layers_float.c"]
+    parts += ["frames.c"] + (["hand.c"] if network.frames.hands else [])
+    made = tables(network)
+    values = {"name": name, "NAME": name.upper(), "sha256": network.sha256, "largest": LARGEST}
+    return "\n".join(
+        [
+            filled(kernel("begin.c"), values),
+            *_settings(exact, cells),
+            kernel("machine.c"),
+            *(kernel(part) for part in parts),
+            *_weights(made, name),
+            *_names(network, name),
+            filled(kernel("entry.c"), {**values, "body": "\n".join(prediction(network))}),
+            filled(kernel("library.c"), {**values, "variants": _variants(network)}),
+        ]
+    )
+
+
+def _settings(exact: bool, cells: Collection[str]) -> Iterator[str]:
+    rational: Rational = QUICK if exact else FINE
+    yield "/* ---- What this model needs " + "-" * 88 + " */\n"
+    yield f"#define EK_EXACT {int(exact)}"
+    yield f"#define EK_HAS_LSTM {int('LSTM' in cells)}"
+    yield f"#define EK_HAS_GRU {int('GRU' in cells)}"
+    yield f"#define EK_TANH_LIMIT {rational.limit}f"
+    yield f"#define EK_TANH_ORDER {rational.order}"
+    yield f"/* EK_TANH_ERROR is {rational.error:g} */"
+    top, low = rational.halved
+    named = {"TANH_TOP": rational.top, "TANH_LOW": rational.low, "SIGMOID_TOP": top, "SIGMOID_LOW": low}
+    for key, coefficients in named.items():
+        listed = ", ".join(c_float(value) for value in coefficients)
+        yield f"#define EK_{key} {{{listed}}}"
+    yield ""
+
+
+def _weights(made: list[Table], name: str) -> Iterator[str]:
+    yield "/* ---- Weights " + "-" * 102 + " */\n"
+    for table in made:
+        yield f"#define ek_{table.name} {name}_ek_{table.name}"
+    yield "\n#if defined(EK_VARIANT)"
+    yield from (f"EK_DATA {_called(table)};" for table in made)
+    yield "#else"
+    for table in made:
+        yield f"\n/* {table.about} */"
+        if table.only:
+            yield f"#if defined({table.only}) || defined(EK_LIBRARY)"
+        yield f"EK_DATA {_called(table)} = {{"
+        yield from numbers(table.values)
+        yield "};"
+        if table.only:
+            yield "#endif"
+    yield "#endif\n"
+
+
+def _called(table: Table) -> str:
+    return table.declared.replace(f" {table.name}[", f" ek_{table.name}[")
+
+
+def _names(network: Network, name: str) -> Iterator[str]:
+    yield "/* ---- Names " + "-" * 104 + " */\n"
+    yield "#if !defined(EK_VARIANT)"
+    yield f"static const char *const ek_class_names[{network.classes}] = {{"
+    yield from (f"    {_quoted(each)}," for each in network.class_names)
+    yield "};"
+    yield "#endif\n"
+
+
+def _quoted(text: str) -> str:
+    """A C string of UTF-8; what is no plain ASCII as octal."""
+    safe = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return f'"{"".join(safe)}"'
+
+
+def _variants(network: Network) -> str:
+    """Rows of the table of variants, the fastest first."""
+    rows = [f"#if !defined(EK_WITHOUT_{each})\nEK_ROW({each})\n#endif" for each in VARIANTS[network.arithmetic]]
+    return "\n".join(rows)

@@ -1,0 +1,31 @@
+"""A compiled model as text."""
+
+from __future__ import annotations
+
+from edgekit.report.tables import count, size
+from edgekit.results import CompileResult
+
+
+def compiled_text(result: CompileResult) -> str:
+    """What `edgekit compile` wrote."""
+    labels = f"{result.labels_changed} of {result.takes} labels changed"
+    lines = [
+        f"{result.folder}: {', '.join(result.files)}",
+        f"{result.layers}; {result.arithmetic} arithmetic of {result.scheme} weights",
+        f"weights {size(result.weight_bytes)}, buffers {size(result.context_bytes)}, no allocation",
+        f"proof: logits at most {result.max_abs_difference:.2g} off ONNX Runtime's on {count(result.takes)} made-up"
+        f" takes, allowed {result.tolerance:.2g}; {labels}",
+    ]
+    return "\n".join([*lines, *_built(result)])
+
+
+def _built(result: CompileResult) -> list[str]:
+    if result.library is None:
+        return [
+            "note: no C compiler found (looked for CC, cc, gcc and clang), so there is no shared library and the test"
+            f" program has not run; with one: make -C {result.folder} check library"
+        ]
+    return [
+        f"{result.library}: {size(result.library_bytes)}, for {', '.join(result.variants)}; test program passed,"
+        f" {result.build_s:.1f} s of {result.compiler}"
+    ]

@@ -1,0 +1,42 @@
+"""A model file compiled to C."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CompileResult:
+    """What `edgekit compile` wrote. files: names in `folder`. library: of the machine that compiled, with its variants,
+    the fastest first; None and none where there was no C compiler. compiler: its version. build_s: seconds for the test
+    program, which ran, and the library. scheme: of the file; arithmetic: int8 or fp32, of the program.
+
+    max_abs_difference: of logits from ONNX Runtime's, on made-up takes; tolerance: what was allowed. labels_changed:
+    takes of these with another label.
+    """
+
+    source: Path
+    folder: Path
+    files: tuple[str, ...]
+    library: Path | None
+    library_bytes: int
+    variants: tuple[str, ...]
+    compiler: str | None
+    build_s: float
+    layers: str
+    scheme: str
+    arithmetic: str
+    weight_bytes: int
+    context_bytes: int
+    takes: int
+    max_abs_difference: float
+    tolerance: float
+    labels_changed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        library = None if self.library is None else str(self.library)
+        found = {**vars(self), "source": str(self.source), "folder": str(self.folder), "library": library}
+        return {"schema_version": 1, **found, "files": list(self.files), "variants": list(self.variants)}

@@ -1,0 +1,95 @@
+"""`edgekit compile` and `predict --runtime native` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.bench import BenchConfig, bench_onnx
+from edgekit.cli import run_cli
+from edgekit.errors import ConfigError, GateError
+from edgekit.native import compile_model, compiling
+
+MakeFile = Callable[..., Path]
+Capture = pytest.CaptureFixture[str]
+
+
+def test_without_a_compiler_the_sources_are_written_and_that_is_said(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    target = tmp_path / "out"
+    assert run_cli(["compile", str(make_file(scheme="int8-weights")), "-o", str(target)]) == 0
+    said = capfd.readouterr().out
+    assert "no C compiler found (looked for CC, cc, gcc and clang), so there is no shared library" in said
+    assert f"make -C {target} check library" in said
+    assert sorted(path.name for path in target.iterdir()) == ["Makefile", "model.c", "model.h", "test.c"]
+
+
+def test_the_makefile_builds_and_checks_what_was_written(make_file: MakeFile, tmp_path: Path, capfd: Capture) -> None:
+    missing = [name for name in ("make", "cc") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    target = tmp_path / "out"
+    result = compile_model(make_file(features=10, kind="standard"), target, name="tiny", build=False)
+    assert result.library is None
+    done = subprocess.run(["make", "-C", target, "CFLAGS=-O1", "check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "3 takes, largest difference of a logit" in done.stdout) == (0, True), done.stderr
+
+
+def test_the_json_says_what_the_text_says(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    path = make_file("gru", (8, 5), True, scheme="int8-weights")
+    assert run_cli(["compile", str(path), "-o", str(tmp_path / "out"), "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["layers"] == "GRU 63 to 2 x 8, GRU 16 to 5"
+    assert (told["arithmetic"], told["scheme"], told["library"]) == ("int8", "int8-weights", None)
+    header = (tmp_path / "out" / "model.h").read_text(encoding="utf-8")
+    assert f"#define MODEL_WEIGHT_BYTES {told['weight_bytes']}\n" in header
+    assert f"#define MODEL_CONTEXT_BYTES {told['context_bytes']}\n" in header
+
+
+def test_names_that_c_does_not_take_are_refused(make_file: MakeFile, tmp_path: Path) -> None:
+    for name in ("int", "9lives", "with-dash", "test", "ek_x", "A"):
+        with pytest.raises(ConfigError, match=f"--name {name}: expected a name for C"):
+            compile_model(make_file(), tmp_path / "out", name=name)
+    assert not (tmp_path / "out").exists()
+
+
+def test_integers_of_an_fp32_file_are_refused(make_file: MakeFile, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="its weights are fp32; for int8 arithmetic run `edgekit quantize"):
+        compile_model(make_file(), tmp_path / "out", arithmetic="int8")
+
+
+def test_nothing_is_written_where_answers_differ(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(*given: object) -> np.ndarray:  # type: ignore[type-arg]
+        return real(*given) + 0.01  # type: ignore[arg-type, no-any-return]
+
+    real = compiling.reference.predict
+    monkeypatch.setattr(compiling.reference, "predict", off)
+    with pytest.raises(GateError, match=r"in fp32 arithmetic a logit is 0\.01 off ONNX Runtime's, allowed 1e-05"):
+        compile_model(make_file(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_compiled_model_has_no_sweep(make_file: MakeFile, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="leave out --sweep"):
+        bench_onnx(make_file(), config=BenchConfig(sweep=True), library=tmp_path)
+
+
+def test_a_library_needs_neither_onnx_nor_torch() -> None:
+    code = "import sys, edgekit.runtime.native; print(*({'onnx', 'torch', 'onnxruntime'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    assert done.stdout.split() == []

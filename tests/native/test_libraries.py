@@ -1,0 +1,160 @@
+"""The shared library through its binding: every variant answers alike, and what can't be answered is an error."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.cli import run_cli
+from edgekit.data import canonical_takes, load_recordings
+from edgekit.errors import ConfigError, ModelFileError, ShapeError
+from edgekit.native import compile_model, read_network, reference
+from edgekit.native.building import find_compiler
+from edgekit.native.takes import golden_takes
+from edgekit.results import CompileResult
+from edgekit.runtime import open_native, open_predictor
+from edgekit.shipped import open_box
+
+Capture = pytest.CaptureFixture[str]
+LETTERS = Path(__file__).resolve().parents[3] / "shared" / "data" / "asl-letters.npz"
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompileResult:
+    """The shipped student in integers, once."""
+    if find_compiler() is None:
+        pytest.skip("no C compiler is installed")
+    return compile_model(open_box().student, tmp_path_factory.mktemp("native") / "letters", name="letters")
+
+
+def test_every_variant_gives_the_bits_of_the_numpy_twin(compiled: CompileResult) -> None:
+    network = read_network(compiled.source)
+    x = golden_takes(network.frames, 4, seed=5)
+    wanted = reference.predict(network, x)
+    variants = open_native(compiled.folder).variants
+    assert variants[-1] == "baseline"
+    for variant in variants:
+        assert (open_native(compiled.folder, variant)(x) == wanted).all()
+
+
+def test_the_library_says_what_the_file_said(compiled: CompileResult) -> None:
+    predictor, file = open_native(compiled.folder), open_predictor(compiled.source)
+    assert predictor.info.metadata is not None
+    assert file.info.metadata is not None
+    assert predictor.info.metadata.class_names == file.info.metadata.class_names
+    assert predictor.info.metadata.parents == (file.info.sha256,)
+    assert (predictor.input_shape, predictor.classes) == (("batch", 30, 63), 26)
+    assert predictor.info.size_bytes == compiled.library_bytes
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((0, 30, 63)), "an empty batch can't be run"),
+        (np.zeros((1, 29, 63)), r"shape \(1, 29, 63\); expected \(batch, 30, 63\)"),
+        (np.full((1, 30, 63), np.nan), "every value must be finite"),
+        (np.array(["a"]), "expected float32 numbers"),
+    ],
+)
+def test_input_is_checked_as_for_onnx_runtime(compiled: CompileResult, x: np.ndarray, message: str) -> None:  # type: ignore[type-arg]
+    for predictor in (open_native(compiled.folder), open_predictor(compiled.source)):
+        with pytest.raises(ShapeError, match=message):
+            predictor(x)
+
+
+def test_numbers_that_are_too_large_are_an_error(compiled: CompileResult) -> None:
+    with pytest.raises(ModelFileError, match=r"libletters\.so: a number is too large"):
+        open_native(compiled.folder)(np.full((1, 30, 63), 1e20, np.float32))
+
+
+def test_a_variant_that_is_not_there_is_named(compiled: CompileResult) -> None:
+    with pytest.raises(ConfigError, match="variant 'avx9' is not in it"):
+        open_native(compiled.folder, "avx9")
+
+
+def test_a_library_for_another_machine_is_refused_before_it_is_loaded(compiled: CompileResult, tmp_path: Path) -> None:
+    assert compiled.library is not None
+    content = bytearray(compiled.library.read_bytes())
+    content[18:20] = (243).to_bytes(2, "little")  # RISC-V
+    (tmp_path / "libother.so").write_bytes(content)
+    with pytest.raises(ModelFileError, match="compiled for machine 243, and this is"):
+        open_native(tmp_path)
+
+
+def test_what_is_no_library_of_edgekits_is_refused(compiled: CompileResult, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"an ONNX file; `edgekit compile"):
+        open_native(compiled.source)
+    with pytest.raises(ModelFileError, match="holds 0 libraries"):
+        open_native(tmp_path)
+    (tmp_path / "libx.so").write_bytes(b"no library at all")
+    with pytest.raises(ModelFileError, match="not a shared library"):
+        open_native(tmp_path)
+    assert compiled.library is not None
+    shutil.copy(compiled.library, tmp_path / "libx.so")
+    with (tmp_path / "libx.so").open("r+b") as file:
+        file.truncate(compiled.library_bytes - 1)
+    with pytest.raises(ModelFileError, match="cut short; copy or compile it again"):
+        open_native(tmp_path)
+    python = next(Path(sys.base_prefix).rglob("_ctypes*.so"), None)
+    if python is not None:
+        with pytest.raises(ModelFileError, match="no library of edgekit compile"):
+            open_native(python)
+
+
+def test_real_takes_are_read_as_onnx_runtime_reads_them(compiled: CompileResult) -> None:
+    """Integers: accuracy within 0.2 points; the same weights in fp32: 1e-5 of a logit."""
+    if not LETTERS.exists():
+        pytest.skip(f"{LETTERS.name} is not here")
+    recordings = load_recordings(LETTERS)
+    x = canonical_takes(recordings, 30)
+    file = open_predictor(compiled.source)
+    assert file.info.metadata is not None
+    order = [recordings.class_names.index(name) for name in file.info.metadata.class_names]
+    wanted, got = file(x), open_native(compiled.folder)(x)
+    right = [(np.array(order)[logits.argmax(axis=1)] == recordings.labels).mean() for logits in (wanted, got)]
+    flips = int((wanted.argmax(axis=1) != got.argmax(axis=1)).sum())
+    assert abs(right[0] - right[1]) <= 0.002, f"{right}, {flips} of {len(x)} labels changed"
+    assert flips <= 0.005 * len(x)
+    in_float = reference.predict(read_network(compiled.source).in_float(), x[::10])
+    assert np.abs(in_float - wanted[::10]).max() <= 1e-5 * max(1.0, float(np.abs(wanted).max()))
+
+
+def test_takes_are_labelled_as_with_onnx_runtime(compiled: CompileResult, tmp_path: Path, capfd: Capture) -> None:
+    np.save(tmp_path / "take.npy", golden_takes(read_network(compiled.source).frames, 1)[0])
+    answers = []
+    for model, runtime in ((compiled.source, "onnxruntime"), (compiled.folder, "native")):
+        line = ["predict", str(tmp_path / "take.npy"), "--model", str(model), "--runtime", runtime, "--json"]
+        assert run_cli(line) == 0
+        answers.append(json.loads(capfd.readouterr().out)["predictions"][0])
+    assert answers[0]["label"] == answers[1]["label"]
+    assert answers[0]["probability"] == pytest.approx(answers[1]["probability"], abs=0.01)
+
+
+def test_a_bench_measures_what_was_compiled(
+    compiled: CompileResult, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.native.compile_model", lambda path, folder: compiled)
+    line = ["bench", str(compiled.source), "--runtime", "native", "--workdir", str(tmp_path / "w"), "--json", "--quiet"]
+    short = [
+        "--repeats",
+        "20",
+        "--processes",
+        "1",
+        "--set",
+        "bench.min_time_s=0",
+        "--evidence",
+        "measured on this host",
+    ]
+    assert run_cli([*line, *short]) == 0
+    told = json.loads(capfd.readouterr().out)
+    rows = {(row["board"], row["constraint"]): row for row in told["rows"]}
+    assert rows[None, "max_model_mb"]["measured"] == told["library"]["size_bytes"] == compiled.library_bytes
+    assert told["model"]["size_bytes"] == compiled.source.stat().st_size
+    assert "this was compiled; bench on the board" in rows["Raspberry Pi 5", "max_latency_ms"]["note"]
+    assert told["machine"]["onnxruntime"] is None
+    assert told["memory"]["peak_rss_bytes"] < 40e6  # ONNX Runtime alone takes more

@@ -1,0 +1,129 @@
+"""Every kind of file that edgekit writes is read, and computed in numpy as ONNX Runtime computes it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from edgekit.errors import ModelFileError
+from edgekit.native import read_network, reference
+from edgekit.native.takes import golden_takes
+from edgekit.runtime import open_predictor
+
+MakeFile = Callable[..., Path]
+HIDDEN = {1: (8,), 2: (8, 5), 3: (7, 5, 4)}
+GRID = list(itertools.product(("lstm", "gru"), (1, 2, 3), (False, True), ("mean", "final"), ("fp32", "int8-weights")))
+#: Enough to meet every pair of two settings.
+FEW = {
+    ("lstm", 1, False, "mean", "fp32"), ("lstm", 2, True, "final", "int8-weights"), ("gru", 3, False, "final", "fp32"),
+    ("gru", 1, True, "mean", "int8-weights"), ("gru", 2, True, "mean", "fp32"),
+    ("lstm", 3, False, "mean", "int8-weights"),
+}  # fmt: skip
+DYNAMIC = [("lstm", layers, both, "mean", "int8-dynamic") for layers, both in itertools.product((1, 3), (False, True))]
+
+
+def _both(path: Path, takes: int = 4) -> tuple[np.ndarray, np.ndarray, str]:  # type: ignore[type-arg]
+    """ONNX Runtime's logits, the network's, and the arithmetic of the latter."""
+    network = read_network(path)
+    x = golden_takes(network.frames, takes)
+    predictor = open_predictor(path)
+    wanted = np.concatenate([predictor(take[None]) for take in x])
+    return wanted, reference.predict(network, x), network.arithmetic
+
+
+@pytest.mark.parametrize(
+    ("cell", "layers", "both", "readout", "scheme"),
+    [
+        each if each in FEW or each == DYNAMIC[1] else pytest.param(*each, marks=pytest.mark.slow)
+        for each in GRID + DYNAMIC
+    ],
+)
+def test_a_network_computes_what_its_file_does(
+    make_file: MakeFile, cell: str, layers: int, both: bool, readout: str, scheme: str
+) -> None:
+    path = make_file(cell, HIDDEN[layers], both, readout, scheme=scheme)
+    wanted, got, arithmetic = _both(path)
+    assert arithmetic == ("fp32" if scheme == "fp32" else "int8")
+    # h and frames in 255 steps move logits of this size (0.3) by some thousandths; a wrong gate moves them by tenths
+    np.testing.assert_allclose(got, wanted, atol=1e-6 if scheme == "fp32" else 0.01)
+
+
+@pytest.mark.parametrize("standardisation", ["explicit", "fold"])
+@pytest.mark.parametrize(
+    ("kind", "features"),
+    [
+        ("hand+displacement", 63),
+        ("hand", 63),
+        ("hand+displacement", 126),
+        ("hand", 126),
+        ("standard", 63),
+        ("standard", 10),
+    ],
+)
+def test_every_preprocessing_is_computed(make_file: MakeFile, kind: str, features: int, standardisation: str) -> None:
+    path = make_file(kind=kind, features=features, standardisation=standardisation)
+    network = read_network(path)
+    assert (network.frames.hands, network.frames.path) == (features // 63 if "hand" in kind else 0, "+" in kind)
+    wanted, got, _ = _both(path)
+    np.testing.assert_allclose(got, wanted, atol=2e-6)
+
+
+def test_int8_weights_can_be_computed_in_fp32(make_file: MakeFile) -> None:
+    path = make_file(scheme="int8-weights")
+    network = read_network(path).in_float()
+    x = golden_takes(network.frames, 2)
+    assert network.arithmetic == "fp32"
+    np.testing.assert_allclose(reference.predict(network, x), open_predictor(path)(x), atol=1e-6)
+
+
+def test_a_take_does_not_depend_on_the_rest_of_its_batch(make_file: MakeFile) -> None:
+    network = read_network(make_file(scheme="int8-weights"))
+    x = golden_takes(network.frames, 5)
+    alone = np.concatenate([reference.predict(network, take[None]) for take in x])
+    assert (alone == reference.predict(network, x)).all()
+
+
+def test_operators_that_are_not_known_are_named_each(make_file: MakeFile) -> None:
+    path = make_file()
+    model = onnx.load(path)
+    last = model.graph.node[-1]
+    last.output[0] = "before"
+    model.graph.node.append(helper.make_node("Softmax", ["before"], ["soft"], name="soft_node"))
+    model.graph.node.append(helper.make_node("Erf", ["soft"], ["logits"], name="erf_node"))
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=r"does not know 2 of its nodes: Softmax 'soft_node', Erf 'erf_node'; it"):
+        read_network(path)
+
+
+def test_a_file_from_elsewhere_is_refused(lstm_file: Callable[..., Path]) -> None:
+    with pytest.raises(ModelFileError, match="edgekit did not write it; compile takes edgekit's own files"):
+        read_network(lstm_file())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda nodes: nodes["LSTM"].attribute.append(helper.make_attribute("clip", 1.0)), "LSTM 'outputs0' has clip"),
+        (lambda nodes: nodes["LSTM"].input.extend(["", "state0_in"]), "has initial states, lengths or no bias"),
+        (
+            lambda nodes: nodes["Gemm"].attribute.append(helper.make_attribute("alpha", 2.0)),
+            "expected transB 1 and a bias",
+        ),
+        (lambda nodes: nodes["ReduceMean"].input.__setitem__(0, "standardised"), "expected LSTM or GRU"),
+    ],
+)
+def test_known_operators_in_another_build_are_refused(
+    make_file: MakeFile, change: Callable[..., None], message: str
+) -> None:
+    path = make_file()
+    model = onnx.load(path)
+    change({node.op_type: node for node in model.graph.node})
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=message):
+        read_network(path)
