@@ -80,7 +80,7 @@ def search_task(stages: Stages, config: SearchConfig, *, alone: bool) -> SearchT
         student=settings.student_model(),
         distillation=_shorter(distillation, config.epochs, alone),
         pruning=pruning.model_copy(update={"recovery": recovery}),
-        quantization=settings.section("quantize", QuantizeConfig),
+        quantization=QuantizeConfig(min_elements=stages.quantized.quantize.min_elements),
         augmentation=data.augmented,
         mix=data.mix,
         seed=settings.seed,
