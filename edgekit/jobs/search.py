@@ -133,7 +133,8 @@ def _plan(search: Search, where: Where) -> None:
     done = f", {len(over)} of them done" if over else ""
     size = search.config.size(len(search.points))
     files = sum(len(search.task.wanted[point]) for point in search.points)
-    text = f"{size} students{done}, {files} files of all {len(search.points)}; {_how_long(search, left, where)}"
+    text = f"{size} students of {search.config.epochs} epochs{done}, {files} files of all {len(search.points)}"
+    text += f"; {_how_long(search, left, where)}"
     search.workspace.watcher.stage("search", "plan", text)
 
 

@@ -11,7 +11,6 @@ from edgekit.distill import DistillConfig
 from edgekit.errors import ConfigError
 from edgekit.profiles import Profile
 from edgekit.prune import PruneConfig
-from edgekit.quantize import ChainQuantizeConfig
 from edgekit.results.searching import RuledOut, StudentPoint
 from edgekit.search import SearchConfig, SearchTask, TeacherAnswers, remember_answers
 from edgekit.search.board import SearchBoard, plan_of
@@ -80,9 +79,7 @@ def search_task(stages: Stages, config: SearchConfig, *, alone: bool) -> SearchT
         student=settings.student_model(),
         distillation=_shorter(distillation, config.epochs, alone),
         pruning=pruning.model_copy(update={"recovery": recovery}),
-        quantization=settings.section("quantize", ChainQuantizeConfig).of_file(
-            "int8-weights"
-        ),  # each recipe has its own
+        quantization=QuantizeConfig(min_elements=stages.quantized.quantize.min_elements),
         augmentation=data.augmented,
         mix=data.mix,
         seed=settings.seed,

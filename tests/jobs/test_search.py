@@ -107,7 +107,7 @@ def test_other_settings_are_refused_and_another_grid_goes_on(cli: Cli, searched:
     assert "search.epochs was 1, now 2 (--epochs of edgekit search)" in other.err
     assert "--force" in other.err
     planned = cli("search", f"--workdir={work}", "--set=search.hidden_size=[8,6]", "--set=search.points=2", "--dry-run")
-    assert "2 students, 1 of them done" in planned.err, planned.err
+    assert "2 students of 1 epochs, 1 of them done" in planned.err, planned.err
 
 
 def test_a_profile_that_nothing_can_meet_costs_no_training(cli: Cli, tmp_path: Path) -> None:

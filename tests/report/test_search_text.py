@@ -89,8 +89,8 @@ def test_the_text_says_what_there_is_which_it_would_take_and_what_to_type(result
         "3 of 4 students: 2 taught to the end, 1 given up, 0 failed; 3 files, 0 of them below 90.0 %",
         "not trained: 2 of 8 files (1 too large, 1 not possible); closest: LSTM 64x2, bidirectional, sparsity 0,"
         " int8-weights: 110.0 KB, allowed 100.0 KB",
-        "accuracy: of the INT8 file on validation takes, after 30 epochs and 15 of recovery; the best of many on the"
-        " same takes is flattered, and the test takes were not read",
+        "accuracy: of the quantised file on validation takes, after 30 epochs and 15 of recovery; the best of many on"
+        " the same takes is flattered, and the test takes were not read",
         "p50 and memory: on Test CPU, 2 cores, 1 thread used, Python 3.11.2, numpy 2.0.0, onnxruntime 1.20.0; all files"
         " in turns; not a device's figures",
         "It would take row 1: the smallest that fits and comes within a standard error (1.7 points on 200 takes) of the"
