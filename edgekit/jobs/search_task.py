@@ -11,6 +11,7 @@ from edgekit.distill import DistillConfig
 from edgekit.errors import ConfigError
 from edgekit.profiles import Profile
 from edgekit.prune import PruneConfig
+from edgekit.quantize import QuantizeConfig
 from edgekit.results.searching import RuledOut, StudentPoint
 from edgekit.search import SearchConfig, SearchTask, TeacherAnswers, remember_answers
 from edgekit.search.board import SearchBoard, plan_of

@@ -109,8 +109,8 @@ def _notes(result: SearchResult) -> list[str]:
         lines.append(f"not trained: {ruled_out_text(result.ruled_out, result.files)}")
     lines.append(
         f"accuracy: of the quantised file on validation takes, after {result.epochs} epochs and"
-        f" {result.recovery_epochs} of recovery; the best of many on the same takes is flattered, and the test takes were"
-        " not read"
+        f" {result.recovery_epochs} of recovery; the best of many on the same takes is flattered, and the test takes"
+        " were not read"
     )
     if result.front and result.machine is not None:
         lines.append(f"p50 and memory: {machine_text(result.machine, 1)}; all files in turns; not a device's figures")
