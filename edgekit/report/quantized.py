@@ -48,8 +48,10 @@ def _small_left_lines(proof: QuantizationProof) -> list[str]:
     if not small:
         return []
     names = ", ".join(each.name for each in small[:4]) + (", ..." if len(small) > 4 else "")
-    count = "1 weight" if len(small) == 1 else f"{len(small)} weights"
-    return [f"Left float: {count} of {size(sum(each.bytes for each in small))} together ({names}): {small[0].reason}"]
+    one, reason = len(small) == 1, small[0].reason
+    count = "1 weight of" if one else f"{len(small)} weights of together"
+    why = reason if one else reason.replace("it has", "they have", 1)
+    return [f"Left float: {count} {size(sum(each.bytes for each in small))} ({names}): {why}"]
 
 
 def _large_left_lines(proof: QuantizationProof) -> list[str]:
