@@ -49,9 +49,9 @@ def _small_left_lines(proof: QuantizationProof) -> list[str]:
         return []
     names = ", ".join(each.name for each in small[:4]) + (", ..." if len(small) > 4 else "")
     one, reason = len(small) == 1, small[0].reason
-    count = "1 weight of" if one else f"{len(small)} weights of together"
+    count = "1 weight" if one else f"{len(small)} weights"
     why = reason if one else reason.replace("it has", "they have", 1)
-    return [f"Left float: {count} {size(sum(each.bytes for each in small))} ({names}): {why}"]
+    return [f"Left float: {count}, {size(sum(each.bytes for each in small))} ({names}): {why}"]
 
 
 def _large_left_lines(proof: QuantizationProof) -> list[str]:

@@ -143,4 +143,4 @@ def test_small_weights_that_stayed_float_are_named(tmp_path: Path) -> None:
         "it has fewer than 1,024 numbers (quantize.min_elements)",
     )
     assert result.to_dict()["proof"]["small_float"][0]["name"] == "few"
-    assert "Left float: 1 weight of 3.2 KB (few): it has fewer than 1,024 numbers" in quantized_text(result)
+    assert "Left float: 1 weight, 3.2 KB (few): it has fewer than 1,024 numbers" in quantized_text(result)
