@@ -98,7 +98,9 @@ PAGES = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sort
 #: Commands that use what is there. Those that train have tests of their own.
 USING = r"edgekit (bench|compare|data|evaluate|predict|profiles|env|config)\b"
 #: Files that a reader brings, and that are not made here.
-BROUGHT = ("other.onnx", "main.json", "models/accurate", "student/model.onnx", "mine.onnx", "training.yaml")
+BROUGHT = (
+    "other.onnx", "main.json", "models/accurate", "student/model.onnx", "mine.onnx", "training.yaml", "--model native",
+)  # fmt: skip
 LINES = sorted(
     {
         line.partition(" > ")[0]

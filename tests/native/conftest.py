@@ -16,7 +16,7 @@ from edgekit.data import HAND_FEATURES, Normalisation
 from edgekit.native import read_network
 from edgekit.native.program import Goldens, golden_program
 from edgekit.native.source import header, source
-from edgekit.runtime.child import session_options
+from edgekit.runtime.child import bare_options, plain_options, session_options
 from edgekit.runtime.guard import Port
 
 F32 = NDArray[np.float32]
@@ -72,9 +72,15 @@ def make_file(tmp_path: Path) -> MakeFile:
 class SessionHere:
     """What is used of a guarded session, in this process: files of these tests are harmless."""
 
-    def __init__(self, content: bytes, path: Path, threads: int) -> None:
-        options = session_options(onnxruntime, threads)
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    def __init__(self, content: bytes | Path, path: Path, threads: int, options: str = "own") -> None:
+        self.content, self.threads = content, threads
+        self.reopen(options)
+
+    def reopen(self, kind: str) -> None:
+        kinds = {"own": session_options, "plain": plain_options, "bare": bare_options}
+        options = kinds[kind](onnxruntime, self.threads)
+        options.log_severity_level = 4
+        self._session = onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
         sides = self._session.get_inputs(), self._session.get_outputs()
         self.inputs, self.outputs = ([Port(i.name, i.type, tuple(i.shape)) for i in side] for side in sides)
 
