@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from edgekit.prune.importance import Scores, magnitudes, taylor
 from edgekit.prune.probing import unit_count
 from edgekit.prune.removal import removal_error, without_units
 from edgekit.prune.settings import PruneConfig
-from edgekit.prune.structure import Structure, study
+from edgekit.prune.structure import Structure, study, takes_to_try
 from edgekit.train import FitResult, RunSetup, Takes, TrainingConfig
 
 #: Lets a module recover, in place, by so much training, surrounded by what a setup says.
@@ -102,7 +101,7 @@ def smaller(
 def check_reachable(module: nn.Module, config: PruneConfig, x: NDArray[np.float32]) -> None:
     """Raises ConfigError where a module of this shape can't lose what `config` asks for, or latency would have to be
     measured. x: takes float32 (takes, time, features)."""
-    takes = torch.from_numpy(x)
+    takes = takes_to_try(x)
     structure = study(module.eval(), takes)
     cost = cost_of(config, structure, takes, None)
     choose(module, structure, magnitudes(module, structure), config, cost, cost(module) * (1.0 - config.sparsity))

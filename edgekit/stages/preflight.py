@@ -51,7 +51,7 @@ def check_sparsity(settings: Settings, dataset: Dataset) -> None:
     config = settings.section("prune", PruneConfig)
     student = build_model(settings.student_model(), dataset.normalisation, len(dataset.class_names))
     if config.method == "structured" and config.units != STRUCTURED:
-        check_reachable(student, config, dataset.x[:4])
+        check_reachable(student, config, dataset.x)
     elif config.method == "structured":
         ratio_for(student.architecture, config.sparsity)
     else:
