@@ -1,7 +1,7 @@
 """An ONNX file of edgekit's as a `Network`: followed back from its logits to its landmarks.
 
-What stands between landmarks and the first layer is recognised by its operators; `edgekit.native.proof` then compares
-answers with ONNX Runtime's, so that nothing rests on that alone.
+What stands between landmarks and the first layer is recognised by its operators; `edgekit.native.compiling` compares
+answers with ONNX Runtime's then, so that nothing rests on that alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import ModelFileError
 from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent, whole
+from edgekit.reading import StrPath
 from edgekit.runtime.inspection import inspect_bytes, read_model, require_numbers
 
 _RECURRENT = ("LSTM", "GRU", "DynamicQuantizeLSTM")
@@ -30,9 +31,10 @@ _ATTRIBUTES = {"hidden_size", "direction", "linear_before_reset"}
 MAX_UNITS, MAX_FEATURES, MAX_CONTEXT_BYTES = 8192, 16384, 2**28
 
 
-def read_network(path: Path) -> Network:
+def read_network(path: StrPath) -> Network:
     """The model at `path`. Raises ModelFileError for what `edgekit.runtime.inspect_model` refuses, for operators that
     the compiler does not know, each named, and for a graph that is not built as edgekit builds one."""
+    path = Path(path)
     content = read_model(path)
     info = inspect_bytes(content, path)
     require_numbers(info)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifacts import write_bytes
+from edgekit.reading import StrPath
 from edgekit.report.chain import SYNTHETIC
 from edgekit.report.tables import percent
 from edgekit.results.searching import SearchedModel, SearchResult
@@ -19,11 +20,12 @@ WIDE = 8.0
 MARKERS = ("o", "s", "^", "D", "v")
 
 
-def draw_front(result: SearchResult, path: Path) -> Path:
+def draw_front(result: SearchResult, path: StrPath) -> Path:
     """Write accuracy over file size and over latency, every file a mark and the front numbered, to `path`, .png
     or .svg; returns that."""
     import matplotlib
 
+    path = Path(path)
     with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 9, "svg.fonttype": "none"}):
         content = io.BytesIO()
         _figure(result).savefig(content, format=path.suffix[1:], dpi=110)

@@ -271,7 +271,7 @@ def test_only_one_process_writes_the_resume_file(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--set=prune.sparsity=0.99", "prune.sparsity: 0.99 is more than this model can lose"),
+        ("--set=prune.sparsity=0.99", "prune.sparsity: 0.99 of the parameters is more than this model can lose"),
         ("--set=prune.sparsity=0.99 --set=prune.method=unstructured", "prune.sparsity: 0.99 is 10908 of 11018"),
         (
             "--accelerators=20",
