@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -349,6 +350,25 @@ def test_a_scratch_folder_is_private_empty_and_gone_afterwards(tmp_path: Path) -
         assert [path.name for path in folder.iterdir()] == [".held"]
         (folder / "a").mkdir()
         (folder / "a" / "b").write_bytes(b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scratch_folder_that_is_cleared_away_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another process, between making the folder and holding it: it is nobody's then."""
+    hold, swept = scratch._hold, []
+
+    def hold_later(handle: int, blocking: bool) -> bool:
+        if not swept:
+            swept.extend(tmp_path.iterdir())
+            shutil.rmtree(swept[0])
+        return hold(handle, blocking)
+
+    monkeypatch.setattr(scratch, "_hold", hold_later)
+    with scratch_folder("bench", beside=tmp_path / "x") as folder:
+        assert list(tmp_path.iterdir()) == [folder] == swept
+        assert [entry.name for entry in folder.iterdir()] == [scratch.HELD]
     assert list(tmp_path.iterdir()) == []
 
 

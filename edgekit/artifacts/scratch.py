@@ -62,8 +62,7 @@ def scratch_folder(purpose: str, beside: StrPath | None = None) -> Iterator[Path
     token = secrets.token_hex(8)
     place = where / (f"edgekit-{purpose}-{token}" if beside is None else f".edgekit-{token}.part")
     with passing(place), _naming(where, place, temporary=beside is None):
-        place.mkdir(mode=0o700)
-        held = _create(place / HELD)
+        held = _held_folder(place)
         try:
             yield place
         finally:
@@ -182,6 +181,14 @@ def _clear(place: Path, folder: bool) -> None:
 
 #: Flags of os.open that Windows lacks or wants.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _held_folder(place: Path) -> int:
+    """A new folder that this process holds: a descriptor of the file in it that says so."""
+    while True:
+        place.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody cleared the folder away before it was held
+            return _create(place / HELD)
 
 
 def _create(place: Path) -> int:

@@ -124,12 +124,18 @@ def test_metadata_and_names_survive(make_recurrent: MakeRecurrent) -> None:
 # Names that are taken.
 
 
+#: Every name in one place and one name in every place; all others with the slow tests.
+TAKEN = ("W_int8", "W_scale", "R_zero_point", "dense_int8", "dense_scale", "W_rows", "W_shape", "dense_dequantize")
+PLACES = ("initializer", "node", "input", "branch")
+NAMES_IN_PLACES = [
+    pytest.param(taken, place, marks=[pytest.mark.slow] * (taken != TAKEN[0] and place != PLACES[k % 4]))
+    for k, taken in enumerate(TAKEN)
+    for place in PLACES
+]
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize(
-    "taken",
-    ["W_int8", "W_scale", "R_zero_point", "dense_int8", "dense_scale", "W_rows", "W_shape", "dense_dequantize"],
-)
-@pytest.mark.parametrize("place", ["initializer", "node", "input", "branch"])
+@pytest.mark.parametrize(("taken", "place"), NAMES_IN_PLACES)
 def test_a_name_that_is_taken_is_not_used_again(
     make_recurrent: MakeRecurrent, taken: str, place: str, scheme: str
 ) -> None:

@@ -68,8 +68,15 @@ def _model(cell: str, layers: int, bidirectional: bool, readout: str, pruned: bo
     return remove_units(model, ratio_for(model.architecture, 0.5), FRAMES) if pruned else model
 
 
-@pytest.mark.parametrize("pruned", [False, True], ids=["whole", "pruned"])
-@pytest.mark.parametrize(("cell", "layers", "bidirectional", "readout"), grid.GRID)
+#: Every second shape whole, the others pruned; the rest, a second each, with the slow tests.
+SHAPES = [
+    pytest.param(*shape, pruned, marks=[pytest.mark.slow] * ((k + pruned) % 2))
+    for k, shape in enumerate(grid.GRID)
+    for pruned in (False, True)
+]
+
+
+@pytest.mark.parametrize(("cell", "layers", "bidirectional", "readout", "pruned"), SHAPES)
 def test_every_form_of_every_shape_computes_what_torch_computes(
     tmp_path: Path, cell: str, layers: int, bidirectional: bool, readout: str, pruned: bool
 ) -> None:
