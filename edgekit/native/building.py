@@ -58,9 +58,14 @@ def build_library(compiler: Compiler, folder: Path, name: str, arithmetic: Arith
     parts = [_part(compiler, folder, name, (), "baseline", _library_flags(compiler, arithmetic, variants))]
     for variant, flags in variants.items():
         parts.append(_part(compiler, folder, name, flags, variant, (f"-DEK_VARIANT={variant}",)))
-    library = folder / f"lib{name}.so"
+    library = folder / library_name(name)
     _run([*compiler.command, "-shared", "-o", str(library), *map(str, parts), "-lm"])
     return library, (*variants, "baseline")
+
+
+def library_name(name: str) -> str:
+    """File name of a model's shared library."""
+    return f"lib{name}.so"
 
 
 def _variants(compiler: Compiler, arithmetic: Arithmetic) -> Mapping[str, tuple[str, ...]]:

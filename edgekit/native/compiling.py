@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +15,8 @@ from edgekit.artifacts import scratch_folder, write_bytes
 from edgekit.errors import ConfigError, GateError
 from edgekit.native import reference
 from edgekit.native.buffers import context_bytes
-from edgekit.native.building import build_library, find_compiler, run_test
-from edgekit.native.network import F32, Network
+from edgekit.native.building import Compiler, build_library, find_compiler, library_name, run_test
+from edgekit.native.network import F32, Arithmetic, Network
 from edgekit.native.program import Goldens, golden_program, makefile
 from edgekit.native.reading import describe, read_network
 from edgekit.native.source import header, source, weight_bytes
@@ -30,6 +32,15 @@ FLOAT_TOLERANCE = 1e-5
 #: How far a logit of int8 arithmetic may be, as a part of the logits' range: enough for rounding, and far less than a
 #: graph that was read wrongly would be off.
 INT8_TOLERANCE = 0.1
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A shared library, with the variants in it and how long compiling and testing took."""
+
+    content: bytes
+    variants: tuple[str, ...]
+    seconds: float
 
 
 def compile_model(
@@ -65,27 +76,20 @@ def compile_model(
         "Makefile": makefile(name, network.arithmetic),
     }
     compiler = find_compiler() if build else None
-    library, variants, seconds = None, tuple[str, ...](), 0.0
-    with scratch_folder("compile") as scratch:
-        for file, text in texts.items():
-            (scratch / file).write_text(text, encoding="utf-8")
-        if compiler is not None:
-            started = time.perf_counter()
-            run_test(compiler, scratch, name)
-            built, variants = build_library(compiler, scratch, name, network.arithmetic)
-            seconds = time.perf_counter() - started
-            library = write_bytes(target / built.name, built.read_bytes())
+    built = None if compiler is None else _build(compiler, texts, name, network.arithmetic)
+    (target / library_name(name)).unlink(missing_ok=True)  # of other sources, perhaps: never beside new ones
     for file, text in texts.items():
         write_bytes(target / file, text.encode())
+    library = None if built is None else write_bytes(target / library_name(name), built.content)
     return CompileResult(
         source=path,
         folder=target,
         files=tuple(texts),
         library=library,
-        library_bytes=0 if library is None else library.stat().st_size,
-        variants=variants,
+        library_bytes=0 if built is None else len(built.content),
+        variants=() if built is None else built.variants,
         compiler=None if compiler is None else compiler.version,
-        build_s=seconds,
+        build_s=0.0 if built is None else built.seconds,
         layers=describe(network.layers),
         scheme=network.scheme,
         arithmetic=network.arithmetic,
@@ -96,6 +100,17 @@ def compile_model(
         tolerance=allowed,
         labels_changed=int((wanted.argmax(axis=1) != got.argmax(axis=1)).sum()),
     )
+
+
+def _build(compiler: Compiler, texts: Mapping[str, str], name: str, arithmetic: Arithmetic) -> _Built:
+    """Compile and run the test program, then make the library. texts: by file name."""
+    started = time.perf_counter()
+    with scratch_folder("compile") as scratch:
+        for file, text in texts.items():
+            (scratch / file).write_text(text, encoding="utf-8")
+        run_test(compiler, scratch, name)
+        library, variants = build_library(compiler, scratch, name, arithmetic)
+        return _Built(library.read_bytes(), variants, time.perf_counter() - started)
 
 
 #: Words that can't be in front of a function, or that another file is called by.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 
 from torch import nn
@@ -32,27 +32,36 @@ def uniform_plans(structure: Structure, scores: Scores) -> list[Callable[[], Pla
 
 def recurrent_plans(structure: Structure, scores: Scores, recurrent: Container[str]) -> list[Callable[[], Plan]]:
     """The same where recurrent layers, which work at every frame and so take most of the time, go ahead: the others
-    keep all their units until RECURRENT_FIRST of those are gone, and catch up from there. recurrent: names of
-    layers."""
+    keep all their units until RECURRENT_FIRST of those are gone, and catch up from there. recurrent: names of layers;
+    where none of them can lose units, the others lose theirs evenly."""
 
-    def behind(bundle: Bundle, ratio: float) -> float:
-        ahead = any(name in recurrent for name in bundle.layers)
-        return ratio if ahead else max(0.0, (ratio - RECURRENT_FIRST) / (1.0 - RECURRENT_FIRST))
+    def share(bundle: Bundle, ratio: float) -> float:
+        return ratio if any(name in recurrent for name in bundle.layers) else behind(ratio)
 
-    return _plans(structure, scores, behind)
+    return _plans(structure, scores, share)
+
+
+def behind(ratio: float) -> float:
+    """Part of the other layers' units that is gone when `ratio` of the recurrent layers' is."""
+    return max(0.0, (ratio - RECURRENT_FIRST) / (1.0 - RECURRENT_FIRST))
+
+
+def ratios_for(sizes: Iterable[int]) -> list[float]:
+    """Every ratio, from 0 to below 1 and rising, at which a layer of one of these sizes loses another unit, as one of
+    those that go ahead or one of those `behind`."""
+    shares = {gone / size for size in sizes for gone in range(size)}
+    return sorted(shares | {RECURRENT_FIRST + (1.0 - RECURRENT_FIRST) * share for share in shares})
 
 
 def _plans(structure: Structure, scores: Scores, share: Callable[[Bundle, float], float]) -> list[Callable[[], Plan]]:
     """Plans of rising ratios. share: part of a bundle's units that goes at a ratio, rising with it."""
     order = {bundle: scores[bundle].argsort(stable=True).tolist() for bundle in structure.bundles}
-    sizes = {len(bundle.groups) for bundle in order}
-    ratios = sorted({gone / size for size in sizes for gone in range(size)})
 
     def plan(ratio: float) -> Plan:
         going = {b: math.floor(len(b.groups) * share(b, ratio) + 1e-9) for b in order}
         return _units({bundle: order[bundle][: min(len(bundle.groups) - 1, n)] for bundle, n in going.items()})
 
-    return [partial(plan, ratio) for ratio in ratios]
+    return [partial(plan, ratio) for ratio in ratios_for(len(bundle.groups) for bundle in order)]
 
 
 def free_plans(structure: Structure, scores: Scores) -> list[Callable[[], Plan]]:
@@ -90,7 +99,7 @@ def choose(
 
     Raises ConfigError where none does, naming what can't lose units and why.
     """
-    plans = _plans_of(module, structure, scores, config.units["widths"])
+    plans = _plans_of(module, structure, scores, config.unit_rules["widths"])
 
     def fits(k: int) -> bool:
         return cost(without_units(module, structure.layers, plans[k]())) <= allowed

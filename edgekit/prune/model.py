@@ -184,7 +184,7 @@ class _Job:
 
 def _prune_own(model: RecurrentClassifier, job: _Job, latency: Cost | None) -> PruneResult:
     config, before, frames = job.config, model.architecture, job.train.x.shape[1]
-    if config.method == "structured" and (config.units != STRUCTURED or latency is not None):
+    if config.method == "structured" and (config.unit_rules != STRUCTURED or latency is not None):
         start = copy.deepcopy(model).cpu().eval()
         shrunk = shrink(start, config, job.train, takes_to_try(job.train.x), job.recovering, job.setup, latency)
         pruned = cast(RecurrentClassifier, shrunk.module)

@@ -101,7 +101,7 @@ class PruneConfig(StageConfig):
         return self
 
     @property
-    def units(self) -> Mapping[str, Any]:
+    def unit_rules(self) -> Mapping[str, Any]:
         """How units go: what was said, or the defaults; of method unstructured `STRUCTURED`, which says nothing."""
         if self.method == "unstructured":
             return STRUCTURED

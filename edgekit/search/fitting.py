@@ -17,7 +17,7 @@ from edgekit.measure import WorkerRequest, run_worker
 from edgekit.model import GATES, Architecture, build_model
 from edgekit.profiles import Profile
 from edgekit.prune import PruneConfig
-from edgekit.prune.choosing import RECURRENT_FIRST
+from edgekit.prune.choosing import behind, ratios_for
 from edgekit.quantize import quantize_onnx
 from edgekit.report.tables import milliseconds, size
 from edgekit.results.searching import Recipe, Ruled, RuledOut, StudentPoint
@@ -93,13 +93,12 @@ def shape_after(whole: Architecture, sparsity: float, config: PruneConfig) -> Ar
     1 - sparsity of its parameters, as `edgekit.prune` tries them. Raises ConfigError where there are none."""
     if config.method == "unstructured":
         return whole
-    if config.budget != "parameters" or config.units["widths"] == "free" or config.steps > 1:
+    if config.budget != "parameters" or config.unit_rules["widths"] == "free" or config.steps > 1:
         return None
-    widths, allowed = {*whole.hidden_sizes, whole.dense}, (1.0 - sparsity) * whole.parameters
-    for ratio in sorted({gone / width for width in widths for gone in range(width)}):
-        behind = max(0.0, (ratio - RECURRENT_FIRST) / (1.0 - RECURRENT_FIRST))
+    first, allowed = config.unit_rules["widths"] == "recurrent", (1.0 - sparsity) * whole.parameters
+    for ratio in ratios_for((*whole.hidden_sizes, whole.dense)):
         hidden = tuple(_kept(width, ratio) for width in whole.hidden_sizes)
-        dense = _kept(whole.dense, behind if config.units["widths"] == "recurrent" else ratio)
+        dense = _kept(whole.dense, behind(ratio) if first else ratio)
         shape = replace(whole, hidden_sizes=hidden, dense=dense)
         if shape.parameters <= allowed:
             return shape

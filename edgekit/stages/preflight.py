@@ -50,7 +50,7 @@ def check_sparsity(settings: Settings, dataset: Dataset) -> None:
     """Raises ConfigError when the student can't lose as much as `prune` shall remove."""
     config = settings.section("prune", PruneConfig)
     student = build_model(settings.student_model(), dataset.normalisation, len(dataset.class_names))
-    if config.method == "structured" and config.units != STRUCTURED:
+    if config.method == "structured" and config.unit_rules != STRUCTURED:
         check_reachable(student, config, dataset.x)
     elif config.method == "structured":
         ratio_for(student.architecture, config.sparsity)

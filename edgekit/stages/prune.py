@@ -59,7 +59,7 @@ class PruneStage(ModelStage):
 
     def config(self) -> dict[str, Any]:
         """The settings that decide what is made, JSON-ready."""
-        said = {**deciding(self.prune), **self.prune.units}
+        said = {**deciding(self.prune), **self.prune.unit_rules}
         later = {
             key for key, default in STRUCTURED.items() if said[key] == default
         }  # as before there were such settings

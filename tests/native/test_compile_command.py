@@ -34,6 +34,14 @@ def test_without_a_compiler_the_sources_are_written_and_that_is_said(
     assert sorted(path.name for path in target.iterdir()) == ["Makefile", "model.c", "model.h", "test.c"]
 
 
+def test_no_library_of_another_model_stays_beside_new_sources(make_file: MakeFile, tmp_path: Path) -> None:
+    stale, own = tmp_path / "libmodel.so", tmp_path / "libother.so"
+    for path in (stale, own):
+        path.write_bytes(b"of another model")
+    compile_model(make_file(features=10, kind="standard"), tmp_path, build=False)
+    assert (stale.exists(), own.exists()) == (False, True)
+
+
 def test_the_makefile_builds_and_checks_what_was_written(make_file: MakeFile, tmp_path: Path, capfd: Capture) -> None:
     missing = [name for name in ("make", "cc") if shutil.which(name) is None]
     if missing:

@@ -161,6 +161,19 @@ def test_recurrent_layers_lose_units_first(sparsity: float, hidden: int, dense: 
     assert count_parameters(left) <= allowed
 
 
+def test_where_nothing_is_recurrent_units_go_evenly_and_as_few_as_it_takes() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 3)).eval()
+    structure = study(module, torch.randn(16, 3, 4))
+    widths = {}
+    for said in ("recurrent", "uniform"):
+        config = PruneConfig(sparsity=0.4, widths=said)
+        plan = choose(module, structure, magnitudes(module, structure), config, count_parameters, 0.6 * 195)
+        widths[said] = without_units(module, structure.layers, plan)[1].out_features
+    # 16 parameters a unit and 3: 0.6 * 195 allows 7 of them
+    assert widths == {"recurrent": 7, "uniform": 7}
+
+
 def test_taylor_is_the_square_of_how_the_loss_changes(learnable: Learnable) -> None:
     """Against a central difference: everything that reads the unit is scaled by 1 - e and 1 + e."""
     takes = learnable[0]
