@@ -60,9 +60,9 @@ class PruneStage(ModelStage):
     def config(self) -> dict[str, Any]:
         """The settings that decide what is made, JSON-ready."""
         said = {**deciding(self.prune), **self.prune.unit_rules}
-        later = {
-            key for key, default in STRUCTURED.items() if said[key] == default
-        }  # as before there were such settings
+        later = {key for key, default in STRUCTURED.items() if said[key] == default}  # as before there were any
+        if self.prune.method == "structured":
+            later -= {"widths"}  # its default is another now, so a change is told with both values
         return {**self.context.data.decides(), "prune": {key: said[key] for key in said if key not in later}}
 
     def inputs(self) -> dict[str, str]:

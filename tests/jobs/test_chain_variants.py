@@ -20,7 +20,11 @@ SMALL = ("--set=student.hidden_size=12", "--set=student.dense=48")
 
 @pytest.mark.parametrize(
     ("teacher", "student", "operators"),
-    [("base", "balanced", {"GRU": 2}), ("balanced", "base", {"LSTM": 2}), ("balanced", "edge", {"LSTM": 1})],
+    [
+        ("base", "balanced", {"GRU": 2}),
+        pytest.param("balanced", "base", {"LSTM": 2}, marks=pytest.mark.slow),
+        pytest.param("balanced", "edge", {"LSTM": 1}, marks=pytest.mark.slow),
+    ],
 )
 def test_every_variant_teaches_and_learns(
     cli: Cli,

@@ -21,14 +21,16 @@ MakeRecurrent = Callable[..., Path]
 ROWS = np.random.default_rng(3).normal(0, 0.2, (40, 50)).astype(np.float32)
 
 
-@pytest.mark.parametrize("cell", ["LSTM", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("GRU", "RNN"))])
+@pytest.mark.parametrize(
+    ("cell", "step"), [("LSTM", 3), *(pytest.param(cell, 1, marks=pytest.mark.slow) for cell in ("LSTM", "GRU", "RNN"))]
+)
 def test_every_hiding_place_but_an_input_becomes_int8(
-    tmp_path: Path, make_recurrent: MakeRecurrent, hiding_places: tuple[str, ...], cell: str
+    tmp_path: Path, make_recurrent: MakeRecurrent, hiding_places: tuple[str, ...], cell: str, step: int
 ) -> None:
     """The same int8 numbers as where W and R are plain initializers; nothing of the old ones is left."""
     plain = quantize_onnx(make_recurrent("initializer", cell), tmp_path / "plain.onnx")
     expected = sorted(tensor.shape for tensor in plain.proof.tensors)
-    for place in hiding_places:
+    for place in hiding_places[::step]:
         if place in ("input", "float16", "float64"):
             continue
         result = quantize_onnx(make_recurrent(place, cell), tmp_path / "int8.onnx")
