@@ -281,7 +281,7 @@ def test_nothing_is_left_to_fill_in() -> None:
 
 def test_fences_are_closed_and_say_their_language() -> None:
     assert TEXT.count("```") == 2 * len(BLOCKS)
-    assert {language for language, _ in BLOCKS} <= {"sh", "text", "yaml", "python", "json", "c"}
+    assert {language for language, _ in BLOCKS} <= {"sh", "text", "yaml", "python", "json", "c", "js"}
 
 
 def test_python_shown_is_the_example_that_is_run() -> None:

@@ -108,6 +108,37 @@ def test_the_stream_runs_on_a_real_file_and_has_twenty_lines(model: Path, tmp_pa
     assert len(source.read_text(encoding="utf-8").splitlines()) <= 20
 
 
+#: What the page uses of a browser; takes come as arguments.
+BROWSER = """
+const [answer, take] = [{}, {}];
+globalThis.document = { getElementById: (name) => ({ answer, take })[name] };
+await import(process.argv[2]);
+console.log(answer.textContent);
+for (const text of process.argv.slice(3)) {
+  await take.onchange({ target: { files: [{ text: async () => text }] } });
+  console.log(answer.textContent);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+def test_the_page_says_what_the_model_says(tmp_path: Path) -> None:
+    """The page's own script, with a model of its loader's kind that takes two frames of two numbers."""
+    page = (EXAMPLES / "web" / "index.html").read_text(encoding="utf-8")
+    (tmp_path / "page.mjs").write_text(page.partition('<script type="module">')[2].partition("</script>")[0])
+    (tmp_path / "browser.mjs").write_text(BROWSER)
+    predict = "if (x.length !== 4 || x.some(Number.isNaN)) throw new RangeError('4 numbers'); return { label: `${x}` };"
+    stand_in = f"{{ frames: 2, features: 2, classes: ['A', 'B'], predict(x) {{ {predict} }} }}"
+    (tmp_path / "model.mjs").write_text(f"export const load = async () => ({stand_in});")
+    takes = ("[[1, 2], [3, 4]]", "[[1, 2], [3, null]]", "[[1]]", "{")
+    done = run("node", tmp_path / "browser.mjs", tmp_path / "page.mjs", *takes, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert said[:4] == ["Ready for 2 frames of 2 numbers: A, B.", "1,2,3,4", *["No answer: 4 numbers"] * 2]
+    assert said[4].startswith("No answer: ")
+    assert "JSON" in said[4]
+
+
 @pytest.mark.slow
 def test_a_model_of_ones_own_becomes_a_file_with_a_verdict(tmp_path: Path) -> None:
     source = EXAMPLES / "own_model" / "own_model.py"

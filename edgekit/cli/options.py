@@ -187,7 +187,15 @@ RUNTIME = _own(
     show_default=True,
     help="What computes.",
 )
-C_NAME = _own("--name", "c_name", default="model", show_default=True, help="Name of the C files and functions.")
+C_NAME = _own("--name", "c_name", default="model", show_default=True, help="Name of the files and the C functions.")
+MACHINE = _own(
+    "--target",
+    "machine",
+    type=click.Choice(["native", "wasm32"]),
+    default="native",
+    show_default=True,
+    help="What to compile for: C and a library of this machine, or a WebAssembly module with a JavaScript loader.",
+)
 PROVING = (CALIBRATION, MAX_DIFFERENCE)
 FOLDS = _own("--folds", type=Whole(2, 100), help="Folds of cross-validation [5].")
 TRIALS = _own("--trials", type=COUNT, help="Maximum number of points to try [all 81].")

@@ -18,6 +18,7 @@ def compile_file(
     target: StrPath | None,
     arithmetic: Literal["auto", "fp32", "int8"] = "auto",
     name: str = "model",
+    machine: Literal["native", "wasm32"] = "native",
 ) -> CompileResult:
     """Write a model as C; see `edgekit.native.compile_model` and `find_model`, which finds it. target: by default the
     folder `native` beside a work directory's file, else one called as the file, in the current folder."""
@@ -26,4 +27,4 @@ def compile_file(
     path = find_model(workdir, model)
     beside = real_place(path).parent == real_place(workdir)
     chosen = Path(target) if target else Path(workdir, NATIVE_NAME) if beside else Path(path.name.removesuffix(".onnx"))
-    return compile_model(path, chosen, arithmetic=arithmetic, name=name)
+    return compile_model(path, chosen, arithmetic=arithmetic, name=name, machine=machine)

@@ -40,13 +40,14 @@ def find_compiler() -> Compiler | None:
     said = shlex.split(os.environ.get("CC", ""))
     for command in [said] if said else [[name] for name in COMPILERS]:
         if shutil.which(command[0]):
-            version, machine = (_answer([*command, option]) for option in ("--version", "-dumpmachine"))
+            version, machine = (answer_of([*command, option]) for option in ("--version", "-dumpmachine"))
             if version and machine:
                 return Compiler(tuple(command), version, machine)
     return None
 
 
-def _answer(command: Sequence[str]) -> str:
+def answer_of(command: Sequence[str]) -> str:
+    """The first line that a program says; empty where it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
 
@@ -59,7 +60,7 @@ def build_library(compiler: Compiler, folder: Path, name: str, arithmetic: Arith
     for variant, flags in variants.items():
         parts.append(_part(compiler, folder, name, flags, variant, (f"-DEK_VARIANT={variant}",)))
     library = folder / library_name(name)
-    _run([*compiler.command, "-shared", "-o", str(library), *map(str, parts), "-lm"])
+    run_tool([*compiler.command, "-shared", "-o", str(library), *map(str, parts), "-lm"])
     return library, (*variants, "baseline")
 
 
@@ -76,7 +77,11 @@ def _variants(compiler: Compiler, arithmetic: Arithmetic) -> Mapping[str, tuple[
 
 
 def _knows(compiler: Compiler, flags: Sequence[str]) -> bool:
-    command = [*compiler.command, *flags, "-x", "c", "-fsyntax-only", os.devnull]
+    return works([*compiler.command, *flags, "-x", "c", "-fsyntax-only", os.devnull])
+
+
+def works(command: Sequence[str]) -> bool:
+    """Whether a program ends well."""
     return subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S).returncode == 0
 
 
@@ -90,7 +95,7 @@ def _part(
 ) -> Path:
     made = folder / f"{name}.{variant}.o"
     options = [*STRICT, *FAST, *flags, "-fPIC", *defined]
-    _run([*compiler.command, *options, "-c", str(folder / f"{name}.c"), "-o", str(made)])
+    run_tool([*compiler.command, *options, "-c", str(folder / f"{name}.c"), "-o", str(made)])
     return made
 
 
@@ -99,17 +104,21 @@ def run_test(compiler: Compiler, folder: Path, name: str) -> str:
     fails, GateError where the program does not compute what it should."""
     program = folder / "test"
     sources = [str(folder / "test.c"), str(folder / f"{name}.c")]
-    _run([*compiler.command, *STRICT, *FAST, "-o", str(program), *sources, "-lm"])
-    done = subprocess.run([str(program)], capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    run_tool([*compiler.command, *STRICT, *FAST, "-o", str(program), *sources, "-lm"])
+    return check([str(program)], f"{name}.c, compiled with {' '.join(compiler.command)},")
+
+
+def check(command: Sequence[str], what: str) -> str:
+    """What a test program says. Raises GateError where `what` does not compute what it should."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     if done.returncode:
-        raise GateError(
-            f"{name}.c, compiled with {' '.join(compiler.command)}, does not compute what the model does:"
-            f" {done.stdout.strip() or f'it ended with {done.returncode}'}; nothing is written"
-        )
+        said = done.stdout.strip() or done.stderr.strip()[:300] or f"it ended with {done.returncode}"
+        raise GateError(f"{what} does not compute what the model does: {said}; nothing is written")
     return done.stdout.strip()
 
 
-def _run(command: Sequence[str]) -> None:
+def run_tool(command: Sequence[str]) -> None:
+    """Raises EdgekitError with what a compiler or a linker says where it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     if done.returncode:
         said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:300])

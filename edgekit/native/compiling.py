@@ -16,11 +16,12 @@ from edgekit.errors import ConfigError, GateError
 from edgekit.native import reference
 from edgekit.native.buffers import context_bytes
 from edgekit.native.building import Compiler, build_library, find_compiler, library_name, run_test
-from edgekit.native.network import F32, Arithmetic, Network
+from edgekit.native.network import F32, Network
 from edgekit.native.program import Goldens, golden_program, makefile
 from edgekit.native.reading import describe, read_network
 from edgekit.native.source import header, source, weight_bytes
 from edgekit.native.takes import golden_takes
+from edgekit.native.wasm import WasmTools, build_module, find_wasm_tools, module_files
 from edgekit.reading import StrPath
 from edgekit.results import CompileResult
 from edgekit.runtime import open_predictor
@@ -36,11 +37,27 @@ INT8_TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class _Built:
-    """A shared library, with the variants in it and how long compiling and testing took."""
+    """Texts by file name, and the library or module, None where nothing compiled it, with the variants in it, the
+    compiler's version, Node's where that ran the test, and how long compiling and testing took."""
 
-    content: bytes
-    variants: tuple[str, ...]
-    seconds: float
+    texts: Mapping[str, str]
+    library: str
+    content: bytes | None = None
+    variants: tuple[str, ...] = ()
+    compiler: str | None = None
+    node: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """How far logits were off on that many takes, what was allowed, and labels that are others."""
+
+    goldens: Goldens
+    takes: int
+    difference: float
+    allowed: float
+    labels_changed: int
 
 
 def compile_model(
@@ -50,67 +67,83 @@ def compile_model(
     arithmetic: Literal["auto", "fp32", "int8"] = "auto",
     name: str = "model",
     build: bool = True,
+    machine: Literal["native", "wasm32"] = "native",
 ) -> CompileResult:
     """Write the model at `path` to the folder `target`: name.c, name.h, test.c and Makefile, and with a C compiler
-    libname.so, after the test program has run.
+    libname.so, after the test program has run; for wasm32 name.wasm, its loader name.mjs, and test.mjs, which has run
+    where there is Node.
 
     arithmetic: "auto" is int8 for an INT8 file and fp32 for an fp32 one; "fp32" computes an INT8 file's weights in
-    fp32. name: of the files and in front of every function. build: whether to look for a compiler at all.
+    fp32. name: of the files and in front of every function. build: whether to look for a compiler at all; for wasm32
+    there has to be one.
 
-    Raises ModelFileError as `edgekit.native.reading.read_network` does, ConfigError for a name that is no word of C or
-    int8 of an fp32 file, GateError where answers are not ONNX Runtime's; nothing is written then.
+    Raises ModelFileError as `edgekit.native.reading.read_network` does, ConfigError for a name that is no word of C,
+    int8 of an fp32 file or wasm32 without clang and wasm-ld, GateError where answers are not ONNX Runtime's; nothing is
+    written then.
     """
     path, target = Path(path), Path(target)
     _check_name(name)
+    tools = find_wasm_tools() if machine == "wasm32" else None
     network = _chosen(read_network(path), arithmetic, path)
-    x = golden_takes(network.frames, PROOFS)
-    predictor = open_predictor(path)
-    wanted = np.concatenate([predictor(take[None]) for take in x])
-    got = reference.predict(network, x)
-    allowed = _prove(network, wanted, got, path)
-    goldens = _goldens(network, x[:GOLDENS], wanted[:GOLDENS], got[:GOLDENS])
+    proof = _prove(network, path)
+    if tools is not None:
+        built = _module(tools, network, proof.goldens, name)
+    else:
+        built = _native(network, proof.goldens, name, find_compiler() if build else None)
+    (target / built.library).unlink(missing_ok=True)  # of other sources, perhaps: never beside new ones
+    for file, text in built.texts.items():
+        write_bytes(target / file, text.encode())
+    library = None if built.content is None else write_bytes(target / built.library, built.content)
+    return CompileResult(
+        source=path,
+        folder=target,
+        machine=machine,
+        files=tuple(built.texts),
+        library=library,
+        library_bytes=len(built.content or b""),
+        variants=built.variants,
+        compiler=built.compiler,
+        node=built.node,
+        build_s=built.seconds,
+        layers=describe(network.layers),
+        scheme=network.scheme,
+        arithmetic=network.arithmetic,
+        weight_bytes=weight_bytes(network),
+        context_bytes=context_bytes(network),
+        takes=proof.takes,
+        max_abs_difference=proof.difference,
+        tolerance=proof.allowed,
+        labels_changed=proof.labels_changed,
+    )
+
+
+def _native(network: Network, goldens: Goldens, name: str, compiler: Compiler | None) -> _Built:
+    """Sources; with a compiler, the test program runs, then the library is made."""
     texts = {
         f"{name}.c": source(network, name),
         f"{name}.h": header(network, name),
         "test.c": golden_program(goldens, name),
         "Makefile": makefile(name, network.arithmetic),
     }
-    compiler = find_compiler() if build else None
-    built = None if compiler is None else _build(compiler, texts, name, network.arithmetic)
-    (target / library_name(name)).unlink(missing_ok=True)  # of other sources, perhaps: never beside new ones
-    for file, text in texts.items():
-        write_bytes(target / file, text.encode())
-    library = None if built is None else write_bytes(target / library_name(name), built.content)
-    return CompileResult(
-        source=path,
-        folder=target,
-        files=tuple(texts),
-        library=library,
-        library_bytes=0 if built is None else len(built.content),
-        variants=() if built is None else built.variants,
-        compiler=None if compiler is None else compiler.version,
-        build_s=0.0 if built is None else built.seconds,
-        layers=describe(network.layers),
-        scheme=network.scheme,
-        arithmetic=network.arithmetic,
-        weight_bytes=weight_bytes(network),
-        context_bytes=context_bytes(network),
-        takes=len(x),
-        max_abs_difference=float(np.abs(wanted - got).max()),
-        tolerance=allowed,
-        labels_changed=int((wanted.argmax(axis=1) != got.argmax(axis=1)).sum()),
-    )
-
-
-def _build(compiler: Compiler, texts: Mapping[str, str], name: str, arithmetic: Arithmetic) -> _Built:
-    """Compile and run the test program, then make the library. texts: by file name."""
+    if compiler is None:
+        return _Built(texts, library_name(name))
     started = time.perf_counter()
     with scratch_folder("compile") as scratch:
         for file, text in texts.items():
             (scratch / file).write_text(text, encoding="utf-8")
         run_test(compiler, scratch, name)
-        library, variants = build_library(compiler, scratch, name, arithmetic)
-        return _Built(library.read_bytes(), variants, time.perf_counter() - started)
+        library, variants = build_library(compiler, scratch, name, network.arithmetic)
+        seconds = time.perf_counter() - started
+        return _Built(texts, library.name, library.read_bytes(), variants, compiler.version, None, seconds)
+
+
+def _module(tools: WasmTools, network: Network, goldens: Goldens, name: str) -> _Built:
+    started = time.perf_counter()
+    scripts = module_files(network, goldens, name)
+    with scratch_folder("compile") as scratch:
+        module = build_module(tools, network, scripts, scratch, name)
+        seconds = time.perf_counter() - started
+        return _Built(scripts, module.name, module.read_bytes(), ("simd128",), tools.version, tools.node, seconds)
 
 
 #: Words that can't be in front of a function, or that another file is called by.
@@ -140,8 +173,12 @@ def _chosen(network: Network, arithmetic: str, path: Path) -> Network:
     return network
 
 
-def _prove(network: Network, wanted: F32, got: F32, path: Path) -> float:
-    """What was allowed. Raises GateError for answers that are not ONNX Runtime's."""
+def _prove(network: Network, path: Path) -> _Proof:
+    """Made-up takes through ONNX Runtime and the numpy twin. Raises GateError where their answers are not the same."""
+    x = golden_takes(network.frames, PROOFS)
+    predictor = open_predictor(path)
+    wanted = np.concatenate([predictor(take[None]) for take in x])
+    got = reference.predict(network, x)
     spread = float(wanted.max() - wanted.min())
     allowed = INT8_TOLERANCE * spread if network.arithmetic == "int8" else _float_tolerance(wanted)
     difference = float(np.abs(wanted - got).max())
@@ -150,7 +187,9 @@ def _prove(network: Network, wanted: F32, got: F32, path: Path) -> float:
             f"{path}: in {network.arithmetic} arithmetic a logit is {difference:.3g} off ONNX Runtime's, allowed"
             f" {allowed:.3g}; nothing is written"
         )
-    return allowed
+    goldens = _goldens(network, x[:GOLDENS], wanted[:GOLDENS], got[:GOLDENS])
+    changed = int((wanted.argmax(axis=1) != got.argmax(axis=1)).sum())
+    return _Proof(goldens, len(x), difference, allowed, changed)
 
 
 def _float_tolerance(wanted: F32) -> float:

@@ -20,6 +20,8 @@ def compiled_text(result: CompileResult) -> str:
 
 
 def _built(result: CompileResult) -> list[str]:
+    if result.machine == "wasm32":
+        return _module(result)
     if result.library is None:
         return [
             "note: no C compiler found (looked for CC, cc, gcc and clang), so there is no shared library and the test"
@@ -29,3 +31,13 @@ def _built(result: CompileResult) -> list[str]:
         f"{result.library}: {size(result.library_bytes)}, for {', '.join(result.variants)}; test program passed,"
         f" {result.build_s:.1f} s of {result.compiler}"
     ]
+
+
+def _module(result: CompileResult) -> list[str]:
+    made = (
+        f"{result.library}: {size(result.library_bytes)} with the weights, {result.build_s:.1f} s of {result.compiler}"
+    )
+    if result.node is None:
+        test = result.folder / "test.mjs"
+        return [made, f"note: no Node of 18 or newer found, so the module has not run; with one: node {test}"]
+    return [f"{made}; test passed in Node {result.node}"]

@@ -9,9 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CompileResult:
-    """What `edgekit compile` wrote. files: names in `folder`. library: of the machine that compiled, with its variants,
-    the fastest first; None and none where there was no C compiler. compiler: its version. build_s: seconds for the test
-    program, which ran, and the library. scheme: of the file; arithmetic: int8 or fp32, of the program.
+    """What `edgekit compile` wrote. files: names in `folder`. machine: native or wasm32. library: of the machine that
+    compiled, with its variants, the fastest first, None and none where there was no C compiler; for wasm32 the module.
+    compiler: its version; node: of the Node that ran a module's test, None where there was none. build_s: seconds for
+    the library and the test, which ran. scheme: of the file; arithmetic: int8 or fp32, of the program.
 
     max_abs_difference: of logits from ONNX Runtime's, on made-up takes; tolerance: what was allowed. labels_changed:
     takes of these with another label.
@@ -19,11 +20,13 @@ class CompileResult:
 
     source: Path
     folder: Path
+    machine: str
     files: tuple[str, ...]
     library: Path | None
     library_bytes: int
     variants: tuple[str, ...]
     compiler: str | None
+    node: str | None
     build_s: float
     layers: str
     scheme: str

@@ -142,7 +142,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
     },
     "compile": {
         **of("compile {model}", output="--output {new}/c", arithmetic="--arithmetic fp32", json="--json"),
-        **of("compile {model}", name="--name letters"),
+        **of("compile {model}", name="--name letters", target="--target wasm32"),
         "--workdir": ("compile --output {new}/c --workdir {new}", "compile --output {new}/c --workdir {done}"),
     },
     "bench": {
@@ -295,6 +295,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
     monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
+    monkeypatch.setattr("edgekit.native.compiling.find_wasm_tools", ends("find_wasm_tools"))
 
 
 @pytest.fixture(scope="session")

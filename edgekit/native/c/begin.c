@@ -8,9 +8,15 @@
 #include "@name@.h"
 
 #include <float.h>
-#include <math.h>
 #include <stdint.h>
+#if defined(__wasm__) /* no C library there; clang makes instructions of these */
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#define sqrtf __builtin_sqrtf
+#else
+#include <math.h>
 #include <string.h>
+#endif
 
 /* Parts of a shared library: EK_LIBRARY has the weights and chooses at run time, EK_VARIANT=name is one way. */
 #define EK_PASTE(a, b) a##_##b

@@ -218,6 +218,50 @@ EK_INLINE int32x4_t ek_total(ek_i sums)
     return vcombine_s32(vpadd_s32(vget_low_s32(sums.low), vget_high_s32(sums.low)),
                         vpadd_s32(vget_low_s32(sums.high), vget_high_s32(sums.high)));
 }
+#elif defined(EK_WASM)
+/* As SSE2: two lanes a row, in int16 factors. */
+#define EK_I 4
+#define EK_NARROW
+typedef struct {
+    v128_t low, high;
+} ek_i;
+typedef struct {
+    v128_t front, back;
+} ek_x;
+EK_INLINE ek_i ek_begin(const int32_t *fix)
+{
+    ek_i sums;
+    (void)fix;
+    sums.low = sums.high = wasm_i32x4_const_splat(0);
+    return sums;
+}
+EK_INLINE ek_x ek_spread(const signed char *x)
+{
+    v128_t eight = wasm_i16x8_load8x8(x);
+    ek_x v;
+    v.front = wasm_i64x2_shuffle(eight, eight, 0, 0);
+    v.back = wasm_i64x2_shuffle(eight, eight, 1, 1);
+    return v;
+}
+EK_INLINE v128_t ek_twos(const signed char *w, ek_x x)
+{
+    return wasm_i32x4_add(wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(w), x.front),
+                          wasm_i32x4_dot_i16x8(wasm_i16x8_load8x8(w + 64), x.back));
+}
+EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
+{
+    sums.low = wasm_i32x4_add(sums.low, ek_twos(w, x));
+    sums.high = wasm_i32x4_add(sums.high, ek_twos(w + 8, x));
+    return sums;
+}
+EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
+{
+    v128_t even = wasm_i32x4_shuffle(sums.low, sums.high, 0, 2, 4, 6);
+    v128_t odd = wasm_i32x4_shuffle(sums.low, sums.high, 1, 3, 5, 7);
+    v128_t unit = wasm_f32x4_mul(wasm_v128_load(scale), wasm_f32x4_splat(factor));
+    v128_t total = wasm_f32x4_convert_i32x4(wasm_i32x4_add(even, odd));
+    wasm_v128_store(out, wasm_f32x4_add(wasm_v128_load(start), wasm_f32x4_mul(total, unit)));
+}
 #else
 #define EK_I 16
 #define EK_PLAIN

@@ -119,6 +119,32 @@ EK_INLINE ek_f ek_threes(const float *p, int phase)
     four[2] = p[(phase + 2) % 3];
     return vld1q_f32(four);
 }
+#elif defined(EK_WASM)
+#define EK_F 4
+typedef v128_t ek_f;
+EK_INLINE ek_f ek_load(const float *p) { return wasm_v128_load(p); }
+EK_INLINE void ek_store(float *p, ek_f a) { wasm_v128_store(p, a); }
+EK_INLINE ek_f ek_set(float a) { return wasm_f32x4_splat(a); }
+EK_INLINE ek_f ek_add(ek_f a, ek_f b) { return wasm_f32x4_add(a, b); }
+EK_INLINE ek_f ek_sub(ek_f a, ek_f b) { return wasm_f32x4_sub(a, b); }
+EK_INLINE ek_f ek_mul(ek_f a, ek_f b) { return wasm_f32x4_mul(a, b); }
+EK_INLINE ek_f ek_div(ek_f a, ek_f b) { return wasm_f32x4_div(a, b); }
+EK_INLINE ek_f ek_min(ek_f a, ek_f b) { return wasm_f32x4_pmin(b, a); } /* a < b ? a : b */
+EK_INLINE ek_f ek_max(ek_f a, ek_f b) { return wasm_f32x4_pmax(b, a); }
+EK_INLINE ek_f ek_fused(ek_f a, ek_f b, ek_f c) { return wasm_f32x4_add(wasm_f32x4_mul(a, b), c); }
+EK_INLINE float ek_largest(ek_f a)
+{
+    a = ek_max(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
+    return wasm_f32x4_extract_lane(ek_max(a, wasm_i32x4_shuffle(a, a, 1, 0, 3, 2)), 0);
+}
+EK_INLINE void ek_store_bytes(signed char *p, ek_f a)
+{
+    wasm_v128_store32_lane(p, wasm_i8x16_shuffle(a, a, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12), 0);
+}
+EK_INLINE ek_f ek_threes(const float *p, int phase)
+{
+    return wasm_f32x4_make(p[phase % 3], p[(phase + 1) % 3], p[(phase + 2) % 3], p[phase % 3]);
+}
 #else /* one at a time; also 32-bit Arm, whose NEON does not round as IEEE 754 says */
 #define EK_F 1
 typedef float ek_f;

@@ -25,6 +25,8 @@
 #define EK_SSE2
 #elif defined(__ARM_NEON)
 #define EK_NEON
+#elif defined(__wasm_simd128__)
+#define EK_WASM
 #endif
 
 #if defined(EK_AVX2)
@@ -33,6 +35,8 @@
 #include <emmintrin.h>
 #elif defined(EK_NEON)
 #include <arm_neon.h>
+#elif defined(EK_WASM)
+#include <wasm_simd128.h>
 #endif
 
 /* Sums stay in registers only when loops over them are unrolled; plain C is better left to the compiler's vectoriser. */

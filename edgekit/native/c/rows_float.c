@@ -15,7 +15,7 @@
 #define EK_FLOAT_ROW 5
 #define EK_FLOAT_FRAMES 5
 #define EK_FLOAT_BLOCKS 1
-#elif defined(EK_SSE2)
+#elif defined(EK_SSE2) || defined(EK_WASM)
 #define EK_FLOAT_ROW 2
 #define EK_FLOAT_FRAMES 2
 #define EK_FLOAT_BLOCKS 1

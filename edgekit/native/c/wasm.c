@@ -1,0 +1,20 @@
+/* What JavaScript sees of @name@.c in a WebAssembly module: one context, one take and its logits, at fixed places. */
+#include "@name@.h"
+
+#define EXPORTED(name) __attribute__((export_name(#name)))
+
+static @name@_context context;
+static float landmarks[@NAME@_FRAMES * @NAME@_FEATURES], logits[@NAME@_CLASSES];
+
+EXPORTED(landmarks) float *module_landmarks(void) { return landmarks; }
+EXPORTED(logits) float *module_logits(void) { return logits; }
+EXPORTED(frames) int module_frames(void) { return @NAME@_FRAMES; }
+EXPORTED(features) int module_features(void) { return @NAME@_FEATURES; }
+EXPORTED(classes) int module_classes(void) { return @NAME@_CLASSES; }
+EXPORTED(class_name) const char *module_class_name(int index) { return @name@_class_name((size_t)index); }
+EXPORTED(status_text) const char *module_status_text(int status) { return @name@_status_text(status); }
+EXPORTED(largest) int module_largest(void) { return (int)@name@_largest(logits); }
+EXPORTED(predict) int module_predict(void)
+{
+    return @name@_predict(&context, landmarks, @NAME@_FRAMES, @NAME@_FEATURES, logits, @NAME@_CLASSES);
+}
