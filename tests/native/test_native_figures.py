@@ -22,7 +22,9 @@ NAMES = {
 def test_the_page_tells_medians_and_ratios_of_the_samples() -> None:
     page = (ROOT / "docs" / "native.md").read_text(encoding="utf-8")
     measured = json.loads((ROOT / "bench" / "results" / "native.json").read_text(encoding="utf-8"))["models"]
-    lines = [line.strip("| ").split(" | ") for line in page.partition("<!-- figures")[2].splitlines() if "us (" in line]
+    lines = [
+        line.strip("| ").split(" | ") for line in page.partition("<!-- figures:")[2].splitlines() if "us (" in line
+    ]
     models = lines[0][1:]
     assert set(models) <= set(measured)
     rows = re.findall(r"^\| ((?:ONNX Runtime|compiled) [^|]+) \| (.*) \|$", page, re.MULTILINE)
@@ -42,3 +44,17 @@ def test_the_page_tells_the_sizes_of_the_programs() -> None:
     for way, figures in measured["student, 64 units"]["programs"]["int8"].items():
         told = f"| {way} | {figures['size_bytes'] / 1e3:.1f} KB | {figures['peak_rss_bytes'] / 1e6:.2f} MB |"
         assert told in page
+
+
+def test_the_page_tells_medians_ratios_and_sizes_of_the_web() -> None:
+    page = (ROOT / "docs" / "native.md").read_text(encoding="utf-8").partition("<!-- figures of the web")[2]
+    measured = json.loads((ROOT / "bench" / "results" / "wasm.json").read_text(encoding="utf-8"))["models"]
+    rows = re.findall(r"^\| ((?:onnxruntime-web|module) [^|]+) \| (.*) \|$", page, re.MULTILINE)
+    assert len(rows) == 5
+    for name, cells in rows:
+        own = name.replace("module", "wasm")
+        for of_model, cell in zip(measured.values(), cells.split(" | "), strict=True):
+            p50 = {key: float(np.percentile(values, 50)) / 1e3 for key, values in of_model["samples_ns"].items()}
+            fastest = min(value for key, value in p50.items() if key.startswith("onnx"))
+            size = of_model["size_bytes"][own] / 1e3
+            assert cell == f"{p50[own]:,.1f} ({fastest / p50[own]:.1f}), {size:,.1f} KB"

@@ -1,4 +1,4 @@
-/* ---- The shared library: one function a kind of CPU, chosen at every call ---------------------------------------- */
+/* ---- The shared library: one function a kind of CPU, chosen when it is loaded ------------------------------------- */
 
 #if defined(EK_LIBRARY)
 #define EK_ARGUMENTS @name@_context *, const float *, size_t, size_t, float *, size_t
@@ -41,6 +41,23 @@ static const struct {
 };
 #define EK_VARIANTS (int)(sizeof ek_variants / sizeof *ek_variants)
 
+/* What this CPU has: asked once, because in a virtual machine each cpuid may take longer than a prediction. */
+static signed char ek_available[sizeof ek_variants / sizeof *ek_variants];
+static int ek_fastest;
+
+__attribute__((constructor)) static void ek_choose(void)
+{
+    int variant;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#endif
+    for (variant = EK_VARIANTS - 1; variant >= 0; variant--) {
+        ek_available[variant] = (signed char)ek_variants[variant].runs();
+        if (ek_available[variant])
+            ek_fastest = variant;
+    }
+}
+
 EK_EXPORT int ek_abi(void);
 EK_EXPORT const char *ek_sha256(void);
 EK_EXPORT void ek_sizes(size_t sizes[4]);
@@ -58,7 +75,7 @@ const char *ek_variant_name(int variant)
 {
     return variant >= 0 && variant < EK_VARIANTS ? ek_variants[variant].name : NULL;
 }
-int ek_variant_runs(int variant) { return variant >= 0 && variant < EK_VARIANTS && ek_variants[variant].runs(); }
+int ek_variant_runs(int variant) { return variant >= 0 && variant < EK_VARIANTS && ek_available[variant]; }
 const char *ek_class(size_t index) { return @name@_class_name(index); }
 const char *ek_status(int status) { return @name@_status_text(status); }
 
@@ -81,9 +98,6 @@ int ek_predict_with(int variant, @name@_context *context, const float *landmarks
 EK_EXPORT int @name@_predict(@name@_context *context, const float *landmarks, size_t frames, size_t features,
                              float *logits, size_t classes)
 {
-    int variant = 0;
-    while (!ek_variants[variant].runs())
-        variant++;
-    return ek_variants[variant].predict(context, landmarks, frames, features, logits, classes);
+    return ek_variants[ek_fastest].predict(context, landmarks, frames, features, logits, classes);
 }
 #endif

@@ -37,7 +37,7 @@ static int golden(void)
         }
         for (i = 0; i < @NAME@_CLASSES; i++) {
             double difference = fabs((double)logits[i] - (double)expected[take * @NAME@_CLASSES + i]);
-            worst = difference <= worst ? worst : difference;
+            worst = difference <= worst || worst != worst ? worst : difference; /* NaN stays */
         }
     }
     printf("%d takes, largest difference of a logit %.3g, allowed %.3g\n", TAKES, worst, ALLOWED);
