@@ -17,8 +17,8 @@ from edgekit.runtime import ModelInfo, ModelMetadata
 #: Layers of recurrent cells, and all other operators that edgekit writes. A file with others is counted.
 _RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
 _OTHERS = """
-    ArgMax Constant DequantizeLinear Div Flatten GatherND Gemm MatMul Max Mul ReduceL1 ReduceL2 ReduceMean Relu Reshape
-    Sign Slice Squeeze Sub Transpose
+    ArgMax Cast Constant DequantizeLinear Div Flatten GatherND Gemm MatMul Max Mul ReduceL1 ReduceL2 ReduceMean Relu
+    Reshape Sign Slice Squeeze Sub Transpose
 """
 OWN_OPERATORS = _RECURRENT | frozenset(_OTHERS.split())
 

@@ -16,7 +16,7 @@ Place = tuple[Scope, str]
 
 #: Operators that pass on sizes, not numbers.
 _SIZES = ("Shape", "Size")
-_DEQUANTIZE = "DequantizeLinear"
+_INTEGERS = (onnx.TensorProto.INT8, onnx.TensorProto.INT4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Origin:
     """One place that numbers come from.
 
     held: a tensor of the file; None for what comes from outside, which `outside` names. scale: whether it only scales
-    int8 numbers (DequantizeLinear). via: types of the operators between, once each, nearest to the reader first.
+    integers (see `restores`). via: types of the operators between, once each, nearest to the reader first.
     """
 
     held: Held | None
@@ -90,8 +90,21 @@ def _index(scope: Scope, node: onnx.NodeProto) -> int:
     return next(k for k, each in enumerate(scope.nodes) if each is node)
 
 
+def restores(scope: Scope, node: onnx.NodeProto) -> bool:
+    """Whether a node's first input is stored as integers, which the others scale: DequantizeLinear, or a product of
+    what a Cast makes of them."""
+    if node.domain not in OWN_DOMAINS or node.op_type not in ("DequantizeLinear", "Mul"):
+        return False
+    index = scope.producers.get(node.input[0])
+    if node.op_type == "DequantizeLinear" or index is None:
+        return node.op_type == "DequantizeLinear"
+    cast = scope.nodes[index]
+    held = scope.tensors.get(cast.input[0]) if cast.op_type == "Cast" else None
+    return held is not None and held.kind in _INTEGERS
+
+
 def _before(scopes: Scopes, scope: Scope, index: int, name: str) -> Iterator[tuple[Place, bool]]:
-    """The places that a node's output is made from, and whether they only scale int8 numbers."""
+    """The places that a node's output is made from, and whether they only scale integers."""
     node = scope.nodes[index]
     output = list(node.output).index(name)
     function = scopes.function(node)
@@ -100,7 +113,7 @@ def _before(scopes: Scopes, scope: Scope, index: int, name: str) -> Iterator[tup
         yield from (((function, each), False) for each in function.outputs[output : output + 1])
     elif own and node.op_type in _SIZES:
         return
-    elif own and node.op_type == _DEQUANTIZE:
+    elif restores(scope, node):
         yield from (((scope, each), k > 0) for k, each in enumerate(node.input))
     else:
         yield from (((scope, each), False) for each in _inputs_behind(node, output))

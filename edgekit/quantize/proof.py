@@ -58,8 +58,8 @@ def prove_models(
 
     Raises GateError when a weight of a recurrent layer, or another one that should be int8, is not, wherever it is;
     when an element is off by more than half its scale, or in float16 by more than half its last bit; or when the model
-    lost or gained an operator besides DequantizeLinear, Reshape and Cast; with int8-dynamic, besides each LSTM's change
-    into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
+    lost or gained an operator besides DequantizeLinear, Reshape, Cast and Mul; with int8-dynamic, besides each LSTM's
+    change into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
     """
     scopes = Scopes(after)
     halves = dict(halves_of(after, kept))
@@ -159,7 +159,7 @@ def _check_operators(before: onnx.ModelProto, after: onnx.ModelProto, dynamic: b
     was, now = _count_all_ops(before), _count_all_ops(after)
     if dynamic:
         was[OPERATOR] += was.pop("LSTM", 0)
-    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape", "Cast"})
+    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape", "Cast", "Mul"})
     if changed:
         raise GateError(f"{name}: quantisation changed operators {', '.join(changed)}; please report it as a bug")
 
@@ -191,19 +191,42 @@ def _rest(node: onnx.NodeProto) -> tuple[list[str], dict[str, Any]]:
 
 def _stored_place(weight: Weight, after: onnx.ModelProto, config: QuantizeConfig, name: str) -> Place:
     """Follow the nodes from a weight's name back to its int8 or int4 numbers, as a reader of the file would."""
-    tensors = {tensor.name: tensor for tensor in after.graph.initializer}
-    producers = {output: node for node in after.graph.node for output in node.output}
-    node = producers.get(weight.name)
-    for kind in ("Cast", "Reshape"):
-        if node is not None and node.op_type == kind:
-            node = producers.get(node.input[0])
-    if node is None or node.op_type != "DequantizeLinear":
-        raise GateError(f"{name}: weight {weight.name} has no DequantizeLinear node; please report it as a bug")
-    kind = helper.tensor_dtype_to_string(tensors[node.input[0]].data_type).removeprefix("TensorProto.").lower()
+    reader = _Reader(after)
+    found = reader.integers(weight.name)
+    if found is None:
+        raise GateError(f"{name}: weight {weight.name} is not read from integers; please report it as a bug")
+    held, scale = found
+    kind = helper.tensor_dtype_to_string(held.data_type).removeprefix("TensorProto.").lower()
     if kind != f"int{config.bits}":
         raise GateError(f"{name}: weight {weight.name} is {kind}, not int{config.bits}; please report it as a bug")
-    q, scale = unpack_integers(tensors[node.input[0]]), numpy_helper.to_array(tensors[node.input[1]])
-    return q, scale, next((item.i for item in node.attribute if item.name == "axis"), 1)
+    q = unpack_integers(held)
+    if weight.by_direction:
+        return q.reshape(-1, q.shape[-1]), scale, 0
+    return q, scale, weight.axis
+
+
+class _Reader:
+    """A model's graph, read backwards."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.producers = {output: node for node in model.graph.node for output in node.output}
+
+    def integers(self, name: str) -> tuple[onnx.TensorProto, NDArray[np.floating[Any]]] | None:
+        """The tensor that a weight's integers are in, and its scales as stored, one a row in one axis."""
+        node = self.producers.get(name)
+        for kind in ("Cast", "Reshape"):
+            if node is not None and node.op_type == kind and node.input[0] in self.producers:
+                node = self.producers[node.input[0]]
+        if node is None or node.op_type not in ("Mul", "DequantizeLinear"):
+            return None
+        codes, scale = (self._held(each) for each in node.input[:2])
+        return None if codes is None or scale is None else (codes, numpy_helper.to_array(scale).reshape(-1))
+
+    def _held(self, name: str) -> onnx.TensorProto | None:
+        """An initializer, itself or behind a Cast."""
+        node = self.producers.get(name)
+        return self.tensors.get(node.input[0] if node is not None and node.op_type == "Cast" else name)
 
 
 def _compare(
@@ -215,8 +238,8 @@ def _compare(
     bits: int,
     name: str,
 ) -> QuantizedTensor:
-    per_row = _row_errors(original.reshape(q.shape), q, scale, axis)
-    worst = float((per_row / scale).max())
+    per_row = _row_errors(original.reshape(q.shape), q, scale.astype(np.float32), axis)
+    worst = float((per_row / scale.astype(np.float64)).max())
     if q.dtype != np.int8 or not worst <= 0.5 + _FLOAT_SLACK:
         raise GateError(
             f"{name}: weight {weight.name} is {q.dtype}, off by {worst:.3f} scales; allowed int8 and 0.5;"
