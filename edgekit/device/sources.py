@@ -46,8 +46,8 @@ def _own_work(info: ModelInfo, metadata: ModelMetadata) -> Work | UnknownWork:
     """MACs as the metadata says, if that can be true; nodes and layers as the file has them.
 
     steps: every layer once and the first one twice, as if it ran in both directions; what it does not use of that is
-    the preprocessing's. Frames: the larger of what metadata and input say. nodes: all but casts of stored weights, other
-    folded ones included.
+    the preprocessing's. Frames: the larger of what metadata and input say. nodes: all, folded ones included, but casts,
+    which only stored weights have.
     """
     if metadata.macs < info.size_bytes // 8:
         # every weight is used at least once, and takes 1 to 4 bytes

@@ -24,13 +24,13 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import InputError
+from edgekit.quantize.integers import quantize_rows
 from edgekit.quantize.scopes import INT8_LSTM, OWN_DOMAINS, RECURRENT, Scopes
 from edgekit.quantize.settings import check_cell
 from edgekit.quantize.weights import (
     INT8_SUFFIX,
     SCALE_SUFFIX,
     Names,
-    quantize_rows,
     replace_initializers,
     replace_items,
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from edgekit.quantize.scopes import OWN_DOMAINS, Held, Scope, Scopes
+from edgekit.quantize.scopes import FLOATS, OWN_DOMAINS, Held, Scope, Scopes
 
 #: A name in a scope.
 Place = tuple[Scope, str]
@@ -91,16 +91,23 @@ def _index(scope: Scope, node: onnx.NodeProto) -> int:
 
 
 def restores(scope: Scope, node: onnx.NodeProto) -> bool:
-    """Whether a node's first input is stored as integers, which the others scale: DequantizeLinear, or a product of
-    what a Cast makes of them."""
-    if node.domain not in OWN_DOMAINS or node.op_type not in ("DequantizeLinear", "Mul"):
+    """Whether a node's first input is stored as integers, which the others scale: DequantizeLinear, or the product of
+    integers and fewer floats, each a tensor, itself or behind a Cast. Where both are as many, a row is one number."""
+    if node.domain not in OWN_DOMAINS or node.op_type != "Mul":
+        return node.domain in OWN_DOMAINS and node.op_type == "DequantizeLinear"
+    codes, scale = (_uncast(scope, name) for name in node.input)
+    if codes is None or scale is None or codes.kind not in _INTEGERS or scale.kind not in FLOATS:
         return False
-    index = scope.producers.get(node.input[0])
-    if node.op_type == "DequantizeLinear" or index is None:
-        return node.op_type == "DequantizeLinear"
-    cast = scope.nodes[index]
-    held = scope.tensors.get(cast.input[0]) if cast.op_type == "Cast" else None
-    return held is not None and held.kind in _INTEGERS
+    return scale.elements < codes.elements or codes.shape[-1:] == (1,)
+
+
+def _uncast(scope: Scope, name: str) -> Held | None:
+    """The tensor that a name stands for, itself or behind a Cast."""
+    owner = scope.defining(name)
+    node = owner.nodes[owner.producers[name]] if name in owner.producers else None
+    if node is not None and node.op_type == "Cast" and node.domain in OWN_DOMAINS:
+        owner, name = owner.defining(node.input[0]), node.input[0]
+    return owner.tensors.get(name)
 
 
 def _before(scopes: Scopes, scope: Scope, index: int, name: str) -> Iterator[tuple[Place, bool]]:

@@ -21,11 +21,12 @@ from onnx import helper, numpy_helper
 from edgekit.errors import GateError
 from edgekit.quantize.coverage import StayedFloat, left_float, recurrent_left_float, small_float
 from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
+from edgekit.quantize.integers import dequantize_rows, row_errors, unpack_integers
 from edgekit.quantize.large import move_out
 from edgekit.quantize.scopes import FLOATS, Scopes
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.storing import ALL_INT8, HALF_RATIO, Kept, halves_of
-from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, unpack_integers, weights_of_scheme
+from edgekit.quantize.weights import Weight, find_weights, weights_of_scheme
 from edgekit.results import LeftFloat, QuantizationProof, QuantizedTensor
 
 #: int8 numbers, their scales, and the axis of the rows that have one each.
@@ -39,8 +40,6 @@ ADVICE = (
 
 #: Half of the smallest number above 0 that float16 has.
 _LEAST_HALF = 2.0**-25
-#: Numbers that are compared at once.
-_MOST_AT_ONCE = 2**20
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
 
 
@@ -191,42 +190,26 @@ def _rest(node: onnx.NodeProto) -> tuple[list[str], dict[str, Any]]:
 
 def _stored_place(weight: Weight, after: onnx.ModelProto, config: QuantizeConfig, name: str) -> Place:
     """Follow the nodes from a weight's name back to its int8 or int4 numbers, as a reader of the file would."""
-    reader = _Reader(after)
-    found = reader.integers(weight.name)
-    if found is None:
+    tensors = {tensor.name: tensor for tensor in after.graph.initializer}
+    producers = {output: node for node in after.graph.node for output in node.output}
+    node = producers.get(weight.name)
+    for kind in ("Cast", "Reshape"):
+        if node is not None and node.op_type == kind:
+            node = producers.get(node.input[0])
+    if node is None or node.op_type not in ("Mul", "DequantizeLinear"):
         raise GateError(f"{name}: weight {weight.name} is not read from integers; please report it as a bug")
-    held, scale = found
+    sources = [producers.get(each) for each in node.input]
+    behind = [each if by is None else by.input[0] for each, by in zip(node.input, sources, strict=True)]
+    held, scale = tensors[behind[0]], numpy_helper.to_array(tensors[behind[1]])
     kind = helper.tensor_dtype_to_string(held.data_type).removeprefix("TensorProto.").lower()
     if kind != f"int{config.bits}":
         raise GateError(f"{name}: weight {weight.name} is {kind}, not int{config.bits}; please report it as a bug")
     q = unpack_integers(held)
-    if weight.by_direction:
-        return q.reshape(-1, q.shape[-1]), scale, 0
-    return q, scale, weight.axis
-
-
-class _Reader:
-    """A model's graph, read backwards."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.producers = {output: node for node in model.graph.node for output in node.output}
-
-    def integers(self, name: str) -> tuple[onnx.TensorProto, NDArray[np.floating[Any]]] | None:
-        """The tensor that a weight's integers are in, and its scales as stored, one a row in one axis."""
-        node = self.producers.get(name)
-        for kind in ("Cast", "Reshape"):
-            if node is not None and node.op_type == kind and node.input[0] in self.producers:
-                node = self.producers[node.input[0]]
-        if node is None or node.op_type not in ("Mul", "DequantizeLinear"):
-            return None
-        codes, scale = (self._held(each) for each in node.input[:2])
-        return None if codes is None or scale is None else (codes, numpy_helper.to_array(scale).reshape(-1))
-
-    def _held(self, name: str) -> onnx.TensorProto | None:
-        """An initializer, itself or behind a Cast."""
-        node = self.producers.get(name)
-        return self.tensors.get(node.input[0] if node is not None and node.op_type == "Cast" else name)
+    if node.op_type == "DequantizeLinear":
+        return q, scale, next((item.i for item in node.attribute if item.name == "axis"), 1)
+    if scale.shape != weight.scale_shape:
+        raise GateError(f"{name}: weight {weight.name} has scales of shape {scale.shape}; please report it as a bug")
+    return (q.reshape(-1, q.shape[-1]), scale.ravel(), 0) if weight.by_direction else (q, scale.ravel(), weight.axis)
 
 
 def _compare(
@@ -238,7 +221,7 @@ def _compare(
     bits: int,
     name: str,
 ) -> QuantizedTensor:
-    per_row = _row_errors(original.reshape(q.shape), q, scale.astype(np.float32), axis)
+    per_row = row_errors(original.reshape(q.shape), q, scale.astype(np.float32), axis)
     worst = float((per_row / scale.astype(np.float64)).max())
     if q.dtype != np.int8 or not worst <= 0.5 + _FLOAT_SLACK:
         raise GateError(
@@ -254,16 +237,3 @@ def _compare(
         max_error=float(per_row.max()),
         max_error_scales=worst,
     )
-
-
-def _row_errors(
-    rows: NDArray[np.float32], q: NDArray[Any], scale: NDArray[np.float32], axis: int
-) -> NDArray[np.float64]:
-    """The largest error of each row, some rows at a time: in double precision a weight takes much memory."""
-    step = max(1, _MOST_AT_ONCE * len(scale) // max(q.size, 1))
-    others, found = tuple(k for k in range(q.ndim) if k != axis), []
-    for start in range(0, len(scale), step):
-        part = (*(slice(None) for _ in range(axis)), slice(start, start + step))
-        meant = dequantize_rows(q[part], scale[start : start + step], axis).astype(np.float64)
-        found.append(np.abs(meant - rows[part]).max(axis=others))
-    return np.concatenate(found)

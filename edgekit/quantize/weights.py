@@ -20,13 +20,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgekit.errors import InputError
+from edgekit.quantize.integers import I8, pack_integers, quantize_rows, stored_scales
 from edgekit.quantize.rows import Place, covered_places, resting_places
 from edgekit.quantize.scopes import RECURRENT, Scopes
 from edgekit.quantize.settings import QuantizeConfig
-
-F32 = NDArray[np.float32]
-I8 = NDArray[np.int8]
 
 _T = onnx.TensorProto
 #: Types of weights that become int8.
@@ -51,6 +48,12 @@ class Weight:
     axis: int
     by_direction: bool
     kind: int = onnx.TensorProto.FLOAT
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        """Of one scale a row, as it multiplies the weight."""
+        kept = range(self.axis + 1) if self.by_direction else (self.axis,)
+        return tuple(size if axis in kept else 1 for axis, size in enumerate(self.shape))
 
     @property
     def pays(self) -> bool:
@@ -104,40 +107,6 @@ def weights_of_scheme(model: onnx.ModelProto, config: QuantizeConfig) -> list[We
     return [weight for weight in weights if weight.op_type in RECURRENT or weight in large]
 
 
-def quantize_rows(values: F32, axis: int, bits: int = 8, half: bool = True) -> tuple[I8, F32]:
-    """Symmetric integers with one scale a slice along `axis`: scale = max |row| / most, q = round(row / scale), where
-    `most` is the largest number of so many bits, 127 of 8 and 7 of 4.
-
-    half: round scales to what float16 holds, if all of them are in its range; the weights' schemes store them so.
-    Returns q of the shape of values, int8 in -most..most, and scales float32 (values.shape[axis],). The error is at
-    most scale / 2 an element. A row of zeros has scale 1. Raises InputError for values that are not finite.
-    """
-    most = 2 ** (bits - 1) - 1
-    if not np.isfinite(values).all():
-        raise InputError(f"values: {int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite")
-    others = tuple(k for k in range(values.ndim) if k != axis)
-    peak = np.abs(values).max(axis=others)
-    scale = (np.where(peak > 0, peak, float(most)) / float(most)).astype(np.float32)
-    scale = np.maximum(scale, np.finfo(np.float32).tiny)
-    scale = _in_half(scale) if half else scale
-    q = np.rint(values / np.expand_dims(scale, others))
-    return np.clip(q, -most, most).astype(np.int8), scale
-
-
-def _in_half(scale: F32) -> F32:
-    """Scales as float16 holds them, a 2,048th off at most; as they are where one would lose more than that."""
-    with np.errstate(over="ignore"):
-        half = scale.astype(np.float16)
-    held = np.isfinite(half).all() and bool((half >= np.finfo(np.float16).tiny).all())
-    return half.astype(np.float32) if held else scale
-
-
-def dequantize_rows(q: I8, scale: F32, axis: int) -> F32:
-    """The float32 numbers that q stands for: q * scale, row by row along `axis`; what the file computes."""
-    others = tuple(k for k in range(q.ndim) if k != axis)
-    return q.astype(np.float32) * np.expand_dims(scale, others)
-
-
 class Names:
     """Names that are new in a model: no tensor, node or value is called so, in the graphs inside nodes neither."""
 
@@ -167,21 +136,6 @@ def _names(graph: onnx.GraphProto) -> Iterator[str]:
                 yield from _names(inner)
 
 
-def pack_integers(q: I8, bits: int, name: str) -> onnx.TensorProto:
-    """A tensor of q, int8 numbers of so many bits. Two of 4 bits share a byte, the first in its lower half."""
-    if bits == 8:
-        return numpy_helper.from_array(q, name)
-    halves = (q.ravel() & 0xF).astype(np.uint8)
-    halves = np.append(halves, np.zeros(halves.size % 2, np.uint8))
-    return helper.make_tensor(name, _T.INT4, q.shape, (halves[0::2] | halves[1::2] << 4).tobytes(), raw=True)
-
-
-def unpack_integers(tensor: onnx.TensorProto) -> I8:
-    """The way back, int8 numbers; as they are for a tensor of any other type."""
-    values = numpy_helper.to_array(tensor)
-    return values.astype(np.int8) if tensor.data_type == _T.INT4 else values
-
-
 def quantize_weights(model: onnx.ModelProto, weights: list[Weight], bits: int = 8) -> None:
     """Make `weights` int8, or int4, in place; everything else, node names included, is as it was."""
     graph, names = model.graph, Names(model)
@@ -207,27 +161,14 @@ def _stored(
     typed = weight.kind == onnx.TensorProto.FLOAT
     restored = name if typed else names.fresh(name + FLOAT_SUFFIX)
     graph = _Restoring(names)
-    scales = _smallest(scale)
+    scales = stored_scales(scale)
     if bits == 8:
-        graph.multiplied(name, q.reshape(weight.shape), scales, _row_shape(weight), restored)
+        graph.multiplied(name, q.reshape(weight.shape), scales.reshape(weight.scale_shape), restored)
     else:
         graph.dequantized(weight, q, scales, axis, restored)
     if not typed:
         graph.node("Cast", [restored], name, to=weight.kind)
     return graph.tensors, graph.nodes
-
-
-def _smallest(scale: F32) -> NDArray[Any]:
-    """Scales in float16 where that holds them as they are."""
-    with np.errstate(over="ignore"):
-        half = scale.astype(np.float16)
-    return half if (half.astype(np.float32) == scale).all() else scale
-
-
-def _row_shape(weight: Weight) -> list[int]:
-    """Of one scale a row, as it multiplies the weight."""
-    kept = range(weight.axis + 1) if weight.by_direction else (weight.axis,)
-    return [size if axis in kept else 1 for axis, size in enumerate(weight.shape)]
 
 
 class _Restoring:
@@ -244,19 +185,18 @@ class _Restoring:
         return str(tensor.name)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Another node; returns its output's name."""
-        called = self.names.fresh(f"{output}_{kind.lower()}")
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=called, **attributes))
+        """Another node, without a name, which would take up what float16 saves; returns its output's."""
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
     def floats(self, name: str) -> str:
         """A tensor's numbers as float32."""
         return self.node("Cast", [name], self.names.fresh(f"{name}_float"), to=onnx.TensorProto.FLOAT)
 
-    def multiplied(self, name: str, q: I8, scales: NDArray[Any], shape: list[int], restored: str) -> None:
+    def multiplied(self, name: str, q: I8, scales: NDArray[Any], restored: str) -> None:
         """int8 numbers times scales: constants, which ONNX Runtime folds whatever its options are."""
         codes = self.hold(pack_integers(q, 8, self.names.fresh(name + INT8_SUFFIX)))
-        self.node("Mul", [self.floats(codes), self._scale(name, scales.reshape(shape))], restored)
+        self.node("Mul", [self.floats(codes), self._scale(name, scales)], restored)
 
     def dequantized(self, weight: Weight, q: I8, scales: NDArray[Any], axis: int, restored: str) -> None:
         """int4 numbers, which nothing but DequantizeLinear multiplies; it takes scales along one axis only, so rows of

@@ -115,7 +115,8 @@ def test_a_weight_that_is_chosen_at_run_time_is_int8_in_each_branch(tmp_path: Pa
     session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
     for which, factor in ((True, 1), (False, 2)):
         (y,) = session.run(None, {"x": x, "which": np.array(which)})
-        np.testing.assert_allclose(y, factor * x @ ROWS, atol=0.05)
+        half = factor * np.abs(ROWS).max(axis=0) / 254  # of a step of each column; and float16 moves scales by 2**-11
+        assert (np.abs(y - factor * x @ ROWS) <= np.abs(x).sum(axis=1, keepdims=True) * half * 1.001).all()
 
 
 @pytest.mark.parametrize(("kind", "axis"), [("Conv", 0), ("ConvTranspose", 1)])

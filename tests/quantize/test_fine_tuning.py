@@ -19,7 +19,7 @@ from edgekit.export import export_onnx
 from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 from edgekit.quantize.fine_tuning import RoundedWeights, equalised, fine_tune, rounded, rounded_names
-from edgekit.quantize.weights import dequantize_rows, unpack_integers
+from edgekit.quantize.integers import dequantize_rows, unpack_integers
 from edgekit.runtime import open_predictor
 from edgekit.train import Takes, TrainingConfig, train_model
 

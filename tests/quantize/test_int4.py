@@ -17,8 +17,8 @@ from edgekit.errors import GateError
 from edgekit.export import export_onnx
 from edgekit.model import ModelConfig, build_model
 from edgekit.quantize import QuantizeConfig, QuantizeResult, prove_quantization, quantize_onnx
+from edgekit.quantize.integers import pack_integers, quantize_rows, unpack_integers
 from edgekit.quantize.versions import INT4_OPSET, raise_version
-from edgekit.quantize.weights import pack_integers, quantize_rows, unpack_integers
 from edgekit.runtime import inspect_model, open_predictor
 
 INT4 = QuantizeConfig(scheme="int4-weights", min_elements=200)
