@@ -4,7 +4,8 @@ Each weight becomes an int8 tensor, which Cast and Mul bring back with one scale
 These are constants, so ONNX Runtime computes them once, when it opens the file, whatever options a session has; of
 DequantizeLinear it does so only with `session.disable_quant_qdq`, and without takes a quarter longer a prediction.
 Results do not depend on the rest of the batch, and LSTM and GRU, one- and bidirectional, work alike; the file and the
-download are a quarter, the speed is fp32's. int4 needs DequantizeLinear, opset 21, which ONNX Runtime reads since 1.19.
+download are a quarter, speed and memory are fp32's. int4 has DequantizeLinear, opset 21, which ONNX Runtime reads since
+1.19; it casts int4 since 1.23 only.
 """
 
 from __future__ import annotations
@@ -199,8 +200,7 @@ class _Restoring:
         self.node("Mul", [self.floats(codes), self._scale(name, scales)], restored)
 
     def dequantized(self, weight: Weight, q: I8, scales: NDArray[Any], axis: int, restored: str) -> None:
-        """int4 numbers, which nothing but DequantizeLinear multiplies; it takes scales along one axis only, so rows of
-        all directions are in one."""
+        """int4 numbers, for DequantizeLinear, which takes scales along one axis only: rows of all directions in one."""
         name = weight.name
         codes = self.hold(pack_integers(q, 4, self.names.fresh(name + INT4_SUFFIX)))
         rows = self.names.fresh(name + ROWS_SUFFIX) if weight.by_direction else restored

@@ -85,3 +85,9 @@ def test_scales_are_what_float16_holds_where_all_are_in_its_range() -> None:
         np.testing.assert_allclose(scale, np.abs(values).max(axis=1) / 127, rtol=1e-6)
         values[3] /= factor
     np.testing.assert_allclose(quantize_rows(values, 0, half=False)[1], exact, rtol=1e-6)
+
+
+def test_zeros_and_ones_stay_exact() -> None:
+    """As of a matrix that picks coordinates: 1 / 127 in float16 would make each 1 a 4,096th larger or smaller."""
+    q, scale = quantize_rows(np.eye(8, dtype=np.float32), 0)
+    np.testing.assert_allclose(q * scale[:, None], np.eye(8), rtol=1e-7)
