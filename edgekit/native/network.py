@@ -36,7 +36,7 @@ class Matrix:
 
     @classmethod
     def of_codes(cls, codes: I8, scale: F32) -> Matrix:
-        """The matrix that DequantizeLinear makes of them."""
+        """The matrix that they stand for."""
         return cls(codes.astype(np.float32) * scale[:, None], codes, scale)
 
     @property
