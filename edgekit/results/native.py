@@ -12,6 +12,7 @@ class CompileResult:
     """What `edgekit compile` wrote. files: names in `folder`. library: of the machine that compiled, with its variants,
     the fastest first; None and none where there was no C compiler. compiler: its version. build_s: seconds for the test
     program, which ran, and the library. scheme: of the file; arithmetic: int8 or fp32, of the program.
+    stream_bytes: of the struct of a stream; 0 where the model has none, because it reads takes backwards, too.
 
     max_abs_difference: of logits from ONNX Runtime's, on made-up takes; tolerance: what was allowed. labels_changed:
     takes of these with another label.
@@ -30,6 +31,7 @@ class CompileResult:
     arithmetic: str
     weight_bytes: int
     context_bytes: int
+    stream_bytes: int
     takes: int
     max_abs_difference: float
     tolerance: float
