@@ -1,6 +1,7 @@
 """The INT8 and INT4 schemes against fp32 and each other: size, accuracy on validation takes, latency of one take.
 
     python bench/int8_schemes.py --data my-signs.npz
+    python bench/int8_schemes.py --plain              # sessions with ONNX Runtime's own options, not edgekit's
 
 Trains LSTM 64x1 and 256x3 (the first layer of the latter in both directions) for a few epochs, exports and quantises
 them. int4 without fine-tuning. Latency: the files take turns in one process, take by take, one thread; medians, and the
@@ -33,7 +34,7 @@ from edgekit.export import export_onnx
 from edgekit.model import build_model, variant
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 from edgekit.quantize.gates import int8_loss
-from edgekit.runtime.child import session_options
+from edgekit.runtime.child import plain_options, session_options
 from edgekit.train import SchedulerConfig, Takes, TrainingConfig, train_model
 
 F32 = NDArray[np.float32]
@@ -41,9 +42,10 @@ SCHEMES = ("int8-weights", "int8-dynamic", "int4-weights")
 MODELS = (("LSTM 64x1", "edge"), ("LSTM 256x3", "accurate"))
 
 
-def alternating_ns(files: Sequence[Path], takes: F32, runs: int) -> NDArray[np.int64]:
-    """Nanoseconds of each run, int64 (runs, files). Who goes first turns round; the first tenth is thrown away."""
-    options = session_options(onnxruntime, 1)
+def alternating_ns(files: Sequence[Path], takes: F32, runs: int, plain: bool = False) -> NDArray[np.int64]:
+    """Nanoseconds of each run, int64 (runs, files). Who goes first turns round; the first tenth is thrown away.
+    plain: sessions with ONNX Runtime's own options."""
+    options = (plain_options if plain else session_options)(onnxruntime, 1)
     sessions = [onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"]) for file in files]
     samples = np.zeros((runs + runs // 10, len(files)), np.int64)
     for k in range(len(samples)):
@@ -76,7 +78,7 @@ def compare(title: str, name: str, arguments: argparse.Namespace, folder: Path) 
     for scheme in SCHEMES:
         config = QuantizeConfig(scheme=scheme)  # type: ignore[arg-type]
         files.append(quantize_onnx(fp32, folder / f"{name}.{scheme}.onnx", config).target)
-    samples = alternating_ns(files, validation.x, arguments.runs)
+    samples = alternating_ns(files, validation.x, arguments.runs, arguments.plain)
     for k, (file, form) in enumerate(zip(files, ("fp32", *SCHEMES), strict=True)):
         loss = int8_loss(fp32, file, validation, class_names)
         print(
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="recordings; default: the embedded synthetic hands")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--plain", action="store_true", help="sessions with ONNX Runtime's own options")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

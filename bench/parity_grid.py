@@ -57,15 +57,17 @@ def dequantised(model: RecurrentClassifier, config: QuantizeConfig) -> Recurrent
     LSTM's weights count whatever their size.
     """
     copied = copy.deepcopy(model)
-    groups = [([linear.weight], config.min_elements) for linear in (copied.dense, copied.output)]
+    groups = [([linear.weight], config.min_elements, True) for linear in (copied.dense, copied.output)]
     for layer in copied.recurrent:
-        least = 1 if config.scheme == "int8-dynamic" and isinstance(layer, nn.LSTM) else config.min_elements
+        computed = config.scheme == "int8-dynamic" and isinstance(layer, nn.LSTM)
+        least = 1 if computed else config.min_elements
         for name in ("weight_ih", "weight_hh"):
-            groups.append(([weight for key, weight in layer.named_parameters() if key.startswith(name)], least))
-    for weights, least in groups:
+            own = [weight for key, weight in layer.named_parameters() if key.startswith(name)]
+            groups.append((own, least, not computed))
+    for weights, least, half in groups:
         if sum(weight.numel() for weight in weights) >= least:
             for weight in weights:
-                weight.copy_(torch.from_numpy(dequantize_rows(*quantize_rows(weight.numpy(), 0), 0)))
+                weight.copy_(torch.from_numpy(dequantize_rows(*quantize_rows(weight.numpy(), 0, half=half), 0)))
     return copied
 
 

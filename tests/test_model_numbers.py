@@ -95,6 +95,13 @@ FOREIGN_NODES: dict[str, tuple[list[onnx.NodeProto], str]] = {
     **{name: ([helper.make_node(name, ["x", "w", "w"], ["y"])], "w") for name in ("LSTM", "GRU", "RNN")},
     **{name: ([helper.make_node(name, ["x", "w"], ["y"])], "w") for name in ("Gemm", "MatMul", "Conv")},
     "scale": ([helper.make_node("DequantizeLinear", ["x", "w", "zero"], ["y"])], "w"),
+    "product": (
+        [
+            helper.make_node("Cast", ["q"], ["a"], to=TensorProto.FLOAT), helper.make_node("Mul", ["a", "w"], ["b"]),
+            helper.make_node("LSTM", ["x", "b", "r"], ["y"]),
+        ],
+        "w",
+    ),
     "int8-dynamic": ([helper.make_node("DynamicQuantizeLSTM", ["x", "", "w"], ["y"], domain="com.microsoft")], "w"),
     "moved": (
         [

@@ -11,7 +11,7 @@ from edgekit.native.tables import BLOCK, EIGHT, gate_rows
 
 @dataclass(frozen=True)
 class Buffer:
-    """One array. kind: float or signed char."""
+    """One array, or a single number where size is 0. kind: float, int or signed char."""
 
     kind: str
     name: str
@@ -21,7 +21,13 @@ class Buffer:
     @property
     def size_bytes(self) -> int:
         """Of the array."""
-        return self.size * (4 if self.kind == "float" else 1)
+        return max(self.size, 1) * (1 if self.kind == "signed char" else 4)
+
+    @property
+    def declared(self) -> str:
+        """As a line of a struct."""
+        size = f"[{self.size}]" if self.size else ""
+        return f"    {self.kind} {self.name}{size}; /* {self.about} */"
 
 
 def buffers(network: Network) -> list[Buffer]:

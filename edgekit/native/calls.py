@@ -11,7 +11,9 @@ from edgekit.native.tables import BLOCK, EIGHT, gate_rows
 
 def prediction(network: Network) -> Iterator[str]:
     """From landmarks to logits, checked landmarks given."""
-    yield from _frames(network)
+    if network.frames.path:
+        yield f"    float start[{4 * network.frames.hands}] = {{0}};"
+    yield from frame_calls(network)
     for k, layer in enumerate(network.layers):
         ways = "in each of two directions" if len(layer.directions) == 2 else "forwards"
         yield f"    /* {layer.cell}, {layer.inputs} numbers to {layer.units} units, {ways} */"
@@ -19,7 +21,7 @@ def prediction(network: Network) -> Iterator[str]:
     if network.readout == "mean":
         yield f"    for (t = 0; t < {network.layers[-1].outputs}; t++)"
         yield f"        c->read[t] *= 1.0f / {network.frames.count}.0f;"
-    yield from _dense(network)
+    yield from dense_calls(network)
 
 
 def is_float(network: Network, matrix: Matrix) -> bool:
@@ -31,15 +33,16 @@ def _loop(count: int) -> str:
     return f"    for (t = 0; t < {count}; t++)"
 
 
-def _frames(network: Network) -> Iterator[str]:
+def frame_calls(network: Network) -> Iterator[str]:
     """Normalised frames, with zeros up to whole blocks; in integers also their codes and steps."""
     frames = network.frames
     features, stride = frames.features, whole(frames.features, BLOCK)
     if stride > features:
         yield _loop(frames.count)
         yield f"        memset(c->frames + {stride} * t + {features}, 0, {stride - features} * sizeof(float));"
-    for at in range(0, HAND * frames.hands, HAND):
-        sizes = f"{features}, {frames.count}, {int(frames.path)}"
+    for hand, at in enumerate(range(0, HAND * frames.hands, HAND)):
+        first = f"start + {4 * hand}" if frames.path else "NULL"
+        sizes = f"{features}, {frames.count}, {int(frames.path)}, {first}"
         yield f"    ek_hand(c->frames + {at}, {stride}, landmarks + {at}, {sizes});"
     if not frames.hands:
         yield _loop(frames.count)
@@ -105,7 +108,8 @@ def _state(layer: Recurrent, name: str) -> str:
     return "c->cell, c->hidden" if layer.cell == "LSTM" else f"{name}_inside, c->state, c->hidden"
 
 
-def _dense(network: Network) -> Iterator[str]:
+def dense_calls(network: Network) -> Iterator[str]:
+    """From what the dense layers read, `read`, to the logits."""
     x = "c->read"
     for k, one in enumerate(network.dense):
         out = f"c->dense + {k * dense_wide(network)}"

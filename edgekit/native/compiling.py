@@ -17,9 +17,10 @@ from edgekit.native import reference
 from edgekit.native.buffers import context_bytes
 from edgekit.native.building import Compiler, build_library, find_compiler, library_name, run_test
 from edgekit.native.network import F32, Network
-from edgekit.native.program import Goldens, golden_program, makefile
+from edgekit.native.program import Goldens, golden_program, golden_stream, makefile
 from edgekit.native.reading import describe, read_network
 from edgekit.native.source import header, source, weight_bytes
+from edgekit.native.stepping import stream_bytes
 from edgekit.native.takes import golden_takes
 from edgekit.native.wasm import WasmTools, build_module, find_wasm_tools, module_files
 from edgekit.reading import StrPath
@@ -110,6 +111,7 @@ def compile_model(
         arithmetic=network.arithmetic,
         weight_bytes=weight_bytes(network),
         context_bytes=context_bytes(network),
+        stream_bytes=0 if machine == "wasm32" else stream_bytes(network),
         takes=proof.takes,
         max_abs_difference=proof.difference,
         tolerance=proof.allowed,
@@ -197,6 +199,9 @@ def _float_tolerance(wanted: F32) -> float:
 
 
 def _goldens(network: Network, x: F32, wanted: F32, got: F32) -> Goldens:
+    streamed = golden_stream(network, x)
     if network.arithmetic == "int8":
-        return Goldens(x, got, 0.0, "Expected: what the same integer arithmetic gives in numpy, to the last bit.")
-    return Goldens(x, wanted, _float_tolerance(wanted), "Expected: ONNX Runtime's answers.")
+        return Goldens(
+            x, got, 0.0, "Expected: what the same integer arithmetic gives in numpy, to the last bit.", streamed
+        )
+    return Goldens(x, wanted, _float_tolerance(wanted), "Expected: ONNX Runtime's answers.", streamed)

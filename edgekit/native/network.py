@@ -5,8 +5,8 @@ Rows of gates are in ONNX's order: an LSTM's i, o, f, c, a GRU's z, r, h with li
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Matrix:
 
     @classmethod
     def of_codes(cls, codes: I8, scale: F32) -> Matrix:
-        """The matrix that DequantizeLinear makes of them."""
+        """The matrix that they stand for."""
         return cls(codes.astype(np.float32) * scale[:, None], codes, scale)
 
     @property
@@ -130,6 +130,15 @@ class Network:
         """Logits."""
         return self.dense[-1].weights.rows
 
+    @property
+    def streams(self) -> bool:
+        """Whether it can go on from frame to frame: no layer reads a take backwards."""
+        return all(len(layer.directions) == 1 for layer in self.layers)
+
+    def of_frames(self, count: int) -> Network:
+        """The same for takes of so many frames."""
+        return replace(self, frames=replace(self.frames, count=count))
+
     def in_float(self) -> Network:
         """The same numbers computed in fp32, whatever their storage."""
         layers = tuple(
@@ -137,10 +146,7 @@ class Network:
             for layer in self.layers
         )
         dense = tuple(Dense(Matrix(one.weights.values), one.bias, one.relu) for one in self.dense)
-        return Network(**{**self._parts(), "layers": layers, "dense": dense})
-
-    def _parts(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return replace(self, layers=layers, dense=dense)
 
 
 def _float_direction(one: Direction) -> Direction:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from edgekit.native.network import F32, Arithmetic
+import numpy as np
+
+from edgekit.native import reference
+from edgekit.native.network import F32, Arithmetic, Network
 from edgekit.native.source import VARIANTS, filled, kernel
 from edgekit.native.tables import c_float, numbers
 
@@ -17,12 +20,32 @@ FAST = ("-O3",)
 @dataclass(frozen=True, eq=False)
 class Goldens:
     """takes float32 (takes, frames, features), logits float32 (takes, classes). allowed: how far a logit of the
-    compiled program may be off; 0 means the same bits."""
+    compiled program may be off; 0 means the same bits. stream: float32 (frames, classes), what a stream of the takes,
+    one behind the other, answers after its frames; as many of them as there are."""
 
     takes: F32
     logits: F32
     allowed: float
     about: str
+    stream: F32
+
+
+#: Frames of the golden stream.
+STEPS = 48
+
+
+def golden_stream(network: Network, x: F32) -> F32:
+    """What a stream of x float32 (takes, frames, features), one behind the other, answers after each of its first
+    frames: float32 (frames, classes); none for a network that has no stream."""
+    if not network.streams:
+        return np.zeros((0, network.classes), np.float32)
+    streamed: F32 = reference.stream(network, x.reshape(1, -1, x.shape[2])[:, :STEPS])[0]
+    return streamed
+
+
+_NO_STREAM = """static int streamed(void) { return 0; }
+
+static void timed_steps(long runs) { (void)runs; }"""
 
 
 def golden_program(goldens: Goldens, name: str) -> str:
@@ -35,8 +58,11 @@ def golden_program(goldens: Goldens, name: str) -> str:
         "allowed": c_float(goldens.allowed).removesuffix("f"),
         "landmarks": "\n".join(numbers(goldens.takes)),
         "expected": "\n".join(numbers(goldens.logits)),
+        "steps": str(len(goldens.stream)),
+        "streamed": "\n".join(numbers(goldens.stream)),
     }
-    return filled(kernel("test.c"), values)
+    streaming = filled(kernel("test_stream.c"), values) if len(goldens.stream) else _NO_STREAM
+    return filled(kernel("test.c"), {**values, "streaming": streaming})
 
 
 def makefile(name: str, arithmetic: Arithmetic) -> str:

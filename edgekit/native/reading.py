@@ -24,7 +24,7 @@ _RECURRENT = ("LSTM", "GRU", "DynamicQuantizeLSTM")
 _HANDS = ("Slice", "MatMul", "Sub", "ReduceL2", "Max", "Div", "ReduceL1", "Sign", "ArgMax", "GatherND", "Mul")
 _MOVES = ("Transpose", "Reshape", "Squeeze", "Flatten", "ReduceMean")
 #: Operators that the compiler knows; it is particular about where they stand.
-KNOWN = frozenset((*_RECURRENT, *_HANDS, *_MOVES, "DequantizeLinear", "Gemm", "Relu"))
+KNOWN = frozenset((*_RECURRENT, *_HANDS, *_MOVES, "Cast", "DequantizeLinear", "Gemm", "Relu"))
 #: Attributes of a recurrent node that edgekit writes.
 _ATTRIBUTES = {"hidden_size", "direction", "linear_before_reset"}
 #: Widest layer, most numbers a frame, and bytes of a context: indices are int, sums of int8 products int32.
@@ -146,19 +146,28 @@ class _Graph:
         """A float32 tensor, its int8 codes of the same shape, and scales a row, of all rows in one."""
         if name in self.tensors:
             return self.array(name).astype(np.float32), None, None
-        node = self.node(name, "DequantizeLinear", "Reshape")
+        node = self.node(name, "Mul", "DequantizeLinear", "Reshape")
         shape = None
         if node.op_type == "Reshape":
             shape = self.array(node.input[1])
             node = self.node(node.input[0], "DequantizeLinear")
-        codes, scale = self.array(node.input[0]), self.array(node.input[1]).astype(np.float32)
+        codes, scale = (self._stored(each) for each in node.input[:2])
         if codes.dtype != np.int8 or len(node.input) > 2 or codes.min(initial=0) < -127:
             raise self.refusal(f"'{name}' is not stored as symmetric int8")
+        scale = scale.astype(np.float32)
+        if node.op_type == "Mul" and scale.shape != (*codes.shape[:-1], 1):
+            raise self.refusal(f"'{name}' has scales of shape {scale.shape}; expected one a row")
+        scale = scale.reshape(-1)
         codes = codes if shape is None else codes.reshape(shape)
         rows = codes.reshape(-1, codes.shape[-1])
         if scale.shape != (len(rows),):
             raise self.refusal(f"'{name}' has {scale.shape} scales for {len(rows)} rows")
         return (rows.astype(np.float32) * scale[:, None]).reshape(codes.shape), codes, scale
+
+    def _stored(self, name: str) -> NDArray[Any]:
+        """The numbers of an initializer, itself or behind a Cast."""
+        node = self.producers.get(name)
+        return self.array(node.input[0] if node is not None and node.op_type == "Cast" else name)
 
     def dense(self, node: onnx.NodeProto, relu: bool) -> Dense:
         """A Gemm of one weight a row of outputs."""
@@ -233,7 +242,7 @@ class _Graph:
             mean, std = (self.array(one.input[1]).astype(np.float32) for one in (centred, node))
             name = centred.input[0]
         kinds = self._kinds_before(name)
-        strange = kinds - {*_HANDS, "Transpose", "Reshape", "DequantizeLinear"}
+        strange = kinds - {*_HANDS, "Transpose", "Reshape", "Cast", "DequantizeLinear"}
         hands = features // HAND if "ReduceL2" in kinds else 0
         if strange or (not hands and kinds != {"Transpose"}) or (hands and features % HAND):
             raise self.refusal(f"its preprocessing ({', '.join(sorted(kinds))}) is none of edgekit's")

@@ -23,24 +23,56 @@ WIDE = F(32512.0)
 
 def predict(network: Network, x: F32) -> F32:
     """Logits float32 (takes, classes) of x float32 (takes, frames, features), as the compiled C gives them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = _last_layer(network, x)
+        read = np.concatenate([one[1 if network.readout == "final" else 2] for one in outputs], axis=1)
+        return _logits(network, read)
+
+
+def stream(network: Network, x: F32) -> F32:
+    """Logits float32 (takes, frames, classes) of x float32 (takes, frames, features), any number of frames: what a
+    stream that begins with each take answers after every frame. Raises TypeError for a network that reads takes
+    backwards."""
+    if not network.streams:
+        raise TypeError("a network that reads takes backwards has no stream")
+    with np.errstate(over="ignore", invalid="ignore"):
+        ((h, _, _),) = _last_layer(network, x)
+        if network.readout == "mean":
+            most = network.frames.count
+            h = np.stack([_mean(h[:, max(0, t - most) : t]) for t in range(1, h.shape[1] + 1)], axis=1)
+        return _logits(network, h.reshape(-1, h.shape[2])).reshape(*x.shape[:2], network.classes)
+
+
+def _last_layer(network: Network, x: F32) -> list[tuple[F32, F32, F32]]:
+    """What `_direction` gives, of each direction of the last layer."""
     exact = network.arithmetic == "int8"
     rational = QUICK if exact else FINE
+    frames = normalised(network.frames, x)
     sequence: NDArray[Any]
-    with np.errstate(over="ignore", invalid="ignore"):
-        frames = normalised(network.frames, x)
-        sequence, factor = _encoded(frames) if exact else (frames, None)
-        for layer in network.layers:
-            outputs = [
-                _direction(layer, one, sequence, factor, rational, backwards=bool(k))
-                for k, one in enumerate(layer.directions)
-            ]
-            sequence = np.concatenate([one[0] for one in outputs], axis=2)
-            if exact:
-                sequence, factor = _codes(sequence, F(127.0)), np.full(sequence.shape[:2], STEP)
-        read = np.concatenate([one[1 if network.readout == "final" else 2] for one in outputs], axis=1)
-        for dense in network.dense:
-            read = _dense(dense, read, exact)
+    sequence, factor = _encoded(frames) if exact else (frames, None)
+    for layer in network.layers:
+        outputs = [
+            _direction(layer, one, sequence, factor, rational, backwards=bool(k))
+            for k, one in enumerate(layer.directions)
+        ]
+        sequence = np.concatenate([one[0] for one in outputs], axis=2)
+        if exact:
+            sequence, factor = _codes(sequence, F(127.0)), np.full(sequence.shape[:2], STEP)
+    return outputs
+
+
+def _logits(network: Network, read: F32) -> F32:
+    for dense in network.dense:
+        read = _dense(dense, read, network.arithmetic == "int8")
     return read
+
+
+def _mean(h: F32) -> F32:
+    """Over time, float32 (takes, units), added up in order."""
+    total = np.zeros_like(h[:, 0])
+    for t in range(h.shape[1]):
+        total = total + h[:, t]
+    return total * (F(1.0) / F(h.shape[1]))
 
 
 def normalised(frames: Frames, x: F32) -> F32:

@@ -9,10 +9,11 @@ from edgekit.native.buffers import buffers, context_bytes
 from edgekit.native.calls import is_float, prediction
 from edgekit.native.gates import FINE, QUICK, Rational
 from edgekit.native.network import Arithmetic, Network
+from edgekit.native.stepping import step, stream_buffers, stream_bytes
 from edgekit.native.tables import Table, c_float, numbers, tables
 
 #: Of the C interface; a binding refuses a library of another.
-ABI = 1
+ABI = 2
 #: Numbers beyond it are refused, so that squares of their differences stay finite in float32.
 LARGEST = "1e15f"
 
@@ -24,6 +25,12 @@ VARIANTS: Mapping[Arithmetic, Mapping[str, tuple[str, ...]]] = {
     "int8": {"avx512vnni": (*_AVX512, "-mavx512vnni"), "avxvnni": (*_AVX2, "-mavxvnni"), "avx2": _AVX2},
     "fp32": {"avx512": _AVX512, "avx2": _AVX2},
 }
+
+
+_NO_STREAM = """/* No streaming: a layer reads takes backwards, too, so that every answer needs the whole of one. */
+#define @NAME@_STREAMS 0"""
+_MEAN = """; of more than
+   @NAME@_FRAMES, the mean is over the last layer's states of the last @NAME@_FRAMES"""
 
 
 def kernel(name: str) -> str:
@@ -38,8 +45,11 @@ def weight_bytes(network: Network) -> int:
 
 def header(network: Network, name: str) -> str:
     """model.h"""
-    fields = "\n".join(f"    {one.kind} {one.name}[{one.size}]; /* {one.about} */" for one in buffers(network))
     values = {
+        "streaming": kernel("stream.h") if network.streams else _NO_STREAM,
+        "stream_fields": "\n".join(one.declared for one in stream_buffers(network)),
+        "stream": str(stream_bytes(network)),
+        "beyond": _MEAN if network.readout == "mean" else "",
         "name": name,
         "NAME": name.upper(),
         "abi": str(ABI),
@@ -52,7 +62,7 @@ def header(network: Network, name: str) -> str:
         "weights": str(weight_bytes(network)),
         "context": str(context_bytes(network)),
         "largest": LARGEST,
-        "fields": fields,
+        "fields": "\n".join(one.declared for one in buffers(network)),
     }
     return filled(kernel("model.h"), values)
 
@@ -74,6 +84,7 @@ def source(network: Network, name: str) -> str:
     parts += ["rows_float.c"] if not exact or float_dense else []
     parts += ["dots.c", "rows_int8.c", "layers_int8.c"] if exact else ["layers_float.c"]
     parts += ["frames.c"] + (["hand.c"] if network.frames.hands else [])
+    parts += ["recent.c"] if network.streams and network.readout == "mean" else []
     made = tables(network)
     values = {"name": name, "NAME": name.upper(), "sha256": network.sha256, "largest": LARGEST}
     return "\n".join(
@@ -85,6 +96,7 @@ def source(network: Network, name: str) -> str:
             *_weights(made, name),
             *_names(network, name),
             filled(kernel("entry.c"), {**values, "body": "\n".join(prediction(network))}),
+            *([filled(kernel("stream.c"), {**values, "step": "\n".join(step(network))})] if network.streams else []),
             filled(kernel("library.c"), {**values, "variants": _variants(network)}),
         ]
     )

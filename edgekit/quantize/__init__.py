@@ -1,10 +1,10 @@
 """ONNX fp32 to ONNX int8, with proof of what was quantised."""
 
 from edgekit.quantize.files import quantize_onnx
+from edgekit.quantize.integers import dequantize_rows, quantize_rows
 from edgekit.quantize.outputs import Proving
 from edgekit.quantize.proof import prove_quantization
 from edgekit.quantize.settings import ChainQuantizeConfig, QuantizeConfig, check_cell
-from edgekit.quantize.weights import dequantize_rows, quantize_rows
 from edgekit.results import QuantizationProof, QuantizedTensor, QuantizeResult
 
 __all__ = [

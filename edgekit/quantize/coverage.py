@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from edgekit.quantize.origins import Origin, carried, trace
+from edgekit.quantize.origins import Origin, carried, restores, trace
 from edgekit.quantize.rows import covered_places
 from edgekit.quantize.scopes import FLOATS, INT8_LSTM, OWN_DOMAINS, RECURRENT, Held, Scope, Scopes, node_title
 from edgekit.quantize.weights import FLOAT_KINDS
@@ -203,7 +203,7 @@ def _settled(scopes: Scopes) -> set[str]:
             if (own and node.op_type in RECURRENT) or node.op_type == INT8_LSTM:
                 places += [(scope, name) for name in node.input[_SETTLED]]
                 places += [(scope, name) for name in node.input[8:]]
-            elif own and node.op_type == "DequantizeLinear":
+            elif restores(scope, node):
                 places += [(scope, name) for name in node.input[1:]]
     return {origin.held.key for origin in trace(scopes, places, _MOVING).origins if origin.held is not None}
 

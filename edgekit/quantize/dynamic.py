@@ -24,13 +24,13 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgekit.errors import InputError
+from edgekit.quantize.integers import quantize_rows
 from edgekit.quantize.scopes import INT8_LSTM, OWN_DOMAINS, RECURRENT, Scopes
 from edgekit.quantize.settings import check_cell
 from edgekit.quantize.weights import (
     INT8_SUFFIX,
     SCALE_SUFFIX,
     Names,
-    quantize_rows,
     replace_initializers,
     replace_items,
 )
@@ -105,7 +105,7 @@ def quantize_lstms(model: onnx.ModelProto) -> None:
 def _packed(weight: onnx.TensorProto, names: Names) -> list[onnx.TensorProto]:
     """(directions, rows, in) as int8 (directions, in, rows), with scales and zero points (directions, rows)."""
     directions, rows, columns = weight.dims
-    q, scale = quantize_rows(numpy_helper.to_array(weight).reshape(-1, columns), 0)
+    q, scale = quantize_rows(numpy_helper.to_array(weight).reshape(-1, columns), 0, half=False)
     turned = np.ascontiguousarray(q.reshape(directions, rows, columns).transpose(0, 2, 1))
     return [
         numpy_helper.from_array(turned, names.fresh(weight.name + INT8_SUFFIX)),

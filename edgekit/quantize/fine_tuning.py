@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from edgekit.data import AugmentConfig, Mix
 from edgekit.distill import DistillConfig, Teachers, distill_model
 from edgekit.model import RecurrentClassifier
+from edgekit.quantize.integers import dequantize_rows, quantize_rows
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.weights import dequantize_rows, quantize_rows
 from edgekit.train import FitResult, RunSetup, Takes
 
 

@@ -21,7 +21,7 @@ from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE
 from edgekit.quantize.proof import prove_models, require_int8, write_expected
 from edgekit.quantize.scopes import Scopes
 from edgekit.quantize.settings import QuantizeConfig
-from edgekit.quantize.soundness import check_readable, check_sound, nothing_to_quantise
+from edgekit.quantize.soundness import check_readable, check_sound, check_unquantised, nothing_to_quantise
 from edgekit.quantize.storing import ALL_INT8, Kept, halve_weights
 from edgekit.quantize.versions import INT4_OPSET, LEAST_OPSET, raise_version
 from edgekit.quantize.weights import find_weights, quantize_weights, replace_items, weights_of_scheme
@@ -87,11 +87,12 @@ class Made:
 
 def prepare(files: Folder, info: ModelInfo, config: QuantizeConfig, target: Path) -> Prepared:
     """Raise, inline and fold SOURCE, and write PREPARED where that changed it. Raises ModelFileError for what can't be
-    read, raised or used."""
+    read, raised or used, InputError where it is quantised already."""
     name = str(info.path)
     model = _load(files[SOURCE], info.path)
     check_readable(model, name)
     model, inlined = inline_functions(model)
+    check_unquantised(model, name)
     model, raised = raise_version(model, name, LEAST_OPSET if config.bits == 8 else INT4_OPSET)
     check_sound(model, name)
     require_numbers(info)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import onnx
 
-from edgekit.quantize.scopes import OWN_DOMAINS, Held, Scope, Scopes
+from edgekit.quantize.scopes import FLOATS, OWN_DOMAINS, Held, Scope, Scopes
 
 #: A name in a scope.
 Place = tuple[Scope, str]
 
 #: Operators that pass on sizes, not numbers.
 _SIZES = ("Shape", "Size")
-_DEQUANTIZE = "DequantizeLinear"
+_INTEGERS = (onnx.TensorProto.INT8, onnx.TensorProto.INT4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Origin:
     """One place that numbers come from.
 
     held: a tensor of the file; None for what comes from outside, which `outside` names. scale: whether it only scales
-    int8 numbers (DequantizeLinear). via: types of the operators between, once each, nearest to the reader first.
+    integers (see `restores`). via: types of the operators between, once each, nearest to the reader first.
     """
 
     held: Held | None
@@ -90,8 +90,28 @@ def _index(scope: Scope, node: onnx.NodeProto) -> int:
     return next(k for k, each in enumerate(scope.nodes) if each is node)
 
 
+def restores(scope: Scope, node: onnx.NodeProto) -> bool:
+    """Whether a node's first input is stored as integers, which the others scale: DequantizeLinear, or the product of
+    integers and fewer floats, each a tensor, itself or behind a Cast. Where both are as many, a row is one number."""
+    if node.domain not in OWN_DOMAINS or node.op_type != "Mul":
+        return node.domain in OWN_DOMAINS and node.op_type == "DequantizeLinear"
+    codes, scale = (_uncast(scope, name) for name in node.input)
+    if codes is None or scale is None or codes.kind not in _INTEGERS or scale.kind not in FLOATS:
+        return False
+    return scale.elements < codes.elements or codes.shape[-1:] == (1,)
+
+
+def _uncast(scope: Scope, name: str) -> Held | None:
+    """The tensor that a name stands for, itself or behind a Cast."""
+    owner = scope.defining(name)
+    node = owner.nodes[owner.producers[name]] if name in owner.producers else None
+    if node is not None and node.op_type == "Cast" and node.domain in OWN_DOMAINS:
+        owner, name = owner.defining(node.input[0]), node.input[0]
+    return owner.tensors.get(name)
+
+
 def _before(scopes: Scopes, scope: Scope, index: int, name: str) -> Iterator[tuple[Place, bool]]:
-    """The places that a node's output is made from, and whether they only scale int8 numbers."""
+    """The places that a node's output is made from, and whether they only scale integers."""
     node = scope.nodes[index]
     output = list(node.output).index(name)
     function = scopes.function(node)
@@ -100,7 +120,7 @@ def _before(scopes: Scopes, scope: Scope, index: int, name: str) -> Iterator[tup
         yield from (((function, each), False) for each in function.outputs[output : output + 1])
     elif own and node.op_type in _SIZES:
         return
-    elif own and node.op_type == _DEQUANTIZE:
+    elif restores(scope, node):
         yield from (((scope, each), k > 0) for k, each in enumerate(node.input))
     else:
         yield from (((scope, each), False) for each in _inputs_behind(node, output))

@@ -21,11 +21,12 @@ from onnx import helper, numpy_helper
 from edgekit.errors import GateError
 from edgekit.quantize.coverage import StayedFloat, left_float, recurrent_left_float, small_float
 from edgekit.quantize.dynamic import OPERATOR, R_INPUTS, W_INPUTS, lstm_nodes
+from edgekit.quantize.integers import dequantize_rows, row_errors, unpack_integers
 from edgekit.quantize.large import move_out
 from edgekit.quantize.scopes import FLOATS, Scopes
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.storing import ALL_INT8, HALF_RATIO, Kept, halves_of
-from edgekit.quantize.weights import Weight, dequantize_rows, find_weights, unpack_integers, weights_of_scheme
+from edgekit.quantize.weights import Weight, find_weights, weights_of_scheme
 from edgekit.results import LeftFloat, QuantizationProof, QuantizedTensor
 
 #: int8 numbers, their scales, and the axis of the rows that have one each.
@@ -39,8 +40,6 @@ ADVICE = (
 
 #: Half of the smallest number above 0 that float16 has.
 _LEAST_HALF = 2.0**-25
-#: Numbers that are compared at once.
-_MOST_AT_ONCE = 2**20
 _FLOAT_SLACK = 1e-3  # of a scale: float32 rounding of q * scale against exact arithmetic
 
 
@@ -58,8 +57,8 @@ def prove_models(
 
     Raises GateError when a weight of a recurrent layer, or another one that should be int8, is not, wherever it is;
     when an element is off by more than half its scale, or in float16 by more than half its last bit; or when the model
-    lost or gained an operator besides DequantizeLinear, Reshape and Cast; with int8-dynamic, besides each LSTM's change
-    into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
+    lost or gained an operator besides DequantizeLinear, Reshape, Cast and Mul; with int8-dynamic, besides each LSTM's
+    change into a DynamicQuantizeLSTM of the same inputs, outputs and attributes.
     """
     scopes = Scopes(after)
     halves = dict(halves_of(after, kept))
@@ -159,7 +158,7 @@ def _check_operators(before: onnx.ModelProto, after: onnx.ModelProto, dynamic: b
     was, now = _count_all_ops(before), _count_all_ops(after)
     if dynamic:
         was[OPERATOR] += was.pop("LSTM", 0)
-    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape", "Cast"})
+    changed = sorted((was - now).keys() | (now - was).keys() - {"DequantizeLinear", "Reshape", "Cast", "Mul"})
     if changed:
         raise GateError(f"{name}: quantisation changed operators {', '.join(changed)}; please report it as a bug")
 
@@ -197,13 +196,20 @@ def _stored_place(weight: Weight, after: onnx.ModelProto, config: QuantizeConfig
     for kind in ("Cast", "Reshape"):
         if node is not None and node.op_type == kind:
             node = producers.get(node.input[0])
-    if node is None or node.op_type != "DequantizeLinear":
-        raise GateError(f"{name}: weight {weight.name} has no DequantizeLinear node; please report it as a bug")
-    kind = helper.tensor_dtype_to_string(tensors[node.input[0]].data_type).removeprefix("TensorProto.").lower()
+    if node is None or node.op_type not in ("Mul", "DequantizeLinear"):
+        raise GateError(f"{name}: weight {weight.name} is not read from integers; please report it as a bug")
+    sources = [producers.get(each) for each in node.input]
+    behind = [each if by is None else by.input[0] for each, by in zip(node.input, sources, strict=True)]
+    held, scale = tensors[behind[0]], numpy_helper.to_array(tensors[behind[1]])
+    kind = helper.tensor_dtype_to_string(held.data_type).removeprefix("TensorProto.").lower()
     if kind != f"int{config.bits}":
         raise GateError(f"{name}: weight {weight.name} is {kind}, not int{config.bits}; please report it as a bug")
-    q, scale = unpack_integers(tensors[node.input[0]]), numpy_helper.to_array(tensors[node.input[1]])
-    return q, scale, next((item.i for item in node.attribute if item.name == "axis"), 1)
+    q = unpack_integers(held)
+    if node.op_type == "DequantizeLinear":
+        return q, scale, next((item.i for item in node.attribute if item.name == "axis"), 1)
+    if scale.shape != weight.scale_shape:
+        raise GateError(f"{name}: weight {weight.name} has scales of shape {scale.shape}; please report it as a bug")
+    return (q.reshape(-1, q.shape[-1]), scale.ravel(), 0) if weight.by_direction else (q, scale.ravel(), weight.axis)
 
 
 def _compare(
@@ -215,8 +221,8 @@ def _compare(
     bits: int,
     name: str,
 ) -> QuantizedTensor:
-    per_row = _row_errors(original.reshape(q.shape), q, scale, axis)
-    worst = float((per_row / scale).max())
+    per_row = row_errors(original.reshape(q.shape), q, scale.astype(np.float32), axis)
+    worst = float((per_row / scale.astype(np.float64)).max())
     if q.dtype != np.int8 or not worst <= 0.5 + _FLOAT_SLACK:
         raise GateError(
             f"{name}: weight {weight.name} is {q.dtype}, off by {worst:.3f} scales; allowed int8 and 0.5;"
@@ -231,16 +237,3 @@ def _compare(
         max_error=float(per_row.max()),
         max_error_scales=worst,
     )
-
-
-def _row_errors(
-    rows: NDArray[np.float32], q: NDArray[Any], scale: NDArray[np.float32], axis: int
-) -> NDArray[np.float64]:
-    """The largest error of each row, some rows at a time: in double precision a weight takes much memory."""
-    step = max(1, _MOST_AT_ONCE * len(scale) // max(q.size, 1))
-    others, found = tuple(k for k in range(q.ndim) if k != axis), []
-    for start in range(0, len(scale), step):
-        part = (*(slice(None) for _ in range(axis)), slice(start, start + step))
-        meant = dequantize_rows(q[part], scale[start : start + step], axis).astype(np.float64)
-        found.append(np.abs(meant - rows[part]).max(axis=others))
-    return np.concatenate(found)

@@ -10,8 +10,8 @@ import onnx
 
 from edgekit.errors import InputError, ModelFileError
 from edgekit.quantize.coverage import left_float, recurrent_nodes
-from edgekit.quantize.origins import trace
-from edgekit.quantize.rows import COVERED
+from edgekit.quantize.origins import restores, trace
+from edgekit.quantize.rows import COVERED, Place, covered_places, resting_places
 from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Scopes, node_title
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.weights import find_weights
@@ -35,6 +35,24 @@ def check_readable(model: onnx.ModelProto, name: str) -> None:
             raise ModelFileError(
                 f"{name}: tensor '{held.name}' can't be read ({reason}); export the model again"
             ) from None
+
+
+def check_unquantised(model: onnx.ModelProto, name: str) -> None:
+    """Raises InputError, naming them, where weights are stored as integers that the graph scales, as edgekit's own
+    are; those of DequantizeLinear are seen before. name: of the file."""
+    rests = (rest for place in covered_places(Scopes(model)) for rest in resting_places(place, _restored))
+    found = list(dict.fromkeys(rest.name for rest in rests if _restored(rest)))
+    if found:
+        listed = ", ".join(f"'{each}'" for each in found[:4]) + (", ..." if len(found) > 4 else "")
+        raise InputError(
+            f"{name}: quantised already (integers times their scales make {listed}); give the fp32 file that it was"
+            " made from"
+        )
+
+
+def _restored(place: Place) -> bool:
+    owner = place.scope.defining(place.name)
+    return place.name in owner.producers and restores(owner, owner.nodes[owner.producers[place.name]])
 
 
 def check_sound(model: onnx.ModelProto, name: str) -> None:
@@ -145,4 +163,4 @@ def _described(left: LeftFloat) -> str:
     return f"'{left.name}' {left.dtype} {size}{reader}" + (f" ({left.reason})" if left.reason else "")
 
 
-__all__ = ["check_readable", "check_sound", "nothing_to_quantise"]
+__all__ = ["check_readable", "check_sound", "check_unquantised", "nothing_to_quantise"]

@@ -11,7 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgekit.quantize.weights import Names, Weight, dequantize_rows, quantize_rows, replace_initializers
+from edgekit.quantize.integers import dequantize_rows, quantize_rows
+from edgekit.quantize.weights import Names, Weight, replace_initializers
 
 _T = onnx.TensorProto
 HALF_SUFFIX = "_float16"

@@ -25,7 +25,7 @@ _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from edgekit.quantize.c
 #: Where this very edgekit is.
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: DequantizeLinear with one scale a row, and of int4 numbers.
+#: The least that edgekit leaves a file at, and what DequantizeLinear needs for int4 numbers.
 LEAST_OPSET, INT4_OPSET = 13, 21
 #: The IR version of these opsets.
 _IR = {LEAST_OPSET: 7, INT4_OPSET: 10}

@@ -1,9 +1,11 @@
 """Schemes int8-weights and int4-weights: int8 or int4 storage, fp32 arithmetic.
 
-Each weight becomes an int8 tensor, one float32 scale a row and a DequantizeLinear node, standard ONNX since
-opset 13; int4 since opset 21, which ONNX Runtime reads since 1.19. ONNX Runtime turns it back into float32
-when it opens the file, so results do not depend on the rest of the batch, and LSTM and GRU, one- and bidirectional,
-work alike; the file and the download are a quarter or an eighth, the speed is fp32's.
+Each weight becomes an int8 tensor, which Cast and Mul bring back with one scale a row, in float16 where that holds it.
+These are constants, so ONNX Runtime computes them once, when it opens the file, whatever options a session has; of
+DequantizeLinear it does so only with `session.disable_quant_qdq`, and without takes a quarter longer a prediction.
+Results do not depend on the rest of the batch, and LSTM and GRU, one- and bidirectional, work alike; the file and the
+download are a quarter, speed and memory are fp32's. int4 has DequantizeLinear, opset 21, which ONNX Runtime reads since
+1.19; it casts int4 since 1.23 only.
 """
 
 from __future__ import annotations
@@ -19,13 +21,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgekit.errors import InputError
+from edgekit.quantize.integers import I8, pack_integers, quantize_rows, stored_scales
 from edgekit.quantize.rows import Place, covered_places, resting_places
 from edgekit.quantize.scopes import RECURRENT, Scopes
 from edgekit.quantize.settings import QuantizeConfig
-
-F32 = NDArray[np.float32]
-I8 = NDArray[np.int8]
 
 _T = onnx.TensorProto
 #: Types of weights that become int8.
@@ -50,6 +49,12 @@ class Weight:
     axis: int
     by_direction: bool
     kind: int = onnx.TensorProto.FLOAT
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        """Of one scale a row, as it multiplies the weight."""
+        kept = range(self.axis + 1) if self.by_direction else (self.axis,)
+        return tuple(size if axis in kept else 1 for axis, size in enumerate(self.shape))
 
     @property
     def pays(self) -> bool:
@@ -103,32 +108,6 @@ def weights_of_scheme(model: onnx.ModelProto, config: QuantizeConfig) -> list[We
     return [weight for weight in weights if weight.op_type in RECURRENT or weight in large]
 
 
-def quantize_rows(values: F32, axis: int, bits: int = 8) -> tuple[I8, F32]:
-    """Symmetric integers with one scale a slice along `axis`: scale = max |row| / most, q = round(row / scale), where
-    `most` is the largest number of so many bits, 127 of 8 and 7 of 4.
-
-    Returns q of the shape of values, int8 in -most..most, and scales (values.shape[axis],). The error is at most
-    scale / 2 an element. A row of zeros has scale 1. Raises InputError for values that are not finite.
-    """
-    most = 2 ** (bits - 1) - 1
-    if not np.isfinite(values).all():
-        raise InputError(f"values: {int((~np.isfinite(values)).sum())} of {values.size} are NaN or infinite")
-    others = tuple(k for k in range(values.ndim) if k != axis)
-    peak = np.abs(values).max(axis=others)
-    scale = (np.where(peak > 0, peak, float(most)) / float(most)).astype(np.float32)
-    scale = np.maximum(scale, np.finfo(np.float32).tiny)
-    q = np.rint(values / np.expand_dims(scale, others))
-    return np.clip(q, -most, most).astype(np.int8), scale
-
-
-def dequantize_rows(q: I8, scale: F32, axis: int) -> F32:
-    """The float32 numbers that q stands for: q * scale, row by row along `axis`; what DequantizeLinear
-    computes.
-    """
-    others = tuple(k for k in range(q.ndim) if k != axis)
-    return q.astype(np.float32) * np.expand_dims(scale, others)
-
-
 class Names:
     """Names that are new in a model: no tensor, node or value is called so, in the graphs inside nodes neither."""
 
@@ -158,21 +137,6 @@ def _names(graph: onnx.GraphProto) -> Iterator[str]:
                 yield from _names(inner)
 
 
-def pack_integers(q: I8, bits: int, name: str) -> onnx.TensorProto:
-    """A tensor of q, int8 numbers of so many bits. Two of 4 bits share a byte, the first in its lower half."""
-    if bits == 8:
-        return numpy_helper.from_array(q, name)
-    halves = (q.ravel() & 0xF).astype(np.uint8)
-    halves = np.append(halves, np.zeros(halves.size % 2, np.uint8))
-    return helper.make_tensor(name, _T.INT4, q.shape, (halves[0::2] | halves[1::2] << 4).tobytes(), raw=True)
-
-
-def unpack_integers(tensor: onnx.TensorProto) -> I8:
-    """The way back, int8 numbers; as they are for a tensor of any other type."""
-    values = numpy_helper.to_array(tensor)
-    return values.astype(np.int8) if tensor.data_type == _T.INT4 else values
-
-
 def quantize_weights(model: onnx.ModelProto, weights: list[Weight], bits: int = 8) -> None:
     """Make `weights` int8, or int4, in place; everything else, node names included, is as it was."""
     graph, names = model.graph, Names(model)
@@ -192,29 +156,62 @@ def _stored(
     weight: Weight, values: NDArray[Any], names: Names, bits: int
 ) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
     """The integer form of one weight: its tensors, and the nodes that bring the float one back under its old name."""
-    name, axis = weight.name, weight.axis
-    if weight.by_direction:  # DequantizeLinear takes scales along one axis only: rows of all directions in one
-        values, axis = values.reshape(-1, values.shape[-1]), 0
-    q, scale = quantize_rows(values.astype(np.float32, copy=False), axis, bits)
-    tensors = [
-        pack_integers(q, bits, names.fresh(name + (INT8_SUFFIX if bits == 8 else INT4_SUFFIX))),
-        numpy_helper.from_array(scale, names.fresh(name + SCALE_SUFFIX)),
-    ]
+    name = weight.name
+    rows, axis = (values.reshape(-1, values.shape[-1]), 0) if weight.by_direction else (values, weight.axis)
+    q, scale = quantize_rows(rows.astype(np.float32, copy=False), axis, bits)
     typed = weight.kind == onnx.TensorProto.FLOAT
-    shaped = name if typed else names.fresh(name + FLOAT_SUFFIX)
-    restored = names.fresh(name + ROWS_SUFFIX) if weight.by_direction else shaped
-    inputs = [tensor.name for tensor in tensors]
-    called = names.fresh(restored + "_dequantize")
-    nodes = [helper.make_node("DequantizeLinear", inputs, [restored], name=called, axis=axis)]
-    if weight.by_direction:
-        shape = numpy_helper.from_array(np.array(weight.shape, np.int64), names.fresh(name + SHAPE_SUFFIX))
-        tensors.append(shape)
-        called = names.fresh(name + "_reshape")
-        nodes.append(helper.make_node("Reshape", [restored, shape.name], [shaped], name=called))
+    restored = name if typed else names.fresh(name + FLOAT_SUFFIX)
+    graph = _Restoring(names)
+    scales = stored_scales(scale)
+    if bits == 8:
+        graph.multiplied(name, q.reshape(weight.shape), scales.reshape(weight.scale_shape), restored)
+    else:
+        graph.dequantized(weight, q, scales, axis, restored)
     if not typed:
-        called = names.fresh(name + "_cast")
-        nodes.append(helper.make_node("Cast", [shaped], [name], name=called, to=weight.kind))
-    return tensors, nodes
+        graph.node("Cast", [restored], name, to=weight.kind)
+    return graph.tensors, graph.nodes
+
+
+class _Restoring:
+    """Tensors and nodes that bring a weight back. names: new ones."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.tensors: list[onnx.TensorProto] = []
+        self.nodes: list[onnx.NodeProto] = []
+
+    def hold(self, tensor: onnx.TensorProto) -> str:
+        """Another tensor; returns its name."""
+        self.tensors.append(tensor)
+        return str(tensor.name)
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Another node, without a name, which would take up what float16 saves; returns its output's."""
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def floats(self, name: str) -> str:
+        """A tensor's numbers as float32."""
+        return self.node("Cast", [name], self.names.fresh(f"{name}_float"), to=onnx.TensorProto.FLOAT)
+
+    def multiplied(self, name: str, q: I8, scales: NDArray[Any], restored: str) -> None:
+        """int8 numbers times scales: constants, which ONNX Runtime folds whatever its options are."""
+        codes = self.hold(pack_integers(q, 8, self.names.fresh(name + INT8_SUFFIX)))
+        self.node("Mul", [self.floats(codes), self._scale(name, scales)], restored)
+
+    def dequantized(self, weight: Weight, q: I8, scales: NDArray[Any], axis: int, restored: str) -> None:
+        """int4 numbers, for DequantizeLinear, which takes scales along one axis only: rows of all directions in one."""
+        name = weight.name
+        codes = self.hold(pack_integers(q, 4, self.names.fresh(name + INT4_SUFFIX)))
+        rows = self.names.fresh(name + ROWS_SUFFIX) if weight.by_direction else restored
+        self.node("DequantizeLinear", [codes, self._scale(name, scales)], rows, axis=axis)
+        if weight.by_direction:
+            shape = numpy_helper.from_array(np.array(weight.shape, np.int64), self.names.fresh(name + SHAPE_SUFFIX))
+            self.node("Reshape", [rows, self.hold(shape)], restored)
+
+    def _scale(self, name: str, scales: NDArray[Any]) -> str:
+        held = self.hold(numpy_helper.from_array(scales, self.names.fresh(name + SCALE_SUFFIX)))
+        return held if scales.dtype == np.float32 else self.floats(held)
 
 
 def replace_initializers(graph: onnx.GraphProto, gone: set[str], added: list[onnx.TensorProto]) -> None:

@@ -13,10 +13,17 @@ def compiled_text(result: CompileResult) -> str:
         f"{result.folder}: {', '.join(result.files)}",
         f"{result.layers}; {result.arithmetic} arithmetic of {result.scheme} weights",
         f"weights {size(result.weight_bytes)}, buffers {size(result.context_bytes)}, no allocation",
+        _stream(result),
         f"proof: logits at most {result.max_abs_difference:.2g} off ONNX Runtime's on {count(result.takes)} made-up"
         f" takes, allowed {result.tolerance:.2g}; {labels}",
     ]
     return "\n".join([*lines, *_built(result)])
+
+
+def _stream(result: CompileResult) -> str:
+    if result.stream_bytes:
+        return f"stream: one frame at a time, {size(result.stream_bytes)} each"
+    return "stream: none, because a layer reads takes backwards, too"
 
 
 def _built(result: CompileResult) -> list[str]:

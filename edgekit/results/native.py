@@ -12,7 +12,8 @@ class CompileResult:
     """What `edgekit compile` wrote. files: names in `folder`. machine: native or wasm32. library: of the machine that
     compiled, with its variants, the fastest first, None and none where there was no C compiler; for wasm32 the module.
     compiler: its version; node: of the Node that ran a module's test, None where there was none. build_s: seconds for
-    the library and the test, which ran. scheme: of the file; arithmetic: int8 or fp32, of the program.
+    the library and the test, which ran. scheme: of the file; arithmetic: int8 or fp32, of the program. stream_bytes: of
+    the struct of a stream; 0 where the model has none, because it reads takes backwards, too, and for wasm32.
 
     max_abs_difference: of logits from ONNX Runtime's, on made-up takes; tolerance: what was allowed. labels_changed:
     takes of these with another label.
@@ -33,6 +34,7 @@ class CompileResult:
     arithmetic: str
     weight_bytes: int
     context_bytes: int
+    stream_bytes: int
     takes: int
     max_abs_difference: float
     tolerance: float

@@ -6,6 +6,7 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
 from edgekit.runtime.native import NativePredictor, Runtime, find_library, open_native
+from edgekit.runtime.native_stream import NativeStream
 from edgekit.runtime.session import BatchDependenceWarning, Predictor, open_predictor, validate_input
 from edgekit.runtime.summary import TensorInfo
 
@@ -16,6 +17,7 @@ __all__ = [
     "ModelInfo",
     "ModelMetadata",
     "NativePredictor",
+    "NativeStream",
     "Predictor",
     "Runtime",
     "TensorInfo",

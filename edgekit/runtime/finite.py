@@ -19,9 +19,9 @@ _MULTIPLYING = """
     com.microsoft.FusedGemm com.microsoft.FusedConv com.microsoft.MatMulNBits
 """
 MULTIPLYING = frozenset(_MULTIPLYING.split())
-#: Operators that hand on what they read, elsewhere or in another shape.
+#: Operators that hand on what they read, elsewhere, in another shape, or times something else.
 _PASSING_NAMES = """
-    Cast Concat Expand Flatten Gather Identity Reshape Slice Split Squeeze Transpose Unsqueeze
+    Cast Concat Expand Flatten Gather Identity Mul Reshape Slice Split Squeeze Transpose Unsqueeze
 """
 PASSING = frozenset(_PASSING_NAMES.split())
 #: How deep functions may call each other; ONNX forbids that one calls itself.

@@ -20,6 +20,7 @@ from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, did_you_mean
 from edgekit.runtime.inspection import ModelInfo
 from edgekit.runtime.metadata import ModelMetadata
+from edgekit.runtime.native_stream import Block, NativeStream
 from edgekit.runtime.session import Shape, validate_input
 
 F32 = NDArray[np.float32]
@@ -27,8 +28,7 @@ F32 = NDArray[np.float32]
 Runtime = Literal["onnxruntime", "native"]
 
 #: Of the C interface that this file speaks; `edgekit.native` writes it into every library.
-ABI = 1
-_ALIGNMENT = 64
+ABI = 2
 #: ELF's numbers of machines (e_machine), by what Python calls them.
 _MACHINES = {
     62: ("x86_64", "amd64"),
@@ -55,10 +55,9 @@ class NativePredictor:
         sizes = (ctypes.c_size_t * 4)()
         library.ek_sizes(sizes)
         frames, features, self.classes, context = (int(size) for size in sizes)
+        self._stream_bytes = int(library.ek_stream_size())
         self.input_shape: Shape = ("batch", frames, features)
-        self._memory = np.zeros(context + _ALIGNMENT, np.uint8)
-        start = self._memory.ctypes.data
-        self._context = ctypes.c_void_p(start + -start % _ALIGNMENT)
+        self._context = Block(context)
         self._take = np.zeros((frames, features), np.float32)
         self._logits = np.zeros(self.classes, np.float32)
         self.info = _describe(library, path, (frames, features, self.classes))
@@ -69,7 +68,23 @@ class NativePredictor:
         if self.variant not in runs:
             what = "is not for this CPU" if self.variant in names else "is not in it"
             raise ConfigError(f"{path}: variant '{self.variant}' {what}{did_you_mean(self.variant, runs)}")
-        self._call = self._prepared(runs[self.variant])
+        self._index = runs[self.variant]
+        self._call = self._prepared(self._index)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it can go on from frame to frame, as `stream` does."""
+        return self._stream_bytes > 0
+
+    def stream(self) -> NativeStream:
+        """A new stream. Raises ModelFileError for a model that reads takes backwards, too."""
+        if not self.streams:
+            raise ModelFileError(
+                f"{self.info.path}: no stream: a layer of this model reads takes backwards, too, so that every answer"
+                " needs a whole take; train one with bidirectional: false"
+            )
+        sizes = (self._take.shape[1], self.classes, self._stream_bytes)
+        return NativeStream(self._library, self._index, sizes, self.info.path)
 
     def __call__(self, x: ArrayLike) -> F32:
         """x float32 (batch, frames, features) to logits float32 (batch, classes). Raises ShapeError as `Predictor`
@@ -94,7 +109,7 @@ class NativePredictor:
         (frames, features), address = self._take.shape, ctypes.c_void_p
         sizes = [ctypes.c_size_t(size) for size in (frames, features, self.classes)]
         take, logits = address(self._take.ctypes.data), address(self._logits.ctypes.data)
-        arguments = (ctypes.c_int(index), self._context, take, sizes[0], sizes[1], logits, sizes[2])
+        arguments = (ctypes.c_int(index), self._context.pointer, take, sizes[0], sizes[1], logits, sizes[2])
         return functools.partial(self._library.ek_predict_with, *arguments)
 
 
@@ -160,6 +175,7 @@ def _declare(library: ctypes.CDLL) -> None:
     for name in ("ek_sha256", "ek_variant_name", "ek_class", "ek_status"):
         getattr(library, name).restype = ctypes.c_char_p
     library.ek_class.argtypes = [ctypes.c_size_t]
+    library.ek_stream_size.restype = ctypes.c_size_t
 
 
 def _describe(library: ctypes.CDLL, path: Path, sizes: tuple[int, int, int]) -> ModelInfo:

@@ -54,7 +54,7 @@ class QuantizeStage(Stage):
     more."""
 
     name = QUANTIZED
-    recipe = 4
+    recipe = 5
 
     def __init__(self, pruned: PruneStage) -> None:
         self.pruned = pruned

@@ -12,7 +12,7 @@ import pytest
 from native_machines import CROSS, HERE, available, run
 
 from edgekit.native import read_network, reference
-from edgekit.native.program import STRICT, Goldens
+from edgekit.native.program import STRICT, Goldens, golden_stream
 from edgekit.native.takes import golden_takes
 from edgekit.runtime import open_predictor
 
@@ -37,8 +37,8 @@ def _goldens(path: Path, fp32: bool) -> Goldens:
     network = network.in_float() if fp32 else network
     x = golden_takes(network.frames, 3)
     if network.arithmetic == "int8":
-        return Goldens(x, reference.predict(network, x), 0.0, "")
-    return Goldens(x, open_predictor(path)(x), 2e-6, "")
+        return Goldens(x, reference.predict(network, x), 0.0, "", golden_stream(network, x))
+    return Goldens(x, open_predictor(path)(x), 2e-6, "", golden_stream(network, x))
 
 
 @pytest.fixture

@@ -106,6 +106,44 @@ def test_what_is_no_library_of_edgekits_is_refused(compiled: CompileResult, tmp_
             open_native(python)
 
 
+def test_every_variant_steps_as_the_twin_does(compiled: CompileResult) -> None:
+    """To the last bit, also beyond the frames of a take; a frame may be taken in without an answer."""
+    network = read_network(compiled.source)
+    x = golden_takes(network.frames, 2, seed=5)
+    frames = x.reshape(-1, 63)[:40]
+    wanted = reference.stream(network, frames[None])[0]
+    for variant in open_native(compiled.folder).variants:
+        predictor = open_native(compiled.folder, variant)
+        stream = predictor.stream()
+        assert (np.stack([stream.step(frame) for frame in frames]) == wanted).all()
+        assert (predictor(x[:1])[0] == wanted[29]).all()
+        stream.reset()
+        for frame in frames[:5]:
+            stream.skip(frame)
+        assert (stream.step(frames[5]) == wanted[5]).all()
+
+
+def test_what_is_no_frame_leaves_the_stream_as_it_was(compiled: CompileResult) -> None:
+    network = read_network(compiled.source)
+    x, stream = golden_takes(network.frames, 1)[0], open_native(compiled.folder).stream()
+    wanted = reference.stream(network, x[None])[0]
+    for k, frame in enumerate(x[:8]):
+        with pytest.raises(ShapeError, match=r"shape \(62,\); expected \(63\)"):
+            stream.step(frame[1:])
+        with pytest.raises(ShapeError, match="must be finite"):
+            stream.step(np.full(63, np.nan))
+        with pytest.raises(ModelFileError, match="a number is too large"):
+            stream.step(np.full(63, 1e20))
+        assert (stream.step(frame) == wanted[k]).all()
+
+
+def test_a_library_without_a_stream_says_why(compiled: CompileResult) -> None:
+    predictor = open_native(compiled.folder)
+    predictor._stream_bytes = 0  # what a library of a bidirectional model says
+    with pytest.raises(ModelFileError, match="reads takes backwards, too"):
+        predictor.stream()
+
+
 def test_real_takes_are_read_as_onnx_runtime_reads_them(compiled: CompileResult) -> None:
     """Integers: accuracy within 0.2 points; the same weights in fp32: 1e-5 of a logit."""
     if not LETTERS.exists():

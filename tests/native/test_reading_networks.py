@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from edgekit.errors import ModelFileError
+from edgekit.errors import InputError, ModelFileError
 from edgekit.native import read_network, reference
 from edgekit.native.takes import golden_takes
-from edgekit.runtime import open_predictor
+from edgekit.quantize import quantize_onnx
+from edgekit.runtime import inspect_model, open_predictor
 
 MakeFile = Callable[..., Path]
 HIDDEN = {1: (8,), 2: (8, 5), 3: (7, 5, 4)}
@@ -80,6 +81,44 @@ def test_int8_weights_can_be_computed_in_fp32(make_file: MakeFile) -> None:
     x = golden_takes(network.frames, 2)
     assert network.arithmetic == "fp32"
     np.testing.assert_allclose(reference.predict(network, x), open_predictor(path)(x), atol=1e-6)
+
+
+def _older(path: Path) -> Path:
+    """The same file as edgekit wrote it before: DequantizeLinear, and a Reshape where directions have scales each."""
+    model = onnx.load(path)
+    graph, tensors = model.graph, {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type == "Mul" and node.input[0] in casts:
+            codes, scale = (tensors[casts.get(name, name)] for name in node.input)
+            flat, name = scale.astype(np.float32).ravel(), node.output[0]
+            added = {"q": codes.reshape(len(flat), -1), "s": flat, "shape": np.array(codes.shape, np.int64)}
+            graph.initializer.extend(numpy_helper.from_array(value, f"{name}_{key}") for key, value in added.items())
+            nodes += [
+                helper.make_node("DequantizeLinear", [f"{name}_q", f"{name}_s"], [f"{name}_rows"], axis=0),
+                helper.make_node("Reshape", [f"{name}_rows", f"{name}_shape"], [name]),
+            ]
+        elif node.op_type != "Cast":
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    path.with_name("older.onnx").write_bytes(model.SerializeToString())
+    return path.with_name("older.onnx")
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_files_that_edgekit_wrote_before_are_the_same_network(make_file: MakeFile, both: bool) -> None:
+    path = make_file(both=both, kind="standard", features=10, scheme="int8-weights")
+    older = _older(path)
+    assert {"DequantizeLinear", "Reshape"} <= inspect_model(older).op_types.keys()
+    one, other = (read_network(each) for each in (path, older))
+    assert other.arithmetic == "int8"
+    x = golden_takes(one.frames, 2)
+    np.testing.assert_array_equal(open_predictor(path)(x), open_predictor(older)(x))
+    np.testing.assert_array_equal(reference.predict(one, x), reference.predict(other, x))
+    with pytest.raises(InputError, match="quantised already"):
+        quantize_onnx(older, path.with_name("again.onnx"))
 
 
 def test_a_take_does_not_depend_on_the_rest_of_its_batch(make_file: MakeFile) -> None:

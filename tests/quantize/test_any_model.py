@@ -87,8 +87,8 @@ CHAINS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray]]] = {
 @pytest.mark.parametrize("chain", CHAINS)
 def test_a_weight_behind_operators_becomes_int8_and_they_are_gone(tmp_path: Path, chain: str) -> None:
     model, difference = _quantised(tmp_path, _product(*CHAINS[chain]))
-    assert [node.op_type for node in model.graph.node] == ["DequantizeLinear", "MatMul"]
-    assert {tensor.data_type for tensor in model.graph.initializer} == {TensorProto.INT8, TensorProto.FLOAT}
+    assert [node.op_type for node in model.graph.node] == ["Cast", "Cast", "Mul", "MatMul"]
+    assert {tensor.data_type for tensor in model.graph.initializer} == {TensorProto.INT8, TensorProto.FLOAT16}
     assert 0 < difference < 0.1
 
 
@@ -99,7 +99,7 @@ def test_a_matrix_that_something_else_reads_is_stored_once(tmp_path: Path) -> No
     model.graph.output.append(helper.make_tensor_value_info("mean", TensorProto.FLOAT, []))
     made, _ = _quantised(tmp_path, model)
     shapes = {tensor.name: tuple(tensor.dims) for tensor in made.graph.initializer}
-    assert shapes == {"k_int8": (50, 40), "k_scale": (50,)}
+    assert shapes == {"k_int8": (50, 40), "k_scale": (50, 1)}
 
 
 def test_a_weight_that_is_chosen_at_run_time_is_int8_in_each_branch(tmp_path: Path) -> None:
@@ -112,12 +112,13 @@ def test_a_weight_that_is_chosen_at_run_time_is_int8_in_each_branch(tmp_path: Pa
     model = _product([choice], {})
     model.graph.input.append(typed("which", TensorProto.BOOL, []))
     made, _ = _quantised(tmp_path, model)
-    assert sorted(tensor.data_type for tensor in made.graph.initializer) == [1, 1, 3, 3]
+    assert sorted(tensor.data_type for tensor in made.graph.initializer) == [3, 3, 10, 10]
     x = np.random.default_rng(0).standard_normal((3, 40)).astype(np.float32)
     session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
     for which, factor in ((True, 1), (False, 2)):
         (y,) = session.run(None, {"x": x, "which": np.array(which)})
-        np.testing.assert_allclose(y, factor * x @ ROWS, atol=0.05)
+        half = factor * np.abs(ROWS).max(axis=0) / 254  # of a step of each column; and float16 moves scales by 2**-11
+        assert (np.abs(y - factor * x @ ROWS) <= np.abs(x).sum(axis=1, keepdims=True) * half * 1.001).all()
 
 
 @pytest.mark.parametrize(("kind", "axis"), [("Conv", 0), ("ConvTranspose", 1)])
@@ -197,10 +198,10 @@ def test_takes_of_the_user_are_compared_one_by_one(tmp_path: Path, name: str) ->
         session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", options, providers=["CPUExecutionProvider"])
         given.append(np.concatenate([session.run(None, {"x": take[None]})[0] for take in takes]))
     own, plain = (np.abs(y - expected) for y in given)
-    assert plain.max() > 1.05 * own.max()  # ONNX Runtime's own options make integers of what the product reads
+    np.testing.assert_allclose(plain, own, atol=1e-5)  # weights are constants: no option turns them into integers
     assert outputs.edgekit_max_abs_difference == pytest.approx(own.max(), rel=1e-2)
     assert outputs.plain_max_abs_difference == pytest.approx(plain.max(), rel=1e-2)
-    assert outputs.max_abs_difference == outputs.plain_max_abs_difference
+    assert outputs.max_abs_difference == max(outputs.plain_max_abs_difference, outputs.edgekit_max_abs_difference)
     assert outputs.mean_abs_difference == pytest.approx(max(own.mean(), plain.mean()), rel=1e-2)
     assert outputs.changed_labels == max((y.argmax(1) != expected.argmax(1)).sum() for y in given)
 

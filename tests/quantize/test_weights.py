@@ -72,3 +72,22 @@ def test_scaling_a_row_scales_only_its_scale() -> None:
     q_larger, scale_larger = quantize_rows(larger, 0)
     np.testing.assert_array_equal(q_larger, q)
     np.testing.assert_array_equal(scale_larger, np.where(np.arange(40) == 3, 8 * scale, scale))
+
+
+def test_scales_are_what_float16_holds_where_all_are_in_its_range() -> None:
+    values = np.random.default_rng(0).normal(size=(6, 40)).astype(np.float32)
+    exact = np.abs(values).max(axis=1) / 127
+    _, scale = quantize_rows(values, 0)
+    np.testing.assert_array_equal(scale, exact.astype(np.float16).astype(np.float32))
+    for factor in (1e-6, 1e7):  # one row out of range, and all scales stay float32
+        values[3] *= factor
+        _, scale = quantize_rows(values, 0)
+        np.testing.assert_allclose(scale, np.abs(values).max(axis=1) / 127, rtol=1e-6)
+        values[3] /= factor
+    np.testing.assert_allclose(quantize_rows(values, 0, half=False)[1], exact, rtol=1e-6)
+
+
+def test_zeros_and_ones_stay_exact() -> None:
+    """As of a matrix that picks coordinates: 1 / 127 in float16 would make each 1 a 4,096th larger or smaller."""
+    q, scale = quantize_rows(np.eye(8, dtype=np.float32), 0)
+    np.testing.assert_allclose(q * scale[:, None], np.eye(8), rtol=1e-7)

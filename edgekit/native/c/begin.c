@@ -24,12 +24,16 @@
 #if defined(EK_VARIANT)
 #define EK_DATA extern __attribute__((visibility("hidden")))
 #define EK_PREDICT EK_JOIN(@name@_predict, EK_VARIANT)
+#define EK_STEP EK_JOIN(@name@_step, EK_VARIANT)
 #elif defined(EK_LIBRARY)
 #define EK_DATA __attribute__((visibility("hidden")))
 #define EK_PREDICT @name@_predict_baseline
+#define EK_STEP @name@_step_baseline
 #else
 #define EK_DATA static
 #define EK_PREDICT @name@_predict
+#define EK_STEP @name@_step
 #endif
 
+#define EK_OK @NAME@_OK
 #define EK_RANGE @NAME@_ERROR_RANGE

@@ -50,6 +50,8 @@ const char *@name@_status_text(int status)
         return "a number is too large";
     case @NAME@_ERROR_VARIANT:
         return "no such variant, or not for this CPU";
+    case @NAME@_ERROR_RESET:
+        return "a stream that was never reset";
     default:
         return "no status of this library";
     }

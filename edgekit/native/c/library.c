@@ -2,6 +2,7 @@
 
 #if defined(EK_LIBRARY)
 #define EK_ARGUMENTS @name@_context *, const float *, size_t, size_t, float *, size_t
+#define EK_STEP_ARGUMENTS @name@_stream *, const float *, size_t, float *, size_t
 #define EK_EXPORT __attribute__((visibility("default")))
 
 #if defined(__x86_64__) && !defined(EK_ONLY_BASELINE)
@@ -9,7 +10,12 @@
 #define EK_ROW(variant) __attribute__((visibility("hidden"))) int @name@_predict_##variant(EK_ARGUMENTS);
 @variants@
 #undef EK_ROW
-#define EK_ROW(variant) {#variant, @name@_predict_##variant, ek_runs_##variant},
+#if @NAME@_STREAMS
+#define EK_ROW(variant) __attribute__((visibility("hidden"))) int @name@_step_##variant(EK_STEP_ARGUMENTS);
+@variants@
+#undef EK_ROW
+#endif
+#define EK_ROW(variant) {#variant, @name@_predict_##variant, EK_STEPS(variant) ek_runs_##variant},
 
 static int ek_runs_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 EK_UNUSED static int ek_runs_avxvnni(void)
@@ -26,18 +32,26 @@ EK_UNUSED static int ek_runs_avx512vnni(void) { return ek_runs_avx512() && __bui
 #else
 #define EK_ROW(variant)
 #endif
+#if @NAME@_STREAMS
+#define EK_STEPS(variant) @name@_step_##variant,
+#else
+#define EK_STEPS(variant)
+#endif
 
 static int ek_runs_baseline(void) { return 1; }
 
 static const struct {
     const char *name;
     int (*predict)(EK_ARGUMENTS);
+#if @NAME@_STREAMS
+    int (*step)(EK_STEP_ARGUMENTS);
+#endif
     int (*runs)(void);
 } ek_variants[] = {
 #if defined(__x86_64__) && !defined(EK_ONLY_BASELINE)
     @variants@
 #endif
-    {"baseline", @name@_predict_baseline, ek_runs_baseline},
+    {"baseline", @name@_predict_baseline, EK_STEPS(baseline) ek_runs_baseline},
 };
 #define EK_VARIANTS (int)(sizeof ek_variants / sizeof *ek_variants)
 
@@ -61,6 +75,7 @@ __attribute__((constructor)) static void ek_choose(void)
 EK_EXPORT int ek_abi(void);
 EK_EXPORT const char *ek_sha256(void);
 EK_EXPORT void ek_sizes(size_t sizes[4]);
+EK_EXPORT size_t ek_stream_size(void);
 EK_EXPORT int ek_variant_count(void);
 EK_EXPORT const char *ek_variant_name(int variant);
 EK_EXPORT int ek_variant_runs(int variant);
@@ -87,6 +102,15 @@ void ek_sizes(size_t sizes[4])
     sizes[3] = sizeof(@name@_context);
 }
 
+size_t ek_stream_size(void)
+{
+#if @NAME@_STREAMS
+    return sizeof(@name@_stream);
+#else
+    return 0;
+#endif
+}
+
 int ek_predict_with(int variant, @name@_context *context, const float *landmarks, size_t frames, size_t features,
                     float *logits, size_t classes)
 {
@@ -100,4 +124,23 @@ EK_EXPORT int @name@_predict(@name@_context *context, const float *landmarks, si
 {
     return ek_variants[ek_fastest].predict(context, landmarks, frames, features, logits, classes);
 }
+
+#if @NAME@_STREAMS
+EK_EXPORT int ek_reset(@name@_stream *stream);
+EK_EXPORT int ek_step_with(int variant, EK_STEP_ARGUMENTS);
+
+int ek_reset(@name@_stream *stream) { return @name@_reset(stream); }
+
+int ek_step_with(int variant, @name@_stream *stream, const float *frame, size_t features, float *logits, size_t classes)
+{
+    if (!ek_variant_runs(variant))
+        return @NAME@_ERROR_VARIANT;
+    return ek_variants[variant].step(stream, frame, features, logits, classes);
+}
+
+EK_EXPORT int @name@_step(@name@_stream *stream, const float *frame, size_t features, float *logits, size_t classes)
+{
+    return ek_variants[ek_fastest].step(stream, frame, features, logits, classes);
+}
+#endif
 #endif

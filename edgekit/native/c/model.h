@@ -28,7 +28,8 @@ enum {
     @NAME@_ERROR_SHAPE = 2,      /* not @NAME@_FRAMES frames of @NAME@_FEATURES numbers, or room for other classes */
     @NAME@_ERROR_NOT_FINITE = 3, /* NaN or infinity in the landmarks */
     @NAME@_ERROR_RANGE = 4,      /* a number beyond @NAME@_LARGEST, or too far from the mean for float32 */
-    @NAME@_ERROR_VARIANT = 5     /* of the shared library: no such variant, or not for this CPU */
+    @NAME@_ERROR_VARIANT = 5,    /* of the shared library: no such variant, or not for this CPU */
+    @NAME@_ERROR_RESET = 6       /* a stream that was never reset */
 };
 
 /* Scratch of one prediction, which needs no initialisation; one for each thread that predicts. */
@@ -39,6 +40,8 @@ typedef struct {
 /* landmarks: float32 [frames][features], as recorded; logits: room for `classes` numbers. Returns one of the above. */
 int @name@_predict(@name@_context *context, const float *landmarks, size_t frames, size_t features, float *logits,
                    size_t classes);
+
+@streaming@
 
 /* Name of a class in UTF-8, NULL beyond the last; the class of the largest logit; and what a status means. */
 const char *@name@_class_name(size_t index);

@@ -1,6 +1,6 @@
 /* Golden vectors of @name@.c, written by `edgekit compile`: `cc -std=c99 -O2 test.c @name@.c -lm && ./a.out`.
    @about@
-   With a number as argument it also times that many predictions. */
+   With a number as argument it also times that many predictions, and steps of a stream. */
 #include "@name@.h"
 
 #include <math.h>
@@ -25,20 +25,28 @@ static float logits[@NAME@_CLASSES], spoiled[NUMBERS];
 
 static int predict(const float *x) { return @name@_predict(&context, x, @NAME@_FRAMES, @NAME@_FEATURES, logits, @NAME@_CLASSES); }
 
+/* How far the logits are from those expected, or more. */
+static double off(const float *wanted, double more)
+{
+    int i;
+    for (i = 0; i < @NAME@_CLASSES; i++) {
+        double difference = fabs((double)logits[i] - (double)wanted[i]);
+        more = difference <= more || more != more ? more : difference; /* NaN stays */
+    }
+    return more;
+}
+
 static int golden(void)
 {
     double worst = 0.0;
-    int take, i;
+    int take;
     for (take = 0; take < TAKES; take++) {
         int status = predict(landmarks + take * NUMBERS);
         if (status != @NAME@_OK) {
             printf("take %d: %s\n", take, @name@_status_text(status));
             return 1;
         }
-        for (i = 0; i < @NAME@_CLASSES; i++) {
-            double difference = fabs((double)logits[i] - (double)expected[take * @NAME@_CLASSES + i]);
-            worst = difference <= worst || worst != worst ? worst : difference; /* NaN stays */
-        }
+        worst = off(expected + take * @NAME@_CLASSES, worst);
     }
     printf("%d takes, largest difference of a logit %.3g, allowed %.3g\n", TAKES, worst, ALLOWED);
     return !(worst <= ALLOWED);
@@ -65,6 +73,8 @@ static int refused(void)
     return wrong != 0;
 }
 
+@streaming@
+
 static void timed(long runs)
 {
     long run;
@@ -76,8 +86,8 @@ static void timed(long runs)
 
 int main(int count, char **arguments)
 {
-    int failed = golden() || refused();
+    int failed = golden() || refused() || streamed();
     if (count > 1 && atol(arguments[1]) > 0)
-        timed(atol(arguments[1]));
+        timed(atol(arguments[1])), timed_steps(atol(arguments[1]));
     return failed;
 }
