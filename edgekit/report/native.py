@@ -23,6 +23,8 @@ def compiled_text(result: CompileResult) -> str:
 def _stream(result: CompileResult) -> str:
     if result.stream_bytes:
         return f"stream: one frame at a time, {size(result.stream_bytes)} each"
+    if result.machine == "wasm32":
+        return "stream: none in a module, which answers whole takes"
     return "stream: none, because a layer reads takes backwards, too"
 
 

@@ -17,6 +17,7 @@ from edgekit.cli import run_cli
 from edgekit.errors import ConfigError, GateError
 from edgekit.native import compile_model, compiling, read_network, reference, wasm
 from edgekit.native.takes import golden_takes
+from edgekit.report.native import compiled_text
 from edgekit.results import CompileResult
 from edgekit.runtime import open_predictor
 from edgekit.shipped import open_box
@@ -112,6 +113,10 @@ def test_the_lines_of_the_page_run(module: CompileResult, tmp_path: Path) -> Non
     done = subprocess.run(["node", str(tmp_path / "page.mjs")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch("[A-Z] 26\n", done.stdout)
+
+
+def test_a_module_is_not_said_to_lack_streams_for_its_layers(module: CompileResult) -> None:
+    assert "stream: none in a module" in compiled_text(module)
 
 
 def test_one_small_file_holds_the_weights(module: CompileResult) -> None:
