@@ -133,6 +133,28 @@ def test_the_headline_is_what_was_measured(page: str) -> None:
     assert len(seeds) == 3
     assert set(list(HEADLINE)[:4]) <= set(told)
     assert told == expected
+    named = [name for name in told if "labels alone" not in name]
+    cells = {name: tuple(float(value) for value in times_and_size(PAGES[page], name)) for name in named}
+    assert cells == {name: (faster(seeds, HEADLINE[name]), size_kb(seeds, HEADLINE[name])) for name in named}
+
+
+def times_and_size(page: str, name: str) -> tuple[str, float]:
+    """(times as fast as the student, KB) of a row of such a table; both are its last cells."""
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| {name} |"))
+    times, size = (cell.strip() for cell in row.strip("|").split("|")[-2:])
+    value, unit = size.split()
+    return times, float(value) * {"KB": 1, "MB": 1000}[unit]
+
+
+def faster(seeds: list[Any], name: str) -> float:
+    """Mean over seeds, two digits."""
+    return round(statistics.mean(1 / seed["times"][name]["ratio"] for seed in seeds), 2)
+
+
+def size_kb(seeds: list[Any], name: str) -> float:
+    """Mean over seeds, as exact as it is told: 10 KB from 1 MB on, else 0.1 KB."""
+    size = statistics.mean(seed["models"][name]["bytes"] for seed in seeds) / 1000
+    return round(size, 1) if size < 1000 else round(size, -1)
 
 
 @pytest.mark.parametrize("line", sorted({*COMMANDS, *(line for text in WORKFLOWS for line in workflow_commands(text))}))

@@ -58,6 +58,20 @@ def test_a_teacher_from_elsewhere_has_no_stage(tmp_path: Path) -> None:
         assert Stages(workspace).chain == (STUDENT, PRUNED, QUANTIZED)
 
 
+@pytest.mark.parametrize("widths", [None, "recurrent", "uniform", "free"])
+def test_a_change_of_widths_is_told_with_both_values(tmp_path: Path, widths: str | None) -> None:
+    """Before: "prune.widths was recurrent, now None" for uniform."""
+    said = Options(settings={"prune": {"widths": widths}})
+    with open_workspace(tmp_path / "work", said, read_only=True) as workspace:
+        assert Stages(workspace).pruned.config()["prune"]["widths"] == (widths or "recurrent")
+
+
+def test_single_zeros_have_no_widths(tmp_path: Path) -> None:
+    said = Options(settings={"prune": {"method": "unstructured"}})
+    with open_workspace(tmp_path / "work", said, read_only=True) as workspace:
+        assert "widths" not in Stages(workspace).pruned.config()["prune"]
+
+
 SAID = {"training": {"epochs": 5}}
 RUNS = (("train base", "training", 2), ("distill", "distill.training", 24), ("prune", "prune.recovery.training", 16))
 
