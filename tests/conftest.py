@@ -5,6 +5,7 @@ torch is imported where it is needed, so that tests without it stay quick.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,13 @@ from edgekit.data import HAND_FEATURES, Normalisation
 if TYPE_CHECKING:
     from edgekit.model import RecurrentClassifier
     from edgekit.train import Takes
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay to the end: no collection of garbage needs to look at them again."""
+    gc.collect()
+    gc.freeze()
+
 
 Arrays = Mapping[str, NDArray[np.generic]]
 SaveOnnx = Callable[..., Path]

@@ -8,7 +8,6 @@ to int8.
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -20,7 +19,7 @@ from onnx import helper, numpy_helper
 
 from edgekit.errors import GateError
 from edgekit.quantize.differences import largest_difference
-from edgekit.quantize.large import write_large
+from edgekit.quantize.large import free_models, write_large
 from edgekit.quantize.making import Prepared
 from edgekit.quantize.outputs import Reference
 from edgekit.quantize.storing import Kept, can_be_half, in_half, in_integers
@@ -52,7 +51,7 @@ class Trials:
             model.graph.input.append(helper.make_tensor_value_info(name, tensor.data_type, tensor.dims))
         write_large(model, prepared.files.path(_TRIALS))
         del model, tensors
-        gc.collect()
+        free_models(prepared.files[_TRIALS])
         self._session = open_session(prepared.files[_TRIALS], prepared.info.path)
 
     def close(self) -> None:

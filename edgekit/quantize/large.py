@@ -3,6 +3,7 @@ protobuf copies a whole model to serialise it, and ONNX Runtime maps such a file
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +14,8 @@ from onnx import helper, numpy_helper
 
 #: Bytes of the smallest tensor that is worth it.
 LEAST_BYTES = 2**20
+#: Bytes of the smallest model that is worth looking at every object of the process to be rid of.
+_LARGE_MODEL = 2**24
 _FIELDS = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data")
 
 
@@ -28,6 +31,17 @@ def write_large(model: onnx.ModelProto, path: Path) -> None:
 def read_large(path: Path) -> onnx.ModelProto:
     """A model that this edgekit has written, whole."""
     return onnx.load(str(path))
+
+
+def free_models(path: Path) -> None:
+    """Give back now what models of this file held, if it is large: scopes refer to models in cycles."""
+    if path.stat().st_size + _beside(path) >= _LARGE_MODEL:
+        gc.collect()
+
+
+def _beside(path: Path) -> int:
+    data = path.with_suffix(".bin")
+    return data.stat().st_size if data.exists() else 0
 
 
 def move_out(tensor: onnx.TensorProto, values: NDArray[Any], file: BinaryIO) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.dynamic import check_recurrent, lstm_nodes, quantize_lstms
 from edgekit.quantize.folding import fold_weights
 from edgekit.quantize.functions import inline_functions
-from edgekit.quantize.large import read_large, write_large
+from edgekit.quantize.large import free_models, read_large, write_large
 from edgekit.quantize.outputs import EXPECTED, PREPARED, RESULT, SOURCE
 from edgekit.quantize.proof import prove_models, require_int8, write_expected
 from edgekit.quantize.scopes import Scopes
@@ -101,7 +100,7 @@ def prepare(files: Folder, info: ModelInfo, config: QuantizeConfig, target: Path
     if changed:
         write_large(model, files.path(PREPARED))
     del model
-    gc.collect()  # scopes hold on to a model in cycles, and models may be large
+    free_models(files[SOURCE])
     return Prepared(files, config, target, info, PREPARED if changed else SOURCE, raised, inlined, folded)
 
 
@@ -114,9 +113,9 @@ def convert(prepared: Prepared, kept: Kept = ALL_INT8) -> Made:
     metadata = _set_metadata(model, prepared.info, prepared.config)
     files.path(RESULT).write_bytes(model.SerializeToString(deterministic=True))
     del model
-    gc.collect()
+    free_models(files[prepared.base])
     proof = _prove(prepared, kept)
-    gc.collect()
+    free_models(files[prepared.base])
     return Made(proof, metadata)
 
 
