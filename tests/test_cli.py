@@ -456,6 +456,8 @@ def test_a_name_is_given_one_shape_and_one_value(
         ["train", "--epochs=1_0"],
         ["train", "--epochs=\u0663"],
         ["distill", "--temperature=1_0"],
+        ["distill", "--temperature=nan"],
+        ["quantize", "m.onnx", "--max-difference=inf"],
         ["bench", "m.onnx", "--shape=x=1_0"],
         ["bench", "m.onnx", "--value=x=\u0663"],
         ["bench", "m.onnx", "--baseline=b", "--max-regression=1_0%"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -40,11 +41,12 @@ class Whole(click.IntRange):
 
 
 class Real(click.FloatRange):
-    """A number, in plain digits."""
+    """A finite number, in plain digits."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
-        return super().convert(_in_plain_digits(self, value, param, ctx), param, ctx)
+        """The number. NaN would be in any range, as it is neither below nor above its ends."""
+        number = super().convert(_in_plain_digits(self, value, param, ctx), param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value!r} is not a finite number.", param, ctx)
 
 
 class Option(click.Option):

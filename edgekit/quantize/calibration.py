@@ -30,7 +30,7 @@ _TRIED = (
 _KINDS = {
     "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64,
     "tensor(int32)": np.int32, "tensor(int16)": np.int16, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
-    "tensor(bool)": np.bool_,
+    "tensor(uint16)": np.uint16, "tensor(uint32)": np.uint32, "tensor(uint64)": np.uint64, "tensor(bool)": np.bool_,
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def made_up(inputs: Sequence[Port]) -> Iterator[list[Feeds] | str]:
     1, then 0, at last 16000."""
     for item in inputs:
         if item.type not in _KINDS:
-            yield f"input '{item.name}' is {item.type}"
+            yield f"input '{item.name}' is {item.type}, for which nothing can be made up"
             return
     for sizes, whole in _TRIED:
         named: dict[str, int] = {}
@@ -76,13 +76,8 @@ def _filled(kind: type[Any], shape: tuple[int, ...], whole: int, rng: np.random.
 
 
 def read_takes(path: Path) -> Mapping[str, NDArray[Any]]:
-    """The arrays of an `.npz`. Raises DataError for what is no such archive, and for NaN or infinity."""
-    arrays = {name: array for name, array in read_arrays(path).items() if array.dtype.kind in "fiub"}
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            count = int((~np.isfinite(array)).sum())
-            raise DataError(f"{path}: {count:,} of the {array.size:,} numbers of '{name}' are NaN or infinite")
-    return arrays
+    """The arrays of an `.npz`. Raises DataError for what is no such archive."""
+    return read_arrays(path)
 
 
 def takes_as_feeds(arrays: Mapping[str, NDArray[Any]], inputs: Sequence[Port], path: Path) -> list[Feeds]:
@@ -90,7 +85,7 @@ def takes_as_feeds(arrays: Mapping[str, NDArray[Any]], inputs: Sequence[Port], p
 
     An array with one axis more than its input holds a whole input a take. Otherwise its first axis is divided by the
     input's, which counts as 1 where it is open; one part alone goes with every take. Raises DataError for arrays that
-    are missing or do not fit.
+    are missing, do not fit, or hold NaN, infinity or numbers beyond the input's type; other arrays may hold anything.
     """
     parts = {item.name: _parts(_array(arrays, item, len(inputs) == 1, path), item, path) for item in inputs}
     counts = {name: len(each) for name, each in parts.items()}
@@ -110,9 +105,21 @@ def _array(arrays: Mapping[str, NDArray[Any]], item: Port, only: bool, path: Pat
         raise DataError(f"{path}: input '{item.name}' is {item.type}, which arrays of numbers can't be")
     array = arrays[name]
     wanted = np.dtype(_KINDS[item.type])
-    if not np.can_cast(array.dtype, wanted, "same_kind"):
+    if not np.can_cast(array.dtype, wanted, "same_kind") or array.dtype.kind not in "fiub":
         raise DataError(f"{path}: '{name}' is {array.dtype}, the input {wanted}; save it as such")
-    return array.astype(wanted, copy=False)
+    _require_finite(array, "NaN or infinite", f"{path}: '{name}'")
+    with np.errstate(over="ignore"):
+        cast = array.astype(wanted, copy=False)
+    if cast.dtype.kind in "iu" and (cast != array).any():
+        raise DataError(f"{path}: '{name}' holds numbers that {wanted}, the input's type, can't hold; save it as such")
+    _require_finite(cast, f"beyond {wanted}, the input's type", f"{path}: '{name}'")
+    return cast
+
+
+def _require_finite(array: NDArray[Any], what: str, name: str) -> None:
+    count = int((~np.isfinite(array)).sum()) if array.dtype.kind == "f" else 0
+    if count:
+        raise DataError(f"{name}: {count:,} of its {array.size:,} numbers are {what}; leave such takes out")
 
 
 def _parts(array: NDArray[Any], item: Port, path: Path) -> list[NDArray[Any]]:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import DataError, GateError, ModelFileError, WeakEvidenceError
+from edgekit.errors import DataError, GateError, InputError, ModelFileError, WeakEvidenceError
 from edgekit.quantize.calibration import MOST, Feeds, made_up, read_takes, takes_as_feeds
 from edgekit.quantize.differences import Arrays, changed_labels, largest_difference, mean_difference
 from edgekit.results import OutputCheck
@@ -36,11 +37,16 @@ class Proving:
     """What a file is proven on, and how far it may be off.
 
     calibration: an `.npz` of takes (`calibration.takes_as_feeds`); None for made-up ones. max_difference: of any float
-    output from the source's; None for any.
+    output from the source's, finite and above 0; None for any. Raises InputError for another one.
     """
 
     calibration: Path | None = None
     max_difference: float | None = None
+
+    def __post_init__(self) -> None:
+        limit = self.max_difference
+        if limit is not None and not (isinstance(limit, Real) and 0 < limit < math.inf):
+            raise InputError(f"Proving: max_difference is {limit!r}; expected a finite number above 0, or None")
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,8 @@ def require_within(found: OutputCheck, max_difference: float | None, target: Pat
         return
     if found.max_abs_difference is None:
         raise WeakEvidenceError(
-            f"{target}: whether outputs differ by more than {max_difference:g} can't be told: {found.reason}; give"
-            " takes with --calibration; nothing was written"
+            f"{target}: whether outputs differ by more than {max_difference:g} can't be told: {found.reason};"
+            " give takes that tell with --calibration, or no limit; nothing was written"
         )
     if found.max_abs_difference > max_difference:
         raise GateError(
@@ -170,7 +176,22 @@ def _run_takes(session: Any, path: Path) -> tuple[Sequence[Feeds], Arrays, str]:
             raise DataError(f"{path}: take {index}: {error}; give takes as the model reads them") from error
         if sum(array.size for array in outputs) > MOST:
             raise DataError(f"{path}: the outputs of {len(feeds)} takes are too large to be compared; give fewer")
-    return feeds, outputs, ""
+    reason = _nothing_to_compare(outputs) or _random(outputs, session.run(None, feeds[0]))
+    return ((), (), reason) if reason else (feeds, outputs, "")
+
+
+def _random(outputs: Arrays, again: Arrays) -> str:
+    """Why outputs can't be compared with anything, if a second run gives others. again: of the first feed."""
+    off, _ = largest_difference(outputs[: len(again)], again)
+    return "its outputs are random: they differ from run to run" if off else ""
+
+
+def _nothing_to_compare(outputs: Arrays) -> str:
+    """Why no number of the outputs can be compared; nothing where one can."""
+    floats = [array for array in outputs if array.dtype.kind == "f"]
+    if any(np.isfinite(array).any() for array in floats):
+        return ""
+    return "none of its float outputs is a finite number" if floats else "it has no float output"
 
 
 def _find_feeds(session: Any) -> tuple[Sequence[Feeds], Arrays, str]:
@@ -185,14 +206,13 @@ def _find_feeds(session: Any) -> tuple[Sequence[Feeds], Arrays, str]:
                 return (), (), "its outputs are too large"
             outputs += [array for feed in feeds[1:] for array in session.run(None, feed)]
         except ModelFileError as error:
-            reason = reason or str(error)
+            reason = reason or f"on made-up input, {error}; takes of yours may run (--calibration)"
             continue
-        if not any(np.isfinite(array).any() for array in outputs if array.dtype.kind == "f" and array.size):
-            reason = reason or "none of its float outputs is a finite number"
+        if nothing := _nothing_to_compare(outputs):
+            reason = reason or nothing
             continue
-        if largest_difference(outputs[: len(again)], again)[0] != 0.0:
-            return (), (), "its outputs are random: they differ from run to run"
-        return feeds, outputs, ""
+        reason = _random(outputs, again)
+        return ((), (), reason) if reason else (feeds, outputs, "")
     return (), (), reason
 
 

@@ -72,9 +72,13 @@ def _large_left_lines(proof: QuantizationProof) -> list[str]:
 
 def _prepared_lines(result: QuantizeResult) -> list[str]:
     """What was changed before weights became int8."""
-    inlined = [f"{result.inlined} functions were inlined"] if result.inlined else []
-    folded = [f"{result.folded} weights were computed or lay in subgraphs or nodes, and became initializers"]
-    done = [*inlined, *(folded if result.folded else [])]
+    inlined = ["1 function was inlined" if result.inlined == 1 else f"{result.inlined} functions were inlined"]
+    folded = (
+        "1 weight was computed or lay in a node or subgraph, and became an initializer"
+        if result.folded == 1
+        else f"{result.folded} weights were computed or lay in nodes or subgraphs, and became initializers"
+    )
+    done = [*(inlined if result.inlined else []), *([folded] if result.folded else [])]
     return [f"Prepared: {'; '.join(done)}"] if done else []
 
 
@@ -93,11 +97,12 @@ def _outputs_lines(outputs: OutputCheck | None) -> list[str]:
         return [f"Opened by ONNX Runtime; outputs were not compared: {outputs.reason}"]
     sizes = ", ".join(f"{name} {_sizes(shape) or 'scalar'}" for name, shape in outputs.sizes.items())
     note = f"; {outputs.reason}" if outputs.reason else ""
-    on = f"{outputs.runs} takes of {outputs.calibration}" if outputs.calibration else f"{outputs.runs} made-up inputs"
+    takes = "1 take" if outputs.runs == 1 else f"{outputs.runs} takes"
+    on = f"{takes} of {outputs.calibration}" if outputs.calibration else f"{outputs.runs} made-up inputs"
     mean = "" if outputs.mean_abs_difference is None else f", {outputs.mean_abs_difference:.2g} on average"
     labels = f"; {outputs.changed_labels} of {outputs.labels} labels changed" if outputs.labels else ""
     return [
-        f"Opened and run by ONNX Runtime on {on} ({sizes}): outputs differ from the source's by"
+        f"Opened and run by ONNX Runtime on {on} ({sizes or 'it has no input'}): outputs differ from the source's by"
         f" {outputs.max_abs_difference:.2g} at most, of {outputs.largest_output:.2g}{mean}{labels}{note}",
         *_session_lines(outputs),
     ]
@@ -114,8 +119,9 @@ def _session_lines(outputs: OutputCheck) -> list[str]:
         )
     off, free = outputs.max_abs_difference, outputs.max_difference is None
     if free and off is not None and largest and off > _LARGE * largest:
+        yours = "" if outputs.calibration else "--calibration shows what it is on takes of yours, and "
         lines.append(
-            f"That is {percent(off / largest)} of the largest output: --calibration shows what"
-            " it is on takes of yours, and --max-difference keeps the weights to blame in float16"
+            f"That is {percent(off / largest)} of the largest output: {yours}--max-difference keeps the weights to"
+            " blame in float16"
         )
     return lines

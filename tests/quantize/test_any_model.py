@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgekit.errors import DataError, GateError, WeakEvidenceError
+from edgekit.errors import DataError, GateError, InputError, WeakEvidenceError
 from edgekit.quantize import Proving, quantize_onnx
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.scopes import Scopes
@@ -210,7 +210,9 @@ def test_takes_of_the_user_are_compared_one_by_one(tmp_path: Path, name: str) ->
     ("arrays", "words"),
     [
         ({"x": np.zeros((7, 41), np.float32)}, r"shape \(7, 41\) do not fit the model's input 'x' \(any, 40\)"),
-        ({"x": np.full((7, 40), np.nan, np.float32)}, "280 of the 280 numbers of 'x' are NaN or infinite"),
+        ({"x": np.full((7, 40), np.nan, np.float32)}, "'x': 280 of its 280 numbers are NaN or infinite; leave such"),
+        ({"x": np.full((7, 40), 1e300)}, "'x': 280 of its 280 numbers are beyond float32, the input's type; leave"),
+        ({"x": np.zeros((7, 40), np.complex64)}, "'x' is complex64, the input float32; save it as such"),
         ({"z": np.zeros((7, 40), np.float32)}, r"no array 'x', as the model's input is called \(found: z\)"),
         ({"x": np.zeros((0, 40), np.float32)}, "do not fit"),
     ],
@@ -243,6 +245,43 @@ def test_a_limit_that_can_not_be_held_against_anything_is_no_success(tmp_path: P
     with pytest.raises(WeakEvidenceError, match=r"can't be told: input 'words'.*--calibration"):
         quantize_onnx(tmp_path / "model.onnx", tmp_path / "int8.onnx", proving=Proving(max_difference=1.0))
     assert not (tmp_path / "int8.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("operator", "kind", "reason"),
+    [
+        ("ArgMax", TensorProto.INT64, "it has no float output"),
+        ("Log", TensorProto.FLOAT, "none of its float outputs is a finite number"),
+        ("RandomNormalLike", TensorProto.FLOAT, "its outputs are random"),
+    ],
+)
+def test_takes_that_tell_nothing_hold_no_limit(tmp_path: Path, operator: str, kind: int, reason: str) -> None:
+    """ "Differ by 0 at most" was said of takes on which there was nothing to compare."""
+    model = _product([], {"w": ROWS})
+    model.graph.node.extend([_node("Abs", ["y"], "a"), _node("Neg", ["a"], "n"), _node(operator, ["n"], "last")])
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("last", kind, None))
+    onnx.save(model, tmp_path / "model.onnx")
+    takes, target = _takes(tmp_path, x=np.ones((3, 40), np.float32)), tmp_path / "int8.onnx"
+    with pytest.raises(WeakEvidenceError, match=f"can't be told: {reason}"):
+        quantize_onnx(tmp_path / "model.onnx", target, proving=Proving(takes, 0.1))
+    found = quantize_onnx(tmp_path / "model.onnx", target, proving=Proving(takes)).outputs
+    assert found is not None
+    assert found.max_abs_difference is None
+    assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), 0.0, -1.0, "0.1"])
+def test_a_limit_is_a_finite_number_above_zero(limit: float) -> None:
+    with pytest.raises(InputError, match=r"max_difference is .*; expected a finite number above 0, or None"):
+        Proving(max_difference=limit)
+
+
+def test_arrays_that_no_input_reads_may_hold_anything(tmp_path: Path) -> None:
+    takes = _takes(tmp_path, x=np.ones((2, 40), np.float32), aspect=np.array([np.nan]), names=np.array(["a", "b"]))
+    found = quantize_onnx(_saved(tmp_path), tmp_path / "int8.onnx", proving=Proving(takes)).outputs
+    assert found is not None
+    assert found.runs == 2
 
 
 def test_sums_in_another_order_are_no_other_model(tmp_path: Path) -> None:
