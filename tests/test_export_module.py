@@ -176,3 +176,35 @@ def test_a_projection_is_named() -> None:
 
     with pytest.raises(ConfigError, match="export_onnx: model: recurrent has proj_size 12; layers with a projection"):
         export_onnx(Projected(), None, class_names=NAMES, takes=takes())
+
+
+class Attending(nn.Module):
+    """Attention, which torch computes in an operation of its own that ONNX does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(63, 3, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x)[0].mean(1)[:, :3]
+
+
+def test_attention_is_exported(tmp_path: Path) -> None:
+    result = export_onnx(Attending(), tmp_path / "own.onnx", class_names=NAMES, takes=takes())
+    assert result.parity is not None
+    assert result.parity.passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: torch.dropout(x, 0.5, True)[:, -1, :3], "answers otherwise in a second run on the same takes"),
+        (lambda x: x.mul_(1.01)[:, -1, :3], "changes the takes that it is given"),
+    ],
+)
+def test_what_can_not_be_compared_is_not_blamed_on_the_exporter(
+    tmp_path: Path, answer: Callable[[Tensor], Tensor], words: str
+) -> None:
+    with pytest.raises(ShapeError, match=words):
+        export_onnx(Answering(answer), tmp_path / "own.onnx", class_names=NAMES, takes=takes())
+    assert not (tmp_path / "own.onnx").exists()

@@ -294,3 +294,22 @@ def test_arrays_of_another_kind_are_named_by_the_bench() -> None:
     ):
         with pytest.raises(ShapeError, match=words):
             choose_takes(takes)  # type: ignore[arg-type]
+
+
+def test_a_module_that_can_not_learn_is_refused_before_training(tiny_model: TinyModel, learnable: Learnable) -> None:
+    frozen = tiny_model().requires_grad_(False)
+    for name, learn in (
+        ("train_model: model", lambda: train_model(frozen, *learnable)),
+        ("distill_model: student", lambda: distill_model(tiny_model(), frozen, *learnable)),
+        ("prune_model: model", lambda: prune_model(frozen, tiny_model(), *learnable)),
+    ):
+        with pytest.raises(InputError, match=f"{name}, .*, has no parameter with requires_grad"):
+            learn()
+
+
+@pytest.mark.parametrize("module", [torch.nn.LazyLinear(3), torch.nn.Linear(63, 3, device="meta")])
+def test_a_module_without_numbers_is_refused(module: torch.nn.Module, learnable: Learnable, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="prune_model: model: weight, bias have no numbers yet; load its weights"):
+        prune_model(module, module, *learnable)
+    with pytest.raises(InputError, match="export_onnx: model: weight, bias have no numbers yet"):
+        export_onnx(module, tmp_path / "m.onnx", class_names=("A", "B", "C"), sequence_length=6, features=63)

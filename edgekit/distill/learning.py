@@ -13,7 +13,7 @@ from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig, Mix
 from edgekit.distill.teachers import Teachers, as_one, each_teacher
 from edgekit.errors import ShapeError
-from edgekit.model import predict_logits, try_module
+from edgekit.model import predict_logits, require_trainable, try_module
 from edgekit.train import (
     EpochSource,
     FitResult,
@@ -142,6 +142,7 @@ def distill_model(
     require_run("distill_model", train, validation, config, DistillConfig)
     taught = [try_module(module, train.x, name) for name, module in each_teacher("distill_model", teacher).items()]
     shape = try_module(student, train.x, "distill_model: student")
+    require_trainable(student, "distill_model: student")
     for one in taught:
         _require_same_shape(one, shape)
     for name, takes in (("train", train), ("validation", validation)):

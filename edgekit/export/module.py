@@ -28,7 +28,7 @@ from edgekit.evaluate import are_probabilities, predict_batches
 from edgekit.export.builder import IR_VERSION, OPSET
 from edgekit.export.parity import TOLERANCE, ParityResult
 from edgekit.export.tidying import tidied
-from edgekit.model import evaluating, predict_logits
+from edgekit.model import evaluating, predict_logits, why_not_repeated
 from edgekit.runtime import ModelMetadata, open_predictor
 
 F32 = NDArray[np.float32]
@@ -66,6 +66,17 @@ def _silent_exporter() -> Iterator[None]:
         torch._C._jit_onnx_log = log
 
 
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Inside it attention is computed in operations that ONNX knows, and not in one of torch's own."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
 def _say_nothing(*_: object) -> None:
     """In place of a log."""
 
@@ -78,7 +89,7 @@ def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
     how |= {"input_names": ["landmarks"], "output_names": ["logits"]}
     how["dynamic_axes"] = {"landmarks": {0: "batch"}, "logits": {0: "batch"}}
     try:
-        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), _silent_exporter():
+        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), _silent_exporter(), _plain_attention():
             # torch on its own deprecations, and on what tracing may freeze: the proof finds out what it did
             warnings.simplefilter("ignore")
             torch.onnx.export(model, (takes,), buffer, **how)
@@ -141,6 +152,8 @@ def prove_file(model: nn.Module, content: bytes, takes: F32, name: str) -> Parit
     difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
     allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
     if not difference <= allowed:
+        if reason := why_not_repeated(model, takes):
+            raise ShapeError(f"export_onnx: model, {type(model).__name__}, {reason}; nothing was written")
         raise GateError(
             f"{name}: the file's logits differ from torch's by {difference:.2e} on {len(takes)} takes, allowed"
             f" {allowed:.0e}; nothing was written. Does its forward choose by what is in the takes, or by their number?"

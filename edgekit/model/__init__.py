@@ -17,8 +17,10 @@ from edgekit.model.modules import (
     evaluating,
     predict_logits,
     require_finite,
+    require_trainable,
     torch_threads,
     try_module,
+    why_not_repeated,
 )
 from edgekit.model.saving import load_model, save_model
 from edgekit.model.stacks import RecurrentStack, recurrent_layers, refuse_projections, split_recurrent
@@ -43,9 +45,11 @@ __all__ = [
     "recurrent_layers",
     "refuse_projections",
     "require_finite",
+    "require_trainable",
     "save_model",
     "split_recurrent",
     "torch_threads",
     "try_module",
     "variant",
+    "why_not_repeated",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from edgekit.errors import InputError, ShapeError, require_kind
 
@@ -35,6 +36,7 @@ def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[i
     give float32 logits (batch, classes).
     """
     require_kind(module, nn.Module, name, "a torch.nn.Module")
+    require_weights(module, name, lazy=True)
     takes, kind = x[:2], f"{name}, {type(module).__name__},"
     device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
     try:
@@ -52,7 +54,9 @@ def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[i
 
 
 def require_finite(module: nn.Module, name: str) -> None:
-    """Raises InputError for parameters that are NaN or infinite, naming each with their number."""
+    """Raises InputError for parameters without numbers, and for those that are NaN or infinite, naming each with their
+    number."""
+    require_weights(module, name)
     spoiled = {key: int((~torch.isfinite(weight)).sum()) for key, weight in module.named_parameters()}
     listed = [
         f"{count} of the {module.get_parameter(key).numel()} numbers of {key}"
@@ -61,6 +65,39 @@ def require_finite(module: nn.Module, name: str) -> None:
     ]
     if listed:
         raise InputError(f"{name}: {', '.join(listed)} are NaN or infinite; train it again, or load a good checkpoint")
+
+
+def require_weights(module: nn.Module, name: str, lazy: bool = False) -> None:
+    """Raises InputError for parameters that hold no numbers: on torch's device meta, or of lazy layers that have seen
+    no take. lazy: whether these will do, as the module is about to run."""
+    empty = [key for key, each in module.named_parameters() if (is_lazy(each) and not lazy) or each.is_meta]
+    if empty:
+        raise InputError(f"{name}: {', '.join(empty)} have no numbers yet; load its weights, or run it once on takes")
+
+
+def require_trainable(module: nn.Module, name: str) -> None:
+    """Raises InputError for a module of which nothing can learn."""
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise InputError(
+            f"{name}, {type(module).__name__}, has no parameter with requires_grad, so it can't learn; call"
+            " requires_grad_(True)"
+        )
+
+
+def why_not_repeated(module: nn.Module, x: np.ndarray[Any, Any]) -> str:
+    """What keeps a module's logits on x float32 (takes, time, features) from being compared: NaN, or other ones in a
+    second run; nothing where they can be."""
+    first = predict_logits(module, x.copy())
+    if not np.isfinite(first).all():
+        return "gives NaN or infinity on takes of finite numbers; check its weights and what it divides by"
+    if not np.array_equal(first, predict_logits(module, x.copy())):
+        return (
+            "answers otherwise in a second run on the same takes; leave out random numbers, dropout that is always on,"
+            " and what it keeps from run to run"
+        )
+    given = x.copy()
+    predict_logits(module, given)
+    return "" if np.array_equal(given, x) else "changes the takes that it is given; let it compute on a copy"
 
 
 @contextlib.contextmanager

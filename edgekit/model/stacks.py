@@ -47,7 +47,12 @@ class LayerStates(Sequence[Tensor]):
 
 
 def _joined(states: tuple[Tensor, ...]) -> Tensor | LayerStates:
-    return torch.stack(states) if len({state.shape for state in states}) == 1 else LayerStates(states)
+    return torch.stack(states) if _one_width(states) else LayerStates(states)
+
+
+def _one_width(states: Sequence[Tensor]) -> bool:
+    """int(): while torch's exporter traces a module, sizes are tensors, of which no two are the same."""
+    return len({int(state.shape[-1]) for state in states}) == 1
 
 
 class RecurrentStack(nn.Module):
@@ -106,7 +111,7 @@ class RecurrentStack(nn.Module):
 
 def _all(states: list[Tensor]) -> Tensor | LayerStates:
     """Final states (directions, batch, hidden) of every layer as torch gives them."""
-    if len({state.shape for state in states}) == 1:
+    if _one_width(states):
         return torch.cat(states)
     return LayerStates([state for both in states for state in both])
 

@@ -122,8 +122,10 @@ def _plans_of(module: nn.Module, structure: Structure, scores: Scores, widths: W
 def _out_of_reach(structure: Structure, config: PruneConfig) -> str:
     reasons = "".join(f"\n  {name}: {why}" for name, why in structure.left.items())
     if not structure.bundles:
-        return (
-            f"can't be reached: no layer of this module can lose units{reasons or ': it has none that edgekit knows'}"
+        none = (
+            ": edgekit found no LSTM, GRU, Linear or Conv1d layer, with weights of its own and takes that are not"
+            " packed, whose units another layer reads"
         )
+        return f"can't be reached: no layer of this module can lose units{reasons or none}"
     left = f". Layers that keep all their units:{reasons}" if reasons else ""
     return f"of the {config.budget} is more than this model can lose; choose less{left}"

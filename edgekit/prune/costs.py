@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from edgekit.model import evaluating, recurrent_layers
 
@@ -25,7 +26,8 @@ def count_macs(module: nn.Module, takes: Tensor) -> int:
         elif isinstance(part, nn.Conv1d):
             found.append(output.numel() * part.weight[0].numel())
         else:
-            steps = output[0].numel() // output[0].shape[-1]
+            states = output[0].data if isinstance(output[0], PackedSequence) else output[0]
+            steps = states.numel() // states.shape[-1]
             found.append(steps * sum(p.numel() for name, p in part.named_parameters() if name.startswith("weight")))
 
     kinds = {id(layer) for _, layer in recurrent_layers(module)}

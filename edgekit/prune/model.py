@@ -18,6 +18,7 @@ from edgekit.model import (
     count_zeros,
     refuse_projections,
     require_finite,
+    require_trainable,
     try_module,
 )
 from edgekit.prune.choosing import Cost
@@ -132,6 +133,7 @@ def prune_model(
     require_kind(model, nn.Module, "prune_model: model", "a torch.nn.Module")
     require_run("prune_model", train, validation, config, PruneConfig)
     require_finite(model, "prune_model: model")
+    require_trainable(model, "prune_model: model")
     refuse_projections(model, "prune_model: model")
     classes = try_module(model, train.x, "prune_model: model")[1]
     for name, one in each_teacher("prune_model", teacher).items():

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from edgekit.errors import GateError
-from edgekit.model import count_parameters, predict_logits, split_recurrent
+from edgekit.errors import GateError, ShapeError
+from edgekit.model import count_parameters, predict_logits, split_recurrent, why_not_repeated
 from edgekit.prune.costs import count_macs
 from edgekit.prune.probing import unit_count
 from edgekit.prune.removed import Removed
@@ -79,14 +79,18 @@ def prepared(model: nn.Module, takes: Tensor) -> tuple[nn.Module, float]:
     """A copy of a user's module that can lose units: on the CPU, in evaluation mode, of single recurrent layers, which
     start from no state where that was zeros; and how far its logits are from the given one's on `takes`.
 
-    Raises ConfigError for a module that can't be split, GateError where the copy computes something else.
+    Raises ConfigError for a module that can't be split, ShapeError for one whose answers can't be compared, GateError
+    where the copy computes something else.
     """
     start = split_recurrent(model, "prune_model: model").cpu().eval()
-    expected = torch.from_numpy(predict_logits(model, takes.numpy()))
+    given = takes.numpy()
+    expected = torch.from_numpy(predict_logits(model, given.copy()))
     start = without_zero_states(start, takes)
     with torch.no_grad():
         difference = float((start(takes) - expected).abs().max())
     if not difference <= SPLIT_TOLERANCE * max(1.0, float(expected.abs().max())):
+        if reason := why_not_repeated(model, given):
+            raise ShapeError(f"prune_model: model, {type(model).__name__}, {reason}")
         raise GateError(
             f"prune_model: model, {type(model).__name__}, answers otherwise when its recurrent layers are split, by"
             f" {difference:.1e} in logits; does its forward look into them? Give it single layers"

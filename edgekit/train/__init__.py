@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 import edgekit.train.frameworks  # noqa: F401  (before what imports Lightning)
 from edgekit.data import AugmentConfig, Mix
-from edgekit.model import try_module
+from edgekit.model import require_trainable, try_module
 from edgekit.train.diagnosis import Fitted, diagnose, live_findings, poor_generalisation
 from edgekit.train.folds import Folds, grouped_folds
 from edgekit.train.hardware import ALONE, Hardware, Precision, cuda_gpus
@@ -111,6 +111,7 @@ def train_model(
     """
     require_run("train_model", train, validation, config, TrainingConfig)
     classes = try_module(model, train.x, "train_model: model")[1]
+    require_trainable(model, "train_model: model")
     require_labels(train, classes, "train_model: train")
     require_labels(validation, classes, "train_model: validation")
     require_mix("train_model", mix, train, classes)

@@ -335,3 +335,55 @@ def test_a_module_can_be_pruned_again(learnable: Learnable) -> None:
     twice = pruned(once.model, learnable, config(sparsity=0.3))
     assert twice.after.parameters <= 0.7 * once.after.parameters
     export_onnx(twice.model, None, class_names=NAMES, takes=learnable[1].x)
+
+
+class AllStates(nn.Module):
+    """Reads the final states of all layers as one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(63, 8, 2, batch_first=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.lstm(x)[1][0].transpose(0, 1).reshape(x.size(0), -1))
+
+
+def test_final_states_that_are_read_as_one_are_exported_after_pruning(tmp_path: Path, learnable: Learnable) -> None:
+    result = pruned(AllStates(), learnable, config())
+    assert len(set(result.after.widths.values())) == 1  # torch's exporter sees sizes as tensors, no two the same
+    exported = export_onnx(result.model, tmp_path / "own.onnx", class_names=NAMES, takes=learnable[1].x)
+    assert exported.parity is not None
+    assert exported.parity.passed
+
+
+class Packing(nn.Module):
+    """Packed takes, and a dense layer that can lose units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.dense, self.head = nn.LSTM(63, 4, batch_first=True), nn.Linear(4, 12), nn.Linear(12, 3)
+
+    def forward(self, x: Any) -> Any:
+        lengths = torch.full((x.size(0),), x.size(1))
+        _, (h, _) = self.lstm(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True))
+        return self.head(torch.relu(self.dense(h[-1])))
+
+
+def test_packed_takes_are_no_obstacle(learnable: Learnable) -> None:
+    takes = takes_to_try(learnable[0].x)
+    frames = takes.shape[1]
+    assert count_macs(Packing(), takes) == frames * 16 * (63 + 4) + 4 * 12 + 12 * 3
+    assert pruned(Packing(), learnable, config(sparsity=0.04)).after.widths["dense"] < 12
+
+
+def test_what_measures_latency_may_change_its_module(learnable: Learnable) -> None:
+    def latency(candidate: nn.Module) -> np.float32:
+        cost = np.float32(widths_of(candidate))
+        nn.init.zeros_(candidate.head.weight)
+        return cost
+
+    result = pruned(made("gru-1-one"), learnable, config(budget="latency"), latency=latency)
+    assert result.model.head.weight.any()
+    with pytest.raises(InputError, match="latency is float; expected a function of a module"):
+        pruned(made("gru-1-one"), learnable, config(budget="latency"), latency=3.0, setup=NEVER)
