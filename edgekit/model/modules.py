@@ -70,7 +70,8 @@ def require_finite(module: nn.Module, name: str) -> None:
 def require_weights(module: nn.Module, name: str, lazy: bool = False) -> None:
     """Raises InputError for parameters that hold no numbers: on torch's device meta, or of lazy layers that have seen
     no take. lazy: whether these will do, as the module is about to run."""
-    empty = [key for key, each in module.named_parameters() if (is_lazy(each) and not lazy) or each.is_meta]
+    named: Iterator[tuple[str, Any]] = module.named_parameters()
+    empty = [key for key, each in named if each.is_meta or (is_lazy(each) and not lazy)]
     if empty:
         raise InputError(f"{name}: {', '.join(empty)} have no numbers yet; load its weights, or run it once on takes")
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import EdgekitError, GateError
+from edgekit.errors import ConfigError, EdgekitError, GateError
 from edgekit.native.network import Arithmetic
 from edgekit.native.program import FAST, STRICT
 from edgekit.native.source import VARIANTS
@@ -36,14 +36,25 @@ class Compiler:
 
 
 def find_compiler() -> Compiler | None:
-    """The environment's CC, else cc, gcc or clang; None where there is none that answers."""
-    said = shlex.split(os.environ.get("CC", ""))
+    """The environment's CC, else cc, gcc or clang; None where there is none that answers. Raises ConfigError where CC
+    is no command."""
+    said = _said_compiler()
     for command in [said] if said else [[name] for name in COMPILERS]:
         if shutil.which(command[0]):
             version, machine = (answer_of([*command, option]) for option in ("--version", "-dumpmachine"))
             if version and machine:
                 return Compiler(tuple(command), version, machine)
     return None
+
+
+def _said_compiler() -> list[str]:
+    said = os.environ.get("CC", "")
+    try:
+        return shlex.split(said)
+    except ValueError as error:
+        raise ConfigError(
+            f"the variable CC is {said!r:.80}, which is no command ({error}); name a C compiler"
+        ) from error
 
 
 def answer_of(command: Sequence[str]) -> str:
@@ -122,4 +133,7 @@ def run_tool(command: Sequence[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     if done.returncode:
         said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:300])
-        raise EdgekitError(f"{command[0]} ended with {done.returncode}: {said}")
+        raise EdgekitError(
+            f"{command[0]} ended with {done.returncode}: {said}; nothing was written. If it fails on other programs,"
+            " too, name another compiler in the variable CC"
+        )

@@ -91,16 +91,13 @@ def compile_model(
         built = _module(tools, network, proof.goldens, name)
     else:
         built = _native(network, proof.goldens, name, find_compiler() if build else None)
-    (target / built.library).unlink(missing_ok=True)  # of other sources, perhaps: never beside new ones
-    for file, text in built.texts.items():
-        write_bytes(target / file, text.encode())
-    library = None if built.content is None else write_bytes(target / built.library, built.content)
+    _write(built, target)
     return CompileResult(
         source=path,
         folder=target,
         machine=machine,
         files=tuple(built.texts),
-        library=library,
+        library=None if built.content is None else target / built.library,
         library_bytes=len(built.content or b""),
         variants=built.variants,
         compiler=built.compiler,
@@ -117,6 +114,27 @@ def compile_model(
         tolerance=proof.allowed,
         labels_changed=proof.labels_changed,
     )
+
+
+def _write(built: _Built, target: Path) -> None:
+    """All files of a result, or none where the disk is full: they take their places when all are there."""
+    if target.exists() and not target.is_dir():
+        raise ConfigError(f"{target}: is a file, and a folder was to be written there; choose another name")
+    new = not target.exists()
+    files = {file: text.encode() for file, text in built.texts.items()}
+    files |= {} if built.content is None else {built.library: built.content}
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        with scratch_folder("compile", beside=target / built.library) as scratch:
+            for file, content in files.items():
+                write_bytes(scratch / file, content)
+            (target / built.library).unlink(missing_ok=True)  # of other sources, perhaps: never beside new ones
+            for file in files:
+                (scratch / file).replace(target / file)
+    except BaseException:
+        if new and not any(target.iterdir()):
+            target.rmdir()
+        raise
 
 
 def _native(network: Network, goldens: Goldens, name: str, compiler: Compiler | None) -> _Built:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edgekit.errors import ConfigError, GateError, require_kind
+from edgekit.errors import ConfigError, GateError, InputError
 from edgekit.model import count_parameters
 from edgekit.prune.choosing import Cost, choose
 from edgekit.prune.costs import count_macs
@@ -54,7 +55,9 @@ def cost_of(config: PruneConfig, structure: Structure, takes: Tensor, latency: C
             "prune.budget: latency is measured by a function that is passed to prune_model as latency, from Python;"
             " parameters, macs and units need none"
         )
-    require_kind(latency, (Callable, type(None)), "prune_model: latency", "a function of a module, or None")
+    given: Any = latency
+    if not (given is None or callable(given)):
+        raise InputError(f"prune_model: latency is {type(latency).__name__}; expected a function of a module, or None")
     if config.budget != "latency" and latency is not None:
         raise ConfigError(f"prune_model: latency: a function for a budget of {config.budget}; set budget to latency")
 
@@ -68,8 +71,8 @@ def cost_of(config: PruneConfig, structure: Structure, takes: Tensor, latency: C
 
 def _measured(latency: Cost | None) -> Cost:
     def cost(module: nn.Module) -> float:
-        value = latency(copy.deepcopy(module).eval()) if latency else 0.0  # it may do to its module what it likes
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < value < float("inf"):
+        value: Any = latency(copy.deepcopy(module).eval()) if latency else 0.0  # it may do to its module what it likes
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < float("inf"):
             raise ConfigError(f"prune_model: latency gave {value!r:.40} for a module; expected a number above 0")
         return float(value)
 

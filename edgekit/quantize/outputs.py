@@ -44,8 +44,8 @@ class Proving:
     max_difference: float | None = None
 
     def __post_init__(self) -> None:
-        limit = self.max_difference
-        if limit is not None and not (isinstance(limit, Real) and 0 < limit < math.inf):
+        limit: Any = self.max_difference
+        if limit is not None and not (isinstance(limit, Real) and 0 < float(limit) < math.inf):
             raise InputError(f"Proving: max_difference is {limit!r}; expected a finite number above 0, or None")
 
 

@@ -33,8 +33,9 @@ def _built(result: CompileResult) -> list[str]:
         return _module(result)
     if result.library is None:
         return [
-            "note: no C compiler found (looked for CC, cc, gcc and clang), so there is no shared library and the test"
-            f" program has not run; with one: make -C {result.folder} check library"
+            "note: no C compiler found (looked for what the variable CC names, without one for cc, gcc and clang), so"
+            " there is no shared library and the test program has not run; with one:"
+            f" make -C {result.folder} check library"
         ]
     return [
         f"{result.library}: {size(result.library_bytes)}, for {', '.join(result.variants)}; test program passed,"

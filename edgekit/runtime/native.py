@@ -9,6 +9,7 @@ import ctypes
 import functools
 import hashlib
 import platform
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -39,7 +40,8 @@ _MACHINES = {
 
 
 class NativePredictor:
-    """An open library, called as a `Predictor` is. Made by `open_native`. One thread at a time.
+    """An open library, called as a `Predictor` is. Made by `open_native`. Threads wait for each other: the buffers are
+    its own, and ctypes lets go of Python's lock while C computes.
 
     info: what the library says of itself, and SHA-256 of the ONNX file that it was made from. variants: ways through it
     that this CPU has, the fastest first; variant: the one in use.
@@ -57,7 +59,7 @@ class NativePredictor:
         frames, features, self.classes, context = (int(size) for size in sizes)
         self._stream_bytes = int(library.ek_stream_size())
         self.input_shape: Shape = ("batch", frames, features)
-        self._context = Block(context)
+        self._context, self._lock = Block(context), threading.Lock()
         self._take = np.zeros((frames, features), np.float32)
         self._logits = np.zeros(self.classes, np.float32)
         self.info = _describe(library, path, (frames, features, self.classes))
@@ -91,15 +93,16 @@ class NativePredictor:
         does, ModelFileError for numbers that the library refuses."""
         values = validate_input(x, self.input_shape, self.input_name)
         logits = np.empty((len(values), self.classes), np.float32)
-        for k, take in enumerate(values):
-            np.copyto(self._take, take)
-            self.run()
-            logits[k] = self._logits
+        with self._lock:
+            for k, take in enumerate(values):
+                np.copyto(self._take, take)
+                self.run()
+                logits[k] = self._logits
         return logits
 
     def run(self) -> None:
         """Predict what lies in the own take, into the own logits: what a caller pays beside is two copies and about a
-        microsecond. Raises ModelFileError where the library refuses."""
+        microsecond. For one thread at a time. Raises ModelFileError where the library refuses."""
         status = self._call()
         if status:
             raise ModelFileError(f"{self.info.path}: {self._library.ek_status(status).decode()}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.artifacts import write_bytes
 from edgekit.bench import BenchConfig, bench_onnx
 from edgekit.cli import run_cli
 from edgekit.errors import ConfigError, GateError
@@ -29,9 +32,45 @@ def test_without_a_compiler_the_sources_are_written_and_that_is_said(
     target = tmp_path / "out"
     assert run_cli(["compile", str(make_file(scheme="int8-weights")), "-o", str(target)]) == 0
     said = capfd.readouterr().out
-    assert "no C compiler found (looked for CC, cc, gcc and clang), so there is no shared library" in said
+    assert "no C compiler found (looked for what the variable CC names, without one for cc, gcc and clang)" in said
     assert f"make -C {target} check library" in said
     assert sorted(path.name for path in target.iterdir()) == ["Makefile", "model.c", "model.h", "test.c"]
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_full_disk_leaves_all_as_it_was(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    target, source = tmp_path / "out", make_file()
+    if not new:
+        target.mkdir()
+        for name in ("model.c", "libmodel.so"):
+            (target / name).write_text("old")
+
+    def full(path: Path, content: bytes) -> Path:
+        if path.name == "test.c":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(compiling, "write_bytes", full)
+    with pytest.raises(OSError, match=re.escape(str(target))):
+        compile_model(source, target)
+    left = {path.name: path.read_text() for path in target.iterdir()} if target.exists() else None
+    assert left == (None if new else {"model.c": "old", "libmodel.so": "old"})
+
+
+def test_a_target_that_is_a_file_and_a_cc_that_is_no_command_are_refused(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = make_file(), tmp_path / "file"
+    target.touch()
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(ConfigError, match="is a file, and a folder was to be written there"):
+        compile_model(source, target)
+    monkeypatch.setenv("CC", "gcc 'x")
+    with pytest.raises(ConfigError, match=r"CC is .*, which is no command \(No closing quotation\)"):
+        compile_model(source, tmp_path / "out")
 
 
 def test_no_library_of_another_model_stays_beside_new_sources(make_file: MakeFile, tmp_path: Path) -> None:

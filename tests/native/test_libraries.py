@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,18 @@ def test_every_variant_gives_the_bits_of_the_numpy_twin(compiled: CompileResult)
     assert variants[-1] == "baseline"
     for variant in variants:
         assert (open_native(compiled.folder, variant)(x) == wanted).all()
+
+
+def test_threads_that_share_a_predictor_get_their_own_answers(compiled: CompileResult) -> None:
+    predictor = open_native(compiled.folder)
+    x = golden_takes(read_network(compiled.source).frames, 4, seed=5)
+    wanted = predictor(x)
+
+    def ask(k: int) -> bool:
+        return all((predictor(x[k % 4 : k % 4 + 1]) == wanted[k % 4]).all() for _ in range(100))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(ask, range(8)))
 
 
 def test_the_library_says_what_the_file_said(compiled: CompileResult) -> None:
