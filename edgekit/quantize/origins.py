@@ -95,13 +95,13 @@ def restores(scope: Scope, node: onnx.NodeProto) -> bool:
     integers and fewer floats, each a tensor, itself or behind a Cast. Where both are as many, a row is one number."""
     if node.domain not in OWN_DOMAINS or node.op_type != "Mul":
         return node.domain in OWN_DOMAINS and node.op_type == "DequantizeLinear"
-    codes, scale = (_uncast(scope, name) for name in node.input)
+    codes, scale = (uncast(scope, name) for name in node.input)
     if codes is None or scale is None or codes.kind not in _INTEGERS or scale.kind not in FLOATS:
         return False
     return scale.elements < codes.elements or codes.shape[-1:] == (1,)
 
 
-def _uncast(scope: Scope, name: str) -> Held | None:
+def uncast(scope: Scope, name: str) -> Held | None:
     """The tensor that a name stands for, itself or behind a Cast."""
     owner = scope.defining(name)
     node = owner.nodes[owner.producers[name]] if name in owner.producers else None

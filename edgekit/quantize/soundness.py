@@ -10,9 +10,9 @@ import onnx
 
 from edgekit.errors import InputError, ModelFileError
 from edgekit.quantize.coverage import left_float, recurrent_nodes
-from edgekit.quantize.origins import restores, trace
+from edgekit.quantize.origins import restores, trace, uncast
 from edgekit.quantize.rows import COVERED, Place, covered_places, resting_places
-from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Scopes, node_title
+from edgekit.quantize.scopes import OWN_DOMAINS, RECURRENT, Scope, Scopes, node_title
 from edgekit.quantize.settings import QuantizeConfig
 from edgekit.quantize.weights import find_weights
 from edgekit.results import LeftFloat
@@ -21,6 +21,7 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 #: Fewest and most inputs of the operators whose weights are worked on.
 _INPUTS = {"LSTM": (3, 8), "GRU": (3, 6), "RNN": (3, 6), "Gemm": (2, 3), "MatMul": (2, 2),
            "Conv": (2, 3), "ConvTranspose": (2, 3)}  # fmt: skip
+_CODES = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT4, onnx.TensorProto.UINT4)
 #: Operators whose float tensors have to be finite.
 _WEIGHTED = set(COVERED)
 
@@ -52,7 +53,20 @@ def check_unquantised(model: onnx.ModelProto, name: str) -> None:
 
 def _restored(place: Place) -> bool:
     owner = place.scope.defining(place.name)
-    return place.name in owner.producers and restores(owner, owner.nodes[owner.producers[place.name]])
+    if place.name not in owner.producers:
+        return False
+    node = owner.nodes[owner.producers[place.name]]
+    return restores(owner, node) or _scales_shifted(owner, node)
+
+
+def _scales_shifted(scope: Scope, node: onnx.NodeProto) -> bool:
+    """Whether a node multiplies integers of 8 bits or fewer from which a zero point was taken off, in floats."""
+    if node.op_type != "Mul" or node.domain not in OWN_DOMAINS:
+        return False
+    makers = [scope.nodes[scope.producers[name]] for name in node.input if name in scope.producers]
+    shifted = [each.input[0] for each in makers if each.op_type == "Sub" and each.domain in OWN_DOMAINS]
+    codes = [uncast(scope, name) for name in shifted]
+    return any(each is not None and each.kind in _CODES and each.elements > 1 for each in codes)
 
 
 def check_sound(model: onnx.ModelProto, name: str) -> None:

@@ -164,3 +164,23 @@ def test_an_operator_that_can_be_no_such_operator_is_named(
     with pytest.raises(ModelFileError, match=message):
         quantize_onnx(make_recurrent(change=change), tmp_path / "int8.onnx", QuantizeConfig(scheme=scheme))  # type: ignore[arg-type]
     assert not (tmp_path / "int8.onnx").exists()
+
+
+def test_integers_with_a_zero_point_are_quantised_already(tmp_path: Path) -> None:
+    """uint8 numbers, less 128, times a scale: as tools write weights without DequantizeLinear."""
+    numbers = np.random.default_rng(0).integers(0, 256, (40, 60)).astype(np.uint8)
+    tensors = {"q": numbers, "zero": np.float32(128), "scale": np.full(60, 0.01, np.float32)}
+    nodes = [
+        helper.make_node("Cast", ["q"], ["f"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Sub", ["f", "zero"], ["s"]),
+        helper.make_node("Mul", ["s", "scale"], ["w"]),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["b", n]) for name, n in (("x", 40), ("y", 60))]
+    held = [numpy_helper.from_array(np.asarray(each), name) for name, each in tensors.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], held)
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match=r"quantised already .integers times their scales make 'w'"):
+        quantize_onnx(tmp_path / "m.onnx", tmp_path / "out.onnx")
+    assert not (tmp_path / "out.onnx").exists()
