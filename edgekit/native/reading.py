@@ -43,6 +43,8 @@ def read_network(path: StrPath) -> Network:
             f"{path}: edgekit did not write it; compile takes edgekit's own files (export, quantize), which say"
             " their classes and frames"
         )
+    if info.steps:
+        raise ModelFileError(f"{path}: a step model, which reads one frame a run; give the file that it was made from")
     graph = _Graph(onnx.load_from_string(content), path)
     graph.refuse_unknown()
     names = info.metadata.class_names
