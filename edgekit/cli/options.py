@@ -262,8 +262,8 @@ MIN_FRAMES = _own("--min-frames", type=COUNT, help="Frames of a stream before th
 STEP = _own(
     "--step",
     is_flag=True,
-    help="Stream: one step a frame, from states that go on, instead of a window of the last frames. With --runtime"
-    " native; a file of `edgekit step` knows no other way.",
+    help="Stream: one step a frame, from states that go on, instead of a window of the last frames. Of a library,"
+    " with --runtime native, or of a file of `edgekit step`, which knows no other way [the work directory's].",
 )
 RESTART = _own(
     "--restart",

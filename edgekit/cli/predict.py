@@ -68,10 +68,11 @@ def predict(
 
     if model is not None:
         refuse_given({"workdir"}, "--model names the file")
-    (model, box), names = find_reader(workdir, model, runtime), parse_class_names(class_names)
+    streams, names = recordings in ((), (Path("-"),)), parse_class_names(class_names)
+    model, box = find_reader(workdir, model, runtime, step and streams)
     said = [None if box is None else box.note(workdir), naming_note(model, names, runtime)]
     notes = [note for note in said if note is not None]
-    if recordings in ((), (Path("-"),)):
+    if streams:
         _tell(notes)
         _follow(model, {"min_frames": min_frames, "step": step, "restart": restart}, names, runtime)
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgekit.artifacts import real_place
 from edgekit.errors import ConfigError
-from edgekit.jobs.model_files import find_model
+from edgekit.jobs.model_files import find_model, step_path
 from edgekit.reading import StrPath
 from edgekit.results import StepResult
 from edgekit.workdir.extras import needs_extra
@@ -18,12 +18,7 @@ def make_steps(workdir: StrPath, model: StrPath | None, target: StrPath | None) 
     with needs_extra("step"):
         from edgekit.stepping import write_step_model
     path = find_model(workdir, model)
-    chosen = Path(target) if target else step_path(path, beside=model is None)
+    chosen = Path(target) if target else step_path(path, path.parent if model is None else Path())
     if real_place(chosen) == real_place(path):
         raise ConfigError(f"{chosen}: is the model itself; give another place with --output")
     return write_step_model(path, chosen)
-
-
-def step_path(path: Path, beside: bool) -> Path:
-    """`model.int8.step.onnx` for `model.int8.onnx`."""
-    return (path.parent if beside else Path()) / path.with_suffix(".step.onnx").name

@@ -197,9 +197,10 @@ class Stream:
                 state[(slice(None),) * axis + (row,)] = 0.0
 
     def step(self) -> tuple[dict[str, Any], list[Any]]:
-        """The answer to "step", and the array that follows it."""
+        """The answer to "step", and the array that follows it; where that is not finite, states are as they were."""
         self.session.run_with_iobinding(self.bindings[self.turn])
-        self.turn = 1 - self.turn
+        if self.numpy.isfinite(self.answer).all():
+            self.turn = 1 - self.turn
         return {"outputs": [[self.answer.dtype.str, list(self.answer.shape)]]}, [self.answer]
 
 

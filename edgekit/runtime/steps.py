@@ -12,10 +12,12 @@ from edgekit.errors import ModelFileError
 from edgekit.runtime.guard import GuardedSession
 from edgekit.runtime.inspection import ModelInfo
 from edgekit.runtime.metadata import ModelMetadata
-from edgekit.runtime.session import Predictor, Shape, checked, validate_input
+from edgekit.runtime.session import SCORING_BATCH, Predictor, Shape, checked, validate_input
 
 F32 = NDArray[np.float32]
 FRAME, LOGITS = "frame", "logits"
+#: Numbers of all states of the takes that are scored at once: 64 MB.
+MOST_STATES = 2**24
 
 
 class StepPredictor(Predictor):
@@ -34,6 +36,12 @@ class StepPredictor(Predictor):
         _check_ports(session, metadata, info.path)
         self.input_shape: Shape = ("batch", metadata.sequence_length, metadata.features)
         self.classes = len(metadata.class_names)
+
+    @property
+    def scoring_batch(self) -> int:
+        """As of other files, and no more takes than whose states fit in `MOST_STATES` numbers."""
+        each = sum(state.zeros(1).size for state in self._metadata.states)
+        return 1 if self.info.batch_dependent else max(1, min(SCORING_BATCH, MOST_STATES // each))
 
     @property
     def streams(self) -> bool:
@@ -85,7 +93,7 @@ class OnnxStream:
 
     def step(self, frame: ArrayLike, row: int = 0) -> F32:
         """Logits float32 (classes,) after one more frame, float32 (features,). Raises ShapeError for what is no such
-        frame; the stream is as it was then. ModelFileError where the model fails."""
+        frame, ModelFileError where the model fails; the stream is as it was then."""
         values = validate_input(frame, (self.features,), "landmarks")
         logits = self._session.step(self._key, values, self._anew)
         self._anew = []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -24,6 +27,7 @@ from edgekit.stepping import write_step_model
 F32 = NDArray[np.float32]
 MakeFile = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -109,3 +113,50 @@ def test_the_command_takes_a_stream(
     np.save(tmp_path / "take.npy", frames)
     assert run_cli(["predict", str(tmp_path / "take.npy"), "-m", str(steps), "--step"]) == 2
     assert "a stream's options go with a stream; leave out --step" in capfd.readouterr().err
+
+
+def test_the_python_of_the_page_answers_alike(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that knows nothing but the file, and edgekit's streams."""
+    takes, steps = files
+    page = (ROOT / "docs" / "native.md").read_text(encoding="utf-8")
+    loop, streams = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    steps.rename(tmp_path / "model.int8.step.onnx")
+    monkeypatch.chdir(tmp_path)
+    frames = _frames(takes)[:15]
+    known: dict[str, Any] = {"onnxruntime": onnxruntime, "np": np, "camera_frames": lambda: iter(frames)}
+    exec(compile(loop, "docs/native.md", "exec"), known)
+    wanted = reference.stream(read_network(takes), frames[None])[0]
+    assert np.abs(known["logits"][0] - wanted[-1]).max() <= 1e-5
+    monkeypatch.setattr("edgekit.runtime.open_native", lambda place: open_predictor("model.int8.step.onnx"))
+    own: dict[str, Any] = {"frame": frames[0]}
+    exec(compile(streams, "docs/native.md", "exec"), own)
+    assert np.abs(own["logits"] - wanted[0]).max() <= 1e-5
+
+
+def test_steps_of_a_work_directory_are_those_of_its_file(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    model = make_file(scheme="int8-weights").rename(work / "model.int8.onnx")
+    frames = _frames(model)[:10]
+
+    def follow() -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(_lines(frames))))
+        code = run_cli(["predict", "--step", "--workdir", str(work)])
+        return code, *capfd.readouterr()
+
+    code, out, err = follow()
+    assert (code, out) == (2, "")
+    assert f"{model}: reads takes, and has no step model yet; run `edgekit step --workdir {work}` first" in err
+    assert run_cli(["step", "--workdir", str(work)]) == 0
+    assert f"{work / 'model.int8.step.onnx'}: " in capfd.readouterr().out
+    code, out, _ = follow()
+    (answer,) = predict_frames(work / "model.int8.step.onnx", _lines(frames))
+    assert (code, json.loads(out)) == (0, answer.to_dict())
+    make_file("gru").rename(model)
+    code, out, err = follow()
+    assert (code, out) == (2, "")
+    assert f"not made from {model} as it is now; run `edgekit step --workdir {work}` again" in err
