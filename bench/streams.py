@@ -7,7 +7,7 @@ Takes of one signer and session are joined one behind the other, 30 a stream, in
 a row. A take lasts as many frames as are drawn from `--frames`, the last one with a hand being held where it has fewer;
 `--between` frames lead from one to the next in straight lines (0: the hand jumps). What counts is the answer at a
 take's last frame; the first take of a stream, which has none before it, does not. `--sessions` keeps sessions whose
-name begins so, such as the days that a model has not learned from.
+name begins so, such as the days that a model has not learned from; `--signers` keeps people.
 
 Ways: a window of the last frames, which starts from zero with every frame; a state that runs on; a state that is reset
 where a take begins, which no program knows; two or three states that are restarted in turns, of which the oldest
@@ -55,14 +55,17 @@ class Stream:
     labels: I64
 
 
-def signings(recordings: Recordings, sessions: Sequence[str], rng: np.random.Generator) -> Iterator[I64]:
-    """Takes of one stream each."""
+def signings(
+    recordings: Recordings, sessions: Sequence[str], signers: Sequence[str], rng: np.random.Generator
+) -> Iterator[I64]:
+    """Takes of one stream each. sessions, signers: what their names begin with; none for all."""
     if recordings.signer is None or recordings.session is None:
         raise SystemExit(f"{recordings.source}: signers or sessions are unknown")
     seen = used_frames(recordings.sequences, recordings.lengths) > 0
     who = np.char.add(np.char.add(recordings.signer, "/"), recordings.session)
     for name in np.unique(who):
-        if not sessions or name.partition("/")[2].startswith(tuple(sessions)):
+        signer, _, session = name.partition("/")
+        if (not sessions or session.startswith(tuple(sessions))) and (not signers or signer in signers):
             order = mixed(rng.permutation(np.flatnonzero((who == name) & seen)), recordings.labels)
             for first in range(0, len(order), TAKES_A_STREAM):
                 part = order[first : first + TAKES_A_STREAM]
@@ -200,13 +203,14 @@ def run(given: argparse.Namespace) -> None:
                 rng = np.random.default_rng(seed)
                 streams = [
                     joined(x[part], used[part], recordings.labels[part], frames, between, rng)
-                    for part in signings(recordings, given.sessions, rng)
+                    for part in signings(recordings, given.sessions, given.signers, rng)
                 ]
                 row = {
                     "name": given.name,
                     "model_sha256": sha256_file(given.model),
                     "recordings": given.recordings.name,
                     "sessions": list(given.sessions),
+                    "signers": list(given.signers),
                     "frames": list(frames),
                     "between": between,
                     "seed": seed,
@@ -260,6 +264,7 @@ def main() -> None:
     running_.add_argument("recordings", type=Path)
     running_.add_argument("--name", required=True)
     running_.add_argument("--sessions", nargs="*", default=[])
+    running_.add_argument("--signers", nargs="*", default=[])
     running_.add_argument("--frames", nargs="*", type=pair, default=[(20, 30), (45, 60)])
     running_.add_argument("--between", nargs="*", type=int, default=[0, 6])
     running_.add_argument("--seeds", type=int, default=1)
