@@ -182,10 +182,10 @@ class Stream:
         for old, new in (self.places, self.places[::-1]):
             bound = self.session.io_binding()
             for way, name, array in ((bound.bind_input, frame, self.frame), (bound.bind_output, output, self.answer)):
-                way(name, "cpu", 0, "float32", array.shape, array.ctypes.data)
+                way(name, "cpu", 0, self.frame.dtype.type, array.shape, array.ctypes.data)
             for (name, following, _, _), before, after in zip(message["states"], old, new):  # noqa: B905 - 3.9
-                bound.bind_input(name, "cpu", 0, "float32", before.shape, before.ctypes.data)
-                bound.bind_output(following, "cpu", 0, "float32", after.shape, after.ctypes.data)
+                bound.bind_input(name, "cpu", 0, self.frame.dtype.type, before.shape, before.ctypes.data)
+                bound.bind_output(following, "cpu", 0, self.frame.dtype.type, after.shape, after.ctypes.data)
             self.bindings.append(bound)
 
     def read(self, messages: BinaryIO, anew: list[int]) -> None:

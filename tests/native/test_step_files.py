@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from edgekit.bench.run import choose_takes
 from edgekit.cli import run_cli
+from edgekit.data import SynthConfig, synthesise_hands
+from edgekit.device import Work, model_work
 from edgekit.errors import ConfigError, GateError, ModelFileError, ShapeError
 from edgekit.evaluate import predict_batches
+from edgekit.jobs.takes import BenchTakes
+from edgekit.measure.worker import find_states
 from edgekit.native import read_network, reference
 from edgekit.native.takes import golden_takes
 from edgekit.runtime import OnnxStream, StepPredictor, inspect_model, open_predictor, open_stream
@@ -181,6 +188,27 @@ def test_metadata_that_is_not_the_files_is_an_error(make_file: MakeFile, tmp_pat
         onnx.save(model, made)
         with pytest.raises(ModelFileError, match=r"metadata edgekit\.states is damaged"):
             inspect_model(made)
+
+
+def test_a_bench_gives_states_back_and_counts_one_frame(make_file: MakeFile, tmp_path: Path) -> None:
+    path = make_file(*LSTM)
+    made = write_step_model(path, tmp_path / "step.onnx").path
+    session: Any = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
+    states = inspect_model(made).metadata.states  # type: ignore[union-attr]
+    assert find_states(session, {}) == {state.name: k for k, state in enumerate(states, 1)}
+    work, whole = model_work(inspect_model(made)), model_work(inspect_model(path))
+    assert isinstance(work, Work)
+    assert isinstance(whole, Work)
+    rows, dense = 4 * 8 * (63 + 8), 20 * 8 + 5 * 20
+    assert (work.macs, whole.macs) == (rows + dense, 12 * rows + dense)
+    assert (work.steps, whole.steps) == (2, 24)
+
+
+def test_takes_are_given_to_a_bench_frame_by_frame() -> None:
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=4))
+    whole = BenchTakes(hands, 30)
+    assert (BenchTakes(hands, 30, steps=True).x == whole.x.reshape(-1, 63)).all()
+    assert choose_takes(BenchTakes(hands, 30, steps=True).x).shape == (64, 63)
 
 
 def test_the_command_writes_beside_nothing_and_says_what_it_made(
