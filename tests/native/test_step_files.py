@@ -66,7 +66,7 @@ def test_after_each_frame_the_answer_is_the_files_own_to_a_take_that_ends_there(
     assert np.abs(got - open_predictor(path)(x)).max() <= 1e-5
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [name for name in SHAPES if "fp32" in name])
 def test_a_stream_goes_on_beyond_a_take_as_compiled_ones_do(make_file: MakeFile, tmp_path: Path, shape: str) -> None:
     path = make_file(*SHAPES[shape])
     network = read_network(path).in_float()
@@ -114,7 +114,7 @@ def test_the_metadata_tells_the_states(make_file: MakeFile, tmp_path: Path) -> N
 
 def test_rows_of_a_stream_begin_anew_one_by_one(make_file: MakeFile, tmp_path: Path) -> None:
     """Of restarted streams, every answer is that of a take since the answering state began."""
-    path = make_file(*LSTM)
+    path = make_file()
     network, predictor = read_network(path).in_float(), _steps(path, tmp_path)
     x = golden_takes(network.frames, 2, seed=3).reshape(-1, 63)
     stream = open_stream(predictor, restart=6)
@@ -129,7 +129,7 @@ def test_rows_of_a_stream_begin_anew_one_by_one(make_file: MakeFile, tmp_path: P
 
 
 def test_what_is_no_frame_leaves_a_stream_as_it_was(make_file: MakeFile, tmp_path: Path) -> None:
-    path = make_file(*LSTM)
+    path = make_file()
     x = golden_takes(read_network(path).frames, 1)[0]
     predictor = _steps(path, tmp_path)
     for stream in (open_stream(predictor), open_stream(predictor, restart=4)):
@@ -143,7 +143,7 @@ def test_what_is_no_frame_leaves_a_stream_as_it_was(make_file: MakeFile, tmp_pat
 
 
 def test_restarts_are_checked(make_file: MakeFile, tmp_path: Path) -> None:
-    predictor = _steps(make_file(*LSTM), tmp_path)
+    predictor = _steps(make_file(), tmp_path)
     assert isinstance(open_stream(predictor), OnnxStream)
     for restart in (-1, 1):
         with pytest.raises(ConfigError, match=f"restart {restart}: expected 0, for a state that runs on, or at least"):
@@ -151,7 +151,7 @@ def test_restarts_are_checked(make_file: MakeFile, tmp_path: Path) -> None:
 
 
 def test_what_reads_takes_has_no_stream(make_file: MakeFile) -> None:
-    path = make_file(*LSTM)
+    path = make_file()
     with pytest.raises(ModelFileError, match=f"reads takes, and has no steps; `edgekit step {path}` makes a file"):
         open_stream(open_predictor(path))
 
@@ -170,12 +170,12 @@ def test_nothing_is_written_that_answers_otherwise(
 
     monkeypatch.setattr(StepGraph, "_relative", nothing_relative)
     with pytest.raises(GateError, match=r"frame by frame a logit is .* off the file's own, allowed .*; nothing is"):
-        write_step_model(make_file(*LSTM), tmp_path / "step.onnx")
+        write_step_model(make_file(), tmp_path / "step.onnx")
     assert not (tmp_path / "step.onnx").exists()
 
 
 def test_metadata_that_is_not_the_files_is_an_error(make_file: MakeFile, tmp_path: Path) -> None:
-    made = write_step_model(make_file(*LSTM), tmp_path / "step.onnx").path
+    made = write_step_model(make_file(), tmp_path / "step.onnx").path
     model = onnx.load(made)
     (item,) = [item for item in model.metadata_props if item.key == "edgekit.states"]
     good = item.value
@@ -191,7 +191,7 @@ def test_metadata_that_is_not_the_files_is_an_error(make_file: MakeFile, tmp_pat
 
 
 def test_a_bench_gives_states_back_and_counts_one_frame(make_file: MakeFile, tmp_path: Path) -> None:
-    path = make_file(*LSTM)
+    path = make_file()
     made = write_step_model(path, tmp_path / "step.onnx").path
     session: Any = onnxruntime.InferenceSession(made, providers=["CPUExecutionProvider"])
     states = inspect_model(made).metadata.states  # type: ignore[union-attr]
@@ -214,13 +214,13 @@ def test_takes_are_given_to_a_bench_frame_by_frame() -> None:
 def test_the_command_writes_beside_nothing_and_says_what_it_made(
     make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
-    path = make_file(*LSTM)
+    path = make_file()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert run_cli(["step", str(path)]) == 0
     said = capfd.readouterr().out
-    assert [file.name for file in Path().iterdir()] == ["tiny.int8.step.onnx"]
-    assert "LSTM 63 to 8, int8-weights; one frame a run\nstates: state_first (batch, 63), state_hidden0" in said
+    assert [file.name for file in Path().iterdir()] == ["tiny.step.onnx"]
+    assert "LSTM 63 to 8, fp32; one frame a run\nstates: state_first (batch, 63), state_hidden0" in said
     assert run_cli(["step", str(path), "--json"]) == 0
     told = json.loads(capfd.readouterr().out)
     assert told["states"][3] == {"input": "state_recent", "output": "new_state_recent", "shape": [12, "batch", 8]}
@@ -229,22 +229,20 @@ def test_the_command_writes_beside_nothing_and_says_what_it_made(
     assert "is the model itself; give another place with --output" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ("step", "{step}", "-o", "again.onnx"),
-            "a step model, which reads one frame a run; give the file that it",
-        ),
-        (("compile", "{step}", "-o", "c"), "a step model, which reads one frame a run; give the file that it"),
-        (("compare", "{step}", "{takes}"), "reads one frame a run, and {takes} a whole take"),
-        (("quantize", "{step}", "-o", "q.onnx"), "quantised already"),
-    ],
-)
 def test_commands_that_can_do_nothing_with_a_step_model_say_so(
-    make_file: MakeFile, tmp_path: Path, capfd: Capture, arguments: tuple[str, ...], message: str
+    make_file: MakeFile, tmp_path: Path, capfd: Capture
 ) -> None:
-    path = make_file(*LSTM)
-    names = {"step": str(write_step_model(path, tmp_path / "s.onnx").path), "takes": str(path)}
-    assert run_cli([part.format(**names) for part in arguments]) == 2
-    assert message.format(**names) in capfd.readouterr().err
+    takes = make_file()
+    steps = write_step_model(takes, tmp_path / "s.onnx").path
+    refused = {
+        ("step", steps, "-o", "again.onnx"): "a step model, which reads one frame a run; give the file that it",
+        ("compile", steps, "-o", "c"): "a step model, which reads one frame a run; give the file that it was made from",
+        (
+            "compare",
+            steps,
+            takes,
+        ): f"{steps}: reads one frame a run, and {takes} a whole take, so that a run of",
+    }
+    for arguments, message in refused.items():
+        assert run_cli([str(part) for part in arguments]) == 2
+        assert message in capfd.readouterr().err

@@ -140,7 +140,7 @@ def test_steps_of_a_work_directory_are_those_of_its_file(
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    model = make_file(scheme="int8-weights").rename(work / "model.int8.onnx")
+    model = make_file().rename(work / "model.int8.onnx")
     frames = _frames(model)[:10]
 
     def follow() -> tuple[int, str, str]:
