@@ -28,6 +28,8 @@ from edgekit.runtime import ModelMetadata, StepPredictor, inspect_model, open_pr
 from edgekit.runtime.inspection import read_model
 from edgekit.stepping.graph import StepGraph, states_of
 
+#: Of edgekit's own files; the operators of later ones are spelt otherwise.
+OPSET = 17
 #: Takes that a file is proven on.
 PROOFS = 8
 #: How far a logit may be off, times the largest logit where that is above 1.
@@ -49,7 +51,8 @@ class _Proof:
 def write_step_model(path: StrPath, target: StrPath) -> StepResult:
     """Write the step model of the file at `path` to `target`.
 
-    Raises ModelFileError as `edgekit.native.read_network` does, and for a model that reads takes backwards, too;
+    Raises ModelFileError as `edgekit.native.read_network` does, and for a model that reads takes backwards, too, or has
+    another opset than edgekit writes;
     GateError where answers are not those of the file; nothing is written then.
     """
     path, target = Path(path), Path(target)
@@ -59,6 +62,10 @@ def write_step_model(path: StrPath, target: StrPath) -> StepResult:
         raise ModelFileError(
             f"{path}: no step model: a layer of this model reads takes backwards, too, so that every answer needs a"
             " whole take; train one with bidirectional: false"
+        )
+    if info.opsets.get("") != OPSET:
+        raise ModelFileError(
+            f"{path}: opset {info.opsets.get('')}, expected {OPSET}, which edgekit writes; export it with this edgekit"
         )
     taken = onnx.load_from_string(read_model(path))
     metadata = _metadata(info.metadata or _unnamed(network), network)

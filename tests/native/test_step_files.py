@@ -162,6 +162,15 @@ def test_takes_that_are_read_backwards_have_no_step_model(make_file: MakeFile, t
     assert not (tmp_path / "step.onnx").exists()
 
 
+def test_another_opset_is_refused(make_file: MakeFile, tmp_path: Path) -> None:
+    path = make_file()
+    model = onnx.load(path)
+    model.opset_import[0].version = 21
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match="opset 21, expected 17, which edgekit writes; export it"):
+        write_step_model(path, tmp_path / "step.onnx")
+
+
 def test_nothing_is_written_that_answers_otherwise(
     make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
