@@ -52,8 +52,7 @@ def write_step_model(path: StrPath, target: StrPath) -> StepResult:
     """Write the step model of the file at `path` to `target`.
 
     Raises ModelFileError as `edgekit.native.read_network` does, and for a model that reads takes backwards, too, or has
-    another opset than edgekit writes;
-    GateError where answers are not those of the file; nothing is written then.
+    another opset than edgekit writes; GateError where answers are not those of the file; nothing is written then.
     """
     path, target = Path(path), Path(target)
     info = inspect_model(path)
