@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from edgekit.data import canonical_takes, fit_length, load_recordings, read_take
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predict_batches, softmax
 from edgekit.evaluate.class_names import check_count, contradiction
+from edgekit.evaluate.predictions import checked_logits
 from edgekit.evaluate.reading import read_as
 from edgekit.reading import StrPath
-from edgekit.runtime import Runtime, inspect_model, open_native, open_predictor
+from edgekit.runtime import Runtime, StepPredictor, inspect_model, open_native, open_predictor, open_stream
 from edgekit.shipped import Box
 
 F32 = NDArray[np.float32]
@@ -45,8 +46,11 @@ class _Labels:
         self.names, self.frames, self.features = reading.class_names, reading.frames, reading.features
 
     def answers(self, x: F32, batch: int | None = None) -> list[tuple[str, float]]:
-        """x float32 (takes, time, features). Outputs of a file from elsewhere may be probabilities already."""
-        outputs = predict_batches(self.predictor, x, batch)
+        """x float32 (takes, time, features)."""
+        return self.named(predict_batches(self.predictor, x, batch))
+
+    def named(self, outputs: F32) -> list[tuple[str, float]]:
+        """outputs float32 (takes, classes); those of a file from elsewhere may be probabilities already."""
         check_count(self.names, outputs.shape[1], self.path)
         ready = self.metadata is None and are_probabilities(outputs)
         probabilities = outputs if ready else softmax(outputs)
@@ -108,30 +112,78 @@ def predict_frames(
     min_frames: int = MIN_FRAMES,
     class_names: Sequence[str] | None = None,
     runtime: Runtime = "onnxruntime",
+    step: bool = False,
+    restart: int | None = None,
 ) -> Iterator[StreamAnswer]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
-    Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. Raises
-    DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window; see
-    `predict_takes` for the model's own.
+    Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. step: by
+    one step a frame instead; of a library, or of a step model, which can't do otherwise. restart: frames after which a
+    state is begun anew while another one answers, as `edgekit.runtime.open_stream` has it, 0 for never; default
+    `usual_restart`.
+
+    Raises DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window, or
+    a restart without steps; ModelFileError for step with a model that has none; see `predict_takes` for the model's
+    own.
     """
     labels = _Labels(model, class_names, runtime)
     if min_frames > labels.frames:
         raise ConfigError(f"min_frames {min_frames}: the model's window has {labels.frames} frames")
-    window: list[F32] = []
+    follow = _follower(labels, step, restart)
     seen = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        window = [*window, _parse_frame(line, number, labels.features)][-labels.frames :]
+        frame = _parse_frame(line, number, labels.features)
         seen += 1
-        if len(window) < min_frames:
-            continue
-        take = np.stack(window)[None]
-        ((label, probability),) = labels.answers(fit_length(take, np.array([len(window)]), labels.frames))
-        yield StreamAnswer(seen - 1, label, probability)
+        answer = follow(frame, seen >= min_frames)
+        if answer is not None:
+            yield StreamAnswer(seen - 1, *answer)
     if not seen:
         raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers per line")
+
+
+def usual_restart(frames: int) -> int:
+    """After how many frames a stream's state is begun anew unless somebody says otherwise: two thirds of the frames
+    that the model reads, so that an answer is of the last third at least. On joined takes that is the best of what was
+    tried (bench/streams.py)."""
+    return max(2, 2 * frames // 3)
+
+
+#: One more frame; the label and its probability, where an answer is wanted.
+_Follow = Callable[[F32, bool], tuple[str, float] | None]
+
+
+def _follower(labels: _Labels, step: bool, restart: int | None) -> _Follow:
+    if step or isinstance(labels.predictor, StepPredictor):
+        return _by_step(labels, usual_restart(labels.frames) if restart is None else restart)
+    if restart is not None:
+        raise ConfigError(f"restart {restart}: of a stream that goes by steps; a window starts from zero each time")
+    return _by_window(labels)
+
+
+def _by_step(labels: _Labels, restart: int) -> _Follow:
+    stream = open_stream(labels.predictor, restart)
+
+    def follow(frame: F32, wanted: bool) -> tuple[str, float] | None:
+        if not wanted:
+            stream.skip(frame)
+            return None
+        return labels.named(checked_logits(stream.step(frame)[None], str(labels.path)))[0]
+
+    return follow
+
+
+def _by_window(labels: _Labels) -> _Follow:
+    window: list[F32] = []
+
+    def follow(frame: F32, wanted: bool) -> tuple[str, float] | None:
+        window.append(frame)
+        del window[: -labels.frames]
+        take = np.stack(window)[None]
+        return labels.answers(fit_length(take, np.array([len(window)]), labels.frames))[0] if wanted else None
+
+    return follow
 
 
 def _parse_frame(line: str, number: int, features: int) -> F32:

@@ -34,6 +34,7 @@ ORDER = (
     "workdir",
     "predict",
     "report",
+    "stepping",
     "native",
     "quantize",
     "export",

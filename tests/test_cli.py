@@ -47,8 +47,8 @@ def run(*arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(IDS) == {
         "run", "data check", "data clean", "data convert", "data synth", "train", "tune", "distill", "prune",
-        "export", "quantize", "search", "compile", "bench", "compare", "evaluate", "predict", "variants", "profiles",
-        "env", "config",
+        "export", "quantize", "search", "compile", "step", "bench", "compare", "evaluate", "predict", "variants",
+        "profiles", "env", "config",
     }  # fmt: skip
 
 

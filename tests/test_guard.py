@@ -21,10 +21,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.cli import run_cli
 from edgekit.errors import ConfigError, ModelFileError
-from edgekit.runtime import ModelMetadata, open_predictor
+from edgekit.runtime import ModelMetadata, StepPredictor, open_predictor
 from edgekit.runtime.guard import GuardedSession
 from edgekit.runtime.limits import MEMORY_VARIABLE, TIME_VARIABLE, model_memory_bytes
 from edgekit.runtime.session import open_session
+from edgekit.shipped import open_box
+from edgekit.stepping import write_step_model
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mapped memory on Linux only")
 
@@ -293,3 +295,17 @@ def test_a_guarded_session_closed_twice_is_closed(save: Save) -> None:
     session.close()
     session.close()
     assert session.run(None, {"takes": takes()})[0].shape == (1, FRAMES)
+
+
+def test_a_stream_whose_process_has_ended_says_so_and_can_begin_anew(tmp_path: Path) -> None:
+    """The states are in that process: they are not made up again."""
+    predictor = open_predictor(write_step_model(open_box().student, tmp_path / "step.onnx").path)
+    assert isinstance(predictor, StepPredictor)
+    stream, frame = predictor.stream(), np.full(63, 0.5, np.float32)
+    first = stream.step(frame)
+    assert (stream.step(frame) != first).any()
+    predictor._session.close()
+    with pytest.raises(ModelFileError, match=r"the process that kept this stream has ended; begin anew with reset\(\)"):
+        stream.step(frame)
+    stream.reset()
+    assert (stream.step(frame) == first).all()

@@ -32,6 +32,7 @@ from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
 from edgekit.cli.run import run
 from edgekit.cli.search import search
+from edgekit.cli.step import step
 from edgekit.cli.terminal import complain, open_streams, say
 from edgekit.cli.train import train
 from edgekit.cli.tune import tune
@@ -50,6 +51,7 @@ COMMANDS = (
     quantize,
     search,
     compile_,
+    step,
     bench,
     compare,
     evaluate,

@@ -259,6 +259,19 @@ MODEL = _own(
     " [what quantize left in the work directory, else shipped].",
 )
 MIN_FRAMES = _own("--min-frames", type=COUNT, help="Frames of a stream before the first label [10].")
+STEP = _own(
+    "--step",
+    is_flag=True,
+    help="Stream: one step a frame, from states that go on, instead of a window of the last frames. Of a library,"
+    " with --runtime native, or of a file of `edgekit step`, which knows no other way [the work directory's].",
+)
+RESTART = _own(
+    "--restart",
+    type=Whole(0),
+    metavar="FRAMES",
+    help="Stream by steps: begin a state anew after so many frames, while another one answers; 0: never [two thirds of"
+    " the model's frames].",
+)
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")
 MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on this host, which takes some seconds.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         "native: --model is a library of `edgekit compile`, or a folder with one [native in the work directory]."
     ),
     o.MIN_FRAMES,
+    o.STEP,
+    o.RESTART,
     o.CLASS_NAMES,
     o.WORKDIR.saying("Where to find the model if none is named."),
     o.JSON.saying("Result as JSON on stdout; a stream always is."),
@@ -35,6 +37,8 @@ def predict(
     runtime: Runtime,
     workdir: Path,
     min_frames: int | None,
+    step: bool,
+    restart: int | None,
     class_names: str | None,
     as_json: bool,
 ) -> None:
@@ -43,12 +47,19 @@ def predict(
     RECORDINGS: .npz, .csv, .parquet, a folder of classes, or an .npy file of one take. With none, or -, stdin is a
     stream: one frame per line, a JSON list of 63 numbers. Each frame gives one line of JSON.
 
+    A stream's answer is that of a take of the last frames, as many as the model reads. By steps, with --step or a file
+    of `edgekit step`, each frame costs one step instead of a whole take. Then two states take turns: each begins anew
+    every --restart frames, and the older one answers, as it would to a take of the frames since it began. With
+    --restart 0 one state runs on from the first frame.
+
     With no model named and none made, the student that edgekit comes with answers: the letters A to Z of one hand.
 
     \b
     Example:
       edgekit predict my-take.npy
       camera-program | edgekit predict -m model.int8.onnx
+      camera-program | edgekit predict -m model.int8.step.onnx
+      camera-program | edgekit predict -m native --runtime native --step
     """
     from edgekit.evaluate import parse_class_names
     from edgekit.jobs import find_reader
@@ -57,14 +68,15 @@ def predict(
 
     if model is not None:
         refuse_given({"workdir"}, "--model names the file")
-    (model, box), names = find_reader(workdir, model, runtime), parse_class_names(class_names)
+    streams, names = recordings in ((), (Path("-"),)), parse_class_names(class_names)
+    model, box = find_reader(workdir, model, runtime, step and streams)
     said = [None if box is None else box.note(workdir), naming_note(model, names, runtime)]
     notes = [note for note in said if note is not None]
-    if recordings in ((), (Path("-"),)):
+    if streams:
         _tell(notes)
-        _follow(model, min_frames, names, runtime)
+        _follow(model, {"min_frames": min_frames, "step": step, "restart": restart}, names, runtime)
         return
-    refuse_given({"min_frames"}, "--min-frames goes with a stream")
+    refuse_given({"min_frames", "step", "restart"}, "a stream's options go with a stream")
     found = [prediction for path in recordings for prediction in predict_takes(model, path, names, box, runtime)]
     _tell(notes)
     content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}
@@ -76,13 +88,14 @@ def _tell(notes: list[str]) -> None:
         complain(f"edgekit: note: {note}")
 
 
-def _follow(model: Path, min_frames: int | None, names: tuple[str, ...] | None, runtime: Runtime) -> None:
+def _follow(model: Path, how: dict[str, Any], names: tuple[str, ...] | None, runtime: Runtime) -> None:
     """A line of JSON a frame, until the frames end or nobody reads the answers."""
     from edgekit.artifacts import json_text
-    from edgekit.predict import MIN_FRAMES, predict_frames
+    from edgekit.predict import predict_frames
 
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")
-    for answer in predict_frames(model, sys.stdin, min_frames or MIN_FRAMES, names, runtime):
+    said = {name: value for name, value in how.items() if value is not None}
+    for answer in predict_frames(model, sys.stdin, class_names=names, runtime=runtime, **said):
         if not say(json_text(answer.to_dict())):
             return

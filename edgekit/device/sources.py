@@ -17,8 +17,8 @@ from edgekit.runtime import ModelInfo, ModelMetadata
 #: Layers of recurrent cells, and all other operators that edgekit writes. A file with others is counted.
 _RECURRENT = frozenset({"LSTM", "GRU", "DynamicQuantizeLSTM"})
 _OTHERS = """
-    ArgMax Cast Constant DequantizeLinear Div Flatten GatherND Gemm MatMul Max Mul ReduceL1 ReduceL2 ReduceMean Relu
-    Reshape Sign Slice Squeeze Sub Transpose
+    Add ArgMax Cast Concat Constant DequantizeLinear Div Flatten GatherND Gemm MatMul Max Min Mul ReduceL1 ReduceL2
+    ReduceMean ReduceSum Relu Reshape Sign Slice Squeeze Sub Transpose Unsqueeze Where
 """
 OWN_OPERATORS = _RECURRENT | frozenset(_OTHERS.split())
 
@@ -47,7 +47,7 @@ def _own_work(info: ModelInfo, metadata: ModelMetadata) -> Work | UnknownWork:
 
     steps: every layer once and the first one twice, as if it ran in both directions; what it does not use of that is
     the preprocessing's. Frames: the larger of what metadata and input say. nodes: all, folded ones included, but casts,
-    which only stored weights have.
+    which only stored weights have. A step model reads one frame.
     """
     if metadata.macs < info.size_bytes // 8:
         # every weight is used at least once, and takes 1 to 4 bytes
@@ -60,7 +60,7 @@ def _own_work(info: ModelInfo, metadata: ModelMetadata) -> Work | UnknownWork:
     return Work(
         matrix_macs=metadata.macs,
         conv_macs=0,
-        steps=(layers + 1) * max(metadata.sequence_length, *declared, 1),
+        steps=(layers + 1) * (1 if metadata.steps else max(metadata.sequence_length, *declared, 1)),
         nodes=sum(info.op_types.values()) - info.op_types.get("Cast", 0),
         elements=0,
         source="the file's metadata",

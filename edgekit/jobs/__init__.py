@@ -25,6 +25,7 @@ from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
 from edgekit.jobs.search import run_search
+from edgekit.jobs.step_file import make_steps
 from edgekit.jobs.tune import run_tune
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "find_model",
     "find_reader",
     "int8_path",
+    "make_steps",
     "plan_bench",
     "predict_labels",
     "quantize_file",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.errors import ShapeError
 from edgekit.jobs.model_files import find_model
 from edgekit.jobs.takes import own_takes
 from edgekit.reading import StrPath
+from edgekit.runtime import inspect_model
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,6 +22,19 @@ def compare_models(workspace: Workspace, models: Sequence[StrPath]) -> CompareRe
     from edgekit.bench import CompareConfig, compare_onnx
 
     paths = [find_model(workspace.path, model) for model in models]
+    _refuse_mixed(paths)
     config = workspace.settings.section("compare", CompareConfig)
     takes = own_takes(workspace, *paths)
     return compare_onnx(paths, config, takes=None if takes is None else takes.x)
+
+
+def _refuse_mixed(paths: Sequence[Path]) -> None:
+    """Raises ShapeError for step models beside files of takes."""
+    infos = [inspect_model(path) for path in paths]
+    stepping = [info for info in infos if info.steps]
+    if stepping and len(stepping) < len(infos):
+        other = next(info for info in infos if not info.steps)
+        raise ShapeError(
+            f"{stepping[0].path}: reads one frame a run, and {other.path} a whole take, so that a run of each is not"
+            " the same work; bench each of them alone: on a stream both run once a frame"
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 from edgekit.artifacts import MANIFEST, read_manifest, sha256_file
 from edgekit.errors import ModelFileError
 from edgekit.reading import StrPath
-from edgekit.runtime import Runtime, find_library
+from edgekit.runtime import Runtime, find_library, inspect_model
 from edgekit.shipped import Box, open_box
 from edgekit.stages.names import FP32_NAME, INT4_NAME, INT8_NAME
 from edgekit.workdir.commands import next_command
@@ -44,17 +44,39 @@ def device_file(workdir: Path) -> Path:
     return workdir / next((name for name in (INT8_NAME, INT4_NAME, FP32_NAME) if name in made), INT8_NAME)
 
 
-def find_reader(workdir: StrPath, given: StrPath | None, runtime: Runtime = "onnxruntime") -> tuple[Path, Box | None]:
+def find_reader(
+    workdir: StrPath, given: StrPath | None, runtime: Runtime = "onnxruntime", step: bool = False
+) -> tuple[Path, Box | None]:
     """What answers: with runtime "native" a library, by default of the folder `native` in the work directory; else see
     `find_model`; where no model is named and nothing was ever made in the work directory, the student that edgekit
-    comes with, and all else that edgekit comes with."""
+    comes with, and all else that edgekit comes with. step: the work directory's step model, where no model is named.
+
+    Raises ModelFileError where there is none, or one of another file.
+    """
     workdir = Path(workdir)
     if runtime == "native":
         return find_library(given or workdir / NATIVE_NAME), None
     if given is not None or (workdir / INT8_NAME).exists() or (workdir / MANIFEST).exists():
-        return find_model(workdir, given), None
+        found = find_model(workdir, given)
+        return _steps_of(found, workdir) if step and given is None else found, None
     box = open_box()
     return box.student, box
+
+
+def step_path(model: Path, folder: Path) -> Path:
+    """Where the step model of a file goes: `model.int8.step.onnx` for `model.int8.onnx`."""
+    return folder / model.with_suffix(".step.onnx").name
+
+
+def _steps_of(model: Path, workdir: Path) -> Path:
+    """The step model of a work directory's file."""
+    made, command = step_path(model, model.parent), next_command(workdir, "step")
+    if not made.exists():
+        raise ModelFileError(f"{model}: reads takes, and has no step model yet; run `{command}` first")
+    metadata = inspect_model(made).metadata
+    if metadata is None or metadata.parents[:1] != (sha256_file(model),):
+        raise ModelFileError(f"{made}: not made from {model} as it is now; run `{command}` again")
+    return made
 
 
 def refuse_changed(workdir: Path, path: Path) -> None:

@@ -23,15 +23,18 @@ from edgekit.workdir.workspace import Workspace
 
 @dataclass(frozen=True, eq=False)
 class BenchTakes:
-    """Recordings, and how many frames of each take the benched files read."""
+    """Recordings, and how many frames of each take the benched files read. steps: whether they read one a run."""
 
     recordings: Recordings
     frames: int
+    steps: bool = False
 
     @property
     def x(self) -> NDArray[np.float32]:
-        """All takes as the files read them, float32 (takes, frames, features)."""
-        return canonical_takes(self.recordings, self.frames)
+        """All takes as the files read them, float32 (takes, frames, features); for step models every frame, float32
+        (frames, features)."""
+        x = canonical_takes(self.recordings, self.frames)
+        return x.reshape(-1, x.shape[2]) if self.steps else x
 
 
 def own_takes(workspace: Workspace, *paths: Path) -> BenchTakes | None:
@@ -43,19 +46,19 @@ def own_takes(workspace: Workspace, *paths: Path) -> BenchTakes | None:
     if data is not None and not Path(data).exists():
         workspace.watcher.stage("data", "note", f"{data} is not here: random input")
         return None
-    frames, features = size
-    return BenchTakes(workspace.recordings, frames) if workspace.recordings.features == features else None
+    frames, features, steps = size
+    return BenchTakes(workspace.recordings, frames, steps) if workspace.recordings.features == features else None
 
 
 def named_takes(workspace: Workspace, path: Path, class_names: Sequence[str] | None) -> BenchTakes:
     """The recordings that the user named; what does not fit is an error."""
     info = inspect_model(path)
-    if len(info.inputs) != 1:
+    if len(info.inputs) != 1 and not info.steps:
         raise ModelFileError(f"{path}: {len(info.inputs)} inputs; labelled takes are for files of one")
-    reading = read_as(path, info.metadata, info.inputs[0].shape or (), None, class_names)
+    reading = read_as(path, info.metadata, info.take_shape or (), None, class_names)
     recordings = workspace.recordings
     refuse_unreadable(path, reading, recordings)
-    return BenchTakes(recordings, frames_for(reading, recordings, workspace.settings))
+    return BenchTakes(recordings, frames_for(reading, recordings, workspace.settings), info.steps)
 
 
 def refuse_unreadable(path: Path, reading: Reading, recordings: Recordings) -> None:
@@ -69,15 +72,16 @@ def refuse_unreadable(path: Path, reading: Reading, recordings: Recordings) -> N
         )
 
 
-def _take_size(paths: Sequence[Path]) -> tuple[int, int] | None:
-    """(frames, numbers per frame) that all of the files read; None where one does not say, or they differ."""
+def _take_size(paths: Sequence[Path]) -> tuple[int, int, bool] | None:
+    """(frames, numbers per frame) that all of the files read, and whether one frame a run; None where one does not say,
+    or they differ."""
     sizes = set()
     for path in paths:
         info = inspect_model(path)
         if info.metadata is None:
             return None
-        check_metadata(path, info.metadata, info.inputs[0].shape if len(info.inputs) == 1 else None)
-        sizes.add((info.metadata.sequence_length, info.metadata.features))
+        check_metadata(path, info.metadata, info.take_shape)
+        sizes.add((info.metadata.sequence_length, info.metadata.features, info.steps))
     return sizes.pop() if len(sizes) == 1 else None
 
 

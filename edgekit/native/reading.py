@@ -40,9 +40,11 @@ def read_network(path: StrPath) -> Network:
     require_numbers(info)
     if info.metadata is None:
         raise ModelFileError(
-            f"{path}: edgekit did not write it; compile takes edgekit's own files (export, quantize), which say"
+            f"{path}: edgekit did not write it; expected one of edgekit's own files (export, quantize), which say"
             " their classes and frames"
         )
+    if info.steps:
+        raise ModelFileError(f"{path}: a step model, which reads one frame a run; give the file that it was made from")
     graph = _Graph(onnx.load_from_string(content), path)
     graph.refuse_unknown()
     names = info.metadata.class_names
@@ -56,7 +58,7 @@ def _check_sizes(network: Network, path: Path) -> None:
     widest = max([*(layer.units for layer in network.layers), *(one.weights.rows for one in network.dense)])
     if widest > MAX_UNITS or network.frames.features > MAX_FEATURES:
         raise ModelFileError(
-            f"{path}: {widest} units or {network.frames.features} numbers a frame; compile allows {MAX_UNITS} and"
+            f"{path}: {widest} units or {network.frames.features} numbers a frame; allowed are {MAX_UNITS} and"
             f" {MAX_FEATURES}"
         )
     rows = max(whole(layer.rows, 16) for layer in network.layers)
@@ -87,8 +89,8 @@ class _Graph:
         if strange:
             named = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in strange)
             raise ModelFileError(
-                f"{self.path}: compile does not know {len(strange)} of its nodes: {named}; it takes what edgekit's own"
-                " train, export and quantize write: LSTM and GRU layers, dense layers and edgekit's preprocessing"
+                f"{self.path}: {len(strange)} of its nodes are not known: {named}; expected what edgekit's own train,"
+                " export and quantize write: LSTM and GRU layers, dense layers and edgekit's preprocessing"
             )
 
     def parts(
@@ -134,7 +136,7 @@ class _Graph:
 
     def refusal(self, why: str) -> ModelFileError:
         """The error for a graph of another build."""
-        return ModelFileError(f"{self.path}: {why}; export it with this edgekit, and compile that")
+        return ModelFileError(f"{self.path}: {why}; export it with this edgekit, and use that")
 
     def array(self, name: str) -> NDArray[Any]:
         """The numbers of an initializer."""

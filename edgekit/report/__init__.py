@@ -12,6 +12,7 @@ from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.quantized import quantized_text
 from edgekit.report.searching import choice_text, ruled_out_text, search_text, student_line, weakest_text
+from edgekit.report.steps import step_text
 from edgekit.report.texts import (
     pairs_text,
     predictions_text,
@@ -51,6 +52,7 @@ __all__ = [
     "ruled_out_text",
     "search_text",
     "stage_text",
+    "step_text",
     "student_line",
     "trial_line",
     "tuning_text",

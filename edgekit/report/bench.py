@@ -51,6 +51,7 @@ def bench_body(result: BenchResult) -> str:
     parts = [
         f"{result.info.path}: {size(result.info.size_bytes)}, SHA-256 {result.info.sha256[:12]}",
         *library_line(result),
+        *step_line(result),
         machine_text(result.measurement.machine, result.threads),
         latency_line(result),
         *spread_line(result),
@@ -79,6 +80,11 @@ def library_line(result: BenchResult) -> list[str]:
     if library is None:
         return []
     return [f"compiled, and run without ONNX Runtime: {size(library.size_bytes)}, SHA-256 {library.sha256[:12]}"]
+
+
+def step_line(result: BenchResult) -> list[str]:
+    """That a run of a step model is one frame."""
+    return ["a step model: every run is one frame of a stream"] if result.info.steps else []
 
 
 def verdict_line(result: BenchResult) -> str:

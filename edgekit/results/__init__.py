@@ -21,6 +21,7 @@ from edgekit.results.quantization import (
 )
 from edgekit.results.quantization_stage import QuantizationFigures
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
+from edgekit.results.step import StepResult
 from edgekit.results.training import (
     Finding,
     PruningFigures,
@@ -61,6 +62,7 @@ __all__ = [
     "StageFinding",
     "StageResult",
     "StandardisationTrial",
+    "StepResult",
     "TeacherCheck",
     "TeacherDescription",
     "TrainingFigures",

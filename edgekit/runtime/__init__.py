@@ -4,10 +4,13 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 """
 
 from edgekit.runtime.inspection import ModelInfo, inspect_model
-from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata
+from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata, StateInfo
 from edgekit.runtime.native import NativePredictor, Runtime, find_library, open_native
 from edgekit.runtime.native_stream import NativeStream
-from edgekit.runtime.session import BatchDependenceWarning, Predictor, open_predictor, validate_input
+from edgekit.runtime.opening import open_predictor
+from edgekit.runtime.restarted import RestartedStream, open_stream
+from edgekit.runtime.session import BatchDependenceWarning, Predictor, validate_input
+from edgekit.runtime.steps import OnnxStream, StepPredictor
 from edgekit.runtime.summary import TensorInfo
 
 __all__ = [
@@ -18,12 +21,17 @@ __all__ = [
     "ModelMetadata",
     "NativePredictor",
     "NativeStream",
+    "OnnxStream",
     "Predictor",
+    "RestartedStream",
     "Runtime",
+    "StateInfo",
+    "StepPredictor",
     "TensorInfo",
     "find_library",
     "inspect_model",
     "open_native",
     "open_predictor",
+    "open_stream",
     "validate_input",
 ]

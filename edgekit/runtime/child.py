@@ -9,6 +9,9 @@ Each message on stdin is a line of JSON, followed by as many bytes as it announc
   {"inputs": [[name, type, shape], ...], "outputs": alike}
 - {"do": "run", "outputs": [names] or null for all, "feeds": [[name, type of numpy, shape], ...]}, followed by the
   arrays: {"outputs": [[type of numpy, shape], ...]}, followed by the arrays
+- {"do": "begin", "key", "ports": [[name, shape] of the input that is a frame, and of the output that is asked for],
+  "states": [[input, output, shape, axis of rows], ...]}: {}; a stream whose states are zeros, and stay in here
+- {"do": "step", "key", "anew": rows whose states become zeros}, followed by a frame: as of "run", the one output
 - Instead of an answer {"error": "memory", "environment" or "model", "message", "version": of onnxruntime}
 
 It ends when stdin does, by SIGALRM when something takes too long, and when its parent is gone.
@@ -78,6 +81,14 @@ def serve(messages: BinaryIO, answers: BinaryIO) -> None:
                 with at_most(limit_s):
                     answer = model.open(given)
                 given = None  # not held as long as the model
+            elif message["do"] == "begin":
+                model.streams[message["key"]] = Stream(model, message)
+                answer = {}
+            elif message["do"] == "step":
+                stream = model.streams[message["key"]]
+                stream.read(messages, message["anew"])
+                with at_most(limit_s):
+                    answer, arrays = stream.step()
             else:
                 feeds = model.read_feeds(messages, message["feeds"])
                 with at_most(limit_s):
@@ -121,6 +132,7 @@ class Model:
         self.message = message
         self.version = ""
         self.session: Any = None
+        self.streams: dict[str, Stream] = {}
 
     def open(self, given: bytes | str) -> dict[str, Any]:
         """The answer to "open". given: the model, or its path, by which it takes its size less of memory."""
@@ -152,6 +164,44 @@ class Model:
         if strange:
             raise ValueError(f"an output is not an array of numbers but of {strange[0]}")
         return {"outputs": [[array.dtype.str, list(array.shape)] for array in arrays]}, arrays
+
+
+class Stream:
+    """States that go on from frame to frame, in float32, in two places each: one run reads the first and writes the
+    second, the next one the other way round. Bound once, because handing them over takes as long as a step."""
+
+    def __init__(self, model: Model, message: dict[str, Any]) -> None:
+        """message: that of "begin"."""
+        (frame, frame_shape), (output, output_shape) = message["ports"]
+        self.numpy, self.session, self.turn = model.numpy, model.session, 0
+        zeros = self.numpy.zeros
+        self.frame, self.answer = zeros(frame_shape, "float32"), zeros(output_shape, "float32")
+        self.axes = [axis for *_, axis in message["states"]]
+        self.places = [[zeros(shape, "float32") for _, _, shape, _ in message["states"]] for _ in range(2)]
+        self.bindings = []
+        for old, new in (self.places, self.places[::-1]):
+            bound = self.session.io_binding()
+            for way, name, array in ((bound.bind_input, frame, self.frame), (bound.bind_output, output, self.answer)):
+                way(name, "cpu", 0, self.frame.dtype.type, array.shape, array.ctypes.data)
+            for (name, following, _, _), before, after in zip(message["states"], old, new):  # noqa: B905 - 3.9
+                bound.bind_input(name, "cpu", 0, self.frame.dtype.type, before.shape, before.ctypes.data)
+                bound.bind_output(following, "cpu", 0, self.frame.dtype.type, after.shape, after.ctypes.data)
+            self.bindings.append(bound)
+
+    def read(self, messages: BinaryIO, anew: list[int]) -> None:
+        """The frame that follows a message, for every row; rows to begin anew."""
+        content = messages.read(4 * self.frame.shape[1])
+        self.frame[:] = self.numpy.frombuffer(content, "float32")
+        for state, axis in zip(self.places[self.turn], self.axes):  # noqa: B905 - 3.9
+            for row in anew:
+                state[(slice(None),) * axis + (row,)] = 0.0
+
+    def step(self) -> tuple[dict[str, Any], list[Any]]:
+        """The answer to "step", and the array that follows it; where that is not finite, states are as they were."""
+        self.session.run_with_iobinding(self.bindings[self.turn])
+        if self.numpy.isfinite(self.answer).all():
+            self.turn = 1 - self.turn
+        return {"outputs": [[self.answer.dtype.str, list(self.answer.shape)]]}, [self.answer]
 
 
 def session_options(onnxruntime: Any, threads: int) -> Any:

@@ -60,13 +60,12 @@ class GuardedSession:
         self._content = content
         self._threads = threads
         self._options = options
+        self._begun = 0
         self._start()
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs called so, or all. Raises ModelFileError when the model fails, or is stopped at a limit."""
-        if os.getpid() != self._owner or not self._finalizer.alive:
-            self.close()
-            self._start()
+        self._awake()
         arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}
         described = [[name, array.dtype.str, array.shape] for name, array in arrays.items()]
         message = {"do": "run", "outputs": None if names is None else list(names), "feeds": described}
@@ -75,6 +74,45 @@ class GuardedSession:
             if "error" in answer:
                 raise self._refused(answer, "fails while it runs")
             return [self._read_array(np.dtype(kind), shape) for kind, shape in answer["outputs"]]
+
+    def begin(self, ports: Mapping[str, Sequence[int]], states: Mapping[str, tuple[str, Sequence[int], int]]) -> str:
+        """A new stream through a step model, all states zero; its key, for `step`. The states stay in the process.
+
+        ports: sizes of the input that a frame is and of the output that is asked for. states: input to the output that
+        carries it on, sizes, and which axis has a row for each that the frame has.
+        """
+        self._awake()
+        self._begun += 1
+        key = f"{self._process.pid}/{self._begun}"
+        about = {"ports": list(ports.items()), "states": [[name, *rest] for name, rest in states.items()]}
+        with self._lock, self._whole_conversation():
+            answer = self._ask({"do": "begin", "key": key, **about})
+            if "error" in answer:
+                raise self._refused(answer, "fails while it runs")
+        return key
+
+    def step(self, key: str, frame: Array, anew: Sequence[int] = ()) -> Array:
+        """The answer after one more frame, which every row of the stream is given. anew: rows whose states are set to
+        zero before. Raises ModelFileError when the model fails, and where the stream's process has ended."""
+        if not self.lives(key):
+            raise ModelFileError(f"{self.path}: the process that kept this stream has ended; begin anew with reset()")
+        with self._lock, self._whole_conversation():
+            answer = self._ask({"do": "step", "key": key, "anew": list(anew)}, frame.data)
+            if "error" in answer:
+                raise self._refused(answer, "fails while it runs")
+            ((kind, shape),) = answer["outputs"]
+            return self._read_array(np.dtype(kind), shape)
+
+    def lives(self, key: str) -> bool:
+        """Whether the process that keeps this stream is still there, and this one's."""
+        own = os.getpid() == self._owner and self._finalizer.alive
+        return own and key.partition("/")[0] == str(self._process.pid)
+
+    def _awake(self) -> None:
+        """Start another process where there is none, or it is another process's."""
+        if os.getpid() != self._owner or not self._finalizer.alive:
+            self.close()
+            self._start()
 
     def close(self) -> None:
         """End the process. Happens by itself when the session is no longer used; the next run starts another."""

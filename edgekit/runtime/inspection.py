@@ -49,6 +49,19 @@ class ModelInfo:
     spoiled: tuple[str, ...] = ()
 
     @property
+    def steps(self) -> bool:
+        """Whether it is a step model of edgekit's, which reads one frame a run."""
+        return self.metadata is not None and self.metadata.steps
+
+    @property
+    def take_shape(self) -> tuple[int | str | None, ...] | None:
+        """Of the takes that it reads, (batch, time, features): of its only input; of a step model, which reads them
+        frame by frame, what the metadata says. None where there is neither."""
+        if self.metadata is not None and self.metadata.steps:
+            return "batch", self.metadata.sequence_length, self.metadata.features
+        return self.inputs[0].shape if len(self.inputs) == 1 else None
+
+    @property
     def batch_dependent(self) -> tuple[str, ...]:
         """Operators that quantise all takes of a batch with one scale: a take's result depends on the others."""
         return tuple(sorted(name for name in self.op_types if name.startswith(_DYNAMIC)))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.artifacts import json_text, parse_json
 from edgekit.errors import ModelFileError
@@ -27,6 +31,26 @@ SCHEMES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class StateInfo:
+    """A state of a step model: an input float32, whose next value is the output `next_name`. Zeros begin a stream.
+
+    shape: sizes, and "batch" for the axis of streams.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+
+    @property
+    def next_name(self) -> str:
+        """Of the output."""
+        return f"new_{self.name}"
+
+    def zeros(self, batch: int) -> NDArray[np.float32]:
+        """As it is before the first frame of `batch` streams."""
+        return np.zeros([size if isinstance(size, int) else batch for size in self.shape], np.float32)
+
+
+@dataclass(frozen=True)
 class ModelMetadata:
     """One file is all that a device needs: this is the part that is no tensor.
 
@@ -37,7 +61,9 @@ class ModelMetadata:
     scheme: one of `SCHEMES`. parents: SHA-256 of the files that this one was made from, nearest first, shipped
     weights last. version: of edgekit. parameters, macs: of the model, at batch 1; macs 0 where they are not known.
     trained_on: the data, and what weights it started from, for people. data_sha256, split: of these recordings, and
-    how they were split, as JSON of settings; "" where that is not known.
+    how they were split, as JSON of settings; "" where that is not known. states: of a step model, which reads one frame
+    (batch, features) a run; empty for one that reads takes. sequence_length is then what the model was made from reads,
+    and macs those of one frame.
     """
 
     class_names: tuple[str, ...]
@@ -52,11 +78,17 @@ class ModelMetadata:
     trained_on: str = ""
     data_sha256: str = ""
     split: str = ""
+    states: tuple[StateInfo, ...] = ()
+
+    @property
+    def steps(self) -> bool:
+        """Whether it is a step model: one frame a run, with states that go in and come out."""
+        return bool(self.states)
 
     def to_props(self) -> dict[str, str]:
         """Keys `edgekit.<name>`, values JSON. Digests that are not known are left out: a file cut short behind its last
         key would be taken for whole."""
-        known = {name: value for name, value in asdict(self).items() if value or name not in ("data_sha256", "split")}
+        known = {name: value for name, value in asdict(self).items() if value or name not in _LEFT_OUT}
         return {PREFIX + name: json_text(value, ascii_only=False) for name, value in known.items()}
 
     @classmethod
@@ -80,6 +112,8 @@ class ModelMetadata:
 
 
 _TUPLES = {"class_names", "parents"}
+#: Keys that stand in files where they hold something.
+_LEFT_OUT = {"data_sha256", "split", "states"}
 #: Least and greatest of each number.
 _INTEGERS = {
     "sequence_length": (1, MAX_FRAMES),
@@ -107,6 +141,9 @@ def _parse(name: str, text: str) -> Any:
     if name in _TUPLES:
         good = isinstance(value, list) and all(isinstance(part, str) and _is_text(part) for part in value)
         value = tuple(value) if good else value
+    elif name == "states":
+        good = isinstance(value, list) and bool(value) and all(map(_is_state, value))
+        value = tuple(StateInfo(each["name"], tuple(each["shape"])) for each in value) if good else value
     elif name in _INTEGERS:
         least, most = _INTEGERS[name]
         good = type(value) is int and least <= value <= most
@@ -116,6 +153,16 @@ def _parse(name: str, text: str) -> Any:
     if not good or (name == "class_names" and len(set(value)) != len(value)):
         raise ModelFileError(f"metadata {PREFIX}{name} is damaged: {text[:80]!r}{allowed}; export the model again")
     return value
+
+
+def _is_state(value: Any) -> bool:
+    """Whether that is a state as JSON, of no more numbers than a take may have."""
+    if not (isinstance(value, dict) and value.keys() == {"name", "shape"} and isinstance(value["name"], str)):
+        return False
+    shape = value["shape"]
+    sizes = [size for size in shape if size != "batch"] if isinstance(shape, list) else []
+    fits = bool(sizes) and len(sizes) == len(shape) - 1 and all(type(size) is int and size >= 1 for size in sizes)
+    return fits and math.prod(sizes) <= MAX_TAKE and _is_text(value["name"])
 
 
 def _is_text(value: str) -> bool:

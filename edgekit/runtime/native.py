@@ -78,15 +78,17 @@ class NativePredictor:
         """Whether it can go on from frame to frame, as `stream` does."""
         return self._stream_bytes > 0
 
-    def stream(self) -> NativeStream:
-        """A new stream. Raises ModelFileError for a model that reads takes backwards, too."""
+    def stream(self, rows: int = 1) -> NativeStream:
+        """A new stream. rows: states that it keeps, which can be reset one by one and take the same frames.
+
+        Raises ModelFileError for a model that reads takes backwards, too."""
         if not self.streams:
             raise ModelFileError(
                 f"{self.info.path}: no stream: a layer of this model reads takes backwards, too, so that every answer"
                 " needs a whole take; train one with bidirectional: false"
             )
         sizes = (self._take.shape[1], self.classes, self._stream_bytes)
-        return NativeStream(self._library, self._index, sizes, self.info.path)
+        return NativeStream(self._library, self._index, sizes, self.info.path, rows)
 
     def __call__(self, x: ArrayLike) -> F32:
         """x float32 (batch, frames, features) to logits float32 (batch, classes). Raises ShapeError as `Predictor`

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
 from edgekit.runtime.guard import GuardedSession, Options
-from edgekit.runtime.inspection import ModelInfo, inspect_bytes, read_model, require_numbers
+from edgekit.runtime.inspection import ModelInfo
 
 F32 = NDArray[np.float32]
 Shape = tuple[int | str | None, ...]
@@ -101,17 +100,7 @@ class Predictor:
         values = validate_input(x, self.input_shape, self.input_name)
         if len(values) > 1 and self.info.batch_dependent:
             warnings.warn(self._dependence(len(values)), BatchDependenceWarning, stacklevel=2)
-        logits: F32 = self._session.run([self.output_name], {self.input_name: values})[0]
-        if logits.shape[:1] != values.shape[:1] or logits.ndim != 2:
-            raise ModelFileError(
-                f"{self.info.path}: gave shape {logits.shape} for a batch of {len(values)}; expected (batch, classes)"
-            )
-        if not np.isfinite(logits.max(axis=1, initial=-np.inf)).all():  # -inf is the logarithm of 0, and allowed
-            raise ModelFileError(
-                f"{self.info.path}: gave NaN or infinity for an input of finite numbers; its weights are damaged, or"
-                " numbers overflow in it"
-            )
-        return logits
+        return checked(self._session.run([self.output_name], {self.input_name: values})[0], len(values), self.info.path)
 
     def _dependence(self, batch: int) -> str:
         return (
@@ -120,17 +109,16 @@ class Predictor:
         )
 
 
-def open_predictor(path: StrPath, threads: int = 1) -> Predictor:
-    """Open the model at `path` on the CPU. threads: of one operator, at least 1.
-
-    Raises ModelFileError for a file that `inspect_model` refuses, that ONNX Runtime can't load, or that does
-    not map one float32 input to one float32 output (batch, classes); ConfigError for threads below 1.
-    """
-    content = read_model(path)
-    path = Path(path)
-    info = inspect_bytes(content, path)
-    require_numbers(info)
-    return Predictor(open_session(content, path, threads), info)
+def checked(logits: F32, batch: int, path: Path) -> F32:
+    """Logits that a class can be chosen by, float32 (batch, classes). Raises ModelFileError for others."""
+    if logits.shape[:1] != (batch,) or logits.ndim != 2:
+        raise ModelFileError(f"{path}: gave shape {logits.shape} for a batch of {batch}; expected (batch, classes)")
+    if not np.isfinite(logits.max(axis=1, initial=-np.inf)).all():  # -inf is the logarithm of 0, and allowed
+        raise ModelFileError(
+            f"{path}: gave NaN or infinity for an input of finite numbers; its weights are damaged, or numbers overflow"
+            " in it"
+        )
+    return logits
 
 
 def open_session(content: bytes | Path, path: Path, threads: int = 1, options: Options = "own") -> GuardedSession:

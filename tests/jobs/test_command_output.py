@@ -28,6 +28,7 @@ COMMANDS = {
     "prune": "prune --workdir={work}",
     "quantize": "quantize --workdir={work}",
     "quantize MODEL": "quantize {work}/model.onnx --output={new}",
+    "step": "step {work}/model.int8.onnx --output={new}",
     "bench": "bench --workdir={work} --repeats=100",
     "compare": "compare {work}/model.onnx {work}/model.int8.onnx --workdir={work} --repeats=20 --processes=2",
     "evaluate": "evaluate --workdir={work}",

@@ -24,6 +24,7 @@ import pytest
 from edgekit.cli import cli as group
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 from edgekit.errors import EdgekitError
+from edgekit.stepping import write_step_model
 
 Cli = Callable[..., Any]
 Seen = tuple[Any, ...]
@@ -145,6 +146,10 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("compile {model}", name="--name letters", target="--target wasm32"),
         "--workdir": ("compile --output {new}/c --workdir {new}", "compile --output {new}/c --workdir {done}"),
     },
+    "step": {
+        **of("step {model}", output="--output {new}/s.onnx", json="--json"),
+        "--workdir": ("step --output {new}/s.onnx --workdir {new}", "step --output {new}/s.onnx --workdir {done}"),
+    },
     "bench": {
         **of(BENCH, profile="--profile raspberry-pi-5", repeats="--repeats 7", processes="--processes 2"),
         **of(BENCH, time_limit="--time-limit 3", rate="--rate 30", duration="--duration 2", sweep="--sweep"),
@@ -177,7 +182,8 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("evaluate {model} --data {hands} --part all", class_names=NAMES),
     },
     "predict": {
-        **of("predict --model {model}", min_frames="--min-frames 2", runtime="--runtime native"),
+        **of("predict --model {model}", min_frames="--min-frames 2", runtime="--runtime native", step="--step"),
+        **of("predict --model {steps}", restart="--restart 2"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),
@@ -336,7 +342,9 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     _tune_once(here / "tuned")
     files = {name: here / file for name, file in (("hands", "hands.npz"), ("take", "take.npy"), ("table", "table.csv"))}
     files |= {"few": here / "few.npz", "doubtful": here / "doubtful.npz", "settings": here / "settings.yaml"}
-    files |= {"baseline": here / "baseline.json", "moved": here / "moved", "tuned": here / "tuned"}
+    write_step_model(chain.int8, here / "steps.onnx")
+    files |= {"steps": here / "steps.onnx", "baseline": here / "baseline.json"}
+    files |= {"moved": here / "moved", "tuned": here / "tuned"}
     return {**files, "done": chain.workdir, "model": chain.int8, "other": chain.workdir / "student" / "model.onnx"}
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from edgekit.data import HAND_FEATURES, Normalisation
 from edgekit.native import read_network
 from edgekit.native.program import Goldens, golden_program
 from edgekit.native.source import header, source
-from edgekit.runtime.child import bare_options, plain_options, session_options
+from edgekit.runtime.child import Stream, bare_options, plain_options, session_options
 from edgekit.runtime.guard import Port
 
 F32 = NDArray[np.float32]
@@ -74,6 +76,7 @@ class SessionHere:
 
     def __init__(self, content: bytes | Path, path: Path, threads: int, options: str = "own") -> None:
         self.content, self.threads = content, threads
+        self.streams: dict[str, Stream] = {}
         self.reopen(options)
 
     def reopen(self, kind: str) -> None:
@@ -87,6 +90,20 @@ class SessionHere:
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         found: list[NDArray[Any]] = self._session.run(names, feeds)
         return found
+
+    def begin(self, ports: Mapping[str, Sequence[int]], states: Mapping[str, Sequence[Any]]) -> str:
+        about = {"ports": list(ports.items()), "states": [[name, *rest] for name, rest in states.items()]}
+        key = str(len(self.streams))
+        self.streams[key] = Stream(SimpleNamespace(numpy=np, session=self._session), about)  # type: ignore[arg-type]
+        return key
+
+    def lives(self, key: str) -> bool:
+        return key in self.streams
+
+    def step(self, key: str, frame: F32, anew: Sequence[int] = ()) -> F32:
+        self.streams[key].read(io.BytesIO(frame.tobytes()), list(anew))
+        answer: F32 = self.streams[key].step()[1][0].copy()
+        return answer
 
     def close(self) -> None:
         pass

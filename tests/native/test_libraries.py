@@ -17,8 +17,9 @@ from edgekit.errors import ConfigError, ModelFileError, ShapeError
 from edgekit.native import compile_model, read_network, reference
 from edgekit.native.building import find_compiler
 from edgekit.native.takes import golden_takes
+from edgekit.predict import predict_frames
 from edgekit.results import CompileResult
-from edgekit.runtime import open_native, open_predictor
+from edgekit.runtime import open_native, open_predictor, open_stream
 from edgekit.shipped import open_box
 
 Capture = pytest.CaptureFixture[str]
@@ -148,6 +149,22 @@ def test_what_is_no_frame_leaves_the_stream_as_it_was(compiled: CompileResult) -
         with pytest.raises(ModelFileError, match="a number is too large"):
             stream.step(np.full(63, 1e20))
         assert (stream.step(frame) == wanted[k]).all()
+
+
+def test_two_states_take_turns(compiled: CompileResult) -> None:
+    """Each answer is that of a take since the answering state began, to the last bit, and `predict --step` gives it."""
+    network = read_network(compiled.source)
+    x = golden_takes(network.frames, 1, seed=3)[0, :20]
+    predictor = open_native(compiled.folder)
+    stream = open_stream(predictor, restart=8)
+    begins = [0] * 8 + [4] * 4 + [8] * 4 + [12] * 4
+    wanted = [reference.stream(network, x[None, begin : n + 1])[0, -1] for n, begin in enumerate(begins)]
+    assert all((stream.step(frame) == answer).all() for frame, answer in zip(x, wanted, strict=True))
+    lines = [json.dumps(frame.tolist()) for frame in x]
+    told = list(predict_frames(compiled.folder, lines, 3, None, "native", step=True, restart=8))
+    names = read_network(compiled.source).class_names
+    assert [answer.label for answer in told] == [names[int(logits.argmax())] for logits in wanted[2:]]
+    assert [answer.frame for answer in told] == list(range(2, 20))
 
 
 def test_a_library_without_a_stream_says_why(compiled: CompileResult) -> None:
