@@ -82,7 +82,7 @@ def source(network: Network, name: str) -> str:
     parts = ["floats.c", "gates.c"]
     parts += [f"{cell.lower()}.c" for cell in sorted(cells)]
     parts += ["rows_float.c"] if not exact or float_dense else []
-    parts += ["dots.c", "rows_int8.c", "layers_int8.c"] if exact else ["layers_float.c"]
+    parts += ["dots.c", "dots_neon.c", "rows_int8.c", "layers_int8.c"] if exact else ["layers_float.c"]
     parts += ["frames.c"] + (["hand.c"] if network.frames.hands else [])
     parts += ["recent.c"] if network.streams and network.readout == "mean" else []
     made = tables(network)

@@ -9,7 +9,15 @@ typedef struct {
 /* A polynomial of order 3 or 4 in u, uu = u * u: in pairs, because the halves need not wait for each other. */
 EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
 {
+#if defined(EK_NEON) && defined(__aarch64__) && EK_EXACT
+    float32x4_t four = vld1q_f32(p);
+    ek_f front, back;
+    __asm__("" : "+w"(four));
+    front = vaddq_f32(vmulq_laneq_f32(u, four, 1), ek_set(p[0]));
+    back = vaddq_f32(vmulq_laneq_f32(u, four, 3), ek_set(p[2]));
+#else
     ek_f front = ek_madd(ek_set(p[1]), u, ek_set(p[0])), back = ek_madd(ek_set(p[3]), u, ek_set(p[2]));
+#endif
 #if EK_TANH_ORDER == 4
     back = ek_madd(ek_set(p[4]), uu, back);
 #endif

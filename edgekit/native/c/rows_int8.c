@@ -1,5 +1,7 @@
 #define EK_IV (16 / EK_I)
-#if EK_I == 16 && !defined(EK_PLAIN)
+#if defined(EK_TILES)
+#define EK_INT_BLOCKS 1
+#elif EK_I == 16 && !defined(EK_PLAIN)
 #define EK_INT_ROW 16 /* blocks at once for one input */
 #define EK_INT_FRAMES 5 /* inputs and blocks at once for many */
 #define EK_INT_BLOCKS 4
@@ -11,7 +13,7 @@
 #define EK_INT_ROW 1
 #define EK_INT_FRAMES 1
 #define EK_INT_BLOCKS 1
-#elif defined(EK_NARROW) && !defined(__aarch64__)
+#elif defined(EK_NARROW) && defined(EK_NEON)
 #define EK_INT_ROW 1
 #define EK_INT_FRAMES 1
 #define EK_INT_BLOCKS 1
@@ -40,7 +42,11 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
     ek_i sums[EK_INT_ROW * EK_IV > EK_INT_FRAMES * EK_INT_BLOCKS * EK_IV ? EK_INT_ROW * EK_IV
                                                                         : EK_INT_FRAMES * EK_INT_BLOCKS * EK_IV];
     const int across = blocks * EK_IV, eights = columns / 8;
-    int t, k, i;
+    int t, i;
+#if defined(EK_TILES)
+    ek_sums(sums, m.w, (size_t)columns * 16, x, x_stride, eights, frames, blocks);
+#else
+    int k;
     EK_UNROLL
     for (t = 0; t < frames; t++)
         EK_UNROLL
@@ -63,6 +69,7 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
                 sums[t * across + i] = ek_dot(sums[t * across + i], w, v[t]);
         }
     }
+#endif
     EK_UNROLL
     for (t = 0; t < frames; t++)
         EK_UNROLL
