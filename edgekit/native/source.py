@@ -84,7 +84,8 @@ def source(network: Network, name: str) -> str:
     parts += ["rows_float.c"] if not exact or float_dense else []
     parts += ["dots.c", "dots_neon.c", "rows_int8.c", "layers_int8.c"] if exact else ["layers_float.c"]
     parts += ["frames.c"] + (["hand.c"] if network.frames.hands else [])
-    parts += ["recent.c"] if network.streams and network.readout == "mean" else []
+    if network.streams and network.readout == "mean":
+        parts += ["recent_int8.c" if exact else "recent.c"]
     made = tables(network)
     values = {"name": name, "NAME": name.upper(), "sha256": network.sha256, "largest": LARGEST}
     return "\n".join(

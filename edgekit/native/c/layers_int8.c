@@ -17,17 +17,26 @@ EK_INLINE ek_matrix ek_matrix_of(const signed char *w, const int32_t *fix, const
     return m;
 }
 
-EK_INLINE void ek_sum(float *total, const float *x, const int count)
+EK_INLINE void ek_sum(int *total, const signed char *codes, const int count)
 {
     int j;
-    for (j = 0; j < count; j += EK_F)
-        ek_store(total + j, ek_add(ek_load(total + j), ek_load(x + j)));
+    for (j = 0; j < count; j++)
+        total[j] += ek_number(codes[j]);
 }
 
-/* What one direction of a layer leaves: `total` the sum of its h over time or NULL, `sequence` [frames][stride] its
+/* The mean of h over `frames` frames, of the sums of its codes. */
+EK_INLINE void ek_int_mean(float *mean, const int *total, const int count, const int frames)
+{
+    const float unit = 1.0f / (127.0f * (float)frames);
+    int j;
+    for (j = 0; j < count; j++)
+        mean[j] = (float)total[j] * unit;
+}
+
+/* What one direction of a layer leaves: `total` the sum of its codes over time or NULL, `sequence` [frames][stride] its
    codes or NULL. `state` is scratch: codes, h, c and a GRU's gates. */
 typedef struct {
-    float *total;
+    int *total;
     signed char *sequence;
     size_t stride;
 } ek_int_output;
@@ -51,7 +60,7 @@ EK_INLINE void ek_int_lstm(ek_int_output to, float *gates, ek_matrix recurrent, 
         if (to.sequence)
             memcpy(to.sequence + (size_t)t * to.stride, codes, units);
         if (to.total)
-            ek_sum(to.total, hidden, EK_UP(units));
+            ek_sum(to.total, codes, EK_UP(units));
     }
 }
 #endif
@@ -74,7 +83,7 @@ EK_INLINE void ek_int_gru(ek_int_output to, float *gates, ek_matrix recurrent, c
         if (to.sequence)
             memcpy(to.sequence + (size_t)t * to.stride, codes, units);
         if (to.total)
-            ek_sum(to.total, hidden, EK_UP(units));
+            ek_sum(to.total, codes, EK_UP(units));
     }
 }
 #endif
