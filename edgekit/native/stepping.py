@@ -100,7 +100,7 @@ def _integer_products(layer: Recurrent, k: int, hidden: str, before: str) -> Ite
     yield f"    ek_int_rows(c->gates, {name}_bias, EK_MATRIX({name}_w), {x});"
     yield f"    ek_codes(c->codes, {hidden}, 127.0f, {whole(layer.units, BLOCK)});"
     sums = "c->gates, c->gates" if layer.cell == "LSTM" else f"c->state, {name}_inside"
-    own = f"c->codes, 1.0f / 127.0f, {whole(layer.units, EIGHT)}, {rows}"
+    own = f"c->codes, 1.0f, {whole(layer.units, EIGHT)}, {rows}"
     yield f"    ek_int_rows({sums}, EK_MATRIX({name}_r), {own});"
 
 

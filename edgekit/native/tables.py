@@ -54,7 +54,8 @@ def _of_direction(network: Network, layer: Recurrent, one: Direction, name: str)
     shape = f"{layer.cell} {layer.inputs} to {layer.units}"
     yield from _of_matrix(network, _ordered(one.weights, order), f"{name}_w", f"{shape}: input")
     yield Table(f"{name}_bias", _rows(bias, order), f"{shape}: biases")
-    yield from _of_matrix(network, _ordered(one.recurrent, order), f"{name}_r", f"{shape}: recurrent")
+    recurrent = _ordered(one.recurrent, order)
+    yield from _of_matrix(network, recurrent, f"{name}_r", f"{shape}: recurrent", np.float32(1.0) / np.float32(127.0))
     if layer.cell == "GRU":
         yield Table(f"{name}_inside", _rows(inside, order), f"{shape}: recurrent biases inside the reset gate")
 
@@ -65,12 +66,15 @@ def _of_dense(network: Network, dense: Dense, name: str) -> Iterator[Table]:
     yield Table(f"{name}_bias", _padded(dense.bias, BLOCK), f"{shape}: biases")
 
 
-def _of_matrix(network: Network, matrix: Matrix, name: str, about: str) -> Iterator[Table]:
+def _of_matrix(
+    network: Network, matrix: Matrix, name: str, about: str, step: np.float32 = np.float32(1.0)
+) -> Iterator[Table]:
+    """step: what a code of 1 of its input always stands for, where that is so."""
     if network.arithmetic == "fp32" or matrix.codes is None or matrix.scale is None:
         yield Table(name, float_blocks(matrix.values), f"{about} weights")
         return
     yield Table(name, int8_blocks(matrix.codes), f"{about} weights")
-    yield Table(f"{name}_scale", _padded(matrix.scale, BLOCK), "what a weight of 1 stands for, by row")
+    yield Table(f"{name}_scale", _padded(matrix.scale * step, BLOCK), "what a weight of 1 stands for, by row")
     fix = -128 * matrix.codes.astype(np.int32).sum(axis=1)
     yield Table(f"{name}_fix", _padded(fix.astype(np.int32), BLOCK), "-128 times a row's weights", "EK_FIXED")
 

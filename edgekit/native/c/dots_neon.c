@@ -87,7 +87,7 @@ EK_INLINE ek_i ek_join(ek_i low, ek_i high)
     int q;
     EK_UNROLL
     for (q = 0; q < 4; q++)
-        low.four[q] = vaddq_s32(low.four[q], vshlq_n_s32(high.four[q], 6));
+        low.four[q] = vmlaq_n_s32(low.four[q], high.four[q], 64);
     return low;
 }
 EK_INLINE int32x4_t ek_total(ek_i s, int q) { return s.four[q]; }
@@ -231,8 +231,8 @@ EK_INLINE ek_i ek_join(ek_i low, ek_i high)
     int q;
     EK_UNROLL
     for (q = 0; q < 4; q++) {
-        low.low[q] = vaddq_s32(low.low[q], vshlq_n_s32(high.low[q], 6));
-        low.high[q] = vaddq_s32(low.high[q], vshlq_n_s32(high.high[q], 6));
+        low.low[q] = vmlaq_n_s32(low.low[q], high.low[q], 64);
+        low.high[q] = vmlaq_n_s32(low.high[q], high.high[q], 64);
     }
     return low;
 }
@@ -241,11 +241,12 @@ EK_INLINE int32x4_t ek_total(ek_i s, int q) { return vpaddq_s32(s.low[q], s.high
 
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
+    const float32x4x4_t from = vld1q_f32_x4(start), unit = vld1q_f32_x4(scale);
     int q;
     EK_UNROLL
     for (q = 0; q < 4; q++) {
-        float32x4_t unit = vmulq_n_f32(vld1q_f32(scale + 4 * q), factor);
-        vst1q_f32(out + 4 * q, vaddq_f32(vld1q_f32(start + 4 * q), vmulq_f32(vcvtq_f32_s32(ek_total(sums, q)), unit)));
+        float32x4_t sum = vmulq_f32(vcvtq_f32_s32(ek_total(sums, q)), vmulq_n_f32(unit.val[q], factor));
+        vst1q_f32(out + 4 * q, vaddq_f32(from.val[q], sum));
     }
 }
 #elif defined(EK_NEON)

@@ -166,7 +166,18 @@ EK_INLINE void ek_store_bytes(signed char *p, ek_f a)
 EK_INLINE ek_f ek_threes(const float *p, int phase) { return p[phase % 3]; }
 #endif
 
-#if !defined(EK_AVX512)
+#if defined(EK_NEON) && defined(__aarch64__)
+/* A constant that stays in a register: left to themselves, compilers make it anew wherever it is used. */
+EK_INLINE float32x4_t ek_kept(float32x4_t constant)
+{
+    __asm__("" : "+w"(constant));
+    return constant;
+}
+EK_INLINE ek_f ek_clamp(ek_f a, float limit)
+{
+    return ek_max(ek_min(a, ek_kept(ek_set(limit))), ek_kept(ek_set(-limit)));
+}
+#elif !defined(EK_AVX512)
 EK_INLINE ek_f ek_clamp(ek_f a, float limit) { return ek_max(ek_min(a, ek_set(limit)), ek_set(-limit)); }
 #endif
 

@@ -1,5 +1,6 @@
 /* ---- Layers in int8 --------------------------------------------------------------------------------------------- */
-/* h is in -1..1, so its step is 1 / 127 at every moment, and what goes from layer to layer needs no scale. */
+/* h is in -1..1, so its step is 1 / 127 at every moment, and what goes from layer to layer needs no scale. That step
+   is in the scales of recurrent weights. */
 #define EK_OUTPUT ek_int_output
 #if defined(EK_FIXED)
 #define EK_MATRIX(name) ek_matrix_of(name, name##_fix, name##_scale)
@@ -54,7 +55,7 @@ EK_INLINE void ek_int_lstm(ek_int_output to, float *gates, ek_matrix recurrent, 
         const int t = backwards ? frames - 1 - s : s;
         float *pre = gates + (size_t)t * rows;
         if (s)
-            ek_int_rows(pre, pre, recurrent, codes, 1.0f / 127.0f, columns, rows);
+            ek_int_rows(pre, pre, recurrent, codes, 1.0f, columns, rows);
         ek_lstm_cell(pre, cell, hidden, units);
         ek_codes(codes, hidden, 127.0f, EK_UP(units));
         if (to.sequence)
@@ -77,7 +78,7 @@ EK_INLINE void ek_int_gru(ek_int_output to, float *gates, ek_matrix recurrent, c
     memset(state + rows, 0, 16 * sizeof *state);
     for (s = 0; s < frames; s++) {
         const int t = backwards ? frames - 1 - s : s;
-        ek_int_rows(state, bias, recurrent, codes, 1.0f / 127.0f, columns, rows);
+        ek_int_rows(state, bias, recurrent, codes, 1.0f, columns, rows);
         ek_gru_cell(gates + (size_t)t * rows, state, hidden, units);
         ek_codes(codes, hidden, 127.0f, EK_UP(units));
         if (to.sequence)
