@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.native.gates import FINE, QUICK, Rational
-from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent
+from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent, widest_code
 from edgekit.native.tables import gate_biases
 
 F = np.float32
 TINY, FLOOR = F(1e-30), F(1e-3)
 STEP = F(1.0) / F(127.0)
-#: Largest code that a dense layer reads: 64 times a digit of at most 63 in size, and one of -32..31.
-WIDE = F(4063.0)
 
 
 def predict(network: Network, x: F32) -> F32:
@@ -188,7 +186,7 @@ def _dense(dense: Dense, x: F32, exact: bool) -> F32:
 
 
 def _wide(dense: Dense, x: F32) -> F32:
-    peak = np.abs(x).max(axis=1)
-    unit = np.where(peak > TINY, WIDE / np.maximum(peak, TINY), F(0.0))
-    out: F32 = dense.bias + _product(dense.weights, _codes(x, unit[:, None]), peak / WIDE)
+    peak, wide = np.abs(x).max(axis=1), F(widest_code(x.shape[1]))
+    unit = np.where(peak > TINY, wide / np.maximum(peak, TINY), F(0.0))
+    out: F32 = dense.bias + _product(dense.weights, _codes(x, unit[:, None]), peak / wide)
     return out

@@ -30,15 +30,18 @@ typedef struct {
     const signed char *w;
     const int32_t *fix;
     const float *scale;
+#if defined(EK_SHORTS)
+    const int16_t *shorts; /* the weights of a dense layer, [block][column][16] */
+#endif
 } ek_matrix;
 
 #if !defined(EK_LIGHT)
 #if !defined(EK_TILES)
 typedef char ek_light;
 #endif
-EK_INLINE void ek_weigh(ek_light *light, const signed char *x, size_t stride, const int inputs, const int columns)
+EK_INLINE void ek_weigh(ek_light *light, const signed char *x, const int columns)
 {
-    (void)light, (void)x, (void)stride, (void)inputs, (void)columns;
+    (void)light, (void)x, (void)columns;
 }
 #endif
 
@@ -95,18 +98,20 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
                       start + (size_t)t * start_stride + i * EK_I, m.scale + i * EK_I, factor[t]);
 }
 
+#if !defined(EK_SHORTS)
 /* The same for one input of two digits, x [2][columns]: the lower ones, and those that count 64 times as much. */
-EK_INLINE void ek_int_digits(float *out, const float *start, ek_matrix m, const signed char *x, const ek_light *light,
-                             float factor, const int columns, const int blocks)
+EK_INLINE void ek_int_digits(float *out, const float *start, ek_matrix m, const signed char *x, float factor,
+                             const int columns, const int blocks)
 {
     ek_i sums[2 * EK_INT_WIDE * EK_IV];
     const int across = blocks * EK_IV;
     int i;
-    ek_int_sums(sums, m, x, (size_t)columns, light, columns, 2, blocks);
+    ek_int_sums(sums, m, x, (size_t)columns, NULL, columns, 2, blocks);
     EK_UNROLL
     for (i = 0; i < across; i++)
         ek_settle(out + i * EK_I, ek_join(sums[i], sums[across + i]), start + i * EK_I, m.scale + i * EK_I, factor);
 }
+#endif
 
 /* The matrix from block b on. */
 EK_INLINE ek_matrix ek_from(ek_matrix m, int b, const int columns)
@@ -127,7 +132,7 @@ EK_INLINE void ek_int_rows(float *out, const float *start, ek_matrix m, const si
     const int each = (blocks + parts - 1) / parts, rest = blocks % each;
     ek_light light;
     int b;
-    ek_weigh(&light, x, 0, 1, columns);
+    ek_weigh(&light, x, columns);
     for (b = 0; b + each <= blocks; b += each)
         ek_int_tile(out + b * 16, 0, start + b * 16, 0, ek_from(m, b, columns), x, 0, &light, &factor, columns, 1, each);
     if (rest)
@@ -229,41 +234,4 @@ EK_INLINE signed char ek_code(int32_t number)
 {
     number += EK_ZERO;
     return (signed char)(number > 127 ? number - 256 : number);
-}
-
-/* A layer of int8 weights on numbers of two digits, -4063..4063: 64 times the upper ones, -63..63, plus the lower ones,
-   -32..31. The sum of 4 products with such is in int16, and one with 4161 of the whole numbers in int32. */
-#define EK_WIDE 4063.0f
-EK_INLINE void ek_int_dense(float *out, const float *bias, ek_matrix m, const float *x, signed char *codes,
-                            const int count, const int columns, const int rows)
-{
-    const float peak = ek_peak(x, count), unit = peak > EK_TINY ? EK_WIDE / peak : 0.0f, step = peak / EK_WIDE;
-    const int blocks = rows / 16, rest = blocks % EK_INT_WIDE;
-    signed char *low = codes, *high = codes + columns;
-    ek_light light;
-    int i = 0;
-#if defined(EK_NEON) && defined(__aarch64__)
-    for (; i + 8 <= count; i += 8) {
-        int16x8_t eight = ek_shorts(x + i, unit);
-        int8x8_t upper = vrshrn_n_s16(eight, 6);
-        vst1_s8(low + i, vsub_s8(vmovn_s16(eight), vshl_n_s8(upper, 6)));
-        vst1_s8(high + i, upper);
-    }
-#endif
-    for (; i < count; i++) {
-        float whole = x[i] * unit + EK_WHOLE;
-        int32_t bits, below;
-        memcpy(&bits, &whole, 4);
-        bits -= 0x4B400000;
-        below = (bits + 4096 + 32) % 64 - 32;
-        low[i] = ek_code(below);
-        high[i] = ek_code((bits - below) / 64);
-    }
-    for (; i < columns; i++)
-        low[i] = high[i] = ek_code(0);
-    ek_weigh(&light, codes, (size_t)columns, 2, columns);
-    for (i = 0; i + EK_INT_WIDE <= blocks; i += EK_INT_WIDE)
-        ek_int_digits(out + 16 * i, bias + 16 * i, ek_from(m, i, columns), codes, &light, step, columns, EK_INT_WIDE);
-    if (rest)
-        ek_int_digits(out + 16 * i, bias + 16 * i, ek_from(m, i, columns), codes, &light, step, columns, rest);
 }
