@@ -47,7 +47,7 @@ class NativeStream:
         return self._logits.copy()
 
     def skip(self, frame: ArrayLike) -> None:
-        """The same without an answer, which is less than half of the work."""
+        """The same without an answer, which is about half of the work."""
         self._take(frame, None, 0)
 
     def _take(self, frame: ArrayLike, logits: ctypes.c_void_p | None, classes: int) -> None:
