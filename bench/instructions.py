@@ -167,7 +167,7 @@ def counted(board: Board, plugin: Path, folder: Path) -> dict[str, int]:
         program = folder / "count"
         options = [*STRICT, *FAST, *board.flags, *flags, "-static"]
         run([board.compiler, *options, "-o", program, folder / "count.c", folder / "model.c", "-lm"])
-        start = [board.emulator, "-cpu", board.cpu, "-plugin", plugin, program]
+        start: list[str | Path] = [board.emulator, "-cpu", board.cpu, "-plugin", plugin, program]
         for name, argument in WHAT.items():
             once, twice = (executed([*start, argument, f"{calls:03}"]) for calls in (CALLS, 2 * CALLS))
             found[prefix + name] = round((twice - once) / CALLS)

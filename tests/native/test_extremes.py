@@ -10,7 +10,7 @@ import pytest
 from native_machines import CROSS, HERE, available, run
 
 from edgekit.native import reference
-from edgekit.native.network import Dense, Direction, Frames, Matrix, Network, Recurrent, widest_code
+from edgekit.native.network import Cell, Dense, Direction, Frames, Matrix, Network, Recurrent, widest_code
 from edgekit.native.program import STRICT, Goldens, golden_program, golden_stream
 from edgekit.native.source import header, source
 
@@ -28,14 +28,14 @@ def _matrix(rows: int, columns: int, signs: np.random.Generator) -> Matrix:
     return Matrix.of_codes(codes, np.full(rows, 1e-4, np.float32))
 
 
-def _network(cell: str) -> Network:
+def _network(cell: Cell) -> Network:
     signs = np.random.default_rng(1)
     gates = (4 if cell == "LSTM" else 3) * UNITS
     bias = np.full(gates, 6.0, np.float32)  # h is driven to 1 or -1
     one = Direction(_matrix(gates, INPUTS, signs), _matrix(gates, UNITS, signs), bias, np.zeros(gates, np.float32))
     wide = Dense(_matrix(70, UNITS, signs), np.zeros(70, np.float32), relu=True)
     last = Dense(_matrix(5, 70, signs), np.zeros(5, np.float32), relu=False)
-    layers = (Recurrent(cell, UNITS, (one,)),)  # type: ignore[arg-type]
+    layers = (Recurrent(cell, UNITS, (one,)),)
     frames = Frames(FRAMES, INPUTS, 0, False, None, None)
     return Network(frames, layers, "mean", (wide, last), tuple("ABCDE"), "int8-weights", "0" * 64)
 
@@ -53,7 +53,7 @@ def _takes() -> np.ndarray:  # type: ignore[type-arg]
     return x
 
 
-def _check(cell: str, folder: Path, compiler: str, flags: tuple[str, ...], start: tuple[str, ...] = ()) -> None:
+def _check(cell: Cell, folder: Path, compiler: str, flags: tuple[str, ...], start: tuple[str, ...] = ()) -> None:
     network, x = _network(cell), _takes()
     h = reference._last_layer(network, x)[0][0]
     assert np.abs(np.rint(h * 127)).max() == 127, "h is not at its limit"
@@ -77,7 +77,7 @@ def test_the_largest_sums_are_exact(tmp_path: Path, need: Need, way: str) -> Non
 
 @pytest.mark.parametrize("cell", ["LSTM", pytest.param("GRU", marks=SLOW)])
 @pytest.mark.parametrize("machine", [each if each == "aarch64" else pytest.param(each, marks=SLOW) for each in CROSS])
-def test_the_largest_sums_are_exact_on_other_machines(tmp_path: Path, need: Need, machine: str, cell: str) -> None:
+def test_the_largest_sums_are_exact_on_other_machines(tmp_path: Path, need: Need, machine: str, cell: Cell) -> None:
     cross = CROSS[machine]
     start = (need(cross.emulator), *cross.cpu)
     _check(cell, tmp_path, need(cross.compiler), ("-static", *cross.flags), start)

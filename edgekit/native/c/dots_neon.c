@@ -24,7 +24,7 @@ EK_INLINE void ek_weigh(ek_light *light, const signed char *x, const int columns
     (void)at, (void)g, (void)k;
     memset(light, 0, sizeof *light);
 #else
-    for (g = 0; g + 4 <= columns / 16; g += 4, at += 64) {
+    for (g = 0; g < columns / 64 * 4; g += 4, at += 64) {
         uint64x2_t v[4];
         uint8x16_t a, b;
         uint16x8_t most;
@@ -39,7 +39,7 @@ EK_INLINE void ek_weigh(ek_light *light, const signed char *x, const int columns
         most = vcleq_u16(vpmaxq_u16(most, most), vdupq_n_u16(258));
         vst1_u16(light->group + g, vget_low_u16(most));
     }
-    for (; g < columns / 16; g++, at += 16) {
+    for (g = columns / 64 * 4; g < columns / 16; g++, at += 16) {
         uint8x16_t a = vreinterpretq_u8_s8(vabsq_s8(vld1q_s8(at)));
         uint16x8_t two = vaddl_u8(vget_low_u8(a), vget_high_u8(a));
         light->group[g] = vmaxv_u16(vadd_u16(vget_low_u16(two), vget_high_u16(two))) <= 258;

@@ -8,7 +8,7 @@ static int32_t ek_largest_bits(const float *x, size_t count)
 #if defined(EK_NEON)
     int32x4_t large = vdupq_n_s32(0), other = large;
     int32_t four[4], lane = 0;
-    for (; i + 8 <= count; i += 8) {
+    for (; i < count / 8 * 8; i += 8) {
         large = vmaxq_s32(large, vreinterpretq_s32_f32(vabsq_f32(vld1q_f32(x + i))));
         other = vmaxq_s32(other, vreinterpretq_s32_f32(vabsq_f32(vld1q_f32(x + i + 4))));
     }
