@@ -66,7 +66,8 @@ def _common(network: Network) -> Iterator[Buffer]:
     yield Buffer("float", "frames", frames.count * whole(frames.features, BLOCK), "the input, normalised")
     yield Buffer("float", "gates", frames.count * gates + BLOCK, "what the input sends into each gate")
     yield Buffer("float", "hidden", units_wide(network), "h of the moment")
-    yield Buffer("float", "total", directions * units_wide(network), "sums of h over time")
+    kind = "int" if network.arithmetic == "int8" else "float"
+    yield Buffer(kind, "total", directions * units_wide(network), "sums of h over time")
     yield Buffer("float", "read", whole(layers[-1].outputs, BLOCK), "what the dense layers read")
     yield Buffer("float", "dense", len(network.dense) * dense_wide(network), "what they give")
 

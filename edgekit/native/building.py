@@ -30,9 +30,13 @@ class Compiler:
     machine: str
 
     @property
-    def x86(self) -> bool:
-        """Whether it compiles for x86-64, where a library has several variants."""
-        return self.machine.startswith("x86_64")
+    def family(self) -> str:
+        """The kind of machine, such as x86_64 or aarch64."""
+        return self.machine.partition("-")[0]
+
+    def ways(self, arithmetic: Arithmetic) -> Mapping[str, tuple[str, ...]]:
+        """The variants that a library has there beside the baseline, with their options."""
+        return VARIANTS[self.family][arithmetic] if self.family in VARIANTS else {}
 
 
 def find_compiler() -> Compiler | None:
@@ -82,9 +86,7 @@ def library_name(name: str) -> str:
 
 def _variants(compiler: Compiler, arithmetic: Arithmetic) -> Mapping[str, tuple[str, ...]]:
     """Those whose options the compiler knows."""
-    if not compiler.x86:
-        return {}
-    return {name: flags for name, flags in VARIANTS[arithmetic].items() if _knows(compiler, flags)}
+    return {name: flags for name, flags in compiler.ways(arithmetic).items() if _knows(compiler, flags)}
 
 
 def _knows(compiler: Compiler, flags: Sequence[str]) -> bool:
@@ -97,7 +99,7 @@ def works(command: Sequence[str]) -> bool:
 
 
 def _library_flags(compiler: Compiler, arithmetic: Arithmetic, variants: Collection[str]) -> tuple[str, ...]:
-    missing = [name for name in VARIANTS[arithmetic] if name not in variants] if compiler.x86 else []
+    missing = [name for name in compiler.ways(arithmetic) if name not in variants]
     return ("-DEK_LIBRARY", *(f"-DEK_WITHOUT_{name}" for name in missing))
 
 

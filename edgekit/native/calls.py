@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgekit.native.buffers import dense_wide, sequence_half, units_wide
-from edgekit.native.network import HAND, Matrix, Network, Recurrent, whole
+from edgekit.native.network import HAND, Matrix, Network, Recurrent, whole, widest_code
 from edgekit.native.tables import BLOCK, EIGHT, gate_rows
 
 
@@ -18,7 +18,7 @@ def prediction(network: Network) -> Iterator[str]:
         ways = "in each of two directions" if len(layer.directions) == 2 else "forwards"
         yield f"    /* {layer.cell}, {layer.inputs} numbers to {layer.units} units, {ways} */"
         yield from _layer(network, layer, k)
-    if network.readout == "mean":
+    if network.readout == "mean" and network.arithmetic == "fp32":
         yield f"    for (t = 0; t < {network.layers[-1].outputs}; t++)"
         yield f"        c->read[t] *= 1.0f / {network.frames.count}.0f;"
     yield from dense_calls(network)
@@ -70,8 +70,16 @@ def _layer(network: Network, layer: Recurrent, k: int) -> Iterator[str]:
         yield f"    memset(c->gates + {count * gate_rows(layer)}, 0, {BLOCK} * sizeof *c->gates);"
         yield from (_integer_calls if exact else _float_calls)(network, layer, k, d)
         if k == len(network.layers) - 1:
-            read = "c->hidden" if network.readout == "final" else f"c->total + {d * units_wide(network)}"
-            yield f"    memcpy(c->read + {d * layer.units}, {read}, {layer.units} * sizeof *c->read);"
+            yield _read(network, layer, d)
+
+
+def _read(network: Network, layer: Recurrent, d: int) -> str:
+    """What the dense layers read of direction d: final states or sums, in integers already their mean."""
+    total = f"c->total + {d * units_wide(network)}"
+    if network.readout == "mean" and network.arithmetic == "int8":
+        return f"    ek_int_mean(c->read + {d * layer.units}, {total}, {layer.units}, {network.frames.count});"
+    read = "c->hidden" if network.readout == "final" else total
+    return f"    memcpy(c->read + {d * layer.units}, {read}, {layer.units} * sizeof *c->read);"
 
 
 def _outputs(network: Network, layer: Recurrent, k: int, d: int) -> Iterator[str]:
@@ -118,8 +126,8 @@ def dense_calls(network: Network) -> Iterator[str]:
         if is_float(network, one.weights):
             yield f"    ek_float_rows({out}, ek_d{k}_bias, ek_d{k}_w, {x}, {columns}, {rows});"
         else:
-            sizes = f"c->codes, {columns}, {whole(columns, EIGHT)}, {rows}"
-            yield f"    ek_int_dense({out}, ek_d{k}_bias, EK_MATRIX(ek_d{k}_w), {x}, {sizes});"
+            sizes = f"c->codes, {columns}, {whole(columns, EIGHT)}, {rows}, {widest_code(columns)}.0f"
+            yield f"    ek_int_dense({out}, ek_d{k}_bias, EK_DENSE(ek_d{k}_w), {x}, {sizes});"
         if one.relu:
             yield f"    for (t = 0; t < {rows}; t += EK_F)"
             yield f"        ek_store({out} + t, ek_max(ek_load({out} + t), ek_set(0.0f)));"

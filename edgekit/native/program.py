@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,14 +68,23 @@ def golden_program(goldens: Goldens, name: str) -> str:
 
 def makefile(name: str, arithmetic: Arithmetic) -> str:
     """Makefile: `check`, the default, builds and runs the test program, `library` makes the shared library."""
-    variants = VARIANTS[arithmetic]
-    objects = " ".join(f"{name}.{variant}.o" for variant in variants)
+    ways = {machine: of_machine[arithmetic] for machine, of_machine in VARIANTS.items()}
+    objects = "\n".join(
+        f"ifneq ($(filter {machine}%,$(MACHINE)),)\nVARIANTS = {_objects(name, variants)}\nendif"
+        for machine, variants in ways.items()
+        if variants
+    )
     rules = "\n\n".join(
         f"{name}.{variant}.o: {name}.c {name}.h\n\t$(CC) $(STRICT) $(CFLAGS) {shlex.join(flags)} -fPIC"
         f" -DEK_VARIANT={variant} -c $< -o $@"
+        for variants in ways.values()
         for variant, flags in variants.items()
     )
     return filled(
         kernel("Makefile"),
         {"name": name, "strict": shlex.join(STRICT), "fast": shlex.join(FAST), "objects": objects, "rules": rules},
     )
+
+
+def _objects(name: str, variants: Iterable[str]) -> str:
+    return " ".join(f"{name}.{variant}.o" for variant in variants)

@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.native.gates import FINE, QUICK, Rational
-from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent
+from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent, widest_code
 from edgekit.native.tables import gate_biases
 
 F = np.float32
 TINY, FLOOR = F(1e-30), F(1e-3)
 STEP = F(1.0) / F(127.0)
-#: Largest code of 16 bits: 127 * 256 in the upper byte, nothing in the lower.
-WIDE = F(32512.0)
 
 
 def predict(network: Network, x: F32) -> F32:
@@ -38,8 +36,8 @@ def stream(network: Network, x: F32) -> F32:
     with np.errstate(over="ignore", invalid="ignore"):
         ((h, _, _),) = _last_layer(network, x)
         if network.readout == "mean":
-            most = network.frames.count
-            h = np.stack([_mean(h[:, max(0, t - most) : t]) for t in range(1, h.shape[1] + 1)], axis=1)
+            most, mean = network.frames.count, _code_mean if network.arithmetic == "int8" else _mean
+            h = np.stack([mean(h[:, max(0, t - most) : t]) for t in range(1, h.shape[1] + 1)], axis=1)
         return _logits(network, h.reshape(-1, h.shape[2])).reshape(*x.shape[:2], network.classes)
 
 
@@ -73,6 +71,13 @@ def _mean(h: F32) -> F32:
     for t in range(h.shape[1]):
         total = total + h[:, t]
     return total * (F(1.0) / F(h.shape[1]))
+
+
+def _code_mean(h: F32) -> F32:
+    """The same of h in its steps of 1/127, exact until the last product."""
+    codes, count = _codes(h, F(127.0)).sum(axis=1), F(127.0) * F(h.shape[1])
+    mean: F32 = codes.astype(np.float32) * (F(1.0) / count)
+    return mean
 
 
 def normalised(frames: Frames, x: F32) -> F32:
@@ -126,8 +131,8 @@ def _direction(
     rational: Rational,
     backwards: bool,
 ) -> tuple[F32, F32, F32]:
-    """All h float32 (takes, frames, units) in the order of frames, the final one (takes, units), and their mean, added
-    up in the order in which they were computed."""
+    """All h float32 (takes, frames, units) in the order of frames, the final one (takes, units), and their mean: in
+    integers of codes, else added up in the order in which they were computed."""
     outside, inside = gate_biases(layer, one)
     gates = _sent(one.weights, outside, sequence, factor)
     takes, frames = gates.shape[:2]
@@ -141,7 +146,7 @@ def _direction(
         else:
             h = _gru(gates[:, t], _sent(one.recurrent, inside, x, step), h, layer.units, rational)
         hs[:, t], total = h, total + h
-    return hs, h, total * (F(1.0) / F(frames))
+    return hs, h, total * (F(1.0) / F(frames)) if step is None else _code_mean(hs)
 
 
 def _sent(matrix: Matrix, start: F32, x: NDArray[Any], factor: F32 | None) -> F32:
@@ -181,9 +186,7 @@ def _dense(dense: Dense, x: F32, exact: bool) -> F32:
 
 
 def _wide(dense: Dense, x: F32) -> F32:
-    peak = np.abs(x).max(axis=1)
-    unit = np.where(peak > TINY, WIDE / np.maximum(peak, TINY), F(0.0))
-    whole, step = _codes(x, unit[:, None]), peak / WIDE
-    low = (whole + 128) % 256 - 128
-    out = dense.bias + _product(dense.weights, (whole - low) // 256, step * F(256.0))
-    return out + _product(dense.weights, low, step)
+    peak, wide = np.abs(x).max(axis=1), F(widest_code(x.shape[1]))
+    unit = np.where(peak > TINY, wide / np.maximum(peak, TINY), F(0.0))
+    out: F32 = dense.bias + _product(dense.weights, _codes(x, unit[:, None]), peak / wide)
+    return out

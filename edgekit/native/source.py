@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
 
+import numpy as np
+
 from edgekit.native.buffers import buffers, context_bytes
 from edgekit.native.calls import is_float, prediction
 from edgekit.native.gates import FINE, QUICK, Rational
@@ -18,15 +20,24 @@ ABI = 2
 LARGEST = "1e15f"
 
 
-#: Options of each way through the program that a shared library for x86-64 has beside the baseline, the fastest first.
 _AVX2 = ("-mavx2", "-mfma")
 _AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq")
-VARIANTS: Mapping[Arithmetic, Mapping[str, tuple[str, ...]]] = {
-    "int8": {"avx512vnni": (*_AVX512, "-mavx512vnni"), "avxvnni": (*_AVX2, "-mavxvnni"), "avx2": _AVX2},
-    "fp32": {"avx512": _AVX512, "avx2": _AVX2},
+Ways = Mapping[Arithmetic, Mapping[str, tuple[str, ...]]]
+#: Kind of machine, as compilers call it, to the options of each way through the program that a shared library has there
+#: beside the baseline, the fastest first.
+VARIANTS: Mapping[str, Ways] = {
+    "x86_64": {
+        "int8": {"avx512vnni": (*_AVX512, "-mavx512vnni"), "avxvnni": (*_AVX2, "-mavxvnni"), "avx2": _AVX2},
+        "fp32": {"avx512": _AVX512, "avx2": _AVX2},
+    },
+    "aarch64": {"int8": {"dotprod": ("-march=armv8.2-a+dotprod",)}, "fp32": {}},
 }
 
 
+#: Files of integer arithmetic.
+_INTEGERS = [
+    "dots.c", "dots_arm.c", "dots_dotprod.c", "dots_neon.c", "rows_int8.c", "dense_int8.c", "layers_int8.c",
+]  # fmt: skip
 _NO_STREAM = """/* No streaming: a layer reads takes backwards, too, so that every answer needs the whole of one. */
 #define @NAME@_STREAMS 0"""
 _MEAN = """; of more than
@@ -39,8 +50,8 @@ def kernel(name: str) -> str:
 
 
 def weight_bytes(network: Network) -> int:
-    """Constant data of the program."""
-    return sum(table.values.nbytes for table in tables(network))
+    """Constant data of the program; on Arm without dot products, those of dense layers are twice as large."""
+    return sum(table.values.nbytes for table in tables(network) if table.values.dtype != np.int16)
 
 
 def header(network: Network, name: str) -> str:
@@ -82,15 +93,16 @@ def source(network: Network, name: str) -> str:
     parts = ["floats.c", "gates.c"]
     parts += [f"{cell.lower()}.c" for cell in sorted(cells)]
     parts += ["rows_float.c"] if not exact or float_dense else []
-    parts += ["dots.c", "rows_int8.c", "layers_int8.c"] if exact else ["layers_float.c"]
+    parts += _INTEGERS if exact else ["layers_float.c"]
     parts += ["frames.c"] + (["hand.c"] if network.frames.hands else [])
-    parts += ["recent.c"] if network.streams and network.readout == "mean" else []
+    if network.streams and network.readout == "mean":
+        parts += ["recent_int8.c" if exact else "recent.c"]
     made = tables(network)
     values = {"name": name, "NAME": name.upper(), "sha256": network.sha256, "largest": LARGEST}
     return "\n".join(
         [
             filled(kernel("begin.c"), values),
-            *_settings(exact, cells),
+            *_settings(network, cells),
             kernel("machine.c"),
             *(kernel(part) for part in parts),
             *_weights(made, name),
@@ -102,10 +114,12 @@ def source(network: Network, name: str) -> str:
     )
 
 
-def _settings(exact: bool, cells: Collection[str]) -> Iterator[str]:
+def _settings(network: Network, cells: Collection[str]) -> Iterator[str]:
+    exact = network.arithmetic == "int8"
     rational: Rational = QUICK if exact else FINE
     yield "/* ---- What this model needs " + "-" * 88 + " */\n"
     yield f"#define EK_EXACT {int(exact)}"
+    yield f"#define EK_COLUMNS {max(max(layer.inputs, layer.units) for layer in network.layers)}"
     yield f"#define EK_HAS_LSTM {int('LSTM' in cells)}"
     yield f"#define EK_HAS_GRU {int('GRU' in cells)}"
     yield f"#define EK_TANH_LIMIT {rational.limit}f"
@@ -129,7 +143,7 @@ def _weights(made: list[Table], name: str) -> Iterator[str]:
     for table in made:
         yield f"\n/* {table.about} */"
         if table.only:
-            yield f"#if defined({table.only}) || defined(EK_LIBRARY)"
+            yield f"#if {table.only}"
         yield f"EK_DATA {_called(table)} = {{"
         yield from numbers(table.values)
         yield "};"
@@ -158,6 +172,10 @@ def _quoted(text: str) -> str:
 
 
 def _variants(network: Network) -> str:
-    """Rows of the table of variants, the fastest first."""
-    rows = [f"#if !defined(EK_WITHOUT_{each})\nEK_ROW({each})\n#endif" for each in VARIANTS[network.arithmetic]]
+    """Rows of the table of variants, machine by machine, the fastest first."""
+    rows = []
+    for machine, ways in VARIANTS.items():
+        rows.append(f"#if defined(__{machine}__)")
+        rows += [f"#if !defined(EK_WITHOUT_{each})\nEK_ROW({each})\n#endif" for each in ways[network.arithmetic]]
+        rows.append("#endif")
     return "\n".join(rows)

@@ -34,7 +34,11 @@ def _kept(network: Network) -> Iterator[Buffer]:
     if network.layers[0].cell == "LSTM":
         yield Buffer("float", "cell", units, "c, layer by layer")
     if network.readout == "mean":
-        yield Buffer("float", "recent", network.frames.count * last, "the last layer's h of the last frames")
+        whole_numbers = network.arithmetic == "int8"
+        kind = "signed char" if whole_numbers else "float"
+        yield Buffer(kind, "recent", network.frames.count * last, "the last layer's h of the last frames")
+        if whole_numbers:
+            yield Buffer("int", "total", last, "their sum")
         yield Buffer("int", "next", 0, "where the next of them goes")
         yield Buffer("int", "count", 0, "how many there are")
     yield Buffer("int", "ready", 0, "whether it was reset")
@@ -96,7 +100,7 @@ def _integer_products(layer: Recurrent, k: int, hidden: str, before: str) -> Ite
     yield f"    ek_int_rows(c->gates, {name}_bias, EK_MATRIX({name}_w), {x});"
     yield f"    ek_codes(c->codes, {hidden}, 127.0f, {whole(layer.units, BLOCK)});"
     sums = "c->gates, c->gates" if layer.cell == "LSTM" else f"c->state, {name}_inside"
-    own = f"c->codes, 1.0f / 127.0f, {whole(layer.units, EIGHT)}, {rows}"
+    own = f"c->codes, 1.0f, {whole(layer.units, EIGHT)}, {rows}"
     yield f"    ek_int_rows({sums}, EK_MATRIX({name}_r), {own});"
 
 
@@ -111,11 +115,17 @@ def _float_products(layer: Recurrent, k: int, hidden: str, before: str) -> Itera
 def _readout(network: Network) -> Iterator[str]:
     layer, hidden = network.layers[-1], f"c->hidden + {_places(network)[-2]}"
     mean, sizes = network.readout == "mean", f"{whole(layer.units, BLOCK)}, {network.frames.count}"
-    if mean:
+    exact = network.arithmetic == "int8"
+    if mean and exact:
+        yield f"    ek_codes(c->codes, {hidden}, 127.0f, {whole(layer.units, BLOCK)});"
+        yield f"    ek_keep_codes(c->recent, c->total, c->codes, {sizes}, &c->next, &c->count);"
+    elif mean:
         yield f"    ek_keep(c->recent, {hidden}, {sizes}, &c->next, &c->count);"
     yield "    if (!logits)"
     yield "        return EK_OK;"
-    if mean:
+    if mean and exact:
+        yield f"    ek_int_mean(c->read, c->total, {layer.units}, c->count);"
+    elif mean:
         yield f"    ek_recent(c->read, c->recent, {sizes}, c->next, c->count);"
     else:
         yield f"    memcpy(c->read, {hidden}, {layer.units} * sizeof *c->read);"

@@ -51,7 +51,7 @@ class NativeStream:
         return self._logits.copy()
 
     def skip(self, frame: ArrayLike) -> None:
-        """The same without an answer, which is less than half of the work."""
+        """The same without an answer, which is about half of the work."""
         self._take(frame, None)
 
     def _take(self, frame: ArrayLike, answering: int | None) -> None:

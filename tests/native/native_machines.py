@@ -36,6 +36,7 @@ class Cross:
 ARM64, ARM32 = "aarch64-linux-gnu-gcc", "arm-linux-gnueabihf-gcc"
 CROSS: Mapping[str, Cross] = {
     "aarch64": Cross(ARM64, (), "qemu-aarch64", ("-cpu", "cortex-a53")),
+    "aarch64-heavy": Cross(ARM64, ("-DEK_HEAVY",), "qemu-aarch64", ("-cpu", "cortex-a53")),
     "aarch64-dotprod": Cross(ARM64, ("-march=armv8.2-a+dotprod",), "qemu-aarch64", ("-cpu", "cortex-a76")),
     "armv7": Cross(ARM32, ("-march=armv7-a", "-mfpu=vfpv3-d16"), "qemu-arm", ("-cpu", "cortex-a7")),
     "armv7-neon": Cross(ARM32, ("-march=armv7-a", "-mfpu=neon"), "qemu-arm", ("-cpu", "cortex-a7")),

@@ -128,7 +128,7 @@ def test_every_shape_on_other_machines(
 ) -> None:
     cross = CROSS[machine]
     start = (need(cross.emulator), *cross.cpu)
-    _check(written(shape, scheme), need(cross.compiler), ("-O2", "-static", *cross.flags), start=start)
+    _check(written(shape, scheme), need(cross.compiler), ("-O3", "-static", *cross.flags), start=start)
 
 
 def test_the_test_program_fails_for_other_weights(written: Callable[..., Path], need: Need) -> None:

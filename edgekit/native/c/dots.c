@@ -1,7 +1,8 @@
 /* ---- Products of int8 weights ----------------------------------------------------------------------------------- */
 /* ek_dot(sums, w, x) adds, for each of EK_I rows, eight products of int8 weights and int8 numbers. The eight columns
    of a row lie as two fours, 64 bytes apart: [block][column / 8][2][16 rows][4]. Weights are in -127..127, numbers in
-   -128..127; all sums are exact. ek_settle(out, sums, start, scale, factor) leaves start + sum * (scale * factor). */
+   -128..127; all sums are exact. ek_settle(out, sums, start, scale, factor) leaves start + sum * (scale * factor);
+   ek_join(low, high) is low + 64 * high. */
 
 #if defined(EK_AVX512) && defined(__AVX512VNNI__)
 /* Codes are kept as unsigned, 128 too large; `fix`, -128 times a row's weights, is where its sum starts. */
@@ -26,6 +27,7 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums = _mm512_dpbusd_epi32(sums, x.front, _mm512_loadu_si512((const void *)w));
     return _mm512_dpbusd_epi32(sums, x.back, _mm512_loadu_si512((const void *)(w + 64)));
 }
+EK_INLINE ek_i ek_join(ek_i low, ek_i high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 6)); }
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     __m512 unit = _mm512_mul_ps(_mm512_loadu_ps(scale), _mm512_set1_ps(factor));
@@ -39,6 +41,7 @@ EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float 
     __m256 unit = _mm256_mul_ps(_mm256_loadu_ps(scale), _mm256_set1_ps(factor));
     _mm256_storeu_ps(out, _mm256_add_ps(_mm256_loadu_ps(start), _mm256_mul_ps(_mm256_cvtepi32_ps(sums), unit)));
 }
+EK_INLINE ek_i ek_join(ek_i low, ek_i high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 6)); }
 EK_INLINE __m256i ek_read(const signed char *w) { return _mm256_loadu_si256((const __m256i *)(const void *)w); }
 #if defined(__AVXVNNI__)
 #define EK_FIXED
@@ -131,6 +134,12 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums.high = _mm_add_epi32(sums.high, high);
     return sums;
 }
+EK_INLINE ek_i ek_join(ek_i low, ek_i high)
+{
+    low.low = _mm_add_epi32(low.low, _mm_slli_epi32(high.low, 6));
+    low.high = _mm_add_epi32(low.high, _mm_slli_epi32(high.high, 6));
+    return low;
+}
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     __m128 low = _mm_castsi128_ps(sums.low), high = _mm_castsi128_ps(sums.high);
@@ -139,84 +148,6 @@ EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float 
     __m128 unit = _mm_mul_ps(_mm_loadu_ps(scale), _mm_set1_ps(factor));
     __m128 total = _mm_cvtepi32_ps(_mm_add_epi32(even, odd));
     _mm_storeu_ps(out, _mm_add_ps(_mm_loadu_ps(start), _mm_mul_ps(total, unit)));
-}
-#elif defined(EK_NEON) && defined(__ARM_FEATURE_DOTPROD)
-#define EK_I 4
-typedef int32x4_t ek_i;
-typedef int8x8_t ek_x;
-EK_INLINE ek_i ek_begin(const int32_t *fix)
-{
-    (void)fix;
-    return vdupq_n_s32(0);
-}
-EK_INLINE ek_x ek_spread(const signed char *x) { return vld1_s8(x); }
-EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
-{
-    return vdotq_lane_s32(vdotq_lane_s32(sums, vld1q_s8(w), x, 0), vld1q_s8(w + 64), x, 1);
-}
-EK_INLINE int32x4_t ek_total(ek_i sums) { return sums; }
-#elif defined(EK_NEON)
-/* Two lanes a row: products of two fours are added in int16, at most 2 * 128 * 127, then in pairs into int32. */
-#define EK_I 4
-#define EK_NARROW
-typedef struct {
-    int32x4_t low, high;
-} ek_i;
-EK_INLINE ek_i ek_begin(const int32_t *fix)
-{
-    ek_i sums;
-    (void)fix;
-    sums.low = sums.high = vdupq_n_s32(0);
-    return sums;
-}
-#if defined(__aarch64__) /* takes the upper half of a vector as it is */
-typedef struct {
-    int8x16_t front, back;
-} ek_x;
-EK_INLINE int8x16_t ek_four(int32_t four) { return vreinterpretq_s8_s32(vdupq_n_s32(four)); }
-EK_INLINE int16x8_t ek_low(int8x16_t a, int8x16_t b, ek_x x)
-{
-    int16x8_t front = vmull_s8(vget_low_s8(a), vget_low_s8(x.front));
-    return vmlal_s8(front, vget_low_s8(b), vget_low_s8(x.back));
-}
-EK_INLINE int16x8_t ek_high(int8x16_t a, int8x16_t b, ek_x x)
-{
-    return vmlal_high_s8(vmull_high_s8(a, x.front), b, x.back);
-}
-#else
-typedef struct {
-    int8x8_t front, back;
-} ek_x;
-EK_INLINE int8x8_t ek_four(int32_t four) { return vreinterpret_s8_s32(vdup_n_s32(four)); }
-EK_INLINE int16x8_t ek_low(int8x16_t a, int8x16_t b, ek_x x)
-{
-    return vmlal_s8(vmull_s8(vget_low_s8(a), x.front), vget_low_s8(b), x.back);
-}
-EK_INLINE int16x8_t ek_high(int8x16_t a, int8x16_t b, ek_x x)
-{
-    return vmlal_s8(vmull_s8(vget_high_s8(a), x.front), vget_high_s8(b), x.back);
-}
-#endif
-EK_INLINE ek_x ek_spread(const signed char *x)
-{
-    int32_t four[2];
-    ek_x v;
-    memcpy(four, x, 8);
-    v.front = ek_four(four[0]);
-    v.back = ek_four(four[1]);
-    return v;
-}
-EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
-{
-    int8x16_t a = vld1q_s8(w), b = vld1q_s8(w + 64);
-    sums.low = vpadalq_s16(sums.low, ek_low(a, b, x));
-    sums.high = vpadalq_s16(sums.high, ek_high(a, b, x));
-    return sums;
-}
-EK_INLINE int32x4_t ek_total(ek_i sums)
-{
-    return vcombine_s32(vpadd_s32(vget_low_s32(sums.low), vget_high_s32(sums.low)),
-                        vpadd_s32(vget_low_s32(sums.high), vget_high_s32(sums.high)));
 }
 #elif defined(EK_WASM)
 /* As SSE2: two lanes a row, in int16 factors. */
@@ -254,6 +185,12 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums.high = wasm_i32x4_add(sums.high, ek_twos(w + 8, x));
     return sums;
 }
+EK_INLINE ek_i ek_join(ek_i low, ek_i high)
+{
+    low.low = wasm_i32x4_add(low.low, wasm_i32x4_shl(high.low, 6));
+    low.high = wasm_i32x4_add(low.high, wasm_i32x4_shl(high.high, 6));
+    return low;
+}
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     v128_t even = wasm_i32x4_shuffle(sums.low, sums.high, 0, 2, 4, 6);
@@ -262,7 +199,7 @@ EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float 
     v128_t total = wasm_f32x4_convert_i32x4(wasm_i32x4_add(even, odd));
     wasm_v128_store(out, wasm_f32x4_add(wasm_v128_load(start), wasm_f32x4_mul(total, unit)));
 }
-#else
+#elif !defined(EK_NEON)
 #define EK_I 16
 #define EK_PLAIN
 typedef struct {
@@ -286,26 +223,17 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     }
     return sums;
 }
+EK_INLINE ek_i ek_join(ek_i low, ek_i high)
+{
+    int r;
+    for (r = 0; r < 16; r++)
+        low.row[r] += 64 * high.row[r];
+    return low;
+}
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     int r;
     for (r = 0; r < 16; r++)
         out[r] = start[r] + (float)sums.row[r] * (scale[r] * factor);
-}
-#endif
-
-#if defined(EK_NEON)
-EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
-{
-#if defined(__aarch64__)
-    float32x4_t unit = vmulq_f32(vld1q_f32(scale), vdupq_n_f32(factor));
-    vst1q_f32(out, vaddq_f32(vld1q_f32(start), vmulq_f32(vcvtq_f32_s32(ek_total(sums)), unit)));
-#else
-    int32_t four[4];
-    int r;
-    vst1q_s32(four, ek_total(sums));
-    for (r = 0; r < 4; r++)
-        out[r] = start[r] + (float)four[r] * (scale[r] * factor);
-#endif
 }
 #endif

@@ -113,11 +113,8 @@ EK_INLINE void ek_store_bytes(signed char *p, ek_f a)
 }
 EK_INLINE ek_f ek_threes(const float *p, int phase)
 {
-    float four[4];
-    four[0] = four[3] = p[phase % 3];
-    four[1] = p[(phase + 1) % 3];
-    four[2] = p[(phase + 2) % 3];
-    return vld1q_f32(four);
+    float32x4_t three = vdupq_n_f32(p[phase % 3]);
+    return vsetq_lane_f32(p[(phase + 2) % 3], vsetq_lane_f32(p[(phase + 1) % 3], three, 1), 2);
 }
 #elif defined(EK_WASM)
 #define EK_F 4
@@ -169,7 +166,18 @@ EK_INLINE void ek_store_bytes(signed char *p, ek_f a)
 EK_INLINE ek_f ek_threes(const float *p, int phase) { return p[phase % 3]; }
 #endif
 
-#if !defined(EK_AVX512)
+#if defined(EK_NEON) && defined(__aarch64__)
+/* A constant that stays in a register: left to themselves, compilers make it anew wherever it is used. */
+EK_INLINE float32x4_t ek_kept(float32x4_t constant)
+{
+    __asm__("" : "+w"(constant));
+    return constant;
+}
+EK_INLINE ek_f ek_clamp(ek_f a, float limit)
+{
+    return ek_max(ek_min(a, ek_kept(ek_set(limit))), ek_kept(ek_set(-limit)));
+}
+#elif !defined(EK_AVX512)
 EK_INLINE ek_f ek_clamp(ek_f a, float limit) { return ek_max(ek_min(a, ek_set(limit)), ek_set(-limit)); }
 #endif
 
@@ -179,7 +187,11 @@ EK_INLINE ek_f ek_madd(ek_f a, ek_f b, ek_f c) { return ek_add(ek_mul(a, b), c);
 EK_INLINE ek_f ek_madd(ek_f a, ek_f b, ek_f c) { return ek_fused(a, b, c); }
 #endif
 
+#if defined(EK_NEON) && defined(__aarch64__)
+EK_INLINE ek_f ek_size(ek_f a) { return vabsq_f32(a); }
+#else
 EK_INLINE ek_f ek_size(ek_f a) { return ek_max(a, ek_sub(ek_set(0.0f), a)); }
+#endif
 
 /* Largest |x[i]| of `count` numbers, 0 for none; the last vector may overlap the one before. */
 EK_INLINE float ek_peak(const float *x, const int count)

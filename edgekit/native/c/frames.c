@@ -4,8 +4,19 @@
 static int32_t ek_largest_bits(const float *x, size_t count)
 {
     int32_t bits, most = 0;
-    size_t i;
-    for (i = 0; i < count; i++) {
+    size_t i = 0;
+#if defined(EK_NEON)
+    int32x4_t large = vdupq_n_s32(0), other = large;
+    int32_t four[4], lane = 0;
+    for (; i < count / 8 * 8; i += 8) {
+        large = vmaxq_s32(large, vreinterpretq_s32_f32(vabsq_f32(vld1q_f32(x + i))));
+        other = vmaxq_s32(other, vreinterpretq_s32_f32(vabsq_f32(vld1q_f32(x + i + 4))));
+    }
+    vst1q_s32(four, vmaxq_s32(large, other));
+    for (; lane < 4; lane++)
+        most = four[lane] > most ? four[lane] : most;
+#endif
+    for (; i < count; i++) {
         memcpy(&bits, x + i, 4);
         bits &= 0x7FFFFFFF;
         most = bits > most ? bits : most;

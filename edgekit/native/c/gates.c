@@ -7,6 +7,31 @@ typedef struct {
 } ek_ratio;
 
 /* A polynomial of order 3 or 4 in u, uu = u * u: in pairs, because the halves need not wait for each other. */
+#if defined(EK_NEON) && defined(__aarch64__)
+/* Coefficients lie four in a register, and each product names the one it takes; left to themselves, compilers spread
+   each over a register of its own, and have none left for anything else. */
+#define EK_TIMES(to, u, four, lane) __asm__("fmul %0.4s, %1.4s, %2.s[" #lane "]" : "=w"(to) : "w"(u), "w"(four))
+#define EK_FUSED(to, u, four, lane) __asm__("fmla %0.4s, %1.4s, %2.s[" #lane "]" : "+w"(to) : "w"(u), "w"(four))
+EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
+{
+    const float32x4_t four = ek_kept(vld1q_f32(p));
+#if EK_EXACT
+    ek_f front, back;
+    EK_TIMES(front, u, four, 1);
+    EK_TIMES(back, u, four, 3);
+    front = vaddq_f32(front, ek_kept(vdupq_n_f32(p[0])));
+    back = vaddq_f32(back, ek_kept(vdupq_n_f32(p[2])));
+#else
+    ek_f front = ek_kept(vdupq_n_f32(p[0])), back = ek_kept(vdupq_n_f32(p[2]));
+    EK_FUSED(front, u, four, 1);
+    EK_FUSED(back, u, four, 3);
+#endif
+#if EK_TANH_ORDER == 4
+    back = ek_madd(ek_kept(vdupq_n_f32(p[4])), uu, back);
+#endif
+    return ek_madd(back, uu, front);
+}
+#else
 EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
 {
     ek_f front = ek_madd(ek_set(p[1]), u, ek_set(p[0])), back = ek_madd(ek_set(p[3]), u, ek_set(p[2]));
@@ -15,6 +40,7 @@ EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
 #endif
     return ek_madd(back, uu, front);
 }
+#endif
 
 /* tanh(x) as x P(x^2) / Q(x^2) for |x| <= EK_TANH_LIMIT, and as tanh of the limit beyond. Off by at most
    EK_TANH_ERROR for every x. */

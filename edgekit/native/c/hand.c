@@ -6,6 +6,7 @@
 EK_INLINE void ek_hand(float *out, const int stride, const float *x, const int x_stride, const int frames,
                        const int path, float *start)
 {
+    ek_f wrist[3];
     int t, i;
     for (t = 0; t < frames; t++, x += x_stride, out += stride) {
         const int seen = ek_peak(x, 63) > 0.0f;
@@ -20,10 +21,11 @@ EK_INLINE void ek_hand(float *out, const int stride, const float *x, const int x
             memset(out, 0, 63 * sizeof *out);
             continue;
         }
+        wrist[0] = ek_threes(x, 0), wrist[1] = ek_threes(x, 1), wrist[2] = ek_threes(x, 2);
         EK_UNROLL
         for (i = 0; i < 63; i += EK_F) {
             const int at = i + EK_F > 63 ? 63 - EK_F : i;
-            ek_store(out + at, ek_mul(ek_sub(ek_load(x + at), ek_threes(x, at)), ek_set(unit)));
+            ek_store(out + at, ek_mul(ek_sub(ek_load(x + at), wrist[at % 3]), ek_set(unit)));
         }
         for (i = 0; i < 3; i++)
             out[i] = path ? (x[i] - start[i]) * unit : 0.0f;

@@ -1,33 +1,58 @@
 /* ---- Layers in int8 --------------------------------------------------------------------------------------------- */
-/* h is in -1..1, so its step is 1 / 127 at every moment, and what goes from layer to layer needs no scale. */
+/* h is in -1..1, so its step is 1 / 127 at every moment, and what goes from layer to layer needs no scale. That step
+   is in the scales of recurrent weights. */
 #define EK_OUTPUT ek_int_output
 #if defined(EK_FIXED)
 #define EK_MATRIX(name) ek_matrix_of(name, name##_fix, name##_scale)
 #else
 #define EK_MATRIX(name) ek_matrix_of(name, NULL, name##_scale)
 #endif
+#if defined(EK_SHORTS)
+#define EK_DENSE(name) ek_short_matrix(name##_shorts, name##_scale)
+#else
+#define EK_DENSE(name) EK_MATRIX(name)
+#endif
 #define EK_UP(units) (((units) + 15) / 16 * 16)
 
 EK_INLINE ek_matrix ek_matrix_of(const signed char *w, const int32_t *fix, const float *scale)
 {
-    ek_matrix m;
+    ek_matrix m = {0};
     m.w = w;
     m.fix = fix;
     m.scale = scale;
     return m;
 }
 
-EK_INLINE void ek_sum(float *total, const float *x, const int count)
+#if defined(EK_SHORTS)
+EK_INLINE ek_matrix ek_short_matrix(const int16_t *w, const float *scale)
+{
+    ek_matrix m = {NULL, NULL, NULL, NULL};
+    m.shorts = w;
+    m.scale = scale;
+    return m;
+}
+#endif
+
+EK_INLINE void ek_sum(int *total, const signed char *codes, const int count)
 {
     int j;
-    for (j = 0; j < count; j += EK_F)
-        ek_store(total + j, ek_add(ek_load(total + j), ek_load(x + j)));
+    for (j = 0; j < count; j++)
+        total[j] += ek_number(codes[j]);
 }
 
-/* What one direction of a layer leaves: `total` the sum of its h over time or NULL, `sequence` [frames][stride] its
+/* The mean of h over `frames` frames, of the sums of its codes. */
+EK_INLINE void ek_int_mean(float *mean, const int *total, const int count, const int frames)
+{
+    const float unit = 1.0f / (127.0f * (float)frames);
+    int j;
+    for (j = 0; j < count; j++)
+        mean[j] = (float)total[j] * unit;
+}
+
+/* What one direction of a layer leaves: `total` the sum of its codes over time or NULL, `sequence` [frames][stride] its
    codes or NULL. `state` is scratch: codes, h, c and a GRU's gates. */
 typedef struct {
-    float *total;
+    int *total;
     signed char *sequence;
     size_t stride;
 } ek_int_output;
@@ -45,13 +70,13 @@ EK_INLINE void ek_int_lstm(ek_int_output to, float *gates, ek_matrix recurrent, 
         const int t = backwards ? frames - 1 - s : s;
         float *pre = gates + (size_t)t * rows;
         if (s)
-            ek_int_rows(pre, pre, recurrent, codes, 1.0f / 127.0f, columns, rows);
+            ek_int_rows(pre, pre, recurrent, codes, 1.0f, columns, rows);
         ek_lstm_cell(pre, cell, hidden, units);
         ek_codes(codes, hidden, 127.0f, EK_UP(units));
         if (to.sequence)
             memcpy(to.sequence + (size_t)t * to.stride, codes, units);
         if (to.total)
-            ek_sum(to.total, hidden, EK_UP(units));
+            ek_sum(to.total, codes, EK_UP(units));
     }
 }
 #endif
@@ -68,13 +93,13 @@ EK_INLINE void ek_int_gru(ek_int_output to, float *gates, ek_matrix recurrent, c
     memset(state + rows, 0, 16 * sizeof *state);
     for (s = 0; s < frames; s++) {
         const int t = backwards ? frames - 1 - s : s;
-        ek_int_rows(state, bias, recurrent, codes, 1.0f / 127.0f, columns, rows);
+        ek_int_rows(state, bias, recurrent, codes, 1.0f, columns, rows);
         ek_gru_cell(gates + (size_t)t * rows, state, hidden, units);
         ek_codes(codes, hidden, 127.0f, EK_UP(units));
         if (to.sequence)
             memcpy(to.sequence + (size_t)t * to.stride, codes, units);
         if (to.total)
-            ek_sum(to.total, hidden, EK_UP(units));
+            ek_sum(to.total, codes, EK_UP(units));
     }
 }
 #endif

@@ -5,8 +5,11 @@
 #define EK_STEP_ARGUMENTS @name@_stream *, const float *, size_t, float *, size_t
 #define EK_EXPORT __attribute__((visibility("default")))
 
-#if defined(__x86_64__) && !defined(EK_ONLY_BASELINE)
-#include <cpuid.h>
+#if !defined(EK_ONLY_BASELINE) && (defined(__x86_64__) || (defined(__aarch64__) && defined(__linux__)))
+#define EK_CHOICE
+#endif
+
+#if defined(EK_CHOICE)
 #define EK_ROW(variant) __attribute__((visibility("hidden"))) int @name@_predict_##variant(EK_ARGUMENTS);
 @variants@
 #undef EK_ROW
@@ -16,7 +19,10 @@
 #undef EK_ROW
 #endif
 #define EK_ROW(variant) {#variant, @name@_predict_##variant, EK_STEPS(variant) ek_runs_##variant},
+#endif
 
+#if defined(EK_CHOICE) && defined(__x86_64__)
+#include <cpuid.h>
 static int ek_runs_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 EK_UNUSED static int ek_runs_avxvnni(void)
 {
@@ -29,8 +35,10 @@ EK_UNUSED static int ek_runs_avx512(void)
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 EK_UNUSED static int ek_runs_avx512vnni(void) { return ek_runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
-#else
-#define EK_ROW(variant)
+#elif defined(EK_CHOICE)
+#include <sys/auxv.h>
+/* The kernel's bit for sdot and udot. */
+EK_UNUSED static int ek_runs_dotprod(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
 #endif
 #if @NAME@_STREAMS
 #define EK_STEPS(variant) @name@_step_##variant,
@@ -48,8 +56,8 @@ static const struct {
 #endif
     int (*runs)(void);
 } ek_variants[] = {
-#if defined(__x86_64__) && !defined(EK_ONLY_BASELINE)
-    @variants@
+#if defined(EK_CHOICE)
+@variants@
 #endif
     {"baseline", @name@_predict_baseline, EK_STEPS(baseline) ek_runs_baseline},
 };

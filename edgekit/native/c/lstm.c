@@ -19,8 +19,15 @@ EK_INLINE void ek_lstm_cell(const float *pre, float *cell, float *hidden, const 
 {
     const int most = units / 16 * 16, rest = (units - most + 3) / 4 * 4;
     int j;
+#if defined(EK_NEON) && defined(__aarch64__)
+    int i;
+    for (j = 0; j < most; j += 16)
+        for (i = 0; i < 16; i += EK_F)
+            ek_lstm_units(pre + 4 * j + i, 16, cell + j + i, hidden + j + i);
+#else
     for (j = 0; j < most; j += EK_F)
         ek_lstm_units(pre + j / 16 * 64 + j % 16, 16, cell + j, hidden + j);
+#endif
     for (; j < units; j += EK_F)
         ek_lstm_units(pre + 4 * most + j - most, rest, cell + j, hidden + j);
 }

@@ -1,27 +1,27 @@
 #define EK_IV (16 / EK_I)
-#if EK_I == 16 && !defined(EK_PLAIN)
-#define EK_INT_ROW 16 /* blocks at once for one input */
-#define EK_INT_FRAMES 5 /* inputs and blocks at once for many */
+/* EK_INT_ROW: blocks at once for one input; EK_INT_WIDE: for one of two digits; EK_INT_FRAMES, EK_INT_BLOCKS: inputs
+   and blocks at once for many. */
+#if defined(EK_TILES)
+#define EK_INT_BLOCKS 1
+#elif EK_I == 16 && !defined(EK_PLAIN)
+#define EK_INT_ROW 16
+#define EK_INT_WIDE 8
+#define EK_INT_FRAMES 5
 #define EK_INT_BLOCKS 4
 #elif EK_I == 8
 #define EK_INT_ROW 5
+#define EK_INT_WIDE 2
 #define EK_INT_FRAMES 2
 #define EK_INT_BLOCKS 2
-#elif defined(EK_PLAIN)
+#elif defined(EK_PLAIN) || defined(EK_NEON)
 #define EK_INT_ROW 1
+#define EK_INT_WIDE 1
 #define EK_INT_FRAMES 1
-#define EK_INT_BLOCKS 1
-#elif defined(EK_NARROW) && !defined(__aarch64__)
-#define EK_INT_ROW 1
-#define EK_INT_FRAMES 1
-#define EK_INT_BLOCKS 1
-#elif defined(EK_NARROW)
-#define EK_INT_ROW 2
-#define EK_INT_FRAMES 2
 #define EK_INT_BLOCKS 1
 #else
-#define EK_INT_ROW 5
-#define EK_INT_FRAMES 5
+#define EK_INT_ROW 2
+#define EK_INT_WIDE 1
+#define EK_INT_FRAMES 2
 #define EK_INT_BLOCKS 1
 #endif
 
@@ -30,17 +30,31 @@ typedef struct {
     const signed char *w;
     const int32_t *fix;
     const float *scale;
+#if defined(EK_SHORTS)
+    const int16_t *shorts; /* the weights of a dense layer, [block][column][16] */
+#endif
 } ek_matrix;
 
-/* out[t][r] = start[t][r] + (sum over k of w[r][k] x[t][k]) * (scale[r] * factor[t]) */
-EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, size_t start_stride, ek_matrix m,
-                           const signed char *x, size_t x_stride, const float *factor, const int columns,
-                           const int frames, const int blocks)
+#if !defined(EK_LIGHT)
+#if !defined(EK_TILES)
+typedef char ek_light;
+#endif
+EK_INLINE void ek_weigh(ek_light *light, const signed char *x, const int columns)
 {
-    ek_i sums[EK_INT_ROW * EK_IV > EK_INT_FRAMES * EK_INT_BLOCKS * EK_IV ? EK_INT_ROW * EK_IV
-                                                                        : EK_INT_FRAMES * EK_INT_BLOCKS * EK_IV];
+    (void)light, (void)x, (void)columns;
+}
+#endif
+
+/* The sums of `frames` inputs and `blocks` blocks: sums[t][i]. light: what ek_weigh says of the inputs. */
+EK_INLINE void ek_int_sums(ek_i *sums, ek_matrix m, const signed char *x, size_t x_stride, const ek_light *light,
+                           const int columns, const int frames, const int blocks)
+{
+#if defined(EK_TILES)
+    ek_sums(sums, m.w, (size_t)columns * 16, x, x_stride, light, columns / 8, frames, blocks);
+#else
     const int across = blocks * EK_IV, eights = columns / 8;
     int t, k, i;
+    (void)light;
     EK_UNROLL
     for (t = 0; t < frames; t++)
         EK_UNROLL
@@ -51,7 +65,7 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
             sums[t * across + i] = ek_begin(NULL);
 #endif
     for (k = 0; k < eights; k++) {
-        ek_x v[EK_INT_FRAMES];
+        ek_x v[EK_INT_FRAMES > 2 ? EK_INT_FRAMES : 2];
         EK_UNROLL
         for (t = 0; t < frames; t++)
             v[t] = ek_spread(x + (size_t)t * x_stride + 8 * k);
@@ -63,6 +77,19 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
                 sums[t * across + i] = ek_dot(sums[t * across + i], w, v[t]);
         }
     }
+#endif
+}
+
+/* out[t][r] = start[t][r] + (sum over k of w[r][k] x[t][k]) * (scale[r] * factor[t]) */
+EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, size_t start_stride, ek_matrix m,
+                           const signed char *x, size_t x_stride, const ek_light *light, const float *factor,
+                           const int columns, const int frames, const int blocks)
+{
+    ek_i sums[EK_INT_ROW * EK_IV > EK_INT_FRAMES * EK_INT_BLOCKS * EK_IV ? EK_INT_ROW * EK_IV
+                                                                        : EK_INT_FRAMES * EK_INT_BLOCKS * EK_IV];
+    const int across = blocks * EK_IV;
+    int t, i;
+    ek_int_sums(sums, m, x, x_stride, light, columns, frames, blocks);
     EK_UNROLL
     for (t = 0; t < frames; t++)
         EK_UNROLL
@@ -70,6 +97,21 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
             ek_settle(out + (size_t)t * out_stride + i * EK_I, sums[t * across + i],
                       start + (size_t)t * start_stride + i * EK_I, m.scale + i * EK_I, factor[t]);
 }
+
+#if !defined(EK_SHORTS)
+/* The same for one input of two digits, x [2][columns]: the lower ones, and those that count 64 times as much. */
+EK_INLINE void ek_int_digits(float *out, const float *start, ek_matrix m, const signed char *x, float factor,
+                             const int columns, const int blocks)
+{
+    ek_i sums[2 * EK_INT_WIDE * EK_IV];
+    const int across = blocks * EK_IV;
+    int i;
+    ek_int_sums(sums, m, x, (size_t)columns, NULL, columns, 2, blocks);
+    EK_UNROLL
+    for (i = 0; i < across; i++)
+        ek_settle(out + i * EK_I, ek_join(sums[i], sums[across + i]), start + i * EK_I, m.scale + i * EK_I, factor);
+}
+#endif
 
 /* The matrix from block b on. */
 EK_INLINE ek_matrix ek_from(ek_matrix m, int b, const int columns)
@@ -88,11 +130,13 @@ EK_INLINE void ek_int_rows(float *out, const float *start, ek_matrix m, const si
 {
     const int blocks = rows / 16, parts = (blocks + EK_INT_ROW - 1) / EK_INT_ROW;
     const int each = (blocks + parts - 1) / parts, rest = blocks % each;
+    ek_light light;
     int b;
+    ek_weigh(&light, x, columns);
     for (b = 0; b + each <= blocks; b += each)
-        ek_int_tile(out + b * 16, 0, start + b * 16, 0, ek_from(m, b, columns), x, 0, &factor, columns, 1, each);
+        ek_int_tile(out + b * 16, 0, start + b * 16, 0, ek_from(m, b, columns), x, 0, &light, &factor, columns, 1, each);
     if (rest)
-        ek_int_tile(out + b * 16, 0, start + b * 16, 0, ek_from(m, b, columns), x, 0, &factor, columns, 1, rest);
+        ek_int_tile(out + b * 16, 0, start + b * 16, 0, ek_from(m, b, columns), x, 0, &light, &factor, columns, 1, rest);
 }
 
 /* `blocks` blocks for all frames: out[t][r], r counted within the blocks. */
@@ -103,10 +147,10 @@ EK_INLINE void ek_int_strip(float *out, size_t out_stride, const float *bias, ek
     const size_t stride = (size_t)columns;
     int t;
     for (t = 0; t + EK_INT_FRAMES <= frames; t += EK_INT_FRAMES)
-        ek_int_tile(out + (size_t)t * out_stride, out_stride, bias, 0, m, x + (size_t)t * stride, stride, factor + t,
+        ek_int_tile(out + (size_t)t * out_stride, out_stride, bias, 0, m, x + (size_t)t * stride, stride, NULL, factor + t,
                     columns, EK_INT_FRAMES, blocks);
     if (rest)
-        ek_int_tile(out + (size_t)t * out_stride, out_stride, bias, 0, m, x + (size_t)t * stride, stride, factor + t,
+        ek_int_tile(out + (size_t)t * out_stride, out_stride, bias, 0, m, x + (size_t)t * stride, stride, NULL, factor + t,
                     columns, rest, blocks);
 }
 
@@ -114,6 +158,11 @@ EK_INLINE void ek_int_strip(float *out, size_t out_stride, const float *bias, ek
 EK_INLINE void ek_int_project(float *out, const float *bias, ek_matrix m, const signed char *x,
                                         const float *factor, const int columns, const int rows, const int frames)
 {
+#if defined(EK_LIGHT)
+    int t;
+    for (t = 0; t < frames; t++)
+        ek_int_rows(out + (size_t)t * rows, bias, m, x + (size_t)t * columns, factor[t], columns, rows);
+#else
     const int blocks = rows / 16, rest = blocks % EK_INT_BLOCKS;
     int b;
     for (b = 0; b + EK_INT_BLOCKS <= blocks; b += EK_INT_BLOCKS)
@@ -122,6 +171,7 @@ EK_INLINE void ek_int_project(float *out, const float *bias, ek_matrix m, const 
     if (rest)
         ek_int_strip(out + b * 16, (size_t)rows, bias + b * 16, ek_from(m, b, columns), x, factor, columns, frames,
                      rest);
+#endif
 }
 
 /* Added to a number below 2^22 in size, it rounds it to a whole one, half to even, whose bits are the lowest. A code is
@@ -136,13 +186,30 @@ EK_INLINE void ek_int_project(float *out, const float *bias, ek_matrix m, const 
 /* Frames that stay below it are zeros: dividing by less could overflow. */
 #define EK_TINY 1e-30f
 
+#if defined(EK_NEON) && defined(__aarch64__)
+/* Eight numbers times unit, rounded to whole ones: the lower halves of their bits. */
+EK_INLINE int16x8_t ek_shorts(const float *x, float unit)
+{
+    float32x4_t front = vaddq_f32(vmulq_n_f32(vld1q_f32(x), unit), vdupq_n_f32(EK_WHOLE));
+    float32x4_t back = vaddq_f32(vmulq_n_f32(vld1q_f32(x + 4), unit), vdupq_n_f32(EK_WHOLE));
+    return vuzp1q_s16(vreinterpretq_s16_f32(front), vreinterpretq_s16_f32(back));
+}
+#endif
+
 /* codes[i] = round(x[i] * unit), which the caller keeps within -127..127; count: a multiple of 16. */
 EK_INLINE void ek_codes(signed char *codes, const float *x, float unit, const int count)
 {
     int i;
+#if defined(EK_NEON) && defined(__aarch64__)
+    for (i = 0; i < count; i += 16) {
+        int16x8_t front = ek_shorts(x + i, unit), back = ek_shorts(x + i + 8, unit);
+        vst1q_s8(codes + i, vuzp1q_s8(vreinterpretq_s8_s16(front), vreinterpretq_s8_s16(back)));
+    }
+#else
     EK_UNROLL
     for (i = 0; i < count; i += EK_F)
         ek_store_bytes(codes + i, ek_add(ek_mul(ek_load(x + i), ek_set(unit)), ek_set(EK_CODE)));
+#endif
 }
 
 /* A frame in 8 bits, in steps of its own: its largest number becomes 127. Returns the step. */
@@ -152,31 +219,19 @@ EK_INLINE float ek_encode(signed char *codes, const float *x, float peak, const 
     return peak / 127.0f;
 }
 
+/* The number that a code stands for. */
+EK_INLINE int ek_number(signed char code)
+{
+#if defined(EK_FIXED)
+    return (unsigned char)code - EK_ZERO;
+#else
+    return code;
+#endif
+}
+
 /* One code from a number in -128..127. */
 EK_INLINE signed char ek_code(int32_t number)
 {
     number += EK_ZERO;
     return (signed char)(number > 127 ? number - 256 : number);
-}
-
-/* A layer of int8 weights on numbers in 16 bits, -32512..32512: 256 times the upper bytes plus the lower ones. */
-EK_INLINE void ek_int_dense(float *out, const float *bias, ek_matrix m, const float *x, signed char *codes,
-                                      const int count, const int columns, const int rows)
-{
-    const float peak = ek_peak(x, count), unit = peak > EK_TINY ? 32512.0f / peak : 0.0f, step = peak / 32512.0f;
-    signed char *low = codes, *high = codes + columns;
-    int i;
-    for (i = 0; i < count; i++) {
-        float whole = x[i] * unit + EK_WHOLE;
-        int32_t bits, below;
-        memcpy(&bits, &whole, 4);
-        bits -= 0x4B400000;
-        below = (bits + 32896) % 256 - 128;
-        low[i] = ek_code(below);
-        high[i] = ek_code((bits - below) / 256);
-    }
-    for (; i < columns; i++)
-        low[i] = high[i] = ek_code(0);
-    ek_int_rows(out, bias, m, high, step * 256.0f, columns, rows);
-    ek_int_rows(out, out, m, low, step, columns, rows);
 }
