@@ -165,14 +165,15 @@ def distill_model(
         require_labels(takes, shape[1], f"distill_model: {name}")
     require_mix("distill_model", mix, train, shape[1])
     config = config or DistillConfig()
-    own, *read = read_states(student, teachers, train.x) if config.states else [None]
-    objective, apart = teacher_objective(config), None if mix is None else mix.apart()
+    read = read_states(student, teachers, train.x) if config.states else []
+    objective = teacher_objective(config)
+    apart = None if mix is None else mix.apart()
     taught_by = as_one(teacher, config.temperature)
-    source = teacher_source(taught_by, train, augmentation, config.copies, seed, apart, read)
+    source = teacher_source(taught_by, train, augmentation, config.copies, seed, apart, read[1:])
     with contextlib.ExitStack() as watched:
-        if own is not None:
-            objective = StatesObjective(objective, config.states, own, read, seed)
-            watched.enter_context(objective.watching())
+        if read:
+            objective = with_states = StatesObjective(objective, config.states, read[0], read[1:], seed)
+            watched.enter_context(with_states.watching())
         return fit(
             student, source, validation, objective, config.training, seed=seed, setup=setup, projection=projection
         )
