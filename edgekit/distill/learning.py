@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from edgekit.config import StageConfig
 from edgekit.data import AugmentConfig, Mix
+from edgekit.distill.states import StatesObjective, StatesOf, read_states, recording
 from edgekit.distill.teachers import Teachers, as_one, each_teacher
 from edgekit.errors import ShapeError
 from edgekit.model import predict_logits, require_trainable, try_module
@@ -40,6 +43,11 @@ class DistillConfig(StageConfig):
     alpha: float = Field(0.5, ge=0.0, le=1.0, description="weight of the teacher; the labels get the rest")
     label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="label smoothing of the labels' part")
     copies: int = Field(16, ge=1, description="augmented copies of the training takes that the teacher labels once")
+    states: float = Field(
+        0.0,
+        ge=0.0,
+        description="weight of a loss between the outputs of student's and teacher's last recurrent layers; 0: none",
+    )
     training: TrainingConfig = TrainingConfig(
         epochs=100, lr_scheduler=SchedulerConfig(type="cosine"), early_stopping=None
     )
@@ -77,12 +85,15 @@ def teacher_source(
     copies: int,
     seed: int,
     mix: Mix | None = None,
+    read: Sequence[StatesOf] = (),
 ) -> EpochSource:
-    """Epochs of (x, labels, teacher's logits). The teacher labels each of `copies` augmented copies once.
+    """Epochs of (x, labels, teacher's logits, states of each module that is `read`). The teacher labels each of
+    `copies` augmented copies once.
 
     Epoch e sees copy e modulo copies, each with synthetic people of its own where there is a mix. Only the logits are
     kept; x is made again from the seed. A copy is seen in many epochs, so all are made with
-    `augmentation.probability`; its milestones do not count.
+    `augmentation.probability`; its milestones do not count. States are too many to be kept: the teacher computes them
+    again in every epoch.
     """
     copies = 1 if augmentation is None and mix is None else copies
     known: dict[int, Tensor] = {}
@@ -91,9 +102,12 @@ def teacher_source(
         copy = epoch % copies
         takes = mixed(train, mix, seed, copy)
         x = augmented(takes, augmentation, epoch_generator(seed, copy))
-        if copy not in known:
-            known[copy] = torch.from_numpy(_finite(predict_logits(teacher, x)))
-        return torch.from_numpy(x), torch.from_numpy(takes.labels), known[copy]
+        states: tuple[Tensor, ...] = ()
+        if copy not in known or read:
+            with recording(read) as recorded:
+                known[copy] = torch.from_numpy(_finite(predict_logits(teacher, x)))
+            states = recorded()
+        return torch.from_numpy(x), torch.from_numpy(takes.labels), known[copy], *states
 
     return source
 
@@ -135,12 +149,15 @@ def distill_model(
 
     The teacher may be any module that returns logits (batch, classes) in the student's class order; it is put into
     evaluation mode and never changed. Of several, in a list, the student learns from the mean of their softened
-    probabilities (`MeanTeacher`). mix: synthetic takes that every copy of the training takes also has, by other
-    people than those whom `train_model` trains on with the same mix. Raises ShapeError when its logits do not fit the
-    student's; see `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
+    probabilities (`MeanTeacher`), and with config.states from the mean of the losses between its states and each one's,
+    whose linear layers are thrown away (`edgekit.distill.states`). mix: synthetic takes that every copy of the training
+    takes also has, by other people than those whom `train_model` trains on with the same mix. Raises ShapeError when
+    the teacher's logits do not fit the student's, ConfigError where config.states can't be read; see
+    `edgekit.train.RunSetup` for resuming, `edgekit.train.fit` for the projection and other errors.
     """
     require_run("distill_model", train, validation, config, DistillConfig)
-    taught = [try_module(module, train.x, name) for name, module in each_teacher("distill_model", teacher).items()]
+    teachers = each_teacher("distill_model", teacher)
+    taught = [try_module(module, train.x, name) for name, module in teachers.items()]
     shape = try_module(student, train.x, "distill_model: student")
     require_trainable(student, "distill_model: student")
     for one in taught:
@@ -149,23 +166,18 @@ def distill_model(
         require_labels(takes, shape[1], f"distill_model: {name}")
     require_mix("distill_model", mix, train, shape[1])
     config = config or DistillConfig()
-    return fit(
-        student,
-        teacher_source(
-            as_one(teacher, config.temperature),
-            train,
-            augmentation,
-            config.copies,
-            seed,
-            None if mix is None else mix.apart(),
-        ),
-        validation,
-        teacher_objective(config),
-        config.training,
-        seed=seed,
-        setup=setup,
-        projection=projection,
-    )
+    read = read_states(student, teachers, train.x) if config.states else []
+    objective = teacher_objective(config)
+    apart = None if mix is None else mix.apart()
+    taught_by = as_one(teacher, config.temperature)
+    source = teacher_source(taught_by, train, augmentation, config.copies, seed, apart, read[1:])
+    with contextlib.ExitStack() as watched:
+        if read:
+            objective = with_states = StatesObjective(objective, config.states, read[0], read[1:], seed)
+            watched.enter_context(with_states.watching())
+        return fit(
+            student, source, validation, objective, config.training, seed=seed, setup=setup, projection=projection
+        )
 
 
 def _require_same_shape(teacher: tuple[int, ...], student: tuple[int, ...]) -> None:

@@ -67,6 +67,12 @@ def search_task(stages: Stages, config: SearchConfig, *, alone: bool) -> SearchT
     distillation = settings.section("distill", DistillConfig)
     pruning = settings.section("prune", PruneConfig)
     recovery = _shorter(pruning.recovery, config.recovery_epochs, alone)
+    for section, taught in (("distill", distillation), ("prune.recovery", pruning.recovery)):
+        if taught.states:
+            raise ConfigError(
+                f"{section}.states: {taught.states:g}; all students of a search learn from answers that the teacher"
+                f" gives once, without states; give --set {section}.states=0"
+            )
     if pruning.steps > config.recovery_epochs:
         raise ConfigError(
             f"search.recovery_epochs: {config.recovery_epochs} for prune.steps {pruning.steps}; each needs one at least"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from edgekit.bench import CompareConfig, CompareResult, TimeRatio, compare_onnx
@@ -20,6 +21,7 @@ from edgekit.bench.intervals import process_interval
 from edgekit.errors import GateError, WeakEvidenceError
 from edgekit.quantize.gates import GatesConfig, check_loss
 from edgekit.quantize.settings import ChainQuantizeConfig, Scheme
+from edgekit.quantize.weights import find_weights
 from edgekit.results import FineTuning, Int8Loss, SchemeChoice, SchemeTrial
 
 #: In this order where nothing else decides: the one that changes least first.
@@ -71,6 +73,18 @@ class Limits:
 def candidates_for(cell: str) -> tuple[Scheme, ...]:
     """The schemes that models of this cell, "lstm" or "gru", can have."""
     return tuple(scheme for scheme in CANDIDATES if cell == "lstm" or scheme != "int8-dynamic")
+
+
+def keep_small(fp32: Path, min_elements: int) -> SchemeChoice | None:
+    """fp32, chosen without measuring, where no weight of the file has `min_elements`; None where one has."""
+    largest = max((math.prod(weight.shape) for weight in find_weights(onnx.load(fp32), 1)), default=0)
+    if largest >= min_elements:
+        return None
+    reason = (
+        f"too small for rounding to pay: the largest weight has {largest} numbers, and quantize.min_elements is"
+        f" {min_elements}"
+    )
+    return SchemeChoice("fp32", reason, RULE, (), {}, 0)
 
 
 def measure_and_choose(

@@ -1,4 +1,4 @@
-"""Old files: raised to the IR version and opset that int8 weights need, by onnx's own converter.
+"""Old files: raised to the IR version and opset that edgekit works on, or int4 weights need, by onnx's own converter.
 
 It runs in a process of its own: files that are not as ONNX has them can bring it down.
 """
@@ -25,7 +25,8 @@ _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from edgekit.quantize.c
 #: Where this very edgekit is.
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: The least that edgekit leaves a file at, and what DequantizeLinear needs for int4 numbers.
+#: The oldest that edgekit reads and writes graphs of, though the operators of int8 weights are older; and what
+#: DequantizeLinear needs for int4 numbers.
 LEAST_OPSET, INT4_OPSET = 13, 21
 #: The IR version of these opsets.
 _IR = {LEAST_OPSET: 7, INT4_OPSET: 10}
@@ -118,8 +119,8 @@ def _numbers(tensor: onnx.TensorProto) -> object:
 
 
 def _impossible(opset: int, name: str, reason: str, least: int) -> ModelFileError:
+    needed = "edgekit quantises files of opset" if least == LEAST_OPSET else "int4 weights need opset"
     return ModelFileError(
-        f"{name}: opset {opset}; {'int8' if least == LEAST_OPSET else 'int4'} weights need {least} or newer, and onnx's"
-        f" converter can't raise it ({reason}); export it again with opset {least} or newer (torch.onnx.export has"
-        " opset_version for it)"
+        f"{name}: opset {opset}; {needed} {least} or newer, and onnx's converter can't raise it ({reason}); export it"
+        f" again with opset {least} or newer (torch.onnx.export has opset_version for it)"
     )

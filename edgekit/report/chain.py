@@ -29,7 +29,7 @@ def chain_text(result: ChainResult) -> str:
     """The whole report as text."""
     parts = [data_text(result.data), scores_text(result.scores, result.data)]
     choice = result.quantized.figures.choice
-    parts += [] if choice is None else [table(CHOICE_HEADERS, choice_rows(choice))]
+    parts += [table(CHOICE_HEADERS, choice_rows(choice))] if choice is not None and choice.trials else []
     parts.append(quantization_text(result.quantized.figures))
     diagnosis = stage_findings_lines(result.diagnosis)
     parts += ["\n".join(diagnosis)] if diagnosis else []

@@ -68,7 +68,8 @@ def chain_markdown(result: ChainResult) -> str:
 
 
 def _choice(figures: QuantizationFigures) -> list[str]:
-    return [] if figures.choice is None else [markdown_table(CHOICE_HEADERS, choice_rows(figures.choice))]
+    choice = figures.choice
+    return [markdown_table(CHOICE_HEADERS, choice_rows(choice))] if choice is not None and choice.trials else []
 
 
 def _by_class(evaluation: Evaluation | None) -> list[str]:

@@ -82,6 +82,8 @@ def _remark(trial: SchemeTrial, chosen: str) -> str:
 def choice_lines(choice: SchemeChoice) -> list[str]:
     """What was chosen and why, the rule, and where it was measured."""
     machine = choice.machine
+    if not choice.trials:
+        return [f"Scheme: {choice.scheme}, without measuring: {choice.reason}"]
     where = ", ".join(str(machine[key]) for key in ("cpu_model", "architecture") if machine.get(key))
     version = f", ONNX Runtime {machine['onnxruntime']}" if machine.get("onnxruntime") else ""
     return [

@@ -27,7 +27,7 @@ def quantized_text(result: QuantizeResult) -> str:
     notes = [
         *_left_lines(proof),
         *_prepared_lines(result),
-        *_raised_lines(result.raised, "int4" if result.scheme == "int4-weights" else "int8"),
+        *_raised_lines(result.raised, result.scheme),
         *_outputs_lines(result.outputs),
     ]
     return "\n".join([weights, summary, *notes, *scheme_notes(result.scheme)])
@@ -82,11 +82,14 @@ def _prepared_lines(result: QuantizeResult) -> list[str]:
     return [f"Prepared: {'; '.join(done)}"] if done else []
 
 
-def _raised_lines(raised: Raised | None, kind: str) -> list[str]:
+def _raised_lines(raised: Raised | None, scheme: str) -> list[str]:
     if raised is None:
         return []
     (opset, new_opset), (ir, new_ir) = raised.opset, raised.ir_version
-    return [f"Raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}, as {kind} needs it"]
+    least = (
+        "int4 needs opset 21 and IR version 10" if scheme == "int4-weights" else "edgekit needs opset 13, IR version 4"
+    )
+    return [f"Raised from opset {opset}, IR version {ir} to opset {new_opset}, IR version {new_ir}; {least} or newer"]
 
 
 def _outputs_lines(outputs: OutputCheck | None) -> list[str]:

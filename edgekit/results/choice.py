@@ -67,7 +67,8 @@ class SchemeTrial:
 @dataclass(frozen=True)
 class SchemeChoice:
     """What `--scheme auto` chose. reason: in words. rule: that it followed. trials: fp32 first. machine: that measured,
-    as `measure.Machine` tells it; takes: of how many validation takes all files were given one at a time."""
+    as `measure.Machine` tells it; takes: of how many validation takes all files were given one at a time. Where the
+    model is too small for any form, nothing was measured, and the last three are empty."""
 
     scheme: str
     reason: str

@@ -8,12 +8,14 @@ from typing import Any
 from edgekit.model import ModelConfig
 from edgekit.prune import PruneConfig, prune_model
 from edgekit.prune.settings import STRUCTURED
+from edgekit.results import Record
 from edgekit.stages.distill import DistillStage
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED
 from edgekit.stages.start import Origin, Start
 from edgekit.stages.training_run import deciding, leave_model, pruning_figures, training_figures
 from edgekit.train import TrainingConfig
+from edgekit.workdir.differences import differences
 from edgekit.workdir.updates import Outcome
 
 
@@ -64,6 +66,13 @@ class PruneStage(ModelStage):
         if self.prune.method == "structured":
             later -= {"widths"}  # its default is another now, so a change is told with both values
         return {**self.context.data.decides(), "prune": {key: said[key] for key in said if key not in later}}
+
+    def changes(self, record: Record) -> list[str]:
+        """Of a record from before there was `prune.widths`, every layer lost the same part: that is what it was."""
+        made = record.config.get("prune", {})
+        if made.get("method") == "structured":
+            made = {"widths": STRUCTURED["widths"], **made}
+        return differences({**record.config, "prune": made}, self.config())
 
     def inputs(self) -> dict[str, str]:
         """Files of teacher and student."""

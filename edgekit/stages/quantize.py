@@ -13,7 +13,7 @@ from edgekit.artifacts import scratch_folder, write_bytes
 from edgekit.bench import CompareConfig
 from edgekit.export import verify_parity
 from edgekit.quantize import ChainQuantizeConfig, QuantizeResult, check_cell, quantize_onnx
-from edgekit.quantize.choosing import Candidate, Limits, candidates_for, measure_and_choose
+from edgekit.quantize.choosing import Candidate, Limits, candidates_for, keep_small, measure_and_choose
 from edgekit.quantize.gates import int8_loss, least_lossy_standardisation
 from edgekit.quantize.settings import Scheme
 from edgekit.results import FineTuning, Int8Loss, QuantizationFigures, SchemeChoice
@@ -111,11 +111,15 @@ class QuantizeStage(Stage):
 
     def make(self) -> Outcome:
         """Export the way that loses least when rounded, round, and choose where the scheme is auto."""
-        data, choice = self.context.data, self.earlier_choice()
+        data, choice = self.context.data, self.earlier_choice() or self._kept_small()
         schemes = self._schemes(choice)
         takes, class_names = data.validation_takes(), data.dataset.class_names
         config = self.quantize.of_file("int8-weights" if self.quantize.scheme == "auto" else self.quantize.scheme)
-        chosen, trials = least_lossy_standardisation(self.pruned.export, config, self.gates, takes, class_names)
+        chosen, trials = (
+            ("explicit", {})
+            if choice is not None and not choice.trials
+            else least_lossy_standardisation(self.pruned.export, config, self.gates, takes, class_names)
+        )
         model = self.pruned.export(self.fp32, chosen)
         parity = verify_parity(model, self.fp32, takes.x, self.gates.max_parity_difference)
         with scratch_folder("forms") as folder:
@@ -157,6 +161,17 @@ class QuantizeStage(Stage):
         if made is not None:
             self._note(f"{made.scheme}, as chosen before; --force measures and chooses anew")
         return made
+
+    def _kept_small(self) -> SchemeChoice | None:
+        """fp32, where the scheme is auto and no weight is large enough for another form."""
+        if self.quantize.scheme != "auto":
+            return None
+        with scratch_folder("forms") as folder:
+            self.pruned.export(folder / FP32_NAME, "explicit")
+            choice = keep_small(folder / FP32_NAME, self.quantize.min_elements)
+        if choice is not None:
+            self._note(f"{choice.scheme}: {choice.reason}")
+        return choice
 
     def _schemes(self, choice: SchemeChoice | None) -> tuple[Scheme, ...]:
         """What has to be made: one scheme, or all that apply, or with a choice of fp32 none."""

@@ -81,6 +81,7 @@ class Teacher:
             return 0.0
         context = self.context
         copies = min(config.copies, config.training.epochs) if context.data.augmented else 1
+        copies = config.training.epochs if config.states else copies
         return context.guesses.labelling_s(self.own.model, config.training, copies)
 
 

@@ -40,8 +40,8 @@ from edgekit.workdir.dataset import Dataset
 from edgekit.workdir.updates import Outcome
 from edgekit.workdir.workspace import Watcher, Workspace
 
-#: Settings of TrainingConfig that there have not always been, and the values that say what was done before.
-YOUNGER: Mapping[str, Any] = {"warmup_epochs": 0, "keep": "best"}
+#: Settings of trainings that there have not always been, and the values that say what was done before.
+YOUNGER: Mapping[str, Any] = {"warmup_epochs": 0, "keep": "best", "states": 0.0}
 
 
 def deciding(config: StageConfig) -> dict[str, Any]:

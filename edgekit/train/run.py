@@ -19,7 +19,8 @@ from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes, share_of
 
 #: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats,
-#: a mean over the batch: several processes weigh what their shares of a batch give by the number of takes.
+#: a mean over the batch: several processes weigh what their shares of a batch give by the number of takes. One that
+#: is a module learns along with the model.
 Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 
 VALIDATION_BATCH = 256
@@ -62,6 +63,8 @@ class Run(pl.LightningModule):
         decayed = [m.weight for m in self.module.modules() if isinstance(m, nn.Linear)]
         marked = {id(p) for p in decayed}
         others = [p for p in self.module.parameters() if id(p) not in marked]
+        if isinstance(self.objective, nn.Module):
+            others += self.objective.parameters()
         groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
         groups = [group for group in groups if group["params"]]
         optimizer = torch.optim.Adam(groups, lr=self.config.learning_rate, betas=(0.9, 0.999), eps=1e-7)

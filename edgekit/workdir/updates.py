@@ -47,6 +47,10 @@ class Stage(ABC):
     def config(self) -> dict[str, Any]:
         """The settings that decide what is made, JSON-ready."""
 
+    def changes(self, record: Record) -> list[str]:
+        """How its settings differ from those that `record` was made with, for messages."""
+        return differences(record.config, self.config())
+
     def inputs(self) -> dict[str, str]:
         """What it is made from: name to SHA-256 or fingerprint."""
         return {}
@@ -98,7 +102,7 @@ class Updates:
             self._refuse_mismatch(upstream)
         if record is None or self.workspace.force or not stage.trains:
             return
-        changes = differences(record.config, stage.config()) or self._moved(stage, record)
+        changes = stage.changes(record) or self._moved(stage, record)
         if changes:
             alone = next_command(path, *name.split(), "--force")
             raise StateError(
@@ -146,7 +150,7 @@ class Updates:
             return "not made yet"
         if self.workspace.dry_run and any(self._ensured.get(name, record) is None for name in stage.upstream):
             return "an earlier stage would be made again"
-        changes = differences(record.config, stage.config())
+        changes = stage.changes(record)
         if changes:
             return "settings changed: " + "; ".join(changes[:4])
         if record.recipe != stage.recipe:

@@ -109,6 +109,26 @@ def test_where_no_form_pays_fp32_is_kept_and_everything_uses_it(
     assert table["quantization"]["int8"] is None
 
 
+def test_a_model_too_small_to_round_stays_fp32_without_measuring(
+    cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before: "nothing to quantise", exit code 2. A scheme that is said is still refused so."""
+    monkeypatch.setattr("edgekit.stages.quantize.measure_and_choose", never)
+    tiny = "--set=quantize.min_elements=9999999"
+    answer = cli("quantize", f"--workdir={workdir}", "--json", *AUTO, tiny)
+    assert answer.code == 0, answer.err
+    assert "note: quantize: fp32: too small for rounding to pay: the largest weight has" in answer.err
+    choice = answer.json["quantization"]["choice"]
+    assert (choice["scheme"], choice["trials"], choice["takes"]) == ("fp32", [], 0)
+    assert files(workdir) == {"model.onnx"}
+    again = cli("quantize", f"--workdir={workdir}")
+    assert "= quantize: up to date" in again.err
+    assert "Scheme: fp32, without measuring: too small for rounding to pay" in again.out
+    assert "No weights were rounded: the file for the device is model.onnx, fp32" in again.out
+    said = cli("quantize", f"--workdir={workdir}", "--scheme=int8-weights")
+    assert (said.code, "nothing to quantise" in said.err) == (2, True)
+
+
 @pytest.mark.slow
 def test_a_choice_is_not_remade_unless_asked_for(cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on another machine: what is lost is made again in the form that was chosen."""

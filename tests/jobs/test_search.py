@@ -148,6 +148,7 @@ def test_a_search_whose_every_student_fails_is_no_success(cli: Cli, work: Path) 
         (("--budget=soon",), "expected a time above 0, such as 90s, 30m or 2h"),
         (("--budget=0s",), "expected a time above 0"),
         (("--budget=5m", "--cluster=local"), "limit their number with --points"),
+        (("--set=distill.states=1",), "answers that the teacher gives once, without states"),
         (("--min-accuracy=90",), "90"),
         (("--set=search.sparsity=[0.5,0.5]",), "one or more different values"),
         (("--set=prune.steps=3",), "search.recovery_epochs: 1 for prune.steps 3"),

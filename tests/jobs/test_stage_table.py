@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from edgekit.errors import ConfigError
+from edgekit.results import Record
 from edgekit.stages.model_stage import ModelStage
 from edgekit.stages.names import PRUNED, QUANTIZED, STUDENT, train_stage_name
 from edgekit.stages.preflight import epochs_elsewhere
@@ -64,6 +65,20 @@ def test_a_change_of_widths_is_told_with_both_values(tmp_path: Path, widths: str
     said = Options(settings={"prune": {"widths": widths}})
     with open_workspace(tmp_path / "work", said, read_only=True) as workspace:
         assert Stages(workspace).pruned.config()["prune"]["widths"] == (widths or "recurrent")
+
+
+@pytest.mark.parametrize(("widths", "changes"), [(None, ["prune.widths was uniform, now recurrent"]), ("uniform", [])])
+def test_what_was_pruned_before_there_were_widths_was_pruned_evenly(
+    tmp_path: Path, widths: str | None, changes: list[str]
+) -> None:
+    """Before: "prune.widths was None, now recurrent", and uniform was another thing than that."""
+    said = Options(settings={"prune": {"widths": widths}})
+    with open_workspace(tmp_path / "work", said, read_only=True) as workspace:
+        stage = Stages(workspace).pruned
+        config = stage.config()
+        del config["prune"]["widths"]
+        record = Record(config, {}, stage.recipe, {}, {}, 0, 0.0, {})
+        assert stage.changes(record) == changes
 
 
 def test_single_zeros_have_no_widths(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_what_the_converter_can_not_raise_is_refused_with_what_works(make_recurr
     with pytest.raises(ModelFileError) as caught:
         quantized(make_recurrent(opset=opset, ir=3))
     message = str(caught.value)
-    assert f"opset {opset}; int8 weights need 13 or newer, and onnx's converter can't raise it" in message
+    assert f"opset {opset}; edgekit quantises files of opset 13 or newer, and onnx's converter can't" in message
     assert "No Adapter From Version $6 for LSTM" in message
     assert "export it again with opset 13 or newer" in message
     assert "convert_version" not in message
