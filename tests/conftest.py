@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,22 @@ def learnable() -> tuple[Takes, Takes]:
     return Takes(*_hands(6, rng)), Takes(*_hands(3, rng))
 
 
+class Settled:
+    """What stays to the end: thousands of collected tests, and modules. `quantize_onnx` has the garbage collected three
+    times, and each time the collector would walk all of it."""
+
+    modules = 0
+
+    @classmethod
+    def look(cls) -> None:
+        """Put it out of the collector's sight, again whenever modules have come; garbage goes first."""
+        if len(sys.modules) != cls.modules:
+            cls.modules = len(sys.modules)
+            gc.collect()
+            gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    Settled.look()
     if item.get_closest_marker("untraced") and os.environ.get("COVERAGE_RUN"):
         pytest.skip("untraced: coverage is counting")
