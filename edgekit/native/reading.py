@@ -43,6 +43,11 @@ def read_network(path: StrPath) -> Network:
             f"{path}: edgekit did not write it; compile takes edgekit's own files (export, quantize), which say"
             " their classes and frames"
         )
+    if info.metadata.scheme == "int4-weights":
+        raise ModelFileError(
+            f"{path}: its weights are int4, which compile does not read; quantize with --scheme int8-weights, and"
+            " compile that"
+        )
     graph = _Graph(onnx.load_from_string(content), path)
     graph.refuse_unknown()
     names = info.metadata.class_names

@@ -68,9 +68,15 @@ def test_the_json_says_what_the_text_says(
 
 
 def test_names_that_c_does_not_take_are_refused(make_file: MakeFile, tmp_path: Path) -> None:
-    for name in ("int", "9lives", "with-dash", "test", "ek_x", "A"):
+    path = make_file()
+    for name in ("9lives", "with-dash", "A", "a" * 41, "über"):
         with pytest.raises(ConfigError, match=f"--name {name}: expected a name for C"):
-            compile_model(make_file(), tmp_path / "out", name=name)
+            compile_model(path, tmp_path / "out", name=name)
+    for name in ("int", "and", "test", "ek", "ek_x", "string", "m"):
+        with pytest.raises(
+            ConfigError, match=f"--name {name}: C, C\\+\\+ or edgekit's own code uses this name already"
+        ):
+            compile_model(path, tmp_path / "out", name=name)
     assert not (tmp_path / "out").exists()
 
 
