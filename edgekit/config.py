@@ -105,6 +105,8 @@ def _explain(kind: type[pydantic.BaseModel], item: Any, where: str) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "model_type":
         message = "expected settings below it; leave it out for the defaults"
+    if item["type"] == "tuple_type":
+        message = "expected a list, such as [a, b]"
     got = "" if item["type"] == "missing" else f", got {shown(item['input'])}"
     return f"{where}: {key}: {message}{got}" if key else f"{where}: {message}"
 

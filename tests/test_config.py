@@ -68,6 +68,10 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed() -> None:
     assert message({"epochs": 0}) == "training: epochs: Input should be greater than or equal to 1, got 0"
 
 
+def test_a_list_is_asked_for_in_words_of_settings_files() -> None:
+    assert message({"milestones": "p0"}) == "training: milestones: expected a list, such as [a, b], got 'p0'"
+
+
 def test_a_nested_value_out_of_range_is_named_in_full() -> None:
     assert message({"fixed": {"patience": 0}}).startswith("training: fixed.patience: ")
 

@@ -130,13 +130,15 @@ def test_the_page_says_what_the_model_says(tmp_path: Path) -> None:
     predict = "if (x.length !== 4 || x.some(Number.isNaN)) throw new RangeError('4 numbers'); return { label: `${x}` };"
     stand_in = f"{{ frames: 2, features: 2, classes: ['A', 'B'], predict(x) {{ {predict} }} }}"
     (tmp_path / "model.mjs").write_text(f"export const load = async () => ({stand_in});")
-    takes = ("[[1, 2], [3, 4]]", "[[1, 2], [3, null]]", "[[1]]", "{")
+    takes = ("[[1, 2], [3, 4]]", "[[1, 2], [3, null]]", "[[1]]", "{", '{"a": 1}', "null", "[[[1], [2]], [[3, 4]]]")
     done = run("node", tmp_path / "browser.mjs", tmp_path / "page.mjs", *takes, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert said[:4] == ["Ready for 2 frames of 2 numbers: A, B.", "1,2,3,4", *["No answer: 4 numbers"] * 2]
     assert said[4].startswith("No answer: ")
     assert "JSON" in said[4]
+    assert said[5:7] == ["No answer: expected a list of frames, each a list of numbers"] * 2
+    assert said[7] == "1,2,3,4", "landmarks by landmark, as edgekit reads them elsewhere"
 
 
 @pytest.mark.slow

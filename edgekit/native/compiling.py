@@ -78,12 +78,13 @@ def compile_model(
     fp32. name: of the files and in front of every function. build: whether to look for a compiler at all; for wasm32
     there has to be one.
 
-    Raises ModelFileError as `edgekit.native.reading.read_network` does, ConfigError for a name that is no word of C,
-    int8 of an fp32 file or wasm32 without clang and wasm-ld, GateError where answers are not ONNX Runtime's; nothing is
-    written then.
+    Raises ModelFileError as `edgekit.native.reading.read_network` does, ConfigError for a name that is no word of C, a
+    folder with somebody else's Makefile or sources of these names, int8 of an fp32 file, or wasm32 without clang and
+    wasm-ld; GateError where answers are not ONNX Runtime's. Nothing is written then.
     """
     path, target = Path(path), Path(target)
     _check_name(name)
+    _refuse_others_files(target, name)
     tools = find_wasm_tools() if machine == "wasm32" else None
     network = _chosen(read_network(path), arithmetic, path)
     proof = _prove(network, path)
@@ -166,23 +167,49 @@ def _module(tools: WasmTools, network: Network, goldens: Goldens, name: str) -> 
         return _Built(scripts, module.name, module.read_bytes(), ("simd128",), tools.version, tools.node, seconds)
 
 
-#: Words that can't be in front of a function, or that another file is called by.
+#: Words of C and C++, names that are taken, C's own headers, which name.h would hide, and its libraries.
 _TAKEN = frozenset(
     {
-        "auto", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete", "do", "double",
-        "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "main", "namespace", "new",
-        "operator", "private", "public", "register", "restrict", "return", "short", "signed", "sizeof", "static",
-        "struct", "switch", "template", "test", "this", "throw", "try", "typedef", "union", "unsigned", "void",
-        "volatile", "while",
+        "and", "asm", "auto", "bool", "break", "c", "case", "catch", "char", "class", "const", "continue",
+        "default", "delete", "do", "double", "ek", "else", "enum", "explicit", "export", "extern", "false", "float",
+        "for", "friend", "goto", "if", "inline", "int", "long", "m", "main", "mutable", "namespace", "new", "not",
+        "nullptr", "operator", "or", "private", "protected", "public", "register", "restrict", "return", "short",
+        "signed", "sizeof", "static", "struct", "switch", "template", "test", "this", "throw", "true", "try",
+        "typedef", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor",
+        "assert", "complex", "ctype", "errno", "fenv", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
+        "signal", "stdalign", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib",
+        "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype",
     }
 )  # fmt: skip
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or name in _TAKEN or name.startswith("ek_"):
+    if name in _TAKEN or name.startswith("ek_"):
         raise ConfigError(
-            f"--name {name}: expected a name for C of a to z, 0 to 9 and _, at most 40 characters, such as letters"
+            f"--name {name}: C, C++ or edgekit's own code uses this name already; choose another, such as letters"
         )
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        raise ConfigError(
+            f"--name {name or '(empty)'}: expected a name for C of a to z, 0 to 9 and _, first a letter, at most 40"
+            " characters, such as letters"
+        )
+
+
+#: Stands in the first lines of sources.
+_MARK = b"written by `edgekit compile"
+
+
+def _refuse_others_files(target: Path, name: str) -> None:
+    """Raises ConfigError where a file would be replaced in a folder that has nothing of `edgekit compile`."""
+    sources = [path for path in target.glob("*") if path.suffix in (".c", ".h", ".mjs") and path.is_file()]
+    if any(_MARK in path.read_bytes()[:200] for path in sources):
+        return
+    for file in (f"{name}.c", f"{name}.h", "test.c", "Makefile", f"{name}.mjs", "test.mjs"):
+        if (target / file).exists():
+            raise ConfigError(
+                f"{target / file}: is there already, and edgekit compile did not write it; choose another folder with"
+                " --output"
+            )
 
 
 def _chosen(network: Network, arithmetic: str, path: Path) -> Network:

@@ -84,7 +84,12 @@ class _Graph:
         self.outputs = [item.name for item in model.graph.output]
 
     def refuse_unknown(self) -> None:
-        """Raises ModelFileError that names every node of an operator that is not known."""
+        """Raises ModelFileError that names every node of an operator that is not known, or for int4 weights."""
+        if any(tensor.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4) for tensor in self.tensors.values()):
+            raise ModelFileError(
+                f"{self.path}: its weights are int4, which compile does not read; quantize with --scheme int8-weights,"
+                " and compile that"
+            )
         strange = [node for node in self.nodes if node.op_type not in KNOWN]
         if strange:
             named = ", ".join(f"{node.op_type} '{node.name or node.output[0]}'" for node in strange)

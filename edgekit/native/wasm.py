@@ -22,6 +22,8 @@ TARGET = "--target=wasm32"
 FREE = ("-ffreestanding", "-fno-math-errno", "-msimd128", "-mbulk-memory")
 #: Bytes of the stack, which holds no arrays.
 STACK_BYTES = 16384
+#: The file with what JavaScript sees; no model is called so.
+SHELL = "ek_module"
 #: The first clang with all of the vector instructions, and the first Node that is sure to have them.
 CLANG, NODE = 13, 18
 
@@ -87,14 +89,14 @@ def build_module(tools: WasmTools, network: Network, scripts: Mapping[str, str],
     EdgekitError where clang or wasm-ld fails, GateError where the module does not compute what it should."""
     named = {"name": name, "NAME": name.upper()}
     texts = {f"{name}.c": source(network, name), f"{name}.h": header(network, name)}
-    texts |= {"module.c": filled(kernel("wasm.c"), named), **scripts}
+    texts |= {f"{SHELL}.c": filled(kernel("wasm.c"), named), **scripts}
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")
-    for part in (name, "module"):
+    for part in (name, SHELL):
         options = (TARGET, *STRICT, *FAST, *FREE, "-c", str(folder / f"{part}.c"), "-o", str(folder / f"{part}.o"))
         run_tool([tools.clang, *options])
     module = folder / f"{name}.wasm"
-    parts = [str(folder / f"{part}.o") for part in (name, "module")]
+    parts = [str(folder / f"{part}.o") for part in (name, SHELL)]
     run_tool([tools.linker, "--no-entry", "--strip-all", "-z", f"stack-size={STACK_BYTES}", "-o", str(module), *parts])
     if tools.node is not None:
         check(["node", str(folder / "test.mjs")], f"{name}.wasm, made with {shlex.quote(tools.clang)},")

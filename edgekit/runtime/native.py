@@ -146,7 +146,8 @@ def find_library(path: StrPath) -> Path:
         raise ModelFileError(f"{path}: an ONNX file; `edgekit compile {path} -o native` makes a library of it")
     if not path.is_dir():
         if not path.is_file():
-            raise ModelFileError(f"{path}: no such file; `edgekit compile MODEL -o native` makes one")
+            model = "shipped" if path == Path("shipped") else "MODEL"
+            raise ModelFileError(f"{path}: no such file; `edgekit compile {model} -o native` makes one")
         return path
     found = sorted(path.glob("lib*.so"))
     if len(found) != 1:

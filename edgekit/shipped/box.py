@@ -49,8 +49,8 @@ class Box:
             raise ModelFileError(f"{self.folder / CONTENTS}: knows no {name}; {ADVICE}")
         if sha256_bytes(read_file(path, FILES)) != self.files[name]:
             raise ModelFileError(
-                f"{path}: not the file that edgekit came with: its SHA-256 is another one; {ADVICE}, or name a model of"
-                " your own"
+                f"{path}: not the file that edgekit came with: its SHA-256 is another one; {ADVICE}, or do"
+                " without it: name a model of your own, or train with --pretrain none"
             )
         return path
 
@@ -95,8 +95,8 @@ class Box:
             raise DataError(f"{source}: no class is called by a letter ({some}); {own}; {advice}")
 
     def named_as(self, class_names: Sequence[str]) -> tuple[str, ...]:
-        """Its class names, in the case in which recordings write them."""
-        theirs = {name.upper(): name for name in class_names}
+        """Its class names, in the case in which recordings write them; its own where they have both."""
+        theirs = {name.upper(): name for name in class_names if name.upper() not in class_names}
         return tuple(theirs.get(name, name) for name in self.class_names)
 
 

@@ -282,3 +282,10 @@ def test_people_pass_through_every_layout(tmp_path: Path) -> None:
         order = np.argsort(people.labels, kind="stable") if place == "takes" else np.arange(people.takes)
         for name in ("sequences", "labels", *PICTURE):
             np.testing.assert_array_equal(getattr(read, name), getattr(people, name)[order], err_msg=f"{place} {name}")
+
+
+def test_a_table_of_pictures_that_is_a_link_to_nowhere_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path / "takes")
+    (root / "PICTURES.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match=r"PICTURES\.csv: no such file"):
+        load_recordings(root)

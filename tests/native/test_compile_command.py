@@ -107,10 +107,28 @@ def test_the_json_says_what_the_text_says(
 
 
 def test_names_that_c_does_not_take_are_refused(make_file: MakeFile, tmp_path: Path) -> None:
-    for name in ("int", "9lives", "with-dash", "test", "ek_x", "A"):
+    path = make_file()
+    for name in ("9lives", "with-dash", "A", "a" * 41, "über"):
         with pytest.raises(ConfigError, match=f"--name {name}: expected a name for C"):
-            compile_model(make_file(), tmp_path / "out", name=name)
+            compile_model(path, tmp_path / "out", name=name)
+    for name in ("int", "and", "test", "ek", "ek_x", "string", "m"):
+        with pytest.raises(
+            ConfigError, match=f"--name {name}: C, C\\+\\+ or edgekit's own code uses this name already"
+        ):
+            compile_model(path, tmp_path / "out", name=name)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_makefile_of_somebody_elses_stays(make_file: MakeFile, tmp_path: Path) -> None:
+    path, makefile = make_file(features=10, kind="standard"), tmp_path / "Makefile"
+    makefile.write_text("all:\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="Makefile: is there already, and edgekit compile did not write it; choose"):
+        compile_model(path, tmp_path, build=False)
+    assert makefile.read_text(encoding="utf-8") == "all:\n"
+    makefile.unlink()
+    for name in ("one", "two"):
+        compile_model(path, tmp_path, name=name, build=False)
+    assert "two.c" in makefile.read_text(encoding="utf-8")
 
 
 def test_integers_of_an_fp32_file_are_refused(make_file: MakeFile, tmp_path: Path) -> None:

@@ -140,6 +140,13 @@ def test_operators_that_are_not_known_are_named_each(make_file: MakeFile) -> Non
         read_network(path)
 
 
+def test_int4_is_named_where_a_file_has_it(make_file: MakeFile) -> None:
+    with pytest.raises(
+        ModelFileError, match="its weights are int4, which compile does not read; quantize with --scheme"
+    ):
+        read_network(make_file(scheme="int4-weights"))
+
+
 def test_a_file_from_elsewhere_is_refused(lstm_file: Callable[..., Path]) -> None:
     with pytest.raises(ModelFileError, match="edgekit did not write it; expected one of edgekit's own files"):
         read_network(lstm_file())

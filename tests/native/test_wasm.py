@@ -42,6 +42,9 @@ const bad = {
   short: takes[0].slice(1), list: Array.from(takes[0]),
 };
 const errors = {};
+const empty = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]); // a module without anything in it
+for (const [name, source] of Object.entries({ path: "model.wasm", empty }))
+  try { await load(source); } catch (error) { errors[name] = `${error.name}: ${error.message}`; }
 for (const [name, landmarks] of Object.entries(bad))
   try { model.predict(landmarks); } catch (error) { errors[name] = `${error.name}: ${error.message}`; }
 const again = Array.from(model.predict(takes[0]).logits);
@@ -96,6 +99,8 @@ def test_the_module_gives_the_bits_of_the_c_program(module: CompileResult, tmp_p
 def test_what_it_cant_answer_is_an_exception(module: CompileResult, tmp_path: Path) -> None:
     told = _ask(module, golden_takes(read_network(module.source).frames, 1), tmp_path)
     assert told["errors"] == {
+        "path": "TypeError: load: expected a URL or bytes",
+        "empty": "Error: load: a module that edgekit compile did not write",
         "nan": "RangeError: landmarks: NaN or infinity in the landmarks",
         "infinite": "RangeError: landmarks: NaN or infinity in the landmarks",
         "large": "RangeError: landmarks: a number is too large",
@@ -147,7 +152,7 @@ def test_one_small_file_holds_the_weights(module: CompileResult) -> None:
 def test_every_kind_of_model(
     make_file: MakeFile, tools: wasm.WasmTools, tmp_path: Path, shape: Sequence[Any], scheme: str
 ) -> None:
-    result = compile_model(make_file(*shape, scheme=scheme), tmp_path / "out", machine="wasm32")
+    result = compile_model(make_file(*shape, scheme=scheme), tmp_path / "out", name="module", machine="wasm32")
     assert result.node == tools.node
     network = read_network(result.source)
     x = golden_takes(network.frames, 4, seed=5)

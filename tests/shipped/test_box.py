@@ -106,6 +106,7 @@ def test_recordings_of_some_letters_in_either_case_or_without_names_are_not() ->
     box.refuse_others(63, ("b", "wave"), "signs.npz")
     box.refuse_others(63, (), "take.npy")
     assert box.named_as(("b", "A"))[:3] == ("A", "b", "C")
+    assert box.named_as(("A", "a"))[:2] == ("A", "B"), "of both, its own"
 
 
 def test_the_card_tells_whose_recordings_they_are_and_what_is_not_to_be_expected() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def read_pictures(root: Path, names: Sequence[str]) -> tuple[dict[str, Any], lis
     Raises DataError naming the line.
     """
     path = root / PICTURES_FILE
-    if not path.exists():
+    if not os.path.lexists(path):  # a link that leads nowhere is told when it is opened
         return {}, []
     columns, numbers = _read_columns(path)
 

@@ -16,7 +16,9 @@ async function bytesOf(url) {
 /** source: where the module is, a URL, or its bytes. A model is its own memory: one for each worker. */
 export async function load(source = new URL("@name@.wasm", import.meta.url)) {
   const bytes = source instanceof URL ? await bytesOf(source) : source;
+  if (!(bytes instanceof ArrayBuffer || ArrayBuffer.isView(bytes))) throw new TypeError("load: expected a URL or bytes");
   const { memory, ...c } = (await WebAssembly.instantiate(bytes)).instance.exports;
+  if (!c.landmarks) throw new Error("load: a module that edgekit compile did not write");
   const text = (at) => new TextDecoder().decode(new Uint8Array(memory.buffer, at)).split("\0", 1)[0];
   const frames = c.frames(), features = c.features(), count = c.classes();
   const input = new Float32Array(memory.buffer, c.landmarks(), frames * features);
