@@ -232,7 +232,7 @@ def test_what_is_no_path_is_named(tmp_path: Path, tiny_model: TinyModel, path: A
 
 
 def test_one_path_is_not_a_list_of_letters() -> None:
-    with pytest.raises(InputError, match=r"only model\.onnx; give a list of two ONNX files or more"):
+    with pytest.raises(InputError, match=r"only model\.onnx; give a list of two files or more, ONNX or compiled"):
         compare_onnx("model.onnx")
 
 

@@ -1,4 +1,4 @@
-"""Compares ONNX files by letting them take turns: each file's time against the first one's."""
+"""Compares ONNX files and compiled models by letting them take turns: each file's time against the first one's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edgekit.measure import (
 )
 from edgekit.profiles import list_profiles
 from edgekit.reading import StrPath
-from edgekit.runtime import ModelInfo, inspect_model
+from edgekit.runtime import ModelInfo, inspect_any
 from edgekit.runtime.guard import hunger
 from edgekit.runtime.limits import model_memory_bytes
 
@@ -142,7 +142,7 @@ class CompareResult:
             "kind": "compare",
             "baseline": str(self.infos[0].path),
             "models": [
-                {**describe_model(info), "latency": latency.to_dict()}
+                {**_described(info), "latency": latency.to_dict()}
                 for info, latency in zip(self.infos, self.latency, strict=True)
             ],
             "comparisons": [
@@ -155,6 +155,13 @@ class CompareResult:
             "machine": self.machine.to_dict(),
             "processes": [result.to_dict() for result in self.measured],
         }
+
+
+def _described(info: ModelInfo) -> dict[str, Any]:
+    """JSON-ready: runtime "native" and the variant for a library, whose scheme is not known; else "onnxruntime"."""
+    if info.compiled:
+        return {**describe_model(info), "runtime": "native", "variant": info.variant, "scheme": None}
+    return {**describe_model(info), "runtime": "onnxruntime", "variant": None}
 
 
 def _samples(result: WorkerResult) -> tuple[tuple[int, ...], ...]:
@@ -170,22 +177,26 @@ def compare_onnx(
 ) -> CompareResult:
     """Which of the files is faster than the first, by how much, or that it can't be told.
 
-    paths: two or more ONNX files whose inputs have the same types and shapes; their names may differ. In each process
-    all of them take turns on the same input, round by round, in an order drawn anew; which one is opened first changes
-    with the process. takes: float32 (takes, time, features), real input; without it the input is random, and the result
-    says so. measure: what runs one worker request, for other places than this host.
+    paths: two or more ONNX files whose inputs have the same types and shapes; their names may differ. A shared library
+    of `edgekit compile`, or the folder with it, can stand for any of them, and is called from Python as ONNX Runtime
+    is; a library is a program, so name only what you have compiled. In each process all of them take turns on the same
+    input, round by round, in an order drawn anew; which one is opened first changes with the process. takes: float32
+    (takes, time, features), real input; without it the input is random, and the result says so. measure: what runs one
+    worker request, for other places than this host.
 
     Returns a CompareResult whatever it says. Raises InputError for fewer than two files, ModelFileError for one that is
-    no usable ONNX model or takes more memory than `edgekit.runtime.limits` allows, ShapeError for takes that don't fit
-    or inputs that differ, WeakEvidenceError when not one round ends in time.
+    no usable ONNX model or library, or takes more memory than `edgekit.runtime.limits` allows, ShapeError for takes
+    that don't fit or inputs that differ, WeakEvidenceError when not one round ends in time.
     """
     if isinstance(paths, str | os.PathLike):
-        raise InputError(f"models to compare: only {paths}; give a list of two ONNX files or more")
+        raise InputError(f"models to compare: only {paths}; give a list of two files or more, ONNX or compiled")
     require_kind(config, (CompareConfig, type(None)), "compare_onnx: config", "a CompareConfig, or None")
     if len(paths) < 2:
-        raise InputError(f"models to compare: {len(paths)}; give two ONNX files or more, the one to compare with first")
+        raise InputError(
+            f"models to compare: {len(paths)}; give two files or more, ONNX or compiled, the one to compare with first"
+        )
     config = config or CompareConfig()
-    infos = tuple(inspect_model(path) for path in paths)
+    infos = tuple(inspect_any(path) for path in paths)
     chosen = None if takes is None else choose_takes(takes)
     lengths = [info.metadata.sequence_length for info in infos if info.metadata]
     limit_bytes = model_memory_bytes()
@@ -195,6 +206,7 @@ def compare_onnx(
             mode="compare",
             others=tuple(info.path for info in infos[1:]),
             opened_first=process % len(infos),
+            compiled=tuple(index for index, info in enumerate(infos) if info.compiled),
             takes=chosen,
             shapes=config.shapes,
             values=config.values,

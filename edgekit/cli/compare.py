@@ -29,9 +29,10 @@ from edgekit.cli.declaring import command
 @click.argument("models", nargs=-1, metavar="A B [C]...", type=o.PATH)
 @shared
 def compare(common: Common, models: tuple[Path, ...], **measuring: Any) -> int:
-    """Say which ONNX file is faster, by how much, or can't tell.
+    """Say which model is faster, by how much, or can't tell.
 
-    All files take turns on the same input in one process, run by run, and again in fresh processes; each is compared
+    A model is an ONNX file, which runs on ONNX Runtime, or what `edgekit compile` made: the library or its folder.
+    All take turns on the same input in one process, run by run, and again in fresh processes; each is compared
     with A. Only what all processes agree on is said. Inputs must have the same shapes; their names may differ.
 
     Exit code 0 whatever is faster.
@@ -39,6 +40,7 @@ def compare(common: Common, models: tuple[Path, ...], **measuring: Any) -> int:
     \b
     Example:
       edgekit compare edgekit-work/model.onnx edgekit-work/model.int8.onnx
+      edgekit compare edgekit-work/model.int8.onnx native
       edgekit compare mine.onnx theirs.onnx --shape x=1,30,63 --json
     """
     from edgekit.jobs import compare_models

@@ -1,4 +1,5 @@
-"""What `compare` does: finished files in turn, with the work directory's takes. Works without torch and onnx."""
+"""What `compare` does: finished files and libraries in turn, with the work directory's takes. Works without torch and
+onnx."""
 
 from __future__ import annotations
 

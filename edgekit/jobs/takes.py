@@ -14,7 +14,7 @@ from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import CHOSE, LEARNED, Roles
 from edgekit.evaluate.class_names import match_class_names
 from edgekit.evaluate.reading import Reading, check_metadata, read_as
-from edgekit.runtime import inspect_model
+from edgekit.runtime import inspect_any, inspect_model
 from edgekit.shipped import is_shipped, open_box
 from edgekit.workdir.dataset import split_again
 from edgekit.workdir.settings import Settings
@@ -77,7 +77,7 @@ def _take_size(paths: Sequence[Path]) -> tuple[int, int, bool] | None:
     or they differ."""
     sizes = set()
     for path in paths:
-        info = inspect_model(path)
+        info = inspect_any(path)
         if info.metadata is None:
             return None
         check_metadata(path, info.metadata, info.take_shape)

@@ -51,8 +51,9 @@ class WorkerRequest:
     sampling rate. sequence_length: for a symbolic second axis of three. repeats: samples wanted of each model;
     min_time_s, max_time_s: of measuring. stop: in mode "latency", when the latency is known, instead of `repeats`.
     rate_hz: in mode "sustained", which measures for `max_time_s`: takes per second, or None for back to back.
-    memory_limit_bytes: what the process may allocate beyond what it has after its imports. library: a shared library
-    of `edgekit compile` that runs in the place of `model`, of which it was made; not in mode "compare".
+    memory_limit_bytes: what the process may allocate beyond what it has after its imports. compiled: indices of the
+    models that are shared libraries of `edgekit compile`, not ONNX files. library: one that runs in the place of
+    `model`, of which it was made; not in mode "compare".
     """
 
     model: Path
@@ -72,6 +73,7 @@ class WorkerRequest:
     stop: StopRule | None = None
     rate_hz: float | None = None
     memory_limit_bytes: int | None = None
+    compiled: tuple[int, ...] = ()
     library: Path | None = None
 
     def __post_init__(self) -> None:
@@ -94,7 +96,7 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
     WeakEvidenceError when not one run ends within the time limit.
     """
     worker = Path(worker)
-    contents = [_checked(model) for model in request.models]
+    contents = [None if index in request.compiled else _checked(model) for index, model in enumerate(request.models)]
     if request.takes is not None and not np.isfinite(request.takes).all():
         raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")
     with scratch_folder("bench") as folder:
@@ -128,17 +130,20 @@ def _checked(model: Path) -> bytes:
     return content
 
 
-def _told(contents: Sequence[bytes]) -> dict[str, Any]:
-    """What the models' graphs say of their inputs: which must not be made up, and which begin with time."""
-    steps = {name: [axis.layer, axis.certain] for name, axis in time_axes(contents[0]).items()}
-    return {"decides": [decided_by(content) for content in contents], "steps": steps}
+def _told(contents: Sequence[bytes | None]) -> dict[str, Any]:
+    """What the models' graphs say of their inputs: which must not be made up, and which begin with time. None: of a
+    library, which has one input that takes nothing but takes."""
+    axes = {} if contents[0] is None else time_axes(contents[0])
+    steps = {name: [axis.layer, axis.certain] for name, axis in axes.items()}
+    return {"decides": [{} if content is None else decided_by(content) for content in contents], "steps": steps}
 
 
 def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
-    copies = [folder / f"model{index}.onnx" for index in range(len(request.models))]
-    for model, copy in zip(request.models, copies, strict=True):
+    compiled = request.compiled if request.library is None else (0,)
+    models = request.models if request.library is None else (request.library,)
+    copies = [folder / f"model{index}{'.so' if index in compiled else '.onnx'}" for index in range(len(models))]
+    for model, copy in zip(models, copies, strict=True):
         shutil.copyfile(model, copy)
-    library = None if request.library is None else shutil.copyfile(request.library, folder / "library.so")
     takes = None
     if request.takes is not None:
         takes = folder / "takes.npy"
@@ -157,7 +162,7 @@ def _prepare(request: WorkerRequest, folder: Path) -> dict[str, Any]:
             name: list(value) if isinstance(value, Sequence) else value for name, value in request.values.items()
         },
         "sequence_length": request.sequence_length,
-        "library": None if library is None else str(library),
+        "compiled": list(compiled),
         "seed": request.seed,
         "threads": request.threads,
         "warmup": request.warmup,

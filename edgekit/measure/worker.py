@@ -1,5 +1,5 @@
-"""Measures ONNX models in this process: latency, endurance or memory of one, or several in turn. edgekit's one way to
-measure.
+"""Measures ONNX models and shared libraries of `edgekit compile` in this process: latency, endurance or memory of one,
+or several in turn. edgekit's one way to measure.
 
 Run as a file (`python worker.py`), never imported by the process that asks: one JSON request on stdin, one
 JSON result as the last line of stdout. The same file runs on this host, on a device and in an emulator, so
@@ -11,11 +11,11 @@ follow in order; takes: path of a .npy file, float32 (takes, ...) or null for ra
 `model`) to sizes; values: input name to the number that fills it, or to all its numbers in order; decides: of each
 model, input name to what its values decide, in words (see `check_made_up`); steps: of `model`, input name to [the
 recurrent layer that steps through its first axis, whether that is certain]; sequence_length: frames, for a symbolic
-second axis, or null; library: path of a shared library of `edgekit compile` that stands for the model, or null;
-threads; warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks":
-{samples: [l, u]}, "narrow_ratio", "limit_ns"}, when latency is known (see `known`); rate_hz: takes per second in mode
-"sustained", null for back to back; memory_limit_bytes: what the process may allocate beyond its imports, or null;
-parent: number of the process that asks, with which this one ends, or null.
+second axis, or null; compiled: indices of the models that are shared libraries, the rest being ONNX files; threads;
+warmup, repeats: runs of each model; min_time_s, max_time_s; stop: null, or {"looks": {samples: [l, u]}, "narrow_ratio",
+"limit_ns"}, when latency is known (see `known`); rate_hz: takes per second in mode "sustained", null for back to back;
+memory_limit_bytes: what the process may allocate beyond its imports, or null; parent: number of the process that asks,
+with which this one ends, or null.
 
 Result: every sample in nanoseconds, memory at each stage in bytes, the resolved inputs, the machine; "stopped": text
 where the memory limit stopped the model, "stopped_model": its index, with what was measured until then; or
@@ -124,7 +124,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure as asked; the result as a JSON-ready dict. Raises RequestError."""
     stages = [memory_now("interpreter")]
     started = time.perf_counter_ns()
-    numpy, onnxruntime = import_runtime(request.get("library") is not None)
+    numpy, onnxruntime = import_runtime(native=len(compiled_models(request)) == 1 + len(request.get("others", [])))
     end_with(request.get("parent"))
     result: dict[str, Any] = {"import_ns": time.perf_counter_ns() - started, "stages": stages}
     gc.collect()  # what importing left behind is not the model's
@@ -152,8 +152,7 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     """Open the models, run them as asked, and put what is found into `result` as it is found."""
     stages = result["stages"]
     started = time.perf_counter_ns()
-    library = request.get("library")
-    sessions = [Library(numpy, library)] if library else open_sessions(onnxruntime, request)
+    sessions = open_sessions(numpy, onnxruntime, request)
     result["session_ns"] = time.perf_counter_ns() - started
     stages.append(memory_now("session"))
     try:
@@ -179,8 +178,8 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
 
 
 def import_runtime(native: bool = False) -> tuple[Any, Any]:
-    """(numpy, onnxruntime), or (numpy, None) for a library. Raises RequestError when one is missing or can't be loaded
-    on this CPU.
+    """(numpy, onnxruntime), or (numpy, None) where all models are libraries. Raises RequestError when one is missing or
+    can't be loaded on this CPU.
 
     Without telemetry, which ONNX Runtime has from version 1.32 on: it is decided by the time of the import.
     """
@@ -213,14 +212,23 @@ def end_with(parent: int | None) -> None:
         os._exit(1)
 
 
-def open_sessions(onnxruntime: Any, request: dict[str, Any]) -> list[Any]:
-    """A session for each model, in the request's order, however they are opened."""
+def compiled_models(request: dict[str, Any]) -> list[int]:
+    """Indices of the models that are shared libraries."""
+    return list(request.get("compiled") or [])
+
+
+def open_sessions(numpy: Any, onnxruntime: Any, request: dict[str, Any]) -> list[Any]:
+    """A session or a library for each model, in the request's order, however they are opened."""
     paths = [request["model"], *request.get("others", [])]
+    compiled = compiled_models(request)
     sessions: list[Any] = [None] * len(paths)
     for step in range(len(paths)):
         index = (request.get("opened_first", 0) + step) % len(paths)
         say("opening model %d" % index)
-        sessions[index] = open_session(onnxruntime, paths[index], request["threads"], index)
+        if index in compiled:
+            sessions[index] = open_library(numpy, paths[index], index)
+        else:
+            sessions[index] = open_session(onnxruntime, paths[index], request["threads"], index)
     return sessions
 
 
@@ -240,6 +248,21 @@ def open_session(onnxruntime: Any, path: str, threads: int, index: int) -> Any:
         raise blame(error, message, index) from None
 
 
+def open_library(numpy: Any, path: str, index: int) -> Any:
+    """A shared library of `edgekit compile`, called as a session is."""
+    try:
+        return Library(numpy, path)
+    except (OSError, AttributeError, StopIteration) as error:
+        raise blame(error, "it can't be loaded here: %s" % first_line(error), index) from None
+
+
+def aligned(numpy: Any, size: int) -> Any:
+    """Bytes at the start of a page: where they lie in one decides up to 7 % of a short run."""
+    memory = numpy.zeros(size + 4096, "uint8")
+    start = -memory.ctypes.data % 4096
+    return memory[start : start + size]
+
+
 class Port:
     """An input or output of a library, as ONNX Runtime describes one."""
 
@@ -254,7 +277,6 @@ class Library:
     def __init__(self, numpy: Any, path: str) -> None:
         import ctypes
 
-        say("opening model 0")
         library = ctypes.CDLL(path)
         size, pointer = ctypes.c_size_t, ctypes.c_void_p
         sizes = (size * 4)()
@@ -262,13 +284,12 @@ class Library:
         frames, features, classes, context = (int(one) for one in sizes)
         self.inputs = [Port("landmarks", ["batch", frames, features])]
         self.outputs = [Port("logits", ["batch", classes])]
-        self.take = numpy.zeros((frames, features), "float32")
-        self.logits = numpy.zeros(classes, "float32")
-        self.memory = numpy.zeros(context + 64, "uint8")
-        start = self.memory.ctypes.data
+        self.take = aligned(numpy, 4 * frames * features).view("float32").reshape(frames, features)
+        self.logits = aligned(numpy, 4 * classes).view("float32")
+        self.context = aligned(numpy, context)
         variant = next(k for k in range(library.ek_variant_count()) if library.ek_variant_runs(k))
         self.arguments = (
-            ctypes.c_int(variant), pointer(start + -start % 64), pointer(self.take.ctypes.data), size(frames),
+            ctypes.c_int(variant), pointer(self.context.ctypes.data), pointer(self.take.ctypes.data), size(frames),
             size(features), pointer(self.logits.ctypes.data), size(classes),
         )  # fmt: skip
         self.predict = library.ek_predict_with

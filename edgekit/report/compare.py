@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgekit.bench import CompareResult, TimeRatio
 from edgekit.measure import LatencySummary, MedianInterval
 from edgekit.report.bench import input_notes, input_text, machine_text
 from edgekit.report.tables import count, milliseconds, size, table
-from edgekit.runtime import ModelInfo
+from edgekit.runtime import ModelInfo, ModelMetadata
 
 _HEADERS = ("file", "scheme", "parameters", "MACs", "size", "p50 here", "time")
 
@@ -21,14 +22,15 @@ def compare_text(result: CompareResult) -> str:
     """
     names = _names(result)
     first, *others = zip(names, result.infos, result.latency, strict=True)
-    rows = [_cells(*first, None)]
-    rows += [_cells(*other, found) for other, found in zip(others, result.ratios, strict=True)]
+    known = {info.sha256: info.metadata for info in result.infos if not info.compiled}
+    rows = [_cells(*first, None, known)]
+    rows += [_cells(*other, found, known) for other, found in zip(others, result.ratios, strict=True)]
     sentences = [
         f"{name}: {in_words(found, names[0])}\n  each process: {_processes(found)}"
         for name, found in zip(names[1:], result.ratios, strict=True)
     ]
     head = [machine_text(result.machine, result.config.threads), _method(result)]
-    notes = input_notes(result.measured[0].inputs)
+    notes = [*input_notes(result.measured[0].inputs), *_runtime_notes(result.infos)]
     return "\n".join([*head, table(_HEADERS, rows, left=2), *sentences, *notes, _origin(result)])
 
 
@@ -46,18 +48,30 @@ def in_words(found: TimeRatio, first: str) -> str:
     return f"can't tell: {_interval(found)} times the time of {first}; more --repeats on a quiet machine may tell"
 
 
-def _cells(name: str, info: ModelInfo, latency: LatencySummary, found: TimeRatio | None) -> tuple[str, ...]:
-    about = info.metadata
+def _cells(
+    name: str,
+    info: ModelInfo,
+    latency: LatencySummary,
+    found: TimeRatio | None,
+    known: Mapping[str, ModelMetadata | None],
+) -> tuple[str, ...]:
+    """known: SHA-256 of the ONNX files in the table to what they say: a library itself says no more than its parent."""
+    about = known.get(_parent(info)) if info.compiled else info.metadata
     p50 = "?" if latency.p50_s is None else milliseconds(latency.p50_s)
     return (
         name,
-        about.scheme if about else "?",
+        f"compiled, {info.variant}" if info.compiled else about.scheme if about else "?",
         count(about.parameters) if about and about.parameters else "?",
         count(about.macs) if about and about.macs else "?",
         size(info.size_bytes),
         p50,
         "1" if found is None else f"{_factor(found.ratio)} ({_interval(found)})",
     )
+
+
+def _parent(info: ModelInfo) -> str:
+    """SHA-256 of the file that a library was made of; "" where it does not say."""
+    return info.metadata.parents[0] if info.metadata and info.metadata.parents else ""
 
 
 def _interval(found: TimeRatio | MedianInterval) -> str:
@@ -81,6 +95,13 @@ def _method(result: CompareResult) -> str:
         f"time: median of the rounds' ratios to the first file; in brackets the ends of all processes'"
         f" {100 * config.confidence:g} % intervals"
     )
+
+
+def _runtime_notes(infos: Sequence[ModelInfo]) -> list[str]:
+    """What the times of libraries hold, beside those of ONNX Runtime."""
+    if not any(info.compiled for info in infos):
+        return []
+    return ["compiled: a library of edgekit compile, called from Python; that takes about 2 us, as part of its time"]
 
 
 def _origin(result: CompareResult) -> str:

@@ -5,7 +5,7 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata, StateInfo
-from edgekit.runtime.native import NativePredictor, Runtime, find_library, open_native
+from edgekit.runtime.native import NativePredictor, Runtime, find_library, inspect_any, is_library, open_native
 from edgekit.runtime.native_stream import NativeStream
 from edgekit.runtime.opening import open_predictor
 from edgekit.runtime.restarted import RestartedStream, open_stream
@@ -29,7 +29,9 @@ __all__ = [
     "StepPredictor",
     "TensorInfo",
     "find_library",
+    "inspect_any",
     "inspect_model",
+    "is_library",
     "open_native",
     "open_predictor",
     "open_stream",

@@ -33,7 +33,8 @@ class ModelInfo:
 
     opsets: domain ("" is ONNX's own) to version. op_types: nodes a type, in all graphs and functions.
     metadata: None when edgekit did not write the file. spoiled: tensors damaged by NaN or
-    infinity, in words.
+    infinity, in words. variant: of a library of `edgekit compile`, the one of its variants that runs here; "" for an
+    ONNX file.
     """
 
     path: Path
@@ -47,6 +48,12 @@ class ModelInfo:
     outputs: tuple[TensorInfo, ...]
     op_types: Mapping[str, int]
     spoiled: tuple[str, ...] = ()
+    variant: str = ""
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it is a library, not an ONNX file. Its metadata then has class names, sizes and the parent alone."""
+        return bool(self.variant)
 
     @property
     def steps(self) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import os
 import platform
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgekit.artifacts import StrPath
-from edgekit.errors import ConfigError, ModelFileError, did_you_mean
-from edgekit.runtime.inspection import ModelInfo
+from edgekit.errors import ConfigError, ModelFileError, did_you_mean, require_kind
+from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import ModelMetadata
 from edgekit.runtime.native_stream import Block, NativeStream
 from edgekit.runtime.session import Shape, validate_input
@@ -30,6 +32,8 @@ Runtime = Literal["onnxruntime", "native"]
 
 #: Of the C interface that this file speaks; `edgekit.native` writes it into every library.
 ABI = 2
+#: How an ELF file begins.
+_ELF = b"\x7fELF"
 #: ELF's numbers of machines (e_machine), by what Python calls them.
 _MACHINES = {
     62: ("x86_64", "amd64"),
@@ -62,7 +66,7 @@ class NativePredictor:
         self._context, self._lock = Block(context), threading.Lock()
         self._take = np.zeros((frames, features), np.float32)
         self._logits = np.zeros(self.classes, np.float32)
-        self.info = _describe(library, path, (frames, features, self.classes))
+        info = _describe(library, path, (frames, features, self.classes))
         names = [library.ek_variant_name(k).decode() for k in range(library.ek_variant_count())]
         runs = {name: k for k, name in enumerate(names) if library.ek_variant_runs(k)}
         self.variants = tuple(runs)
@@ -70,6 +74,7 @@ class NativePredictor:
         if self.variant not in runs:
             what = "is not for this CPU" if self.variant in names else "is not in it"
             raise ConfigError(f"{path}: variant '{self.variant}' {what}{did_you_mean(self.variant, runs)}")
+        self.info = replace(info, variant=self.variant)
         self._index = runs[self.variant]
         self._call = self._prepared(self._index)
 
@@ -139,6 +144,24 @@ def open_native(path: StrPath, variant: str | None = None) -> NativePredictor:
     return NativePredictor(library, path, variant)
 
 
+def inspect_any(path: StrPath) -> ModelInfo:
+    """What an ONNX file or a library of `edgekit compile` says of itself. Raises ModelFileError for what is neither."""
+    return open_native(path).info if is_library(path) else inspect_model(path)
+
+
+def is_library(path: StrPath) -> bool:
+    """Whether a path means a library and not an ONNX file: a folder, a file called .so, or one that begins as ELF."""
+    require_kind(path, (str, os.PathLike), "model", "the path of an ONNX file, or of a library")
+    path = Path(path)
+    if path.is_dir() or path.suffix == ".so":
+        return True
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and file.read(len(_ELF)) == _ELF
+    except (OSError, ValueError):  # whoever opens it says why
+        return False
+
+
 def find_library(path: StrPath) -> Path:
     """The library that a path means: itself, or the only lib*.so of a folder. Raises ModelFileError."""
     path = Path(path)
@@ -160,7 +183,7 @@ def _check_machine(path: Path) -> None:
     loaded, or is for another kind of machine. Source: System V ABI, ELF header."""
     with path.open("rb") as file:
         start = file.read(64)
-    if start[:4] != b"\x7fELF" or len(start) < 64:
+    if start[: len(_ELF)] != _ELF or len(start) < 64:
         raise ModelFileError(f"{path}: not a shared library; compile the model here")
     order: Literal["little", "big"] = "little" if start[5] == 1 else "big"
 

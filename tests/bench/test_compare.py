@@ -241,7 +241,7 @@ def test_a_file_of_another_scheme_and_other_input_names_is_compared(tiny_model, 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_one_file_is_nothing_to_compare(files: list[Path], count: int) -> None:
-    with pytest.raises(InputError, match=rf"models to compare: {count}; give two ONNX files or more"):
+    with pytest.raises(InputError, match=rf"models to compare: {count}; give two files or more, ONNX or compiled"):
         compare_onnx(files[:count])
 
 

@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgekit.bench import CompareConfig, compare_onnx
 from edgekit.cli import run_cli
 from edgekit.data import canonical_takes, load_recordings
 from edgekit.errors import ConfigError, ModelFileError, ShapeError
+from edgekit.measure import WorkerRequest, run_worker
 from edgekit.native import compile_model, read_network, reference
 from edgekit.native.building import find_compiler
 from edgekit.native.takes import golden_takes
 from edgekit.predict import predict_frames
+from edgekit.report import compare_text
 from edgekit.results import CompileResult
-from edgekit.runtime import open_native, open_predictor, open_stream
+from edgekit.runtime import is_library, open_native, open_predictor, open_stream
 from edgekit.shipped import open_box
 
 Capture = pytest.CaptureFixture[str]
@@ -226,3 +229,57 @@ def test_a_bench_measures_what_was_compiled(
     assert "this was compiled; bench on the board" in rows["Raspberry Pi 5", "max_latency_ms"]["note"]
     assert told["machine"]["onnxruntime"] is None
     assert told["memory"]["peak_rss_bytes"] < 40e6  # ONNX Runtime alone takes more
+
+
+def test_a_library_is_compared_with_the_file_that_it_was_made_of(
+    compiled: CompileResult, tmp_path: Path, capfd: Capture
+) -> None:
+    """Twice as fast is far from the five times that VNNI reaches; plain C would do it, too."""
+    short = ["--repeats", "60", "--processes", "2", "--workdir", str(tmp_path / "w"), "--quiet", "--json"]
+    assert run_cli(["compare", str(compiled.source), str(compiled.folder), *short]) == 0
+    told = json.loads(capfd.readouterr().out)
+    file, library = told["models"]
+    assert (file["runtime"], file["variant"]) == ("onnxruntime", None)
+    assert (library["runtime"], library["path"]) == ("native", str(compiled.library))
+    assert library["variant"] == open_native(compiled.folder).variant
+    assert library["size_bytes"] == compiled.library_bytes
+    assert library["scheme"] is None
+    assert library["latency"]["samples"] == 120
+    assert told["comparisons"][0]["high"] < 1
+
+
+def test_a_comparisons_text_shows_what_a_librarys_parent_says(compiled: CompileResult) -> None:
+    config = CompareConfig(repeats=20, processes=1)
+    text = compare_text(compare_onnx([compiled.folder, compiled.source], config))
+    library, file = (line.split() for line in text.splitlines() if line.startswith((" libletters.so", " student")))
+    assert library[1:5] == ["compiled,", open_native(compiled.folder).variant, "27,546", "504,960"]
+    assert file[1:4] == ["int8-weights", "27,546", "504,960"]
+    assert "compiled: a library of edgekit compile, called from Python" in text
+    alone = compare_onnx([compiled.folder, compiled.folder], config)
+    assert alone.machine.onnxruntime is None
+    row = next(line for line in compare_text(alone).splitlines() if "compiled, " in line)
+    assert row.split()[1:5] == [*library[1:3], "?", "?"]
+
+
+def test_files_and_libraries_are_told_apart_by_what_they_hold(compiled: CompileResult, tmp_path: Path) -> None:
+    assert compiled.library is not None
+    unnamed = Path(shutil.copyfile(compiled.library, tmp_path / "unnamed"))
+    (tmp_path / "none").mkdir()
+    for path, library in ((unnamed, True), (compiled.folder, True), (compiled.source, False), (tmp_path / "x", False)):
+        assert is_library(path) == library
+    for bad, message in ((tmp_path / "none", "holds 0 libraries"), (tmp_path / "x.so", "no such file")):
+        with pytest.raises(ModelFileError, match=message):
+            compare_onnx([compiled.source, bad])
+
+
+def test_takes_of_another_length_are_refused_and_the_library_is_named(compiled: CompileResult) -> None:
+    with pytest.raises(ShapeError, match=r"libletters\.so: input 'landmarks' expects"):
+        compare_onnx([compiled.folder, compiled.source], takes=np.zeros((2, 29, 63), np.float32))
+
+
+def test_a_library_that_cannot_be_loaded_is_named(compiled: CompileResult, tmp_path: Path) -> None:
+    """One that asks for more than this machine has is found out when the measuring process opens it."""
+    broken = tmp_path / "libbroken.so"
+    broken.write_bytes(b"\x7fELF")
+    with pytest.raises(ModelFileError, match=r"libbroken\.so: it can't be loaded here: .*too short"):
+        run_worker(WorkerRequest(compiled.source, "compare", others=(broken,), compiled=(1,)))
