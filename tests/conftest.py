@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from edgekit.train import Takes
 
 
-def pytest_collection_finish() -> None:
-    """Thousands of tests and all modules stay to the end: no collection of garbage needs to look at them again."""
-    gc.collect()
-    gc.freeze()
-
-
 Arrays = Mapping[str, NDArray[np.generic]]
 SaveOnnx = Callable[..., Path]
 LstmFile = Callable[..., Path]

@@ -198,8 +198,8 @@ def test_what_can_not_be_compared_is_exit_2(
     long = lstm_file(time=30).rename(tmp_path / "long.onnx")
     short = lstm_file(time=20).rename(tmp_path / "short.onnx")
     cases = {
-        (): "models to compare: 0; give two ONNX files or more",
-        (long,): "models to compare: 1; give two ONNX files or more",
+        (): "models to compare: 0; give two files or more",
+        (long,): "models to compare: 1; give two files or more",
         (long, tmp_path / "none.onnx"): "none.onnx: no such file",
         (long, short): "short.onnx: its input is ",
     }

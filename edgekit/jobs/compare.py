@@ -11,7 +11,7 @@ from edgekit.errors import ShapeError
 from edgekit.jobs.model_files import find_model
 from edgekit.jobs.takes import own_takes
 from edgekit.reading import StrPath
-from edgekit.runtime import inspect_model
+from edgekit.runtime import inspect_any
 from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def compare_models(workspace: Workspace, models: Sequence[StrPath]) -> CompareRe
 
 def _refuse_mixed(paths: Sequence[Path]) -> None:
     """Raises ShapeError for step models beside files of takes."""
-    infos = [inspect_model(path) for path in paths]
+    infos = [inspect_any(path) for path in paths]
     stepping = [info for info in infos if info.steps]
     if stepping and len(stepping) < len(infos):
         other = next(info for info in infos if not info.steps)

@@ -101,6 +101,7 @@ USING = r"edgekit (bench|compare|data|evaluate|predict|profiles|env|config)\b"
 #: Files that a reader brings, and that are not made here.
 BROUGHT = (
     "other.onnx", "main.json", "models/accurate", "student/model.onnx", "mine.onnx", "training.yaml", "--model native",
+    "model.int8.onnx native",
 )  # fmt: skip
 LINES = sorted(
     {

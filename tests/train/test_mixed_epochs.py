@@ -48,6 +48,18 @@ class Recorder(nn.Module):
         return x.mean(dim=(1, 2))[:, None] * torch.arange(3.0)
 
 
+class Wide(nn.Module):
+    """A student of two hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(126, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.out(x.mean(dim=1))
+        return logits
+
+
 def test_an_epoch_has_the_recorded_takes_and_its_own_people(learnable: Learnable) -> None:
     train = learnable[0]
     epochs = [mixed(train, MIX, 5, epoch) for epoch in range(3)]
@@ -155,7 +167,7 @@ def test_a_mix_that_does_not_fit_is_refused_before_anything_is_trained(
         distill_model(model, tiny_model(), *learnable, mix="synthetic")  # type: ignore[arg-type]
     wide = Takes(np.ones((3, 6, 126), np.float32), np.arange(3))
     with pytest.raises(ShapeError, match="mix: synthetic hands have 63 numbers per frame, train 126"):
-        distill_model(Recorder(), Recorder(), wide, wide, mix=MIX)
+        distill_model(Recorder(), Wide(), wide, wide, mix=MIX)
 
 
 def test_guesses_count_the_making_of_synthetic_takes(tiny_model: TinyModel, learnable: Learnable) -> None:
