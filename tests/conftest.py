@@ -122,8 +122,8 @@ def learnable() -> tuple[Takes, Takes]:
 
 
 class Settled:
-    """What stays to the end: thousands of collected tests, and modules. `quantize_onnx` has the garbage collected three
-    times, and each time the collector would walk all of it."""
+    """What stays to the end: thousands of collected tests, and modules, which the garbage collector would walk each
+    time."""
 
     modules = 0
 
