@@ -191,8 +191,6 @@ def work(network: Network) -> Mapping[str, int]:
     """What one prediction needs at least: products of weights, sigmoids and tanhs, and numbers of weights."""
     frames = network.frames.count
     cells = sum(layer.units * len(layer.directions) for layer in network.layers)
-    gates = sum(
-        4 * layer.units * (layer.inputs + layer.units) * len(layer.directions) for layer in network.layers
-    )
+    gates = sum(4 * layer.units * (layer.inputs + layer.units) * len(layer.directions) for layer in network.layers)
     dense = sum(one.weights.values.size for one in network.dense)
     return {"products": frames * gates + dense, "functions": frames * 5 * cells, "weights": gates + dense}

@@ -50,7 +50,9 @@ def prepare(folder: Path, way: str) -> None:
             program = torch.export.export(module, (take,))
             torch._inductor.aoti_compile_and_package(program, package_path=str(folder / "torch.pt2"))
     else:
-        torch.save(quantised(module).state_dict() if way == "int8-dynamic" else module.state_dict(), folder / f"{way}.pt")
+        torch.save(
+            quantised(module).state_dict() if way == "int8-dynamic" else module.state_dict(), folder / f"{way}.pt"
+        )
 
 
 def quantised(module: Any) -> Any:

@@ -9,18 +9,17 @@ which gives a `Runner`.
 Messages are lines of JSON on stdin, answers lines on stdout; nothing else is written there:
 
 - (once loaded) {"about": settings that were chosen, "version"}
-- {"do": "answer", "takes": a file of numpy, "logits": a file to write}: {"first": index of the first answer}
+- {"do": "answer", "logits": a file of numpy to write, an answer a take}: {"first": index of the first answer}
 - {"do": "time", "take": index, "warm": calls before, "calls": calls to time}: {"ns": [nanoseconds]}
 - {"do": "empty", "warm", "calls"}: the same of a call that computes nothing; {"ns": []} where there is none
-- {"do": "size"}: {"peak_bytes": of memory so far, "libraries": {path: bytes} that came with the runtime and are loaded,
-  "model": {path: bytes}}
+- {"do": "size"}: {"peak_bytes": of memory so far, "libraries": {name: bytes} that came with the runtime and are loaded,
+  "model": {name: bytes}}
 
 It ends when stdin does.
 """
 
 from __future__ import annotations
 
-import functools
 import gc
 import importlib
 import json
@@ -40,11 +39,14 @@ class Runner:
     """A loaded model. Subclasses set `files`, and define `set`, `run` and `logits`.
 
     files: what has to be shipped beside the runtime's libraries. about: settings, for people. version: of the runtime.
+    takes: the file of takes that it reads. program: what "size" answers where that is not this process's, but another program's.
     """
 
     files: tuple[Path, ...] = ()
     about = ""
     version = ""
+    takes = "takes.npy"
+    program: Any = None
 
     def set(self, take: Any) -> None:
         """Make a take float32 (frames, features) the input of the next runs."""
@@ -65,6 +67,12 @@ class Runner:
     def time(self, calls: int) -> list[int]:
         """Nanoseconds of each of so many runs."""
         return timed(self.run, calls)
+
+    def time_empty(self, calls: int) -> list[int]:
+        """The same of the empty call; none where there is no such thing."""
+        if not hasattr(self, "nothing"):
+            self.nothing = self.empty()
+        return timed(self.nothing, calls) if self.nothing is not None else []
 
 
 def timed(call: Any, calls: int) -> list[int]:
@@ -90,12 +98,12 @@ class Server:
     """Answers messages about one runner."""
 
     def __init__(self, runner: Runner, folder: Path) -> None:
-        self.runner, self.takes = runner, np.load(folder / "takes.npy")
+        self.runner, self.takes = runner, np.load(folder / runner.takes)
 
-    def answer(self, takes: str, logits: str) -> dict[str, Any]:
+    def answer(self, logits: str) -> dict[str, Any]:
         """Logits of every take into a file."""
         rows = []
-        for take in np.load(takes):
+        for take in self.takes:
             self.runner.set(take)
             self.runner.run()
             rows.append(np.array(self.runner.logits(), np.float32).reshape(-1))
@@ -108,23 +116,18 @@ class Server:
         self.runner.time(warm)
         return {"ns": self.runner.time(calls)}
 
-    @functools.cached_property
-    def nothing(self) -> Any:
-        """The runner's empty call."""
-        return self.runner.empty()
-
     def empty(self, warm: int, calls: int) -> dict[str, Any]:
         """Runs of nothing."""
-        if self.nothing is None:
-            return {"ns": []}
-        timed(self.nothing, warm)
-        return {"ns": timed(self.nothing, calls)}
+        self.runner.time_empty(warm)
+        return {"ns": self.runner.time_empty(calls)}
 
     def size(self) -> dict[str, Any]:
         """Memory and files."""
+        if self.runner.program is not None:
+            return dict(self.runner.program)
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        model = {str(path): path.stat().st_size for path in self.runner.files}
+        model = {path.name: path.stat().st_size for path in self.runner.files}
         return {"peak_bytes": 1024 * int(peak.split()[1]), "libraries": libraries(model), "model": model}
 
 
@@ -134,8 +137,8 @@ def libraries(model: Any) -> dict[str, int]:
     found = {}
     for path in (Path(name) for name in sorted(mapped) if ".so" in Path(name).name):
         own = "site-packages" in path.parts and not set(path.parts) & set(NOT_OF_A_RUNTIME)
-        if own and str(path) not in model and path.is_file():
-            found[str(path)] = path.stat().st_size
+        if own and path.name not in model and path.is_file():
+            found[path.name] = path.stat().st_size
     return found
 
 
@@ -143,6 +146,8 @@ def main(runtime: str, way: str, place: str, task: str) -> None:
     """The command line."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what runtimes print goes with their warnings
+    if "PEERS_CPU" in os.environ and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(os.environ["PEERS_CPU"])})
     folder, module = Path(place), importlib.import_module(runtime)
     if task == "prepare":
         module.prepare(folder, way)
