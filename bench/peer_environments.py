@@ -33,14 +33,19 @@ PEERS = (
         "ONNX Runtime",
         "of_onnxruntime",
         ("onnxruntime==1.32.0", "numpy"),
-        ("fp32", "int8-weights", "int8-dynamic"),
+        ("fp32", "int8-weights", "int8-dynamic", "int8-dynamic, saturating"),
     ),
     Peer("OpenVINO", "of_openvino", ("--no-deps", "openvino==2026.4.1", "numpy"), ("fp32", "int8-weights")),
     Peer("ncnn", "of_ncnn", ("ncnn==1.0.20261020", "numpy"), ("fp32", "int8")),
     Peer("PyTorch", "of_torch", ("torch==2.13.0", "numpy"), ("eager", "compiled", "int8-dynamic")),
+    Peer("LiteRT", "of_litert", ("ai-edge-litert==2.3.0", "numpy"), ("fp32", "int8-dynamic")),
+    Peer("ExecuTorch", "of_executorch", ("torch==2.13.0", "executorch==1.5.1", "numpy"), ("fp32",)),
+    Peer("MNN", "of_mnn", ("mnn==3.6.1", "numpy"), ("fp32, unrolled",)),
+    Peer("IREE", "of_iree", ("iree-base-compiler==3.13.0", "iree-base-runtime==3.13.0", "numpy", "onnx"), ("fp32",)),
+    Peer("emx-onnx-cgen", "of_emx", ("emx-onnx-cgen==1.4.0",), ("fp32",)),
 )
 #: Rows that answer what fp32 weights mean, and have to do so to FP32_ERROR.
-FP32_WAYS = ("fp32", "eager", "compiled")
+FP32_WAYS = ("fp32", "fp32, unrolled", "eager", "compiled")
 
 
 class Unavailable(Exception):

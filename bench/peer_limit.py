@@ -1,7 +1,11 @@
 """How fast this machine can be at best on a network: derived, and measured by bench/limit.c in the same run.
 
-Derived: products an instruction times two instructions a cycle, which is what AVX2 cores since Zen 2 and Haswell do, and
-not counting that integer products need a second instruction to add them. Measured: the same products from the same
+Derived, in cycles of the core: the larger of what products and what bytes of weights take, and behind it the functions,
+because a step's functions wait for its products and the next step waits for them. AVX2 cores since Haswell and Zen 2
+start two multiplications of vectors a cycle. One gives 8 products of fp32; 16 of exact integers (vpmaddwd; or 32 in the
+two of vpmaddubsw and vpmaddwd), and 32 with VNNI; additions are not counted. Weights that
+fit into the first-level cache come at 64 bytes a cycle, others at 32; four frames share what the inputs' weights take.
+Eight cells' three sigmoids and two tanhs are some 50 vector instructions. Measured: the same products from the same
 bytes and the same functions, and nothing else.
 """
 
@@ -25,17 +29,26 @@ OPTIONS = ("-O3", "-mavx2", "-mfma", "-shared", "-fPIC")
 
 @dataclass(frozen=True)
 class Limit:
-    """names: `limit fp32, FP32` and so on, of what this CPU has. flags: gcc's options of each."""
+    """names: `limit fp32, FP32` and so on, of what this CPU has. flags: gcc's options of each. cycles: what `derived`
+    says, by kind."""
 
     libraries: Mapping[str, Any]
     shape: Any
     weights: int
     flags: Mapping[str, tuple[str, ...]]
+    cycles: Mapping[str, Mapping[str, float]]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Rows."""
         return tuple(self.libraries)
+
+    def clock_ghz(self) -> float:
+        """The core's clock, measured; 0 where nothing is measured here."""
+        for library in self.libraries.values():
+            library.clock_ghz.restype = ctypes.c_double
+            return float(library.clock_ghz())
+        return 0.0
 
     def time(self, name: str, warm: int, calls: int) -> list[int]:
         """Nanoseconds of each of so many predictions, after `warm` others."""
@@ -59,7 +72,8 @@ def build_limit(network: Network, folder: Path) -> Limit:
         subprocess.run(command, check=True)
         libraries[f"limit {name}"], flags[f"limit {name}"] = ctypes.CDLL(str(target)), (*OPTIONS, *options)
     numbers = shape(network)
-    return Limit(libraries, (ctypes.c_int * len(numbers))(*numbers), sum(_weights(network)), flags)
+    cycles = {kind: derived(network, kind) for kind in RATES}
+    return Limit(libraries, (ctypes.c_int * len(numbers))(*numbers), sum(_weights(network)), flags, cycles)
 
 
 def shape(network: Network) -> list[int]:
@@ -76,10 +90,24 @@ def _weights(network: Network) -> tuple[int, int]:
     return recurrent, sum(one.weights.values.size for one in network.dense)
 
 
-def derived(work: Mapping[str, int], kind: str, ghz: float) -> float:
-    """Microseconds of the products alone. kind: "fp32", "int8" or "vnni"; ghz: the core's clock."""
-    a_cycle = {"fp32": 16, "int8": 32, "vnni": 64}[kind]
-    return work["products"] / a_cycle / ghz / 1e3
+#: Products a cycle, and bytes of a weight.
+RATES = {"fp32": (16, 4), "int8": (32, 1), "vnni": (64, 1)}
+FIRST_LEVEL_BYTES, FRAMES_AT_ONCE, CELL_CYCLES = 32 * 1024, 4, 25
+
+
+def derived(network: Network, kind: str) -> dict[str, float]:
+    """Cycles: products, bytes, functions, and at_least. kind: one of RATES."""
+    rate, size = RATES[kind]
+    frames, found = network.frames.count, {"products": 0.0, "bytes": 0.0, "functions": 0.0}
+    for layer in network.layers:
+        inner, outer = (4 * layer.units * width for width in (layer.units, layer.inputs))
+        a_cycle = 64 if inner * size <= FIRST_LEVEL_BYTES else 32
+        read = inner + outer / FRAMES_AT_ONCE
+        directions = len(layer.directions)
+        found["products"] += directions * frames * (inner + outer) / rate
+        found["bytes"] += directions * frames * read * size / a_cycle
+        found["functions"] += directions * frames * -(-layer.units // 8) * CELL_CYCLES
+    return {**found, "at_least": max(found["products"], found["bytes"]) + found["functions"]}
 
 
 def _cpu_has() -> set[str]:

@@ -49,7 +49,7 @@ class Case:
 
 def make_case(name: str, folder: Path) -> Case:
     """The files of one of MODELS, and its answers."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     whole, int8 = _whole_files(MODELS[name], folder)
     dynamic = quantize_onnx(whole, folder / "whole.dynamic.onnx", QuantizeConfig(scheme="int8-dynamic")).target
     for source, target in ((whole, "network.onnx"), (int8, "network.int8.onnx"), (dynamic, "network.dynamic.onnx")):

@@ -8,12 +8,13 @@ row shows edgekit's with its preprocessing inside. Each runtime runs in a proces
 environment of its own, made on demand below `--environments`. A runtime that does not install, or cannot take the
 model, is a row that says why.
 
-Before it is timed, each answers 200 golden takes: an fp32 row has to be within 1e-4 of a float64 computation of the same
-weights. Then all take turns, round by round, in an order drawn anew; in its turn each runs one take three times and
-five times more, and these five count. Calls of nothing are timed in the same way in every fifth round: what Python and
-the runtime's interface cost, which is part of the figures. edgekit and generated C are timed in C, the others from
-Python. Peak memory is that of a fresh process which has loaded the model and answered the takes; bytes are those of the
-runtime's own shared libraries in that process and of the model's files.
+Before it is timed, each answers 200 golden takes: an fp32 row has to be within 1e-4 of a float64 computation of the
+same weights. Then all take turns, round by round, in an order drawn anew; in its turn each runs one take three times,
+and five times more, which count. Calls of nothing are timed in the same way in every fifth round: what Python and the
+runtime's interface cost, which is part of the figures. edgekit and generated C are timed in C, the others from Python.
+Peak memory is that of a fresh process which has loaded the model and answered the takes; bytes are those of the
+runtime's own shared libraries in that process and of the model's files. A row that changes more than 5 % of the labels
+is shown, but is not counted as the fastest.
 
 The machine's limit is measured in the same run: see bench/peer_limit.py. This host's figures: read ratios.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -46,7 +48,7 @@ SERVE = Path(__file__).resolve().parent / "peer_workers" / "serve.py"
 FP32_ERROR = 1e-4
 WARM, CALLS, EMPTY_EVERY = 3, 5, 5
 #: Seconds that a runtime may take to prepare a model.
-PREPARE_S = 900
+PREPARE_S = 600
 
 
 class Worker:
@@ -93,9 +95,21 @@ def environment() -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, **own}
 
 
+def recipe(peer: Peer, way: str, case: Case) -> str:
+    """What decides the files that a way needs, as one number."""
+    sources = [*SERVE.parent.glob("*.*"), case.folder / "network.onnx", case.folder / "network.int8.onnx"]
+    parts = [path.read_bytes() for path in sorted(sources) if not path.name.startswith("of_")]
+    parts += [(SERVE.parent / f"{peer.module}.py").read_bytes(), " ".join((*peer.packages, way)).encode()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
 def prepare(peer: Peer, way: str, case: Case, environments: Path) -> list[str]:
-    """The command of a worker whose files are ready. Raises Unavailable."""
+    """The command of a worker whose files are ready: as they were left in the model's folder, or written anew. Raises
+    Unavailable."""
     command = [str(python_of(peer, environments)), str(SERVE), peer.module, way, str(case.folder)]
+    mark = case.folder / f"prepared {peer.module} {way}"
+    if peer.packages and mark.is_file() and mark.read_text(encoding="utf-8") == recipe(peer, way, case):
+        return [*command, "serve"]
     try:
         done = subprocess.run(
             [*command, "prepare"], capture_output=True, text=True, check=False, timeout=PREPARE_S, env=environment()
@@ -104,6 +118,7 @@ def prepare(peer: Peer, way: str, case: Case, environments: Path) -> list[str]:
         raise Unavailable(f"preparing the model took longer than {PREPARE_S} s") from None
     if done.returncode:
         raise Unavailable("cannot take the model: " + last_words(done.stderr))
+    mark.write_text(recipe(peer, way, case), encoding="utf-8")
     return [*command, "serve"]
 
 
@@ -170,14 +185,16 @@ def compare(name: str, folder: Path, environments: Path, rounds: int, peers: tup
     for row in workers:
         rows[row].update(samples[row])
     limits = {each: samples[each]["ns"] for each in limit.names}
-    return {"work": work(case.network), "rounds": rounds, "rows": rows, "limit": {"flags": limit.flags, "ns": limits}}
+    told = {"flags": limit.flags, "ns": limits, "cycles": limit.cycles, "clock_ghz": limit.clock_ghz()}
+    return {"work": work(case.network), "rounds": rounds, "takes": TAKES, "rows": rows, "limit": told}
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Everything; --results is written again with every model that is finished."""
     found: dict[str, Any] = {"cpu": cpu_model(), "threads": 1, "flags": cpu_flags(), "models": {}}
     peers = tuple(peer for peer in PEERS if not given.only or peer.name in given.only)
-    with tempfile.TemporaryDirectory(prefix="edgekit-peers-") as place:
+    with contextlib.ExitStack() as stack:
+        place = given.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="edgekit-peers-"))
         for k, name in enumerate(MODELS):
             rounds = max(1, given.rounds // 10) if "teacher" in name else given.rounds
             found["models"][name] = compare(name, Path(place) / str(k), given.environments, rounds, peers)
@@ -202,6 +219,9 @@ def main() -> None:
     default = Path.home() / ".cache" / "edgekit-peers"
     parser.add_argument(
         "--environments", type=Path, default=default, help="where runtimes are installed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for models and what runtimes make of them, to be used again"
     )
     parser.add_argument("--only", action="append", choices=[peer.name for peer in PEERS], help="may be given again")
     found = measure(parser.parse_args())

@@ -1,7 +1,7 @@
 """edgekit's compiled C: timed in C or through edgekit's Python class, with its preprocessing or without.
 
-Memory and bytes of the ways that are timed in C are those of a whole C program, `gcc -O3 -march=native`, stripped, glibc
-dynamic: what a program ships that has nothing else. "from Python" is a Python process with numpy and the library.
+Memory and bytes of the ways that are timed in C are those of a whole C program, `gcc -O3 -march=native`, stripped,
+glibc dynamic: what a program ships that has nothing else. "from Python" is a Python process with numpy and the library.
 """
 
 from __future__ import annotations

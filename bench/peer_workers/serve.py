@@ -39,7 +39,7 @@ class Runner:
     """A loaded model. Subclasses set `files`, and define `set`, `run` and `logits`.
 
     files: what has to be shipped beside the runtime's libraries. about: settings, for people. version: of the runtime.
-    takes: the file of takes that it reads. program: what "size" answers where that is not this process's, but another program's.
+    takes: the file of takes that it reads. program: what "size" answers where that is another program's.
     """
 
     files: tuple[Path, ...] = ()
