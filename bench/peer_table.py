@@ -118,3 +118,32 @@ def _said(text: str, met: bool, value: float | None, unit: str) -> str:
     if value is None:
         return f"not timed  {text}"
     return f"{'reached' if met else 'MISSED':10} {text}: {value:.2f} {unit}"
+
+
+def page(found: Mapping[str, Any]) -> str:
+    """Both tables of docs/native.md, as Markdown."""
+    models = found["models"]
+    lines = ["| p50, us (p99) | " + " | ".join(models) + " |", "|---|" + "---:|" * len(models)]
+    for row in models[STUDENT]["rows"]:
+        lines.append(f"| {row} | " + " | ".join(_latency(of_model["rows"][row]) for of_model in models.values()) + " |")
+    for kind in OWN:
+        cells = [f"{limit_us(of_model, kind) or 0.0:,.1f}" for of_model in models.values()]
+        lines.append(f"| the machine's limit, {kind} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "| 64 units | a call of nothing, us | peak memory, MB | shipped, MB | largest error | labels changed |",
+    ]
+    lines.append("|---|" + "---:|" * 5)
+    for row, told in models[STUDENT]["rows"].items():
+        if "failed" not in told:
+            f = figures(told)
+            sizes = f"{f['peak_mb']:.1f} | {f['shipped_mb']:.2f}"
+            lines.append(f"| {row} | {f['empty_us']:.1f} | {sizes} | {told['error']:.1e} | {told['changed']} |")
+    return "\n".join(lines)
+
+
+def _latency(row: Mapping[str, Any]) -> str:
+    if "failed" in row:
+        return str(row["failed"]).replace("|", "/")
+    f = figures(row)
+    return f"{f['p50_us']:,.1f} ({f['p99_us']:,.1f})"

@@ -54,10 +54,10 @@ PREPARE_S = 600
 class Worker:
     """A process that serves one way of one runtime. Raises Unavailable where it does not come up, or ends."""
 
-    def __init__(self, command: list[str], errors: IO[str]) -> None:
-        self._errors = errors
+    def __init__(self, command: list[str]) -> None:
+        self._errors: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=environment()
         )
         self.about = self._read()
 
@@ -72,14 +72,17 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            ended = self._process.wait()
             self._errors.seek(0)
-            raise Unavailable(f"ended ({self._process.wait()}): {last_words(self._errors.read())}")
+            said = last_words(self._errors.read())
+            self.close()
+            raise Unavailable(f"ended ({ended}): {said}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def close(self) -> None:
         """End it."""
-        for stream in (self._process.stdin, self._process.stdout):
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
@@ -139,9 +142,8 @@ def open_rows(case: Case, peers: tuple[Peer, ...], environments: Path) -> Iterat
     for peer in peers:
         for way in peer.ways:
             worker = None
-            errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - the worker's
             try:
-                worker = Worker(prepare(peer, way, case, environments), errors)
+                worker = Worker(prepare(peer, way, case, environments))
                 yield f"{peer.name} {way}", answers(worker, way, case), worker
             except Unavailable as error:
                 if worker is not None:
