@@ -39,7 +39,7 @@ from native import nothing
 from peer_environments import FP32_WAYS, PEERS, Peer, Unavailable, last_words, python_of
 from peer_limit import Limit, build_limit
 from peer_models import MODELS, TAKES, Case, make_case, work
-from peer_table import claims, show
+from peer_table import claims, page, show
 
 from edgekit.measure.worker import cpu_model
 
@@ -107,22 +107,29 @@ def recipe(peer: Peer, way: str, case: Case) -> str:
 
 
 def prepare(peer: Peer, way: str, case: Case, environments: Path) -> list[str]:
-    """The command of a worker whose files are ready: as they were left in the model's folder, or written anew. Raises
-    Unavailable."""
+    """The command of a worker whose files are ready: as they were left in the model's folder, or written anew; what
+    could not be prepared is not tried again. Raises Unavailable."""
     command = [str(python_of(peer, environments)), str(SERVE), peer.module, way, str(case.folder)]
     mark = case.folder / f"prepared {peer.module} {way}"
-    if peer.packages and mark.is_file() and mark.read_text(encoding="utf-8") == recipe(peer, way, case):
-        return [*command, "serve"]
+    told = {"recipe": recipe(peer, way, case), "failed": ""}
+    known = json.loads(mark.read_text(encoding="utf-8")) if peer.packages and mark.is_file() else {}
+    if known.get("recipe") != told["recipe"]:
+        known = {**told, "failed": _prepare([*command, "prepare"])}
+        mark.write_text(json.dumps(known), encoding="utf-8")
+    if known["failed"]:
+        raise Unavailable(known["failed"])
+    return [*command, "serve"]
+
+
+def _prepare(command: list[str]) -> str:
+    """Why it failed; nothing where it did not."""
     try:
         done = subprocess.run(
-            [*command, "prepare"], capture_output=True, text=True, check=False, timeout=PREPARE_S, env=environment()
+            command, capture_output=True, text=True, check=False, timeout=PREPARE_S, env=environment()
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"preparing the model took longer than {PREPARE_S} s") from None
-    if done.returncode:
-        raise Unavailable("cannot take the model: " + last_words(done.stderr))
-    mark.write_text(recipe(peer, way, case), encoding="utf-8")
-    return [*command, "serve"]
+        return f"preparing the model took longer than {PREPARE_S} s"
+    return "cannot take the model: " + last_words(done.stderr) if done.returncode else ""
 
 
 def answers(worker: Worker, way: str, case: Case) -> dict[str, Any]:
@@ -226,7 +233,14 @@ def main() -> None:
         "--keep", type=Path, help="a folder for models and what runtimes make of them, to be used again"
     )
     parser.add_argument("--only", action="append", choices=[peer.name for peer in PEERS], help="may be given again")
-    found = measure(parser.parse_args())
+    parser.add_argument("--show", type=Path, help="results to show again, in place of measuring, with the docs' tables")
+    given = parser.parse_args()
+    if given.show:
+        found = json.loads(given.show.read_text(encoding="utf-8"))
+        print("\n".join(show(name, of_model) for name, of_model in found["models"].items()))
+        print("\n" + page(found))
+    else:
+        found = measure(given)
     print("\n" + "\n".join(claims(found)))
 
 
