@@ -166,13 +166,26 @@ def take_turns(workers: Mapping[str, Worker], limit: Limit, rounds: int) -> dict
         random.shuffle(order)
         for name in order:
             if name not in workers:
-                found[name]["ns"] += limit.time(name, WARM, CALLS)
+                with on_their_cpu():
+                    found[name]["ns"] += limit.time(name, WARM, CALLS)
                 continue
             ask = workers[name].ask
             found[name]["ns"] += ask(do="time", take=number % TAKES, warm=WARM, calls=CALLS)["ns"]
             if number % EMPTY_EVERY == 0:
                 found[name]["empty_ns"] += ask(do="empty", warm=WARM, calls=CALLS)["ns"]
     return found
+
+
+@contextlib.contextmanager
+def on_their_cpu() -> Iterator[None]:
+    """Here what is timed runs on the CPU where the workers run."""
+    if not hasattr(os, "sched_getaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 def compare(name: str, folder: Path, environments: Path, rounds: int, peers: tuple[Peer, ...]) -> dict[str, Any]:
@@ -201,10 +214,17 @@ def compare(name: str, folder: Path, environments: Path, rounds: int, peers: tup
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Everything; --results is written again with every model that is finished."""
     found: dict[str, Any] = {"cpu": cpu_model(), "threads": 1, "flags": cpu_flags(), "models": {}}
+    if given.model and given.results and given.results.exists():
+        before = json.loads(given.results.read_text(encoding="utf-8"))
+        if any(before[key] != found[key] for key in ("cpu", "threads", "flags")):
+            sys.exit(f"error: {given.results}: of another machine; name another file, or measure all models")
+        found["models"] = before["models"]
     peers = tuple(peer for peer in PEERS if not given.only or peer.name in given.only)
     with contextlib.ExitStack() as stack:
         place = given.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="edgekit-peers-"))
         for k, name in enumerate(MODELS):
+            if given.model and name not in given.model:
+                continue
             rounds = max(1, given.rounds // 10) if "teacher" in name else given.rounds
             found["models"][name] = compare(name, Path(place) / str(k), given.environments, rounds, peers)
             print(show(name, found["models"][name]), flush=True)
@@ -233,6 +253,9 @@ def main() -> None:
         "--keep", type=Path, help="a folder for models and what runtimes make of them, to be used again"
     )
     parser.add_argument("--only", action="append", choices=[peer.name for peer in PEERS], help="may be given again")
+    parser.add_argument(
+        "--model", action="append", choices=list(MODELS), help="may be given again; --results keeps the others' figures"
+    )
     parser.add_argument("--show", type=Path, help="results to show again, in place of measuring, with the docs' tables")
     given = parser.parse_args()
     if given.show:
