@@ -44,6 +44,7 @@ from peer_table import claims, page, show
 from edgekit.measure.worker import cpu_model
 
 SERVE = Path(__file__).resolve().parent / "peer_workers" / "serve.py"
+NATIVE = Path(__file__).resolve().parents[1] / "edgekit" / "native"
 #: Furthest that a logit of an fp32 row may be off.
 FP32_ERROR = 1e-4
 WARM, CALLS, EMPTY_EVERY = 3, 5, 5
@@ -101,6 +102,8 @@ def environment() -> dict[str, str]:
 def recipe(peer: Peer, way: str, case: Case) -> str:
     """What decides the files that a way needs, as one number."""
     sources = [*SERVE.parent.glob("*.*"), case.folder / "network.onnx", case.folder / "network.int8.onnx"]
+    if not peer.packages:  # edgekit's own
+        sources += [path for path in NATIVE.rglob("*.*") if path.suffix in (".py", ".c", ".h")]
     parts = [path.read_bytes() for path in sorted(sources) if not path.name.startswith("of_")]
     parts += [(SERVE.parent / f"{peer.module}.py").read_bytes(), " ".join((*peer.packages, way)).encode()]
     return hashlib.sha256(b"".join(parts)).hexdigest()
@@ -112,7 +115,7 @@ def prepare(peer: Peer, way: str, case: Case, environments: Path) -> list[str]:
     command = [str(python_of(peer, environments)), str(SERVE), peer.module, way, str(case.folder)]
     mark = case.folder / f"prepared {peer.module} {way}"
     told = {"recipe": recipe(peer, way, case), "failed": ""}
-    known = json.loads(mark.read_text(encoding="utf-8")) if peer.packages and mark.is_file() else {}
+    known = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
     if known.get("recipe") != told["recipe"]:
         known = {**told, "failed": _prepare([*command, "prepare"])}
         mark.write_text(json.dumps(known), encoding="utf-8")

@@ -1,6 +1,6 @@
 """MNN: the network built with MNN's Python expressions, step by step, saved and loaded as a module; one thread.
 
-MNN's own LSTM comes from its converter alone, a command that installs packages and reports its use: it is not run here.
+MNN's own LSTM comes from its converter alone, a command that is not run here.
 """
 
 from __future__ import annotations
