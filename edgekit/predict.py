@@ -75,13 +75,13 @@ def predict_takes(
     not as many as its outputs.
     """
     labels = _Labels(model, class_names, runtime)
-    x, cut, known = _read_takes(Path(recordings), labels.frames)
+    x, used, known = _read_takes(Path(recordings), labels.frames)
     if box is not None:
         box.refuse_others(x.shape[2], known, str(recordings))
     if x.shape[2] != labels.features:
         raise ShapeError(f"{recordings}: {x.shape[2]} numbers per frame; {model} reads {labels.features}")
     return tuple(
-        Prediction(str(recordings), k, label, probability, int(cut[k]))
+        Prediction(str(recordings), k, label, probability, max(int(used[k]) - labels.frames, 0), bool(used[k] == 0))
         for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
     )
 
@@ -93,7 +93,7 @@ def naming_note(model: StrPath, class_names: Sequence[str] | None, runtime: Runt
 
 
 def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64], tuple[str, ...]]:
-    """x (takes, frames, features), how many used frames of each take are left out, and the classes' names."""
+    """x (takes, frames, features), how many frames each take has up to its last hand, and the classes' names."""
     known: tuple[str, ...] = ()
     if path.suffix == ".npy":
         take = read_take(path)
@@ -103,7 +103,7 @@ def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64], tuple[
         recordings = load_recordings(path)
         sequences, lengths, known = recordings.sequences, recordings.lengths, recordings.class_names
         x = canonical_takes(recordings, frames)
-    return x, np.maximum(used_frames(sequences, lengths) - frames, 0), known
+    return x, used_frames(sequences, lengths), known
 
 
 def predict_frames(

@@ -120,6 +120,18 @@ def test_a_window_that_can_not_be_is_one_message(chain: Any, said: dict[str, int
         list(predict_frames(chain.int8, lines(landmarks(3)), **said))
 
 
+def test_a_take_without_any_hand_is_called_so(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    """Something answers whatever it is shown."""
+    hands = landmarks(20)
+    hands[5:] = 0  # lost, which is no reason
+    np.save(tmp_path / "hand.npy", hands)
+    np.save(tmp_path / "none.npy", np.zeros((20, 63), np.float32))
+    files = tmp_path / "hand.npy", tmp_path / "none.npy"
+    assert [answer.empty for file in files for answer in predict_takes(chain.int8, file)] == [False, True]
+    shown = cli("predict", *files, f"--model={chain.int8}").out
+    assert shown.splitlines()[-1] == "note: takes without any hand: 1 of 2; their labels say nothing"
+
+
 def test_empty_lines_are_no_frames(chain: Any) -> None:
     frames = lines(landmarks(12))
     spaced = [text for line in frames for text in (line, "\n", "  \n")]
