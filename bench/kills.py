@@ -110,7 +110,7 @@ JOBS = {
     "quantize a file": Job(("quantize", "model.onnx", "-o", "target.onnx"), ("target.onnx",), 2, needs=("model.onnx",)),
     "step": Job(("step", "model.onnx", "-o", "steps.onnx"), ("steps.onnx",), 1, needs=("model.onnx",), once=True),
     "compile": Job(("compile", "model.onnx", "-o", "native"), COMPILED, 2, needs=("model.onnx",)),
-    "search": Job(("search", *TINY, *SEARCH, "--threads=1"), SEARCHED, 3, needs=("letters.npz", "work")),
+    "search": Job(("search", *TINY, *SEARCH, "--set=training.threads=1"), SEARCHED, 3, needs=("letters.npz", "work")),
     "convert to csv": converting("target.csv"),
     "convert to npz": converting("target.npz"),
     "convert to takes": converting("target"),
