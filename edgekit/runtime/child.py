@@ -124,10 +124,10 @@ def said_by_runtime(error: Exception) -> str:
     text = str(error)
     version = re.search(r"model IR version: (\d+), max supported IR version: (\d+)", text)
     if version:
-        return "IR version %s, and it reads %s at most" % version.groups() + NEWER
+        return f"IR version {version.group(1)}, and it reads {version.group(2)} at most{NEWER}"
     opset = re.search(r"Opset (\d+) is under development.*for domain (\S+) is till opset (\d+)", text, re.DOTALL)
     if opset:
-        return "opset %s of %s, and it reads %s at most" % opset.group(1, 2, 3) + NEWER
+        return f"opset {opset.group(1)} of {opset.group(2)}, and it reads {opset.group(3)} at most{NEWER}"
     line = (text.strip().splitlines() or [type(error).__name__])[0]
     place = re.search(PLACE, line)
     if place:

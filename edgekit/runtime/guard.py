@@ -32,8 +32,8 @@ from edgekit.runtime.limits import MEMORY_VARIABLE, TIME_VARIABLE, model_memory_
 CHILD = Path(__file__).with_name("child.py")
 
 Array = NDArray[Any]
-#: For glibc, in the child: numbers of a megabyte and more are given back when they are freed. It would otherwise learn to
-#: keep them: what folding weights takes for a moment stayed, half of a large int8 file's session.
+#: For glibc, in the child: numbers of a megabyte and more are given back when they are freed. It would otherwise learn
+#: to keep them: what folding weights takes for a moment stayed, half of a large int8 file's session.
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 #: Which options of a session; see `child`.
 Options = Literal["own", "plain", "bare"]
