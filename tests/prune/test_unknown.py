@@ -131,7 +131,8 @@ def test_what_can_not_learn_is_one_message(
 
 
 def test_scripted_modules_and_half_precision_are_refused(learnable: tuple[Takes, Takes]) -> None:
-    scripted = Own(torch.jit.trace(nn.Linear(12, 12), TAKES[:, :, :12]))
+    with pytest.warns(DeprecationWarning, match="deprecated"):
+        scripted = Own(torch.jit.trace(nn.Linear(12, 12), TAKES[:, :, :12]))
     with pytest.raises(ConfigError, match="between is scripted or traced by"):
         prune_model(scripted, Own(nn.Identity()), *learnable, PruneConfig(recovery=ONCE), setup=NEVER)
     halves = Says(lambda s, x: s.inner(x.to(torch.float16))).to(torch.float16)
