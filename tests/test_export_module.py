@@ -226,8 +226,6 @@ def test_other_types_of_weights_are_named(kind: torch.dtype) -> None:
     name = str(kind).removeprefix("torch.")
     with pytest.raises(InputError, match=rf"weight_ih_l0 and \d+ more parameters are {name}; .*float\(\)"):
         export_onnx(Converting(63, 3).to(kind), None, class_names=NAMES, takes=takes())
-    with pytest.raises(InputError, match=rf"its weights are {name} and takes are float32: give model.float\(\)"):
-        export_onnx(own_modules.Last(63, 3).to(kind), None, class_names=NAMES, takes=takes())
 
 
 def test_what_is_around_a_module_is_taken_off() -> None:

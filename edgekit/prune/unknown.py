@@ -35,7 +35,7 @@ def _reason(module: nn.Module, name: str, part: nn.Module) -> str:
     if isinstance(part, nn.MultiheadAttention):
         return "attention's units belong to its heads"
     if parametrize.is_parametrized(part):
-        return _computed(next(iter(part.parametrizations)), "parametrize.remove_parametrizations(layer, name)")  # type: ignore[arg-type, union-attr]
+        return _computed(next(iter(part.parametrizations)), "parametrize.remove_parametrizations(layer, name)")  # type: ignore[arg-type]
     if shared := _shared(module, name, part):
         return shared
     kind = next((each for each in _PRUNABLE if isinstance(part, each)), None)
