@@ -66,6 +66,18 @@ class Job:
     once: bool = False
 
 
+#: Two students of two files each, a second each.
+SEARCH = (
+    "--set=search.hidden_size=[8,12]", "--set=search.num_layers=[1]", "--set=search.bidirectional=[false]",
+    "--set=search.sparsity=[0.5]", "--set=search.epochs=2", "--set=search.recovery_epochs=1",
+    "--set=search.stopping=null", "--set=bench.min_time_s=0.01",
+)  # fmt: skip
+SEARCHED = tuple(
+    f"work/search/models/lstm-{units}x1-s0.5-int8-{scheme}.onnx"
+    for units in (8, 12)
+    for scheme in ("weights", "dynamic")
+)
+COMPILED = ("native/model.c", "native/model.h", "native/Makefile", "native/test.c")
 STUDENT, PRUNED = "work/student/model.safetensors", "work/pruned/model.safetensors"
 TEACHER, MODELS = "work/models/accurate/model.safetensors", ("work/model.onnx", "work/model.int8.onnx")
 
@@ -96,6 +108,9 @@ JOBS = {
     "distill": Job(("distill", *TINY, "--threads=1"), (TEACHER, STUDENT), 3),
     "quantize": Job(("quantize", *TINY, "--threads=1"), (PRUNED, *MODELS), 3, needs=("letters.npz", "work")),
     "quantize a file": Job(("quantize", "model.onnx", "-o", "target.onnx"), ("target.onnx",), 2, needs=("model.onnx",)),
+    "step": Job(("step", "model.onnx", "-o", "steps.onnx"), ("steps.onnx",), 1, needs=("model.onnx",), once=True),
+    "compile": Job(("compile", "model.onnx", "-o", "native"), COMPILED, 2, needs=("model.onnx",)),
+    "search": Job(("search", *TINY, *SEARCH, "--set=training.threads=1"), SEARCHED, 3, needs=("letters.npz", "work")),
     "convert to csv": converting("target.csv"),
     "convert to npz": converting("target.npz"),
     "convert to takes": converting("target"),

@@ -24,6 +24,7 @@ import json
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,8 +238,13 @@ def show(arguments: argparse.Namespace) -> None:
 
 
 def card(arguments: argparse.Namespace) -> None:
-    """Of one recipe: what teacher and INT8 student read of each recorder, means over seeds, as JSON."""
+    """Of one recipe: what teacher and INT8 student read of each recorder, means over the seeds that have all folds, as
+    JSON."""
     found = [row for row in rows(arguments.results) if row["recipe"] == arguments.recipe and row["within"] is None]
+    folds = Counter(row["seed"] for row in found)
+    found = [row for row in found if folds[row["seed"]] == FOLDS]
+    if not found:
+        sys.exit(f"{arguments.results}: no seed of {arguments.recipe} has all {FOLDS} folds")
     each: dict[str, dict[str, list[float]]] = {}
     takes: dict[str, int] = {}
     for row in found:

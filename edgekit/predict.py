@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifacts import parse_json
-from edgekit.data import canonical_takes, fit_length, load_recordings, read_take, used_frames
+from edgekit.data import USUAL_FRAMES, canonical_takes, fit_length, load_recordings, read_take, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predict_batches, softmax
 from edgekit.evaluate.class_names import check_count, contradiction
@@ -75,13 +75,13 @@ def predict_takes(
     not as many as its outputs.
     """
     labels = _Labels(model, class_names, runtime)
-    x, cut, known = _read_takes(Path(recordings), labels.frames)
+    x, used, known = _read_takes(Path(recordings), labels.frames)
     if box is not None:
         box.refuse_others(x.shape[2], known, str(recordings))
     if x.shape[2] != labels.features:
         raise ShapeError(f"{recordings}: {x.shape[2]} numbers per frame; {model} reads {labels.features}")
     return tuple(
-        Prediction(str(recordings), k, label, probability, int(cut[k]))
+        Prediction(str(recordings), k, label, probability, max(int(used[k]) - labels.frames, 0), bool(used[k] == 0))
         for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
     )
 
@@ -93,7 +93,7 @@ def naming_note(model: StrPath, class_names: Sequence[str] | None, runtime: Runt
 
 
 def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64], tuple[str, ...]]:
-    """x (takes, frames, features), how many used frames of each take are left out, and the classes' names."""
+    """x (takes, frames, features), how many frames each take has up to its last hand, and the classes' names."""
     known: tuple[str, ...] = ()
     if path.suffix == ".npy":
         take = read_take(path)
@@ -103,33 +103,39 @@ def _read_takes(path: Path, frames: int) -> tuple[F32, NDArray[np.int64], tuple[
         recordings = load_recordings(path)
         sequences, lengths, known = recordings.sequences, recordings.lengths, recordings.class_names
         x = canonical_takes(recordings, frames)
-    return x, np.maximum(used_frames(sequences, lengths) - frames, 0), known
+    return x, used_frames(sequences, lengths), known
 
 
 def predict_frames(
     model: StrPath,
     lines: Iterable[str],
-    min_frames: int = MIN_FRAMES,
+    min_frames: int | None = None,
     class_names: Sequence[str] | None = None,
     runtime: Runtime = "onnxruntime",
     step: bool = False,
     restart: int | None = None,
+    window: int | None = None,
 ) -> Iterator[StreamAnswer]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
-    Window: the model's sequence length, hop 1; nothing before `min_frames` frames. Empty lines are no frames. step: by
-    one step a frame instead; of a library, or of a step model, which can't do otherwise. restart: frames after which a
-    state is begun anew while another one answers, as `edgekit.runtime.open_stream` has it, 0 for never; default
-    `usual_restart`.
+    window: of how many of the last frames an answer is, 1 to the model's sequence length; default `usual_frames`, or
+    all that it reads where that are more than 30, since takes as long were there then, or where the file is not
+    edgekit's. The model reads them as it reads a take of so many frames, padded
+    with the last one that has a hand. min_frames: nothing is answered before so many; default `MIN_FRAMES`, or the
+    window where that is shorter. Empty lines are no frames. step: by one step a frame instead; of a library, or of a
+    step model, which can't do otherwise. restart: frames after which a state is begun anew while another one answers,
+    as `edgekit.runtime.open_stream` has it, 0 for never; default `usual_frames`.
 
-    Raises DataError naming the line, or when there is no frame at all; ConfigError for min_frames beyond the window, or
-    a restart without steps; ModelFileError for step with a model that has none; see `predict_takes` for the model's
-    own.
+    Raises DataError naming the line, or when there is no frame at all; ConfigError for a window that the model has not,
+    for min_frames beyond it, a restart without steps or a window with them; ModelFileError for step with a model that
+    has none; see `predict_takes` for the model's own.
     """
     labels = _Labels(model, class_names, runtime)
-    if min_frames > labels.frames:
-        raise ConfigError(f"min_frames {min_frames}: the model's window has {labels.frames} frames")
-    follow = _follower(labels, step, restart)
+    follow, longest = _follower(labels, step, restart, window)
+    if min_frames is None:
+        min_frames = min(MIN_FRAMES, longest)
+    if min_frames > longest:
+        raise ConfigError(f"min_frames {min_frames}: an answer is of {longest} frames")
     seen = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -143,10 +149,10 @@ def predict_frames(
         raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers per line")
 
 
-def usual_restart(frames: int) -> int:
-    """After how many frames a stream's state is begun anew unless somebody says otherwise: two thirds of the frames
-    that the model reads, so that an answer is of the last third at least. On joined takes that is the best of what was
-    tried (bench/streams.py)."""
+def usual_frames(frames: int) -> int:
+    """Of how many of the last frames an answer in a stream is unless somebody says otherwise: two thirds of those that
+    the model reads. After so many a stream's state is begun anew, so that by steps an answer is of the last third at
+    least. On joined takes that is the best of what was tried (bench/streams.py)."""
     return max(2, 2 * frames // 3)
 
 
@@ -154,12 +160,27 @@ def usual_restart(frames: int) -> int:
 _Follow = Callable[[F32, bool], tuple[str, float] | None]
 
 
-def _follower(labels: _Labels, step: bool, restart: int | None) -> _Follow:
+def _follower(labels: _Labels, step: bool, restart: int | None, window: int | None) -> tuple[_Follow, int]:
+    """What answers, and before how many frames it has to have answered."""
     if step or isinstance(labels.predictor, StepPredictor):
-        return _by_step(labels, usual_restart(labels.frames) if restart is None else restart)
+        if window is not None:
+            raise ConfigError(
+                f"window {window}: of a stream that is read take by take; by steps, restart says how long"
+            )
+        return _by_step(labels, usual_frames(labels.frames) if restart is None else restart), labels.frames
     if restart is not None:
         raise ConfigError(f"restart {restart}: of a stream that goes by steps; a window starts from zero each time")
-    return _by_window(labels)
+    last = _window(labels, window)
+    return _by_window(labels, last), last
+
+
+def _window(labels: _Labels, window: int | None) -> int:
+    if window is None:
+        whole = labels.metadata is None or labels.frames > USUAL_FRAMES
+        return labels.frames if whole else min(usual_frames(labels.frames), labels.frames)
+    if not 1 <= window <= labels.frames:
+        raise ConfigError(f"window {window}: the model reads {labels.frames} frames; expected 1 to {labels.frames}")
+    return window
 
 
 def _by_step(labels: _Labels, restart: int) -> _Follow:
@@ -174,12 +195,12 @@ def _by_step(labels: _Labels, restart: int) -> _Follow:
     return follow
 
 
-def _by_window(labels: _Labels) -> _Follow:
+def _by_window(labels: _Labels, last: int) -> _Follow:
     window: list[F32] = []
 
     def follow(frame: F32, wanted: bool) -> tuple[str, float] | None:
         window.append(frame)
-        del window[: -labels.frames]
+        del window[:-last]
         take = np.stack(window)[None]
         return labels.answers(fit_length(take, np.array([len(window)]), labels.frames))[0] if wanted else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 
 from edgekit.data import Recordings, SynthConfig, load_recordings, save_recordings, synthesise_hands
 from edgekit.errors import DataError, InputError
-from edgekit.shipped import open_box
+from edgekit.shipped import CARD, FOLDER, open_box
 
-TOOLS = Path(__file__).resolve().parents[1] / "tools"
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / "tools"
 MIT = "MIT License\n\nCopyright (c) 2020 Somebody Else\n\nPermission is hereby granted ...\n"
 CC_BY = """Creative Commons Attribution 4.0 International
 
@@ -151,5 +153,17 @@ def test_the_card_has_the_figures_of_a_study(tool: ModuleType) -> None:
     seen = [SimpleNamespace(name=name) for name in ("p1", "p3", "p2")]
     text = card._accuracy(study, seen)
     assert "(`python study.py`)" in text
-    assert text.endswith("| p1 | 1,200 | 96.1 % | 94.0 % |\n\nNot measured yet: p2, p3.")
+    table, mean, unmeasured = text.split("\n\n")[1:]
+    assert table.endswith("| p1 | 1,200 | 96.1 % | 94.0 % |")
+    assert mean == "Mean over recorders (1): teacher 96.1 %, INT8 student 94.0 %."
+    assert unmeasured == "Not measured yet: p2, p3."
     assert "Not measured" not in card._accuracy(study, seen[:1])
+
+
+def test_the_shipped_card_tells_what_the_study_of_strangers_measured(tool: ModuleType, tmp_path: Path) -> None:
+    told, results = tmp_path / "study.json", ROOT / "bench" / "results" / "strangers.jsonl"
+    command = [ROOT / "bench" / "strangers.py", "card", results, "--recipe", "public", "--output", told]
+    subprocess.run([sys.executable, *map(str, command)], check=True)
+    card = sys.modules["model_card"]
+    wanted = card.wrapped(card._accuracy(json.loads(told.read_text()), []))
+    assert wanted in (FOLDER / CARD).read_text(encoding="utf-8")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 #: Where recordings are from, by `file` or `file:recorder`, for those who look for them.
@@ -147,8 +148,15 @@ def _accuracy(study: Mapping[str, Any] | None, recorders: Iterable[Recorder]) ->
         "The shipped models have learned from everybody, so no take of these recordings can test them. Models made the"
         f" same way, each without the people that it was tested on (`{study['command']}`):\n\n"
         + rows(("recorder", "takes", "teacher", "INT8 student"), found)
+        + _means(study["recorders"].values())
         + _unmeasured(sorted({each.name for each in recorders} - set(study["recorders"])))
     )
+
+
+def _means(recorders: Collection[Mapping[str, float]]) -> str:
+    """Each recorder counts once."""
+    teacher, student = (100 * fmean(row[name] for row in recorders) for name in ("teacher", "int8"))
+    return f"\n\nMean over recorders ({len(recorders)}): teacher {teacher:.1f} %, INT8 student {student:.1f} %."
 
 
 def _unmeasured(names: Sequence[str]) -> str:

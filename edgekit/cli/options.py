@@ -258,7 +258,18 @@ MODEL = _own(
     help="ONNX file; one without class names needs --class-names; shipped is the student that edgekit comes with"
     " [what quantize left in the work directory, else shipped].",
 )
-MIN_FRAMES = _own("--min-frames", type=COUNT, help="Frames of a stream before the first label [10].")
+MIN_FRAMES = _own(
+    "--min-frames",
+    type=COUNT,
+    help="Frames of a stream before the first label [10, or the window where it is shorter].",
+)
+WINDOW = _own(
+    "--window",
+    type=COUNT,
+    metavar="FRAMES",
+    help="Stream: of how many of the last frames an answer is, at most those that the model reads [two thirds of them;"
+    " all where they are more than 30 or the file is not edgekit's].",
+)
 STEP = _own(
     "--step",
     is_flag=True,

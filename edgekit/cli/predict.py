@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "native: --model is a library of `edgekit compile`, or a folder with one [native in the work directory]."
     ),
     o.MIN_FRAMES,
+    o.WINDOW,
     o.STEP,
     o.RESTART,
     o.CLASS_NAMES,
@@ -37,6 +38,7 @@ def predict(
     runtime: Runtime,
     workdir: Path,
     min_frames: int | None,
+    window: int | None,
     step: bool,
     restart: int | None,
     class_names: str | None,
@@ -47,8 +49,9 @@ def predict(
     RECORDINGS: .npz, .csv, .parquet, a folder of classes, or an .npy file of one take. With none, or -, stdin is a
     stream: one frame per line, a JSON list of 63 numbers. Each frame gives one line of JSON.
 
-    A stream's answer is that of a take of the last frames, as many as the model reads. By steps, with --step or a file
-    of `edgekit step`, each frame costs one step instead of a whole take. Then two states take turns: each begins anew
+    A stream's answer is that of a take of the last --window frames: 20 for a model that reads 30, so that a short sign
+    is not read together with the one before. Where signs last longer, say more. By steps, with --step or a file of
+    `edgekit step`, each frame costs one step instead of a whole take. Then two states take turns: each begins anew
     every --restart frames, and the older one answers, as it would to a take of the frames since it began. With
     --restart 0 one state runs on from the first frame.
 
@@ -74,9 +77,9 @@ def predict(
     notes = [note for note in said if note is not None]
     if streams:
         _tell(notes)
-        _follow(model, {"min_frames": min_frames, "step": step, "restart": restart}, names, runtime)
+        _follow(model, {"min_frames": min_frames, "window": window, "step": step, "restart": restart}, names, runtime)
         return
-    refuse_given({"min_frames", "step", "restart"}, "a stream's options go with a stream")
+    refuse_given({"min_frames", "window", "step", "restart"}, "a stream's options go with a stream")
     found = [prediction for path in recordings for prediction in predict_takes(model, path, names, box, runtime)]
     _tell(notes)
     content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}

@@ -29,7 +29,7 @@ from edgekit.data.hand import (
 from edgekit.data.joining import join_recordings
 from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import RECORDINGS, BadFrame
-from edgekit.data.length import choose_length, fit_length, used_frames
+from edgekit.data.length import USUAL_FRAMES, choose_length, fit_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
 from edgekit.data.mix import Mix, mix_for, mix_of_synthetic, refuse_mix
 from edgekit.data.preprocess import (
@@ -58,6 +58,7 @@ __all__ = [
     "LANDMARKS",
     "MIDDLE_BASE",
     "RECORDINGS",
+    "USUAL_FRAMES",
     "WRIST",
     "AugmentConfig",
     "BadFrame",

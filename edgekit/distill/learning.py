@@ -16,7 +16,7 @@ from edgekit.data import AugmentConfig, Mix
 from edgekit.distill.states import StatesObjective, StatesOf, read_states, recording
 from edgekit.distill.teachers import Teachers, as_one, each_teacher
 from edgekit.errors import ShapeError
-from edgekit.model import predict_logits, require_trainable, try_module
+from edgekit.model import predict_logits, require_float32, require_trainable, try_learning, try_module
 from edgekit.train import (
     EpochSource,
     FitResult,
@@ -160,6 +160,8 @@ def distill_model(
     taught = [try_module(module, train.x, name) for name, module in teachers.items()]
     shape = try_module(student, train.x, "distill_model: student")
     require_trainable(student, "distill_model: student")
+    require_float32(student, "distill_model: student", double=True)
+    try_learning(student, train.x, "distill_model: student")
     for one in taught:
         _require_same_shape(one, shape)
     for name, takes in (("train", train), ("validation", validation)):

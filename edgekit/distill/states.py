@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError, ShapeError
-from edgekit.model import evaluating
+from edgekit.model import evaluating, on_device_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +134,9 @@ def _last_layer(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> States
     ran: list[tuple[nn.RNNBase, Any]] = []
     layers = [layer for layer in module.modules() if isinstance(layer, nn.RNNBase)]
     handles = [layer.register_forward_hook(lambda layer, _, output: ran.append((layer, output))) for layer in layers]
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
     try:
         with evaluating(module):
-            module(torch.from_numpy(x[:2]).to(device))
+            module(on_device_of(module, x[:2]))
     finally:
         for handle in handles:
             handle.remove()

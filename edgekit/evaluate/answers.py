@@ -11,7 +11,8 @@ class Prediction:
     """The label of one take.
 
     source: the recordings that it is in. index: the take's place there. probability: softmax of the logits, 0 to 1.
-    frames_cut: frames of the take that the model does not read, up to its last one with a hand.
+    frames_cut: frames of the take that the model does not read, up to its last one with a hand. empty: no frame of it
+    has a hand (every number is zero), so the label says nothing.
     """
 
     source: str
@@ -19,11 +20,12 @@ class Prediction:
     label: str
     probability: float
     frames_cut: int = 0
+    empty: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         answer = {"source": self.source, "take": self.index, "label": self.label, "probability": self.probability}
-        return {**answer, "frames_cut": self.frames_cut}
+        return {**answer, "frames_cut": self.frames_cut, "empty": self.empty}
 
 
 @dataclass(frozen=True)

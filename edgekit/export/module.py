@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from edgekit import __version__
 from edgekit.artifacts import scratch_folder
@@ -28,7 +29,7 @@ from edgekit.evaluate import are_probabilities, predict_batches
 from edgekit.export.builder import IR_VERSION, OPSET
 from edgekit.export.parity import TOLERANCE, ParityResult
 from edgekit.export.tidying import tidied
-from edgekit.model import evaluating, predict_logits, why_not_repeated
+from edgekit.model import evaluating, on_device_of, predict_logits, why_not_repeated
 from edgekit.runtime import ModelMetadata, open_predictor
 
 F32 = NDArray[np.float32]
@@ -66,36 +67,46 @@ def _silent_exporter() -> Iterator[None]:
         torch._C._jit_onnx_log = log
 
 
-@contextlib.contextmanager
-def _plain_attention() -> Iterator[None]:
-    """Inside it attention is computed in operations that ONNX knows, and not in one of torch's own."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-
-
 def _say_nothing(*_: object) -> None:
     """In place of a log."""
 
 
 def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    takes = torch.from_numpy(random_takes(2, frames, features)).to(device)
+    takes = on_device_of(model, random_takes(2, frames, features))
     buffer: Any = io.BytesIO()
     how: dict[str, Any] = {"opset_version": OPSET, "dynamo": False, "external_data": False, "verbose": False}
     how |= {"input_names": ["landmarks"], "output_names": ["logits"]}
     how["dynamic_axes"] = {"landmarks": {0: "batch"}, "logits": {0: "batch"}}
     try:
-        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), _silent_exporter(), _plain_attention():
+        with evaluating(model), torch.no_grad(), warnings.catch_warnings(), _silent_exporter():
             # torch on its own deprecations, and on what tracing may freeze: the proof finds out what it did
             warnings.simplefilter("ignore")
             torch.onnx.export(model, (takes,), buffer, **how)
     except Exception as error:  # torch's exporter and the user's code may raise anything
-        raise _unexportable(model, (str(error).strip().splitlines() or [type(error).__name__])[0][:300]) from error
+        why = _packed(model, takes) or (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise _unexportable(model, why) from error
     return onnx.load_from_string(buffer.getvalue())
+
+
+def _packed(model: nn.Module, takes: torch.Tensor) -> str:
+    """Which recurrent layer reads packed takes, in words; nothing where none does."""
+    found: list[nn.Module] = []
+
+    def look(part: nn.Module, given: Any) -> None:
+        if given and isinstance(given[0], PackedSequence):
+            found.append(part)
+
+    hooks = [part.register_forward_pre_hook(look) for part in model.modules() if isinstance(part, nn.RNNBase)]
+    try:
+        with evaluating(model), torch.no_grad():
+            model(takes.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    names = [name for name, part in model.named_modules() if any(part is one for one in found)]
+    return (
+        f"{names[0] or 'it'} reads packed takes; read whole ones, since edgekit's all have one length" if names else ""
+    )
 
 
 def _unexportable(model: nn.Module, why: str) -> ConfigError:

@@ -20,7 +20,16 @@ from edgekit.export.builder import GraphBuilder
 from edgekit.export.layers import add_linear, add_readout, add_recurrent, add_sequence
 from edgekit.export.module import RANDOM_TAKES, module_file, prove_file, random_takes
 from edgekit.export.preprocessing import add_preprocessing
-from edgekit.model import RecurrentClassifier, count_parameters, refuse_projections, require_finite, try_module
+from edgekit.model import (
+    RecurrentClassifier,
+    count_parameters,
+    refuse_projections,
+    refuse_scripted,
+    require_finite,
+    require_float32,
+    try_module,
+    unwrapped,
+)
 from edgekit.reading import StrPath
 from edgekit.results import Parity
 from edgekit.runtime import ModelMetadata, validate_input
@@ -75,6 +84,7 @@ def export_onnx(
     """
     require_kind(model, nn.Module, "export_onnx: model", "a torch.nn.Module")
     require_kind(path, (str, os.PathLike, type(None)), "export_onnx: path", "a path, or None")
+    model = unwrapped(model)
     require_finite(model, "export_onnx: model")
     about = {"parents": parents, "trained_on": trained_on, "data_sha256": data_sha256, "split": split}
     if isinstance(model, RecurrentClassifier):
@@ -146,6 +156,8 @@ def _export_module(
 ) -> ExportResult:
     """macs: 0, not known; the bench counts the graph's."""
     refuse_projections(model, "export_onnx: model")
+    refuse_scripted(model, "export_onnx: model", whole=True)
+    require_float32(model, "export_onnx: model")
     classes = try_module(model, reads.takes, "export_onnx: model")[1]
     metadata = ModelMetadata(
         class_names=_checked_names(class_names, classes),

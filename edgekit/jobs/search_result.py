@@ -161,6 +161,11 @@ def _failure(result: SearchResult, models: Sequence[SearchedModel]) -> EdgekitEr
     floor = result.min_accuracy
     if result.chosen is not None:
         return None
+    if not result.trials:
+        return EdgekitError(
+            f"search: --budget was over before the first of {result.size} students was begun, so there is no file; give"
+            " a longer one: the same command goes on from here"
+        )
     if not models:
         reason = next((trial.error for trial in result.trials if trial.error), "none was taught to the end")
         return EdgekitError(f"search: no file was made; the first reason: {reason}")

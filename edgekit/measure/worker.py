@@ -244,7 +244,7 @@ def open_session(onnxruntime: Any, path: str, threads: int, index: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes share no base
-        message = "ONNX Runtime %s can't load it: %s" % (onnxruntime.__version__, first_line(error))
+        message = "ONNX Runtime %s can't load it: %s" % (onnxruntime.__version__, said_by_runtime(error))
         raise blame(error, message, index) from None
 
 
@@ -689,7 +689,7 @@ def run_model(turns: list[Any], index: int, number: int) -> tuple[int, int]:
         end = clock()
         return end - start, cpu_clock() - cpu_start
     except Exception as error:  # ONNX Runtime's own classes share no base
-        raise blame(error, "fails while it runs: %s" % first_line(error), index) from None
+        raise blame(error, "fails while it runs: %s" % said_by_runtime(error), index) from None
 
 
 def blame(error: Exception, message: str, index: int) -> RequestError:
@@ -975,6 +975,38 @@ def read_text(path: str) -> str:
 def first_line(error: Exception) -> str:
     """The first line of an error's text, cut to 300 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+#: A place in ONNX Runtime's source, which stands before what it has to say, up to where the signature's brackets begin.
+PLACE = r"\S*\.(?:cc|h):\d+ [^(]*"
+NEWER = "; install a newer onnxruntime, or export the model again with an older opset, such as 17"
+
+
+def said_by_runtime(error: Exception) -> str:
+    """What ONNX Runtime says in one line, without places in its source, cut to 300 characters; of versions that are
+    too new which these are, and what to do."""
+    text = str(error)
+    version = re.search(r"model IR version: (\d+), max supported IR version: (\d+)", text)
+    if version:
+        return "IR version %s, and it reads %s at most" % version.groups() + NEWER
+    opset = re.search(r"Opset (\d+) is under development.*for domain (\S+) is till opset (\d+)", text, re.DOTALL)
+    if opset:
+        return "opset %s of %s, and it reads %s at most" % opset.group(1, 2, 3) + NEWER
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    place = re.search(PLACE, line)
+    if place:
+        line = line[: place.start()] + after_brackets(line[place.end() :])
+    return line[:300]
+
+
+def after_brackets(text: str) -> str:
+    """What comes behind the bracket that closes the one at the beginning; all of it where none does."""
+    depth = 0
+    for index, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if not depth:
+            return text[index + 1 :].strip()
+    return text
 
 
 if __name__ == "__main__":

@@ -11,10 +11,13 @@ from edgekit.model.architecture import (
     variant,
 )
 from edgekit.model.classifier import Preprocess, RecurrentClassifier, build_model
+from edgekit.model.foreign import refuse_scripted, require_float32, try_learning, unwrapped
 from edgekit.model.modules import (
     count_parameters,
     count_zeros,
     evaluating,
+    on_device_of,
+    plain_attention,
     predict_logits,
     require_finite,
     require_trainable,
@@ -41,15 +44,21 @@ __all__ = [
     "count_zeros",
     "evaluating",
     "load_model",
+    "on_device_of",
+    "plain_attention",
     "predict_logits",
     "recurrent_layers",
     "refuse_projections",
+    "refuse_scripted",
     "require_finite",
+    "require_float32",
     "require_trainable",
     "save_model",
     "split_recurrent",
     "torch_threads",
+    "try_learning",
     "try_module",
+    "unwrapped",
     "variant",
     "why_not_repeated",
 ]

@@ -14,7 +14,30 @@ from torch.nn.parameter import is_lazy
 from edgekit.errors import InputError, ShapeError, require_kind
 
 #: What torch and Python raise for an input that does not fit; other errors of a user's module are its own.
-_UNFIT = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
+UNFIT = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
+
+
+def first_line(error: BaseException) -> str:
+    """Of what an error says, at most 300 characters; its class where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def on_device_of(module: nn.Module, x: np.ndarray[Any, Any]) -> Tensor:
+    """x as a tensor of its own where the module's parameters are: modules may write into what they are given."""
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    return torch.tensor(x, device=device)
+
+
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """Inside it attention is computed in operations that torch's tools can follow, and not in one of its own, which
+    skips layers, packs takes by their padding and is unknown to ONNX."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @contextlib.contextmanager
@@ -38,12 +61,11 @@ def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[i
     require_kind(module, nn.Module, name, "a torch.nn.Module")
     require_weights(module, name, lazy=True)
     takes, kind = x[:2], f"{name}, {type(module).__name__},"
-    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
     try:
         with evaluating(module):
-            logits: Any = module(torch.from_numpy(takes).to(device))
-    except _UNFIT as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            logits: Any = module(on_device_of(module, takes))
+    except UNFIT as error:
+        said = f"{first_line(error)}{_other_types(module)}"
         raise ShapeError(f"{kind} fails on takes of shape {takes.shape} (batch, time, features): {said}") from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(takes):
         got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
@@ -51,6 +73,12 @@ def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[i
     if not logits.is_floating_point():
         raise ShapeError(f"{kind} gives {logits.dtype}; expected float32 logits, not classes")
     return tuple(logits.shape)
+
+
+def _other_types(module: nn.Module) -> str:
+    """What to say of a module that fails on float32 takes and has weights of another type."""
+    kinds = {str(p.dtype).removeprefix("torch.") for p in module.parameters() if p.dtype != torch.float32}
+    return f"; its weights are {', '.join(sorted(kinds))} and takes are float32: give model.float()" if kinds else ""
 
 
 def require_finite(module: nn.Module, name: str) -> None:
@@ -88,26 +116,26 @@ def require_trainable(module: nn.Module, name: str) -> None:
 def why_not_repeated(module: nn.Module, x: np.ndarray[Any, Any]) -> str:
     """What keeps a module's logits on x float32 (takes, time, features) from being compared: NaN, or other ones in a
     second run; nothing where they can be."""
-    first = predict_logits(module, x.copy())
+    first = predict_logits(module, x)
     if not np.isfinite(first).all():
         return "gives NaN or infinity on takes of finite numbers; check its weights and what it divides by"
-    if not np.array_equal(first, predict_logits(module, x.copy())):
+    if not np.array_equal(first, predict_logits(module, x)):
         return (
             "answers otherwise in a second run on the same takes; leave out random numbers, dropout that is always on,"
             " and what it keeps from run to run"
         )
-    given = x.copy()
-    predict_logits(module, given)
-    return "" if np.array_equal(given, x) else "changes the takes that it is given; let it compute on a copy"
+    return ""
 
 
 @contextlib.contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Inside it a module is in evaluation mode; afterwards each of its parts is in its own again."""
+    """Inside it a module is in evaluation mode, with `plain_attention`; afterwards each of its parts is in its own
+    mode again."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
-        yield
+        with plain_attention():
+            yield
     finally:
         for part, was_training in modes:
             part.training = was_training
@@ -127,9 +155,8 @@ def count_zeros(model: nn.Module) -> int:
 def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
     """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored.
 
-    Computes where the model's parameters are.
+    Computes where the model's parameters are, on a copy of x.
     """
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model):
-        parts = [model(torch.from_numpy(x[k : k + batch_size]).to(device)) for k in range(0, len(x), batch_size)]
-    return torch.cat(parts).cpu().numpy()
+        parts = [model(on_device_of(model, x[k : k + batch_size])) for k in range(0, len(x), batch_size)]
+    return torch.cat(parts).float().cpu().numpy()

@@ -51,6 +51,11 @@ def dense_wide(network: Network) -> int:
     return max(whole(one.weights.rows, BLOCK) for one in network.dense)
 
 
+def codes_wide(network: Network) -> int:
+    """Numbers of the widest layer and of the widest dense layer's input, in whole blocks."""
+    return max(units_wide(network), *(whole(one.weights.columns, BLOCK) for one in network.dense))
+
+
 def sequence_half(network: Network) -> int:
     """Where the second half of `sequence` begins: layers read from one half and write to the other, in turn."""
     count, layers = network.frames.count, network.layers
@@ -81,10 +86,8 @@ def _cells(network: Network) -> Iterator[Buffer]:
 
 
 def _integers(network: Network) -> Iterator[Buffer]:
-    widest = max(whole(one.weights.columns, EIGHT) for one in network.dense)
-    codes = max(units_wide(network), 2 * widest)
     yield Buffer("float", "step", network.frames.count, "what a code of 1 stands for, by frame")
-    yield Buffer("signed char", "codes", codes, "h, or a dense layer's input, as integers")
+    yield Buffer("signed char", "codes", codes_wide(network), "h, or a dense layer's input, as integers")
     yield Buffer("signed char", "sequence", 2 * sequence_half(network), "a layer's input and its output")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgekit.native.buffers import dense_wide, sequence_half, units_wide
-from edgekit.native.network import HAND, Matrix, Network, Recurrent, whole, widest_code
+from edgekit.native.network import HAND, Matrix, Network, Recurrent, whole
 from edgekit.native.tables import BLOCK, EIGHT, gate_rows
 
 
@@ -118,7 +118,9 @@ def _state(layer: Recurrent, name: str) -> str:
 
 def dense_calls(network: Network) -> Iterator[str]:
     """From what the dense layers read, `read`, to the logits."""
-    x = "c->read"
+    x, outputs = "c->read", network.dense[0].weights.columns
+    if outputs % BLOCK and not is_float(network, network.dense[0].weights):
+        yield f"    memset(c->read + {outputs}, 0, {-outputs % BLOCK} * sizeof *c->read);"
     for k, one in enumerate(network.dense):
         out = f"c->dense + {k * dense_wide(network)}"
         rows, columns = whole(one.weights.rows, BLOCK), one.weights.columns
@@ -126,8 +128,8 @@ def dense_calls(network: Network) -> Iterator[str]:
         if is_float(network, one.weights):
             yield f"    ek_float_rows({out}, ek_d{k}_bias, ek_d{k}_w, {x}, {columns}, {rows});"
         else:
-            sizes = f"c->codes, {columns}, {whole(columns, EIGHT)}, {rows}, {widest_code(columns)}.0f"
-            yield f"    ek_int_dense({out}, ek_d{k}_bias, EK_DENSE(ek_d{k}_w), {x}, {sizes});"
+            sizes = f"c->codes, {columns}, {whole(columns, EIGHT)}, {rows}"
+            yield f"    ek_int_dense({out}, ek_d{k}_bias, EK_MATRIX(ek_d{k}_w), {x}, {sizes});"
         if one.relu:
             yield f"    for (t = 0; t < {rows}; t += EK_F)"
             yield f"        ek_store({out} + t, ek_max(ek_load({out} + t), ek_set(0.0f)));"

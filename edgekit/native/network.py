@@ -25,12 +25,6 @@ def whole(count: int, unit: int) -> int:
     return -(-count // unit) * unit
 
 
-def widest_code(columns: int) -> int:
-    """Largest code that a dense layer of INT8 weights reads: 64 times a digit of at most 63, and one of at most 31;
-    less where a sum of so many products of it and a weight would leave 32 bits."""
-    return min(64 * 63 + 31, (2**31 - 1) // (127 * columns))
-
-
 @dataclass(frozen=True, eq=False)
 class Matrix:
     """Weights float32 (rows, columns). codes, scale: int8 (rows, columns) in -127..127 and float32 (rows,) where the

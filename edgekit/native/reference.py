@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.native.gates import FINE, QUICK, Rational
-from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent, widest_code
+from edgekit.native.network import F32, HAND, Dense, Direction, Frames, Matrix, Network, Recurrent
 from edgekit.native.tables import gate_biases
 
 F = np.float32
@@ -22,9 +22,14 @@ STEP = F(1.0) / F(127.0)
 def predict(network: Network, x: F32) -> F32:
     """Logits float32 (takes, classes) of x float32 (takes, frames, features), as the compiled C gives them."""
     with np.errstate(over="ignore", invalid="ignore"):
+        return dense_layers(network, readout(network, x))
+
+
+def readout(network: Network, x: F32) -> F32:
+    """What the dense layers read of x, float32 (takes, outputs of the last layer)."""
+    with np.errstate(over="ignore", invalid="ignore"):
         outputs = _last_layer(network, x)
-        read = np.concatenate([one[1 if network.readout == "final" else 2] for one in outputs], axis=1)
-        return _logits(network, read)
+        return np.concatenate([one[1 if network.readout == "final" else 2] for one in outputs], axis=1)
 
 
 def stream(network: Network, x: F32) -> F32:
@@ -38,7 +43,7 @@ def stream(network: Network, x: F32) -> F32:
         if network.readout == "mean":
             most, mean = network.frames.count, _code_mean if network.arithmetic == "int8" else _mean
             h = np.stack([mean(h[:, max(0, t - most) : t]) for t in range(1, h.shape[1] + 1)], axis=1)
-        return _logits(network, h.reshape(-1, h.shape[2])).reshape(*x.shape[:2], network.classes)
+        return dense_layers(network, h.reshape(-1, h.shape[2])).reshape(*x.shape[:2], network.classes)
 
 
 def _last_layer(network: Network, x: F32) -> list[tuple[F32, F32, F32]]:
@@ -59,9 +64,11 @@ def _last_layer(network: Network, x: F32) -> list[tuple[F32, F32, F32]]:
     return outputs
 
 
-def _logits(network: Network, read: F32) -> F32:
+def dense_layers(network: Network, read: F32, widest: int = 127) -> F32:
+    """Logits float32 (takes, classes) of what the dense layers read. widest: the largest code of a layer's input; the C
+    code has 127."""
     for dense in network.dense:
-        read = _dense(dense, read, network.arithmetic == "int8")
+        read = _dense(dense, read, network.arithmetic == "int8", widest)
     return read
 
 
@@ -103,11 +110,11 @@ def _hand(x: F32, path: bool) -> F32:
     return np.where(seen[..., None], out, F(0.0))
 
 
-def _encoded(frames: F32) -> tuple[NDArray[np.int64], F32]:
-    """Codes of every frame in steps of its own, and the steps (takes, frames)."""
-    peak = np.abs(frames).max(axis=2)
-    unit = np.where(peak > TINY, F(127.0) / np.maximum(peak, TINY), F(0.0))
-    return _codes(frames, unit[..., None]), peak / F(127.0)
+def _encoded(x: F32, widest: int = 127) -> tuple[NDArray[np.int64], F32]:
+    """Codes of x (..., numbers) in steps of each row's own, and the steps (...): its largest number is `widest`."""
+    peak, most = np.abs(x).max(axis=-1), F(widest)
+    unit = np.where(peak > TINY, most / np.maximum(peak, TINY), F(0.0))
+    return _codes(x, unit[..., None]), peak / most
 
 
 def _codes(x: F32, unit: F32 | np.float32) -> NDArray[np.int64]:
@@ -173,9 +180,9 @@ def _gru(frame: F32, state: F32, h: F32, units: int, rational: Rational) -> F32:
     return new
 
 
-def _dense(dense: Dense, x: F32, exact: bool) -> F32:
+def _dense(dense: Dense, x: F32, exact: bool, widest: int) -> F32:
     if dense.weights.codes is not None and exact:
-        out = _wide(dense, x)
+        out: F32 = dense.bias + _product(dense.weights, *_encoded(x, widest))
     elif exact:
         out = np.tile(dense.bias, (len(x), 1))
         for k in range(x.shape[1]):
@@ -183,10 +190,3 @@ def _dense(dense: Dense, x: F32, exact: bool) -> F32:
     else:
         out = x @ dense.weights.values.T + dense.bias
     return np.maximum(out, F(0.0)) if dense.relu else out
-
-
-def _wide(dense: Dense, x: F32) -> F32:
-    peak, wide = np.abs(x).max(axis=1), F(widest_code(x.shape[1]))
-    unit = np.where(peak > TINY, wide / np.maximum(peak, TINY), F(0.0))
-    out: F32 = dense.bias + _product(dense.weights, _codes(x, unit[:, None]), peak / wide)
-    return out

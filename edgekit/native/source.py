@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
 
-import numpy as np
-
 from edgekit.native.buffers import buffers, context_bytes
 from edgekit.native.calls import is_float, prediction
 from edgekit.native.gates import FINE, QUICK, Rational
@@ -50,8 +48,8 @@ def kernel(name: str) -> str:
 
 
 def weight_bytes(network: Network) -> int:
-    """Constant data of the program; on Arm without dot products, those of dense layers are twice as large."""
-    return sum(table.values.nbytes for table in tables(network) if table.values.dtype != np.int16)
+    """Constant data of the program."""
+    return sum(table.values.nbytes for table in tables(network))
 
 
 def header(network: Network, name: str) -> str:
@@ -119,7 +117,7 @@ def _settings(network: Network, cells: Collection[str]) -> Iterator[str]:
     rational: Rational = QUICK if exact else FINE
     yield "/* ---- What this model needs " + "-" * 88 + " */\n"
     yield f"#define EK_EXACT {int(exact)}"
-    yield f"#define EK_COLUMNS {max(max(layer.inputs, layer.units) for layer in network.layers)}"
+    yield f"#define EK_COLUMNS {max(_columns(network))}"
     yield f"#define EK_HAS_LSTM {int('LSTM' in cells)}"
     yield f"#define EK_HAS_GRU {int('GRU' in cells)}"
     yield f"#define EK_TANH_LIMIT {rational.limit}f"
@@ -131,6 +129,13 @@ def _settings(network: Network, cells: Collection[str]) -> Iterator[str]:
         listed = ", ".join(c_float(value) for value in coefficients)
         yield f"#define EK_{key} {{{listed}}}"
     yield ""
+
+
+def _columns(network: Network) -> Iterator[int]:
+    """Of every matrix."""
+    for layer in network.layers:
+        yield from (layer.inputs, layer.units)
+    yield from (one.weights.columns for one in network.dense)
 
 
 def _weights(made: list[Table], name: str) -> Iterator[str]:

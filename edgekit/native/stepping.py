@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import accumulate
 
-from edgekit.native.buffers import Buffer, dense_wide, units_wide
+from edgekit.native.buffers import Buffer, codes_wide, dense_wide, units_wide
 from edgekit.native.calls import dense_calls, frame_calls
 from edgekit.native.network import Network, Recurrent, whole
 from edgekit.native.tables import BLOCK, EIGHT, gate_rows
@@ -53,10 +53,9 @@ def _scratch(network: Network) -> Iterator[Buffer]:
     yield Buffer("float", "read", whole(network.layers[-1].units, BLOCK), "what the dense layers read")
     yield Buffer("float", "dense", len(network.dense) * dense_wide(network), "what they give")
     if network.arithmetic == "int8":
-        widest = max(whole(one.weights.columns, EIGHT) for one in network.dense)
         yield Buffer("float", "step", 1, "what a code of 1 stands for")
         yield Buffer("signed char", "sequence", max(features, units_wide(network)), "a layer's input as integers")
-        yield Buffer("signed char", "codes", max(units_wide(network), 2 * widest), "h, or a dense layer's input")
+        yield Buffer("signed char", "codes", codes_wide(network), "h, or a dense layer's input")
 
 
 def _places(network: Network) -> list[int]:

@@ -14,9 +14,8 @@ from edgekit.native.network import F32, GATES, Dense, Direction, Matrix, Network
 BLOCK, EIGHT = 16, 8
 #: Conditions of tables: what this way through the program reads, or a variant of the library beside it may read.
 _FIXED = "defined(EK_FIXED) || defined(EK_LIBRARY)"
-_SHORTS, _BYTES = "defined(EK_SHORTS)", "!defined(EK_SHORTS) || defined(EK_LIBRARY)"
 _ONE = np.float32(1.0)
-_TYPES = {"float32": "float", "int8": "signed char", "int16": "int16_t", "int32": "int32_t"}
+_TYPES = {"float32": "float", "int8": "signed char", "int32": "int32_t"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,23 +64,17 @@ def _of_direction(network: Network, layer: Recurrent, one: Direction, name: str)
 
 
 def _of_dense(network: Network, dense: Dense, name: str) -> Iterator[Table]:
-    codes, shape = dense.weights.codes, f"dense {dense.weights.columns} to {dense.weights.rows}"
-    if network.arithmetic == "int8" and codes is not None:
-        yield from _of_matrix(network, dense.weights, f"{name}_w", shape, only=_BYTES)
-        yield Table(f"{name}_w_shorts", short_blocks(codes), f"{shape} weights in 16 bits", _SHORTS)
-    else:
-        yield from _of_matrix(network, dense.weights, f"{name}_w", shape)
+    shape = f"dense {dense.weights.columns} to {dense.weights.rows}"
+    yield from _of_matrix(network, dense.weights, f"{name}_w", shape)
     yield Table(f"{name}_bias", _padded(dense.bias, BLOCK), f"{shape}: biases")
 
 
-def _of_matrix(
-    network: Network, matrix: Matrix, name: str, about: str, step: np.float32 = _ONE, only: str = ""
-) -> Iterator[Table]:
-    """step: what a code of 1 of its input always stands for, where that is so. only: of the weights alone."""
+def _of_matrix(network: Network, matrix: Matrix, name: str, about: str, step: np.float32 = _ONE) -> Iterator[Table]:
+    """step: what a code of 1 of its input always stands for, where that is so."""
     if network.arithmetic == "fp32" or matrix.codes is None or matrix.scale is None:
         yield Table(name, float_blocks(matrix.values), f"{about} weights")
         return
-    yield Table(name, int8_blocks(matrix.codes), f"{about} weights", only)
+    yield Table(name, int8_blocks(matrix.codes), f"{about} weights")
     yield Table(f"{name}_scale", _padded(matrix.scale * step, BLOCK), "what a weight of 1 stands for, by row")
     fix = -128 * matrix.codes.astype(np.int32).sum(axis=1)
     yield Table(f"{name}_fix", _padded(fix.astype(np.int32), BLOCK), "-128 times a row's weights", _FIXED)
@@ -139,13 +132,6 @@ def int8_blocks(codes: NDArray[np.int8]) -> NDArray[np.int8]:
     padded[: codes.shape[0], : codes.shape[1]] = codes
     parts = padded.reshape(rows // BLOCK, BLOCK, columns // EIGHT, 2, 4).transpose(0, 2, 3, 1, 4)
     return np.ascontiguousarray(parts).reshape(-1)
-
-
-def short_blocks(codes: NDArray[np.int8]) -> NDArray[np.int16]:
-    """(rows, columns) as [block][column][16], rows filled up with zeros, columns to a multiple of 8."""
-    padded = np.zeros((whole(codes.shape[0], BLOCK), whole(codes.shape[1], EIGHT)), np.int16)
-    padded[: codes.shape[0], : codes.shape[1]] = codes
-    return np.ascontiguousarray(padded.reshape(-1, BLOCK, padded.shape[1]).transpose(0, 2, 1)).reshape(-1)
 
 
 def _padded(values: NDArray[Any], unit: int) -> NDArray[Any]:

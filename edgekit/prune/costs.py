@@ -35,7 +35,7 @@ def count_macs(module: nn.Module, takes: Tensor) -> int:
     hooks = [part.register_forward_hook(count) for part in counted]
     try:
         with evaluating(module):
-            module(takes[:1])
+            module(takes[:1].clone())
     finally:
         for hook in hooks:
             hook.remove()

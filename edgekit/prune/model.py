@@ -16,10 +16,15 @@ from edgekit.model import (
     RecurrentClassifier,
     count_parameters,
     count_zeros,
+    plain_attention,
     refuse_projections,
+    refuse_scripted,
     require_finite,
+    require_float32,
     require_trainable,
+    try_learning,
     try_module,
+    unwrapped,
 )
 from edgekit.prune.choosing import Cost
 from edgekit.prune.module import ModuleShape, PrunedModule, prepared
@@ -132,17 +137,22 @@ def prune_model(
     """
     require_kind(model, nn.Module, "prune_model: model", "a torch.nn.Module")
     require_run("prune_model", train, validation, config, PruneConfig)
+    model = unwrapped(model)
     require_finite(model, "prune_model: model")
     require_trainable(model, "prune_model: model")
     refuse_projections(model, "prune_model: model")
+    refuse_scripted(model, "prune_model: model")
+    require_float32(model, "prune_model: model", double=True)
     classes = try_module(model, train.x, "prune_model: model")[1]
+    try_learning(model, train.x, "prune_model: model")
     for name, one in each_teacher("prune_model", teacher).items():
         try_module(one, train.x, name)
     require_mix("prune_model", mix, train, classes)
     job = _Job(config or PruneConfig(), teacher, train, validation, augmentation, mix, seed, setup)
     if isinstance(model, RecurrentClassifier):
         return _prune_own(model, job, latency)
-    return _prune_module(model, job, latency)
+    with plain_attention():
+        return _prune_module(model, job, latency)
 
 
 @dataclass(frozen=True)

@@ -84,10 +84,10 @@ def prepared(model: nn.Module, takes: Tensor) -> tuple[nn.Module, float]:
     """
     start = split_recurrent(model, "prune_model: model").cpu().eval()
     given = takes.numpy()
-    expected = torch.from_numpy(predict_logits(model, given.copy()))
+    expected = torch.from_numpy(predict_logits(model, given))
     start = without_zero_states(start, takes)
     with torch.no_grad():
-        difference = float((start(takes) - expected).abs().max())
+        difference = float((start(takes.clone()) - expected).abs().max())
     if not difference <= SPLIT_TOLERANCE * max(1.0, float(expected.abs().max())):
         if reason := why_not_repeated(model, given):
             raise ShapeError(f"prune_model: model, {type(model).__name__}, {reason}")

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import ConfigError
+from edgekit.model import plain_attention
 from edgekit.prune.units import RECURRENT, suffixes
+from edgekit.prune.unknown import computed_weights
 
 #: Layers whose units can go, by their exact class, and the axis from the end that holds their inputs and outputs.
 PRUNABLE: Mapping[type[nn.Module], int] = {nn.LSTM: -1, nn.GRU: -1, nn.Linear: -1, nn.Conv1d: -2}
@@ -47,7 +49,7 @@ def known_layers(module: nn.Module) -> dict[str, nn.Module]:
     return {
         name: part
         for name, part in module.named_modules()
-        if _is_plain(part) and all(owners[id(p)] == 1 for p in part.parameters())
+        if _is_plain(part) and not computed_weights(part) and all(owners[id(p)] == 1 for p in part.parameters())
     }
 
 
@@ -109,7 +111,7 @@ class Probe:
         hooks = [part.register_forward_hook(hook(name), with_kwargs=True) for name, part in self.layers.items()]
         try:
             with torch.no_grad():
-                self.module(self.takes)
+                self.module(self.takes.clone())
         finally:
             for handle in hooks:
                 handle.remove()
@@ -136,17 +138,23 @@ class Probe:
             return self._answer(key, call, units if key == name else None)
 
         with torch.no_grad(), _answering(self.layers, answer):
-            output = self.module(self.takes)
+            output = self.module(self.takes.clone())
+        if short := [key for key, calls in self.answers.items() if len(inputs[key]) != len(calls)]:
+            raise _uneven(short[0])
         return Seen(inputs, starts, output)
 
     def _answer(self, key: str, call: int, units: Tensor | None) -> Any:
         layer = self.layers[key]
         if call >= len(self.answers[key]):
-            raise ConfigError(f"{key} is called more often for some takes than for others")
+            raise _uneven(key)
         answer = self.answers[key][call]
         if units is not None:
             answer = torch.where(_spread(units, layer, answer), self.others[key][call], answer)
         return _with_states(answer, layer) if type(layer) in RECURRENT else answer
+
+
+def _uneven(name: str) -> ConfigError:
+    return ConfigError(f"{name} is called more often for some takes than for others")
 
 
 def _tensors(given: tuple[Any, ...]) -> list[Tensor]:
@@ -188,12 +196,13 @@ def _answering(layers: Mapping[str, nn.Module], answer: Callable[[str, tuple[Any
 def probe_layers(module: nn.Module, takes: Tensor) -> dict[str, Layer]:
     """What is known of every layer that is called and whose class is in PRUNABLE. module: in evaluation mode, on the
     CPU; unchanged. Raises ConfigError for a module that can't be followed."""
-    probe = Probe(module, takes)
-    return {
-        name: _probe_layer(probe, name, unit_count(layer))
-        for name, layer in probe.layers.items()
-        if type(layer) in PRUNABLE
-    }
+    with plain_attention():
+        probe = Probe(module, takes)
+        return {
+            name: _probe_layer(probe, name, unit_count(layer))
+            for name, layer in probe.layers.items()
+            if type(layer) in PRUNABLE
+        }
 
 
 def _probe_layer(probe: Probe, name: str, units: int) -> Layer:

@@ -134,8 +134,8 @@ def removal_error(module: nn.Module, layers: Mapping[str, Layer], units: Units, 
     takes: float32 (takes, time, features), on which both are run, in evaluation mode.
     """
     try:
-        got: Any = without_units(module, layers, units).eval()(takes)
-        expected: Any = silenced(module, layers, units).eval()(takes)
+        got: Any = without_units(module, layers, units).eval()(takes.clone())
+        expected: Any = silenced(module, layers, units).eval()(takes.clone())
     except (EdgekitError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         return f"it does not work with fewer units: {said}"

@@ -13,6 +13,7 @@ from edgekit.model import RecurrentStack
 from edgekit.model.stacks import replaced
 from edgekit.prune.probing import Layer, probe_layers
 from edgekit.prune.removal import removal_error
+from edgekit.prune.unknown import unknown_layers
 
 #: A unit: the layer's name, and its number there.
 Unit = tuple[str, int]
@@ -66,7 +67,8 @@ def study(module: nn.Module, takes: Tensor) -> Structure:
     module: in evaluation mode, on the CPU, recurrent layers split. takes: float32 (takes, time, features).
     """
     layers = probe_layers(module, takes)
-    left = {name: why for name, layer in layers.items() if (why := _trouble(layer)) and not layer.answers}
+    left = unknown_layers(module, layers)
+    left |= {name: why for name, layer in layers.items() if (why := _trouble(layer)) and not layer.answers}
     bundles: list[Bundle] = []
     failed: list[Bundle] = []
     for bundle in _bundles({name: layer for name, layer in layers.items() if _trouble(layer) is None}):
@@ -156,7 +158,7 @@ def without_zero_states(module: nn.Module, takes: Tensor) -> nn.Module:
 
     kinds = (nn.LSTM, nn.GRU, RecurrentStack)
     hooks = [part.register_forward_pre_hook(look, with_kwargs=True) for part in module.modules() if type(part) in kinds]
-    module(takes)  # with gradients: whether a state is a parameter shows in them
+    module(takes.clone())  # with gradients: whether a state is a parameter shows in them
     for hook in hooks:
         hook.remove()
     for part, zero in zeros.items():

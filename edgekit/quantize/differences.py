@@ -40,11 +40,20 @@ def mean_difference(one: Arrays, other: Arrays) -> float:
 
 
 def changed_labels(one: Arrays, other: Arrays, runs: int) -> tuple[int, int]:
-    """(rows of the first float output with two or more columns, those whose largest column differs)."""
+    """(rows of the first float output with two or more columns, those whose largest column differs); of a model without
+    any float output, which answers with labels themselves: (its whole numbers, those that differ)."""
     outputs = len(one) // runs
     for position in range(outputs):
         if one[position].dtype.kind == "f" and one[position].ndim > 1 and one[position].shape[-1] > 1:
             pairs = list(zip(one[position::outputs], other[position::outputs], strict=True))
             changed = sum(int((left.argmax(-1) != right.argmax(-1)).sum()) for left, right in pairs)
             return sum(left.size // left.shape[-1] for left, _ in pairs), changed
-    return 0, 0
+    if any(array.dtype.kind == "f" for array in one):
+        return 0, 0
+    whole = [pair for pair in zip(one, other, strict=True) if pair[0].dtype.kind in "iu"]
+    return sum(left.size for left, _ in whole), sum(_apart(left, right) for left, right in whole)
+
+
+def _apart(left: NDArray[Any], right: NDArray[Any]) -> int:
+    """How many numbers differ: all where there are more or fewer, as a model may give that finds things."""
+    return int((left != right).sum()) if left.shape == right.shape else left.size

@@ -150,16 +150,24 @@ def _compared(reference: Reference, own: Arrays, plain: Arrays | None, target: P
     differences = [largest_difference(one, other)[0] for other in ran]
     if not all(map(math.isfinite, differences)):
         raise GateError(f"{target}: outputs are not finite where the source's are, or the reverse; nothing was written")
+    labels = changed_labels(one, own, runs)[0]
+    changed = max(changed_labels(one, other, runs)[1] for other in ran)
+    where: Any = {
+        "runs": runs,
+        "calibration": str(reference.calibration) if reference.calibration else None,
+        "labels": labels,
+        "changed_labels": changed,
+    }
+    sizes = {name: array.shape for name, array in reference.feeds[0].items()}
+    if not any(array.dtype.kind == "f" for array in one):
+        return OutputCheck(sizes, None, None, "it has no float output", **where)
     return OutputCheck(
-        {name: array.shape for name, array in reference.feeds[0].items()},
+        sizes,
         max(differences),
         largest_difference(one, own)[1],
         reference.reason,
         mean_abs_difference=max(mean_difference(one, other) for other in ran),
-        runs=runs,
-        calibration=str(reference.calibration) if reference.calibration else None,
-        labels=changed_labels(one, own, runs)[0],
-        changed_labels=max(changed_labels(one, other, runs)[1] for other in ran),
+        **where,
         edgekit_max_abs_difference=differences[0],
         plain_max_abs_difference=None if plain is None else differences[1],
     )
@@ -182,16 +190,17 @@ def _run_takes(session: Any, path: Path) -> tuple[Sequence[Feeds], Arrays, str]:
 
 def _random(outputs: Arrays, again: Arrays) -> str:
     """Why outputs can't be compared with anything, if a second run gives others. again: of the first feed."""
-    off, _ = largest_difference(outputs[: len(again)], again)
+    first = outputs[: len(again)]
+    off = largest_difference(first, again)[0] or changed_labels(first, again, 1)[1]
     return "its outputs are random: they differ from run to run" if off else ""
 
 
 def _nothing_to_compare(outputs: Arrays) -> str:
     """Why no number of the outputs can be compared; nothing where one can."""
     floats = [array for array in outputs if array.dtype.kind == "f"]
-    if any(np.isfinite(array).any() for array in floats):
+    if any(np.isfinite(array).any() for array in floats) or (not floats and changed_labels(outputs, outputs, 1)[0]):
         return ""
-    return "none of its float outputs is a finite number" if floats else "it has no float output"
+    return "none of its float outputs is a finite number" if floats else "it has no number as output"
 
 
 def _find_feeds(session: Any) -> tuple[Sequence[Feeds], Arrays, str]:

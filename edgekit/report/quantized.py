@@ -96,16 +96,19 @@ def _outputs_lines(outputs: OutputCheck | None) -> list[str]:
     """What came of opening and running both files."""
     if outputs is None:
         return []
-    if outputs.sizes is None or outputs.max_abs_difference is None:
+    if outputs.sizes is None or (outputs.max_abs_difference is None and not outputs.labels):
         return [f"Opened by ONNX Runtime; outputs were not compared: {outputs.reason}"]
     sizes = ", ".join(f"{name} {_sizes(shape) or 'scalar'}" for name, shape in outputs.sizes.items())
     note = f"; {outputs.reason}" if outputs.reason else ""
     takes = "1 take" if outputs.runs == 1 else f"{outputs.runs} takes"
     on = f"{takes} of {outputs.calibration}" if outputs.calibration else f"{outputs.runs} made-up inputs"
+    ran = f"Opened and run by ONNX Runtime on {on} ({sizes or 'it has no input'}): "
+    if outputs.max_abs_difference is None:
+        return [f"{ran}{note[2:]}; {outputs.changed_labels} of {outputs.labels} whole numbers changed"]
     mean = "" if outputs.mean_abs_difference is None else f", {outputs.mean_abs_difference:.2g} on average"
     labels = f"; {outputs.changed_labels} of {outputs.labels} labels changed" if outputs.labels else ""
     return [
-        f"Opened and run by ONNX Runtime on {on} ({sizes or 'it has no input'}): outputs differ from the source's by"
+        f"{ran}outputs differ from the source's by"
         f" {outputs.max_abs_difference:.2g} at most, of {outputs.largest_output:.2g}{mean}{labels}{note}",
         *_session_lines(outputs),
     ]

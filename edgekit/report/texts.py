@@ -64,14 +64,16 @@ def _zeros_lines(figures: PruningFigures) -> list[str]:
 
 
 def predictions_text(predictions: Sequence[Prediction]) -> str:
-    """`source take label probability` a line, and whether takes were cut."""
+    """`source take label probability` a line, and whether takes were cut or have no hand."""
     rows = [[each.source, str(each.index), each.label, f"{each.probability:.3f}"] for each in predictions]
-    text, cut = (
-        table(["recordings", "take", "label", "probability"], rows),
-        sum(each.frames_cut > 0 for each in predictions),
-    )
-    note = f"note: takes longer than the model reads: {count(cut)} of {count(len(rows))}; their ends were not read"
-    return f"{text}\n{note}" if cut else text
+    cut, empty = sum(each.frames_cut > 0 for each in predictions), sum(each.empty for each in predictions)
+    of = f"of {count(len(rows))}"
+    lines = [table(["recordings", "take", "label", "probability"], rows)]
+    if cut:
+        lines.append(f"note: takes longer than the model reads: {count(cut)} {of}; their ends were not read")
+    if empty:
+        lines.append(f"note: takes without any hand: {count(empty)} {of}; their labels say nothing")
+    return "\n".join(lines)
 
 
 def pairs_text(values: Mapping[str, Any]) -> str:

@@ -194,9 +194,10 @@ class OutputCheck:
     """How outputs on the same input compare. sizes: of each input; None where they could not be compared, for `reason`.
 
     max_abs_difference, mean_abs_difference: of the float outputs of the int8 file from the source's. largest_output: of
-    the source. All None where nothing was compared. runs: how often each file ran, on other numbers each time.
-    calibration: the file that these are from; None for made-up ones. labels: rows of the first float output with two or
-    more columns, changed_labels: those whose largest column is another one. edgekit_max_abs_difference,
+    the source. All None where nothing was compared, and where there is no float output, as `reason` says. runs: how
+    often each file ran, on other numbers each time. calibration: the file that these are from; None for made-up ones.
+    labels: rows of the first float output with two or more columns, changed_labels: those whose largest column is
+    another one; where there is no float output, whole numbers, and those that are others. edgekit_max_abs_difference,
     plain_max_abs_difference: the figure in a session as edgekit opens it, and with ONNX Runtime's own options, None
     where the source does not run in such a one; the three above are the larger of both. max_difference: what was
     allowed; None for any.

@@ -23,6 +23,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -108,8 +109,40 @@ def failure(error: Exception, model: Any) -> dict[str, Any]:
     kind = "memory" if found or isinstance(error, MemoryError) else "model"
     if isinstance(error, ImportError):
         kind = "environment"
-    shown = text[min(found, default=0) :].strip().partition("\n")[0][:300]
-    return {"error": kind, "message": shown or type(error).__name__, "version": getattr(model, "version", "")}
+    shown = text[min(found) :].strip().partition("\n")[0][:300] if found else said_by_runtime(error)
+    return {"error": kind, "message": shown, "version": getattr(model, "version", "")}
+
+
+#: A place in ONNX Runtime's source, which stands before what it has to say, up to where the signature's brackets begin.
+PLACE = r"\S*\.(?:cc|h):\d+ [^(]*"
+NEWER = "; install a newer onnxruntime, or export the model again with an older opset, such as 17"
+
+
+def said_by_runtime(error: Exception) -> str:
+    """What ONNX Runtime says in one line, without places in its source, cut to 300 characters; of versions that are
+    too new which these are, and what to do."""
+    text = str(error)
+    version = re.search(r"model IR version: (\d+), max supported IR version: (\d+)", text)
+    if version:
+        return f"IR version {version.group(1)}, and it reads {version.group(2)} at most{NEWER}"
+    opset = re.search(r"Opset (\d+) is under development.*for domain (\S+) is till opset (\d+)", text, re.DOTALL)
+    if opset:
+        return f"opset {opset.group(1)} of {opset.group(2)}, and it reads {opset.group(3)} at most{NEWER}"
+    line = (text.strip().splitlines() or [type(error).__name__])[0]
+    place = re.search(PLACE, line)
+    if place:
+        line = line[: place.start()] + after_brackets(line[place.end() :])
+    return line[:300]
+
+
+def after_brackets(text: str) -> str:
+    """What comes behind the bracket that closes the one at the beginning; all of it where none does."""
+    depth = 0
+    for index, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if not depth:
+            return text[index + 1 :].strip()
+    return text
 
 
 @contextlib.contextmanager

@@ -32,6 +32,9 @@ from edgekit.runtime.limits import MEMORY_VARIABLE, TIME_VARIABLE, model_memory_
 CHILD = Path(__file__).with_name("child.py")
 
 Array = NDArray[Any]
+#: For glibc, in the child: numbers of a megabyte and more are given back when they are freed. It would otherwise learn
+#: to keep them: what folding weights takes for a moment stayed, half of a large int8 file's session.
+GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 #: Which options of a session; see `child`.
 Options = Literal["own", "plain", "bare"]
 
@@ -135,7 +138,11 @@ class GuardedSession:
         self._limits = model_memory_bytes(), model_time_s()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
+            [sys.executable, "-P", str(CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env={**GIVE_BACK, **os.environ},
         )
         self._finalizer = weakref.finalize(self, _stop, self._process, self._stderr, self._owner)
         self._open()
@@ -192,8 +199,9 @@ class GuardedSession:
             return EdgekitError(f"onnxruntime can't be imported: {answer['message']}")
         if answer["error"] == "memory":
             return self._hungry(answer["message"])
-        advice = "" if what.startswith("fails") else "; export it again, or for an older runtime"
         said = answer["message"]
+        advised = what.startswith("fails") or "; install" in said
+        advice = "" if advised else "; export it again, or for an older runtime"
         if isinstance(self._content, Path):  # a file of edgekit's own, which tells nobody anything
             said = said.replace(str(self._content), str(self.path))
         return ModelFileError(f"{self.path}: {what}: {said}{advice}")

@@ -108,7 +108,7 @@ def inspect_bytes(content: bytes, path: Path) -> ModelInfo:
     if metadata is not None:
         _check_metadata(metadata, summary.inputs, path)
     with _whole(path):
-        spoiled = damage(content, summary.spoiled, own=metadata is not None)
+        spoiled = damage(content, summary.spoiled, own=metadata is not None and metadata.preprocessing != "own")
     return ModelInfo(
         path=Path(path),
         size_bytes=len(content),

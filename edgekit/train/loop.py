@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from edgekit.artifacts import clear_leftovers
 from edgekit.errors import ConfigError, InterruptedRunError, StateError
-from edgekit.model import RecurrentClassifier
+from edgekit.model import RecurrentClassifier, plain_attention
 from edgekit.train.batches import read_ahead, worth_prefetching
 from edgekit.train.callbacks import EarlyStopping, EpochReport, KeptWeights, ProjectedWeights, ResumeFile
 from edgekit.train.hardware import Hardware
@@ -102,7 +102,7 @@ def fit(
     callbacks += [kept, report]
     if config.early_stopping is not None:
         callbacks.append(EarlyStopping(config.early_stopping, settled_from))
-    callbacks += _keepers(setup, report, torch.from_numpy(validation.x[:1]))
+    callbacks += _keepers(setup, report, torch.tensor(validation.x[:1]))
 
     def train(**where: Any) -> None:
         trainer = _trainer(config, hardware, callbacks, **where)
@@ -115,7 +115,7 @@ def fit(
         train(strategy=strategy_of(hardware, rank), use_distributed_sampler=False)
         return states_of(callbacks)
 
-    with _quiet_lightning(), hardware.applied():
+    with _quiet_lightning(), plain_attention(), hardware.applied():
         if hardware.accelerators == 1:
             train()
         else:

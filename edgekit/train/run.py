@@ -60,7 +60,8 @@ class Run(pl.LightningModule):
         self.restored = False
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        decayed = [m.weight for m in self.module.modules() if isinstance(m, nn.Linear)]
+        kernels = (m._parameters.get("weight") for m in self.module.modules() if isinstance(m, nn.Linear))
+        decayed = list({id(p): p for p in kernels if p is not None}.values())  # none twice, none that is computed
         marked = {id(p) for p in decayed}
         others = [p for p in self.module.parameters() if id(p) not in marked]
         if isinstance(self.objective, nn.Module):

@@ -83,6 +83,8 @@ def predict_stream(rng: Random, seeds: Path) -> Case:
         rng, (seeds / "data/stream.txt").read_bytes(), (tables.mutate_stream, tables.mutate_stream, raw.mutate)
     )
     argv = ("predict", "--model", str(seeds / "models" / rng.choice(("lstm.int8.onnx", "gru.onnx"))), "--min-frames=2")
+    if rng.random() < 0.5:
+        argv = (*argv, f"--window={rng.randint(2, 3)}")
     return Case(argv, recipe, stdin=stdin, names=("line ", "stream"), lines=True)
 
 

@@ -184,6 +184,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
     "predict": {
         **of("predict --model {model}", min_frames="--min-frames 2", runtime="--runtime native", step="--step"),
         **of("predict --model {steps}", restart="--restart 2"),
+        **of("predict --model {model}", window="--window 3"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),

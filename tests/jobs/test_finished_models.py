@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from edgekit.data import SynthConfig, convert_recordings, fit_length, save_recordings, synthesise_hands
-from edgekit.evaluate import softmax
+from edgekit.errors import ConfigError
+from edgekit.evaluate import predict_batches, softmax
 from edgekit.predict import predict_frames, predict_takes
 from edgekit.runtime import open_predictor
 
@@ -76,19 +77,59 @@ def test_a_stream_is_silent_before_ten_frames_then_labels_every_one(chain: Any) 
     assert [answer.frame for answer in answers] == list(range(9, 50))
 
 
-def test_a_streams_window_is_the_last_thirty_frames(chain: Any) -> None:
-    frames = landmarks(45, seed=3)
-    *_, last = predict_frames(chain.int8, lines(frames))
-    *_, alone = predict_frames(chain.int8, lines(frames[-30:]))
-    assert (last.label, last.probability) == (alone.label, alone.probability)
-    # and it is what the whole take gives: streams and takes share the length rule
-    assert alone.frame == 29
+@pytest.mark.parametrize(("said", "frames"), [(None, 20), (30, 30), (7, 7)])
+def test_a_streams_answer_is_of_a_take_of_the_windows_frames(chain: Any, said: int | None, frames: int) -> None:
+    """20 frames where nobody says otherwise: two thirds of the 30 that the model reads."""
+    stream = landmarks(45, seed=3)
+    *_, last = predict_frames(chain.int8, lines(stream), 1, window=said)
+    (alone,) = _answers(chain.int8, fit_length(stream[None, -frames:], np.array([frames]), 30))
+    assert (last.frame, last.label, last.probability) == (44, *alone)
 
 
-def test_a_stream_of_one_take_ends_with_the_takes_answer(chain: Any, take: Path) -> None:
+def _answers(model: Path, x: Any) -> list[tuple[str, float]]:
+    predictor = open_predictor(model)
+    assert predictor.info.metadata is not None
+    shares = softmax(predict_batches(predictor, x))
+    names = predictor.info.metadata.class_names
+    return [(names[int(row.argmax())], round(float(row.max()), 6)) for row in shares]
+
+
+def test_a_window_as_long_as_the_model_reads_ends_a_take_with_the_takes_answer(chain: Any, take: Path) -> None:
     (answer,) = predict_takes(chain.int8, take)
-    *_, last = predict_frames(chain.int8, lines(np.load(take)))
+    *_, last = predict_frames(chain.int8, lines(np.load(take)), window=30)
     assert (last.label, last.probability) == (answer.label, answer.probability)
+
+
+def test_no_answer_comes_before_the_window_has_its_frames(chain: Any) -> None:
+    """Ten frames first, or the window where that is shorter."""
+    for window, first in ((30, 9), (10, 9), (4, 3), (1, 0)):
+        assert next(iter(predict_frames(chain.int8, lines(landmarks(12)), window=window))).frame == first
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"window": 31}, "window 31: the model reads 30 frames; expected 1 to 30"),
+        ({"window": 0}, "window 0: the model reads 30 frames; expected 1 to 30"),
+        ({"window": 5, "min_frames": 6}, "min_frames 6: an answer is of 5 frames"),
+        ({"min_frames": 21}, "min_frames 21: an answer is of 20 frames"),
+    ],
+)
+def test_a_window_that_can_not_be_is_one_message(chain: Any, said: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        list(predict_frames(chain.int8, lines(landmarks(3)), **said))
+
+
+def test_a_take_without_any_hand_is_called_so(chain: Any, cli: Cli, tmp_path: Path) -> None:
+    """Something answers whatever it is shown."""
+    hands = landmarks(20)
+    hands[5:] = 0  # lost, which is no reason
+    np.save(tmp_path / "hand.npy", hands)
+    np.save(tmp_path / "none.npy", np.zeros((20, 63), np.float32))
+    files = tmp_path / "hand.npy", tmp_path / "none.npy"
+    assert [answer.empty for file in files for answer in predict_takes(chain.int8, file)] == [False, True]
+    shown = cli("predict", *files, f"--model={chain.int8}").out
+    assert shown.splitlines()[-1] == "note: takes without any hand: 1 of 2; their labels say nothing"
 
 
 def test_empty_lines_are_no_frames(chain: Any) -> None:

@@ -141,6 +141,14 @@ def test_a_search_whose_every_student_fails_is_no_success(cli: Cli, work: Path) 
     assert "Traceback" not in answer.err
 
 
+def test_a_budget_that_ends_before_the_first_student_says_so(cli: Cli, work: Path) -> None:
+    answer = cli("search", f"--workdir={work}", *SMALL, "--budget=0.001s")
+    assert answer.code == 1
+    assert (
+        "--budget was over before the first of 1 students was begun, so there is no file; give a longer" in answer.err
+    )
+
+
 @pytest.mark.parametrize(
     ("said", "message"),
     [

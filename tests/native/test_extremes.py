@@ -10,8 +10,9 @@ import pytest
 from native_machines import CROSS, HERE, available, run
 
 from edgekit.native import reference
-from edgekit.native.network import Cell, Dense, Direction, Frames, Matrix, Network, Recurrent, widest_code
+from edgekit.native.network import Cell, Dense, Direction, Frames, Matrix, Network, Recurrent
 from edgekit.native.program import STRICT, Goldens, golden_program, golden_stream
+from edgekit.native.reading import MAX_FEATURES, MAX_UNITS
 from edgekit.native.source import header, source
 
 Need = Callable[[str], str]
@@ -90,16 +91,7 @@ def test_sanitizers_find_no_overflow(tmp_path: Path, need: Need) -> None:
         _check("GRU", tmp_path, need("gcc"), checked)
 
 
-@pytest.mark.parametrize("columns", [1, 64, 4160, 4161, 4162, 5000, 16384])
-def test_a_dense_layers_sum_stays_in_32_bits(columns: int) -> None:
-    assert widest_code(columns) * 127 * columns < 2**31
-    assert widest_code(columns) == 4063 or (widest_code(columns) + 1) * 127 * columns >= 2**31
-
-
-def test_digits_of_the_widest_code_fit() -> None:
-    """What dense_int8.c says of them, for every code."""
-    codes = np.arange(-4063, 4064)
-    low = (codes + 4096 + 32) % 64 - 32
-    high = (codes - low) // 64
-    assert (64 * high + low == codes).all()
-    assert (low.min(), low.max(), high.min(), high.max()) == (-32, 31, -63, 63)
+def test_a_sum_of_the_widest_matrix_stays_in_32_bits() -> None:
+    """Of 128 too large codes, as VNNI has them, too."""
+    widest = max(2 * MAX_UNITS, MAX_FEATURES)
+    assert 255 * 127 * widest + 128 * 127 * widest < 2**31

@@ -22,9 +22,8 @@ NAMES = {
 def test_the_page_tells_medians_and_ratios_of_the_samples() -> None:
     page = (ROOT / "docs" / "native.md").read_text(encoding="utf-8")
     measured = json.loads((ROOT / "bench" / "results" / "native.json").read_text(encoding="utf-8"))["models"]
-    lines = [
-        line.strip("| ").split(" | ") for line in page.partition("<!-- figures:")[2].splitlines() if "us (" in line
-    ]
+    page = page.partition("<!-- figures:")[2].partition("```")[0]
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if "us (" in line]
     models = lines[0][1:]
     assert set(models) <= set(measured)
     rows = re.findall(r"^\| ((?:ONNX Runtime|compiled) [^|]+) \| (.*) \|$", page, re.MULTILINE)
@@ -58,3 +57,15 @@ def test_the_page_tells_medians_ratios_and_sizes_of_the_web() -> None:
             fastest = min(value for key, value in p50.items() if key.startswith("onnx"))
             size = of_model["size_bytes"][own] / 1e3
             assert cell == f"{p50[own]:,.1f} ({fastest / p50[own]:.1f}), {size:,.1f} KB"
+
+
+def test_the_page_tells_what_coarser_codes_change() -> None:
+    page = " ".join((ROOT / "docs" / "native.md").read_text(encoding="utf-8").split())
+    told = json.loads((ROOT / "bench" / "results" / "dense-codes.json").read_text(encoding="utf-8"))
+    eight, thirteen = told["summary"]["8 bits"], told["summary"]["13 bits"]
+    worst = [max(map(abs, form["largest change of accuracy, points"])) for form in (eight, thirteen)]
+    assert f"Of {eight['readings']:,} takes read by {len(told['models'])} models" in page
+    assert (
+        f"{eight['changed']} get another label than from the ONNX file with 8 bits, {thirteen['changed']} with" in page
+    )
+    assert f"by at most {worst[0]:.2f} points with 8 bits and {worst[1]:.2f} with 13" in page

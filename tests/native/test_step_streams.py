@@ -20,7 +20,7 @@ from edgekit.errors import ConfigError, ModelFileError
 from edgekit.evaluate import StreamAnswer, softmax
 from edgekit.native import read_network, reference
 from edgekit.native.takes import golden_takes
-from edgekit.predict import predict_frames, predict_takes, usual_restart
+from edgekit.predict import predict_frames, predict_takes, usual_frames
 from edgekit.runtime import open_predictor
 from edgekit.stepping import write_step_model
 
@@ -62,7 +62,7 @@ def test_by_itself_it_answers_as_to_a_take_of_the_last_frames(files: tuple[Path,
     """Two states, each begun anew every 8 frames, 4 apart: the model reads 12."""
     takes, steps = files
     frames = _frames(takes)
-    assert usual_restart(12) == 8
+    assert usual_frames(12) == 8
     begins = [max(0, n // 4 * 4 - 4) for n in range(len(frames))]
     network = read_network(takes)
     wanted = [reference.stream(network, frames[None, begin : n + 1])[0, -1] for n, begin in enumerate(begins)]
@@ -74,9 +74,11 @@ def test_by_itself_it_answers_as_to_a_take_of_the_last_frames(files: tuple[Path,
 def test_a_window_is_still_a_window(files: tuple[Path, Path]) -> None:
     takes, _ = files
     frames, predictor = _frames(takes), open_predictor(takes)
-    windows = [frames[max(0, n - 11) : n + 1] for n in range(len(frames))]
-    wanted = [predictor(fit_length(window[None], np.array([len(window)]), 12))[0] for window in windows]
-    assert list(predict_frames(takes, _lines(frames), 1)) == [_named(logits, n) for n, logits in enumerate(wanted)]
+    for said, last in ((None, 8), (12, 12)):
+        windows = [frames[max(0, n - last + 1) : n + 1] for n in range(len(frames))]
+        wanted = [predictor(fit_length(window[None], np.array([len(window)]), 12))[0] for window in windows]
+        told = list(predict_frames(takes, _lines(frames), 1, window=said))
+        assert told == [_named(logits, n) for n, logits in enumerate(wanted)]
 
 
 def test_takes_are_labelled_as_by_the_file(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -95,6 +97,10 @@ def test_what_can_not_step_or_restart_is_one_message(files: tuple[Path, Path]) -
         list(predict_frames(takes, line, step=True))
     with pytest.raises(ConfigError, match="restart 8: of a stream that goes by steps; a window starts from zero each"):
         list(predict_frames(takes, line, restart=8))
+    with pytest.raises(
+        ConfigError, match="window 8: of a stream that is read take by take; by steps, restart says how"
+    ):
+        list(predict_frames(steps, line, window=8))
     with pytest.raises(ConfigError, match="restart 1: expected 0, for a state that runs on, or at least 2 frames"):
         list(predict_frames(steps, line, restart=1))
 

@@ -40,10 +40,12 @@ def test_the_page_tells_how_well_streams_are_read() -> None:
 
 def test_the_guide_tells_the_same() -> None:
     page = " ".join((ROOT / "docs" / "using.md").read_text(encoding="utf-8").split())
-    said = re.search(r"default reads ([\d.]+ %) .* frames ([\d.]+ %), .* runs on ([\d.]+ %)", page)
-    assert said is not None
-    ways = ("2 states, restarted every 20", "window of 30", "runs on")
-    assert list(said.groups()) == [share("stranger", way, SETTINGS[0]) for way in ways]
+    windows = re.search(r"30 frames read ([\d.]+ %) .* and 20 frames ([\d.]+ %)", page)
+    steps = re.search(r"steps read ([\d.]+ %) .* 20 frames ([\d.]+ %), and a state that runs on ([\d.]+ %)", page)
+    assert windows is not None
+    assert steps is not None
+    ways = ("window of 30", "window of 20", "2 states, restarted every 20", "window of 20", "runs on")
+    assert [*windows.groups(), *steps.groups()] == [share("stranger", way, SETTINGS[0]) for way in ways]
 
 
 def test_the_page_tells_what_a_frame_costs() -> None:

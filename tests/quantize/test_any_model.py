@@ -15,6 +15,7 @@ from edgekit.errors import DataError, GateError, InputError, WeakEvidenceError
 from edgekit.quantize import Proving, quantize_onnx
 from edgekit.quantize.coverage import recurrent_left_float
 from edgekit.quantize.scopes import Scopes
+from edgekit.report.quantized import quantized_text
 from edgekit.runtime.child import session_options
 
 MakeRecurrent = Callable[..., Path]
@@ -269,6 +270,30 @@ def test_takes_that_tell_nothing_hold_no_limit(tmp_path: Path, operator: str, ki
     assert found is not None
     assert found.max_abs_difference is None
     assert found.reason.startswith(reason)
+
+
+def test_a_model_that_answers_with_labels_is_told_by_those_that_changed(tmp_path: Path) -> None:
+    """Columns that differ by less than int8 can tell, so that some labels do change."""
+    rng = np.random.default_rng(0)
+    model = _product([], {"w": (1 + 1e-2 * rng.normal(size=ROWS.shape)).astype(np.float32)})
+    model.graph.node.append(helper.make_node("ArgMax", ["y"], ["label"], axis=-1, keepdims=0, name="label"))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, None))
+    onnx.save(model, tmp_path / "model.onnx")
+    takes = _takes(tmp_path, x=rng.normal(size=(200, 40)).astype(np.float32))
+    result = quantize_onnx(tmp_path / "model.onnx", tmp_path / "int8.onnx", proving=Proving(takes))
+    found = result.outputs
+    assert found is not None
+    before, after = (
+        np.concatenate([session.run(None, {"x": row[None]})[0] for row in np.load(takes)["x"]])
+        for session in (
+            onnxruntime.InferenceSession(tmp_path / name, session_options(onnxruntime, 1), ["CPUExecutionProvider"])
+            for name in ("model.onnx", "int8.onnx")
+        )
+    )
+    assert (found.labels, found.changed_labels) == (200, int((before != after).sum()))
+    assert found.changed_labels > 0
+    assert f"it has no float output; {found.changed_labels} of 200 whole numbers changed" in quantized_text(result)
 
 
 @pytest.mark.parametrize("limit", [float("nan"), float("inf"), 0.0, -1.0, "0.1"])

@@ -1,8 +1,7 @@
 /* ---- Products of int8 weights ----------------------------------------------------------------------------------- */
 /* ek_dot(sums, w, x) adds, for each of EK_I rows, eight products of int8 weights and int8 numbers. The eight columns
    of a row lie as two fours, 64 bytes apart: [block][column / 8][2][16 rows][4]. Weights are in -127..127, numbers in
-   -128..127; all sums are exact. ek_settle(out, sums, start, scale, factor) leaves start + sum * (scale * factor);
-   ek_join(low, high) is low + 64 * high. */
+   -128..127; all sums are exact. ek_settle(out, sums, start, scale, factor) leaves start + sum * (scale * factor). */
 
 #if defined(EK_AVX512) && defined(__AVX512VNNI__)
 /* Codes are kept as unsigned, 128 too large; `fix`, -128 times a row's weights, is where its sum starts. */
@@ -27,7 +26,6 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums = _mm512_dpbusd_epi32(sums, x.front, _mm512_loadu_si512((const void *)w));
     return _mm512_dpbusd_epi32(sums, x.back, _mm512_loadu_si512((const void *)(w + 64)));
 }
-EK_INLINE ek_i ek_join(ek_i low, ek_i high) { return _mm512_add_epi32(low, _mm512_slli_epi32(high, 6)); }
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     __m512 unit = _mm512_mul_ps(_mm512_loadu_ps(scale), _mm512_set1_ps(factor));
@@ -41,7 +39,6 @@ EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float 
     __m256 unit = _mm256_mul_ps(_mm256_loadu_ps(scale), _mm256_set1_ps(factor));
     _mm256_storeu_ps(out, _mm256_add_ps(_mm256_loadu_ps(start), _mm256_mul_ps(_mm256_cvtepi32_ps(sums), unit)));
 }
-EK_INLINE ek_i ek_join(ek_i low, ek_i high) { return _mm256_add_epi32(low, _mm256_slli_epi32(high, 6)); }
 EK_INLINE __m256i ek_read(const signed char *w) { return _mm256_loadu_si256((const __m256i *)(const void *)w); }
 #if defined(__AVXVNNI__)
 #define EK_FIXED
@@ -134,12 +131,6 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums.high = _mm_add_epi32(sums.high, high);
     return sums;
 }
-EK_INLINE ek_i ek_join(ek_i low, ek_i high)
-{
-    low.low = _mm_add_epi32(low.low, _mm_slli_epi32(high.low, 6));
-    low.high = _mm_add_epi32(low.high, _mm_slli_epi32(high.high, 6));
-    return low;
-}
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     __m128 low = _mm_castsi128_ps(sums.low), high = _mm_castsi128_ps(sums.high);
@@ -185,12 +176,6 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums.high = wasm_i32x4_add(sums.high, ek_twos(w + 8, x));
     return sums;
 }
-EK_INLINE ek_i ek_join(ek_i low, ek_i high)
-{
-    low.low = wasm_i32x4_add(low.low, wasm_i32x4_shl(high.low, 6));
-    low.high = wasm_i32x4_add(low.high, wasm_i32x4_shl(high.high, 6));
-    return low;
-}
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {
     v128_t even = wasm_i32x4_shuffle(sums.low, sums.high, 0, 2, 4, 6);
@@ -222,13 +207,6 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
                        b[2] * x[6] + b[3] * x[7];
     }
     return sums;
-}
-EK_INLINE ek_i ek_join(ek_i low, ek_i high)
-{
-    int r;
-    for (r = 0; r < 16; r++)
-        low.row[r] += 64 * high.row[r];
-    return low;
 }
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {

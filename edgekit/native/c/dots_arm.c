@@ -60,12 +60,6 @@ EK_INLINE ek_i ek_dot(ek_i sums, const signed char *w, ek_x x)
     sums.high = vpadalq_s16(sums.high, ek_high(a, b, x));
     return sums;
 }
-EK_INLINE ek_i ek_join(ek_i low, ek_i high)
-{
-    low.low = vaddq_s32(low.low, vshlq_n_s32(high.low, 6));
-    low.high = vaddq_s32(low.high, vshlq_n_s32(high.high, 6));
-    return low;
-}
 /* float32 one by one: its vectors do not round as IEEE 754 says. */
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {

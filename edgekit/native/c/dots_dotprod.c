@@ -1,7 +1,7 @@
 /* ---- Products of int8 weights on Arm with dot products ---------------------------------------------------------- */
 /* Weights are read eight columns after eight: four rows of the front four columns each in v0 to v3, of the back four in
    v4 to v7. Numbers are in -128..127. */
-#if defined(EK_TILES) && !defined(EK_SHORTS)
+#if defined(EK_TILES) && defined(__ARM_FEATURE_DOTPROD)
 typedef char ek_light;
 #define EK_WEIGHTS(w) "ld1 {v0.16b - v3.16b}, [%[" w "]], #64\n\tld1 {v4.16b - v7.16b}, [%[" w "]], #64\n\t"
 typedef struct {
@@ -59,7 +59,6 @@ EK_INLINE void ek_four_inputs(ek_i *s, const signed char *w, const signed char *
     s[0] = a, s[1] = b, s[2] = c, s[3] = d;
 }
 #define EK_INT_ROW 4
-#define EK_INT_WIDE 2
 #define EK_INT_FRAMES 4
 EK_INLINE void ek_sums(ek_i *s, const signed char *w, size_t w_apart, const signed char *x, size_t x_apart,
                        const ek_light *light, const int eights, const int frames, const int blocks)
@@ -74,14 +73,6 @@ EK_INLINE void ek_sums(ek_i *s, const signed char *w, size_t w_apart, const sign
         EK_UNROLL
         for (k = 0; k < frames * blocks; k++)
             s[k] = ek_one(w + (size_t)(k % blocks) * w_apart, x + (size_t)(k / blocks) * x_apart, eights);
-}
-EK_INLINE ek_i ek_join(ek_i low, ek_i high)
-{
-    int q;
-    EK_UNROLL
-    for (q = 0; q < 4; q++)
-        low.four[q] = vmlaq_n_s32(low.four[q], high.four[q], 64);
-    return low;
 }
 EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float *scale, float factor)
 {

@@ -1,5 +1,5 @@
 /* ---- Products of int8 weights on Arm without dot products ------------------------------------------------------- */
-#if defined(EK_SHORTS)
+#if defined(EK_TILES) && !defined(__ARM_FEATURE_DOTPROD)
 /* Two lanes a row. Products are added in int16, then in pairs into int32: those of two fours, at most 2 * 128 * 127;
    those of four fours where the sizes of the numbers allow it, because 127 * 258 is below 2^15. */
 #if defined(__clang__)
@@ -144,42 +144,5 @@ EK_INLINE void ek_settle(float *out, ek_i sums, const float *start, const float 
     for (q = 0; q < 4; q++)
         fours[q] = vpaddq_s32(sums.low[q], sums.high[q]);
     ek_settle_fours(out, fours, start, scale, factor);
-}
-
-/* Two columns of a block in 16 bits, times numbers i and j of eight. */
-#define EK_COLUMN(p, half, other, i)                                                                                   \
-    "smlal %[" p "0].4s, v" half ".4h, v0.h[" i "]\n\tsmlal2 %[" p "1].4s, v" half ".8h, v0.h[" i "]\n\t"                \
-    "smlal %[" p "2].4s, v" other ".4h, v0.h[" i "]\n\tsmlal2 %[" p "3].4s, v" other ".8h, v0.h[" i "]\n\t"
-#define EK_TWO_COLUMNS(p, w, i, j)                                                                                         \
-    "ld1 {v4.8h - v7.8h}, [%[" w "]], #64\n\t" EK_COLUMN(p, "4", "5", i) EK_COLUMN(p, "6", "7", j)
-#define EK_SHORT_SUMS(p, s) [p##0] "=&w"(s[0]), [p##1] "=&w"(s[1]), [p##2] "=&w"(s[2]), [p##3] "=&w"(s[3])
-#define EK_SHORT_TOUCHED "v0", "v4", "v5", "v6", "v7", "cc", "memory"
-
-/* One or two blocks of a dense layer for one input, x int16 [columns]. */
-EK_INLINE void ek_short_rows(float *out, const float *start, const int16_t *w, const float *scale, const signed char *x,
-                             float factor, const int columns, const int blocks)
-{
-    const int16_t *v = w + (size_t)columns * 16;
-    int left = columns / 8;
-    int32x4_t a[4], b[4];
-    if (blocks == 2) {
-        __asm__(EK_ZEROS("a") EK_ZEROS("b") "1:\n\tldr q0, [%[x]], #16\n\t"
-                    EK_TWO_COLUMNS("a", "w", "0", "1") EK_TWO_COLUMNS("b", "v", "0", "1")
-                    EK_TWO_COLUMNS("a", "w", "2", "3") EK_TWO_COLUMNS("b", "v", "2", "3")
-                    EK_TWO_COLUMNS("a", "w", "4", "5") EK_TWO_COLUMNS("b", "v", "4", "5")
-                    EK_TWO_COLUMNS("a", "w", "6", "7") EK_TWO_COLUMNS("b", "v", "6", "7") EK_MORE
-                : EK_SHORT_SUMS(a, a), EK_SHORT_SUMS(b, b), [w] "+r"(w), [v] "+r"(v), [x] "+r"(x), [left] "+r"(left)
-                :
-                : EK_SHORT_TOUCHED);
-        ek_settle_fours(out + 16, b, start + 16, scale + 16, factor);
-    } else {
-        __asm__(EK_ZEROS("a") "1:\n\tldr q0, [%[x]], #16\n\t"
-                    EK_TWO_COLUMNS("a", "w", "0", "1") EK_TWO_COLUMNS("a", "w", "2", "3")
-                    EK_TWO_COLUMNS("a", "w", "4", "5") EK_TWO_COLUMNS("a", "w", "6", "7") EK_MORE
-                : EK_SHORT_SUMS(a, a), [w] "+r"(w), [x] "+r"(x), [left] "+r"(left)
-                :
-                : EK_SHORT_TOUCHED);
-    }
-    ek_settle_fours(out, a, start, scale, factor);
 }
 #endif

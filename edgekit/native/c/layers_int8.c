@@ -7,31 +7,16 @@
 #else
 #define EK_MATRIX(name) ek_matrix_of(name, NULL, name##_scale)
 #endif
-#if defined(EK_SHORTS)
-#define EK_DENSE(name) ek_short_matrix(name##_shorts, name##_scale)
-#else
-#define EK_DENSE(name) EK_MATRIX(name)
-#endif
 #define EK_UP(units) (((units) + 15) / 16 * 16)
 
 EK_INLINE ek_matrix ek_matrix_of(const signed char *w, const int32_t *fix, const float *scale)
 {
-    ek_matrix m = {0};
+    ek_matrix m;
     m.w = w;
     m.fix = fix;
     m.scale = scale;
     return m;
 }
-
-#if defined(EK_SHORTS)
-EK_INLINE ek_matrix ek_short_matrix(const int16_t *w, const float *scale)
-{
-    ek_matrix m = {NULL, NULL, NULL, NULL};
-    m.shorts = w;
-    m.scale = scale;
-    return m;
-}
-#endif
 
 EK_INLINE void ek_sum(int *total, const signed char *codes, const int count)
 {

@@ -29,11 +29,6 @@
 #define EK_WASM
 #endif
 
-/* Without dot products, dense layers on Arm read their weights in 16 bits. */
-#if defined(EK_NEON) && defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
-#define EK_SHORTS
-#endif
-
 #if defined(EK_AVX2)
 #include <immintrin.h>
 #elif defined(EK_SSE2)

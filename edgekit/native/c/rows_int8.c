@@ -1,26 +1,21 @@
 #define EK_IV (16 / EK_I)
-/* EK_INT_ROW: blocks at once for one input; EK_INT_WIDE: for one of two digits; EK_INT_FRAMES, EK_INT_BLOCKS: inputs
-   and blocks at once for many. */
+/* EK_INT_ROW: blocks at once for one input; EK_INT_FRAMES, EK_INT_BLOCKS: inputs and blocks at once for many. */
 #if defined(EK_TILES)
 #define EK_INT_BLOCKS 1
 #elif EK_I == 16 && !defined(EK_PLAIN)
 #define EK_INT_ROW 16
-#define EK_INT_WIDE 8
 #define EK_INT_FRAMES 5
 #define EK_INT_BLOCKS 4
 #elif EK_I == 8
 #define EK_INT_ROW 5
-#define EK_INT_WIDE 2
 #define EK_INT_FRAMES 2
 #define EK_INT_BLOCKS 2
 #elif defined(EK_PLAIN) || defined(EK_NEON)
 #define EK_INT_ROW 1
-#define EK_INT_WIDE 1
 #define EK_INT_FRAMES 1
 #define EK_INT_BLOCKS 1
 #else
 #define EK_INT_ROW 2
-#define EK_INT_WIDE 1
 #define EK_INT_FRAMES 2
 #define EK_INT_BLOCKS 1
 #endif
@@ -30,9 +25,6 @@ typedef struct {
     const signed char *w;
     const int32_t *fix;
     const float *scale;
-#if defined(EK_SHORTS)
-    const int16_t *shorts; /* the weights of a dense layer, [block][column][16] */
-#endif
 } ek_matrix;
 
 #if !defined(EK_LIGHT)
@@ -65,7 +57,7 @@ EK_INLINE void ek_int_sums(ek_i *sums, ek_matrix m, const signed char *x, size_t
             sums[t * across + i] = ek_begin(NULL);
 #endif
     for (k = 0; k < eights; k++) {
-        ek_x v[EK_INT_FRAMES > 2 ? EK_INT_FRAMES : 2];
+        ek_x v[EK_INT_FRAMES];
         EK_UNROLL
         for (t = 0; t < frames; t++)
             v[t] = ek_spread(x + (size_t)t * x_stride + 8 * k);
@@ -97,21 +89,6 @@ EK_INLINE void ek_int_tile(float *out, size_t out_stride, const float *start, si
             ek_settle(out + (size_t)t * out_stride + i * EK_I, sums[t * across + i],
                       start + (size_t)t * start_stride + i * EK_I, m.scale + i * EK_I, factor[t]);
 }
-
-#if !defined(EK_SHORTS)
-/* The same for one input of two digits, x [2][columns]: the lower ones, and those that count 64 times as much. */
-EK_INLINE void ek_int_digits(float *out, const float *start, ek_matrix m, const signed char *x, float factor,
-                             const int columns, const int blocks)
-{
-    ek_i sums[2 * EK_INT_WIDE * EK_IV];
-    const int across = blocks * EK_IV;
-    int i;
-    ek_int_sums(sums, m, x, (size_t)columns, NULL, columns, 2, blocks);
-    EK_UNROLL
-    for (i = 0; i < across; i++)
-        ek_settle(out + i * EK_I, ek_join(sums[i], sums[across + i]), start + i * EK_I, m.scale + i * EK_I, factor);
-}
-#endif
 
 /* The matrix from block b on. */
 EK_INLINE ek_matrix ek_from(ek_matrix m, int b, const int columns)
@@ -227,11 +204,4 @@ EK_INLINE int ek_number(signed char code)
 #else
     return code;
 #endif
-}
-
-/* One code from a number in -128..127. */
-EK_INLINE signed char ek_code(int32_t number)
-{
-    number += EK_ZERO;
-    return (signed char)(number > 127 ? number - 256 : number);
 }
