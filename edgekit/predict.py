@@ -135,7 +135,9 @@ def predict_frames(
     if min_frames is None:
         min_frames = min(MIN_FRAMES, longest)
     if min_frames > longest:
-        raise ConfigError(f"min_frames {min_frames}: an answer is of {longest} frames")
+        raise ConfigError(
+            f"min_frames {min_frames}: an answer is of {longest} frames, and the model reads {labels.frames}"
+        )
     seen = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -198,6 +198,7 @@ def test_every_public_function_is_listed() -> None:
 
 def test_options_named_in_the_text_exist() -> None:
     known = {"--index-url", "-std", "-mcpu", "-march", "-ffp-contract"}  # pip's, and C compilers'
+    known |= {"--environments", "--only"}  # bench/peers.py's
     for command in (group, *group.commands.values()):
         known |= options_of(command)
         if isinstance(command, click.Group):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,19 @@ from edgekit.model import torch_threads
 Precision = Literal["fp32", "bf16"]
 #: What may be said of an accelerator.
 ACCELERATOR = re.compile(r"cpu|cuda(:\d{1,3})?")
+
+
+@functools.cache
+def cpu_computes_bf16() -> bool:
+    """Whether PyTorch trains an LSTM in bf16 on this CPU: without AVX-512 or the like it has no such kernel, which it
+    says only when it is run."""
+    lstm = torch.nn.LSTM(1, 1)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", torch.bfloat16):
+            lstm(torch.zeros(1, 1, 1))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,8 @@ class Hardware:
             raise ConfigError(
                 f"{self.say_accelerator()}: CUDA finds {count(found, 'GPU')} here; use --accelerator cpu or auto"
             )
+        if self.precision == "bf16" and not self.cuda and not cpu_computes_bf16():
+            raise ConfigError("--precision bf16: PyTorch has no LSTM in bf16 for this CPU; use fp32 or auto")
         if batch_size < self.accelerators:
             raise ConfigError(
                 f"--accelerators {self.accelerators}: {setting} {batch_size} can't be divided among so many processes"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from edgekit.train.hardware import Hardware, Precision
+from edgekit.train.hardware import Hardware, Precision, cpu_computes_bf16
 
 TRIAL_STEPS = 3
 #: More threads have to be faster by this factor: each one more stalls the step when the machine gets busy.
@@ -51,9 +51,11 @@ def choose_threads_and_precision(
     cores: int | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[int, Precision]:
-    """The same trial over precisions, too, each with its best number of threads, or with `threads` where given."""
+    """The same trial over precisions, too, each with its best number of threads, or with `threads` where given; fp32
+    where this CPU has no LSTM in bf16."""
     candidates = [threads] if threads is not None else _candidates(cores or usable_cores())
-    return _fastest(model, shape, candidates, ("fp32", "bf16"), clock)
+    precisions: tuple[Precision, ...] = ("fp32", "bf16") if cpu_computes_bf16() else ("fp32",)
+    return _fastest(model, shape, candidates, precisions, clock)
 
 
 def _candidates(cores: int) -> list[int]:

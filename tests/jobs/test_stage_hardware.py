@@ -14,6 +14,7 @@ from edgekit.errors import ConfigError, InputError, StateError
 from edgekit.stages.accelerator import stage_hardware
 from edgekit.train import Hardware
 from edgekit.train.callbacks import ResumeFile
+from edgekit.train.hardware import cpu_computes_bf16
 from edgekit.workdir import Options, Workspace, open_workspace
 
 Cli = Callable[..., Any]
@@ -45,6 +46,7 @@ class Machine:
         patch.setattr("edgekit.stages.accelerator.choose_threads", self._threads)
         patch.setattr("edgekit.stages.accelerator.choose_threads_and_precision", self._both)
         patch.setattr("torch.cuda.device_count", lambda: self.gpus)
+        patch.setattr("edgekit.train.hardware.cpu_computes_bf16", lambda: True)
 
     def _threads(self, model: nn.Module, shape: tuple[int, int, int]) -> int:
         self.trials.append(shape)
@@ -180,6 +182,7 @@ def test_what_is_not_here_is_refused_and_not_remembered(chosen: Callable[..., Ha
 # The command line.
 
 
+@pytest.mark.skipif(not cpu_computes_bf16(), reason="PyTorch has no LSTM in bf16 for this CPU")
 def test_the_choice_stands_in_the_manifest_and_the_stages_record(
     cli: Cli, tmp_path: Path, tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,8 @@ def test_an_old_file_is_raised_and_that_is_said(
     assert result.to_dict()["raised"] == {"opset": (opset, 13), "ir_version": (ir, 7)}
     assert [item.name for item in info.inputs] == ["x"]
     assert result.source_size_bytes == result.proof.source_size_bytes == source.stat().st_size
-    assert 0 < result.outputs.max_abs_difference < 0.1 * result.outputs.largest_output
+    # in a session with ONNX Runtime's own options, sums of int8-dynamic overflow on CPUs without VNNI
+    assert 0 < result.outputs.edgekit_max_abs_difference < 0.1 * result.outputs.largest_output
 
 
 def test_an_old_ir_version_alone_is_raised(make_recurrent: MakeRecurrent) -> None:
@@ -164,7 +165,7 @@ def test_a_name_that_is_taken_is_not_used_again(
 
     result = quantized(make_recurrent(change=change), scheme)
     assert [tensor.name for tensor in result.proof.tensors] == ["W", "R", "dense"]
-    assert result.outputs.max_abs_difference < 0.1 * result.outputs.largest_output
+    assert result.outputs.edgekit_max_abs_difference < 0.1 * result.outputs.largest_output
 
 
 # Outputs without shape, inputs that are weights, and files that can't be opened.

@@ -15,12 +15,14 @@ from edgekit.errors import ConfigError, InterruptedRunError
 from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.prune.unstructured import ZeroMasks, groups_for
 from edgekit.train import Epoch, FitResult, Hardware, RunSetup, Takes, TrainingConfig, fit, train_model
+from edgekit.train.hardware import cpu_computes_bf16
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
 Trained = tuple[dict[str, Tensor], FitResult]
 
 BF16 = Hardware(precision="bf16")
+needs_bf16 = pytest.mark.skipif(not cpu_computes_bf16(), reason="PyTorch has no LSTM in bf16 for this CPU")
 needs_cuda = pytest.mark.skipif(not torch.cuda.device_count(), reason="needs a GPU that CUDA finds")
 needs_two_gpus = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs that CUDA finds")
 
@@ -127,6 +129,14 @@ def test_what_is_set_for_a_run_is_put_back() -> None:
 # bf16.
 
 
+def test_bf16_that_this_cpu_has_not_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended in a RuntimeError of PyTorch's on every CPU without AVX-512."""
+    monkeypatch.setattr("edgekit.train.hardware.cpu_computes_bf16", lambda: False)
+    with pytest.raises(ConfigError, match="--precision bf16: PyTorch has no LSTM in bf16 for this CPU; use fp32"):
+        BF16.check(8)
+    Hardware().check(8)
+
+
 class Witness(nn.Module):
     """Writes down the types of a linear layer's products, in training and in validation."""
 
@@ -157,6 +167,7 @@ def test_bf16_is_for_the_products_of_training_and_the_rest_is_fp32(learnable: Le
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+@needs_bf16
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_bf16_learns_nearly_what_fp32_learns(tiny_model: TinyModel, learnable: Learnable, cell: str) -> None:
     """A product is off by up to 2^-8 = 0.4 %, so that losses of some 0.1 to 1 nats differ by far less than 0.05."""
@@ -170,10 +181,12 @@ def test_bf16_learns_nearly_what_fp32_learns(tiny_model: TinyModel, learnable: L
     assert bf16[1].history[-1].loss < bf16[1].history[0].loss / 2
 
 
+@needs_bf16
 def test_bf16_with_the_same_seed_gives_the_same_numbers(tiny_model: TinyModel, learnable: Learnable) -> None:
     assert_same(trained(tiny_model(), learnable, BF16), trained(tiny_model(), learnable, BF16))
 
 
+@needs_bf16
 def test_an_interrupted_bf16_run_ends_where_an_uninterrupted_one_does(
     tiny_model: TinyModel, learnable: Learnable, tmp_path: Path
 ) -> None:

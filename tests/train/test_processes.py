@@ -35,6 +35,7 @@ from edgekit.train import (
     fit,
     train_model,
 )
+from edgekit.train.hardware import cpu_computes_bf16
 from edgekit.train.processes import _cause
 from edgekit.train.takes import share_of
 
@@ -176,6 +177,7 @@ def test_a_projection_holds_and_its_state_comes_back(tiny_model: TinyModel, lear
     assert_near(run(TWO), run(Hardware()))
 
 
+@pytest.mark.skipif(not cpu_computes_bf16(), reason="PyTorch has no LSTM in bf16 for this CPU")
 def test_the_same_seed_gives_the_same_numbers_with_dropout_and_bf16(
     tiny_model: TinyModel, learnable: Learnable
 ) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edgekit.model import RecurrentClassifier
 from edgekit.train import choose_threads, choose_threads_and_precision
-from edgekit.train.threads import BF16_WORTH, WORTH, usable_cores
+from edgekit.train.threads import BF16_WORTH, TRIAL_STEPS, WORTH, usable_cores
 
 TinyModel = Callable[..., RecurrentClassifier]
 SHAPE = (2, 3, 63)
@@ -144,9 +144,19 @@ class Timed(nn.Module):
         (0.5, 1, (1, "fp32")),
     ],
 )
-def test_bf16_has_to_pay_clearly(gain: float, threads: int | None, expected: tuple[int, str]) -> None:
+def test_bf16_has_to_pay_clearly(
+    gain: float, threads: int | None, expected: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.train.threads.cpu_computes_bf16", lambda: True)
     model = Timed({1: 4.0, 2: 2.0}, gain)
     assert choose_threads_and_precision(model, SHAPE, threads, 2, model.clock) == expected
+
+
+def test_a_cpu_without_bf16_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.train.threads.cpu_computes_bf16", lambda: False)
+    model = Timed({1: 4.0}, 2 * BF16_WORTH)
+    assert choose_threads_and_precision(model, SHAPE, 1, 1, model.clock) == (1, "fp32")
+    assert model.passed_s[0] == 4.0 * (TRIAL_STEPS + 1)
 
 
 @pytest.mark.parametrize("settings", [{"type": "lstm"}, {"type": "gru", "num_layers": 2, "bidirectional": True}])
