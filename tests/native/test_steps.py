@@ -49,7 +49,7 @@ def test_a_mean_is_over_the_last_frames_of_a_long_stream(make_file: MakeFile) ->
     x = np.tile(_stream(network), (3, 1))
     got = reference.stream(network, x[None])[0, -1]
     h = reference._last_layer(network.of_frames(len(x)), x[None])[0][0][0]
-    wanted = reference._logits(network, h[-network.frames.count :].mean(axis=0)[None])[0]
+    wanted = reference.dense_layers(network, h[-network.frames.count :].mean(axis=0)[None])[0]
     assert np.abs(got - wanted).max() <= 1e-6
 
 
