@@ -189,7 +189,7 @@ def main() -> None:
     told = {"epochs": given.epochs, "summary": summary(found), "models": found}
     print(json.dumps(told["summary"], indent=1))
     if given.results:
-        given.results.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        given.results.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
