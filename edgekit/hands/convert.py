@@ -1,8 +1,8 @@
 """A TensorFlow Lite file to ONNX: the dozen operators that MediaPipe's two hand networks are made of, and no others.
 
-Pictures are (1, height, width, 3) in both files; inside, ONNX has channels first. Weights stay the half-precision numbers
-that the source holds and are cast to float32 when the file is loaded: half the bytes and the same values. Needs the
-packages `tflite` and `onnx`; nothing of TensorFlow.
+Pictures are (1, height, width, 3) in both files; inside, ONNX has channels first. Weights stay the half-precision
+numbers that the source holds and are cast to float32 when the file is loaded: half the bytes, the same values. Needs
+the packages `tflite` and `onnx`; nothing of TensorFlow.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def convert_tflite(content: bytes, outputs: Sequence[str], name: str) -> bytes:
     outputs: names for its outputs, in their order. name: the graph's. The same input always gives the same bytes.
     Raises ModelFileError for an operator or a layout that is not among those converted.
     """
-    return _Conversion(content).model(outputs, name).SerializeToString(deterministic=True)
+    return bytes(_Conversion(content).model(outputs, name).SerializeToString(deterministic=True))
 
 
 class _Conversion:
@@ -69,7 +69,9 @@ class _Conversion:
         CONVERTED[name](self, operator)
 
     def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=f"{kind}_{len(self.nodes)}", **attributes))
+        self.nodes.append(
+            helper.make_node(kind, list(inputs), [output], name=f"{kind}_{len(self.nodes)}", **attributes)
+        )
 
     def label(self, tensor: int) -> str:
         return f"t{tensor}"

@@ -83,8 +83,8 @@ def make_networks(wheel: StrPath | None = None, folder: StrPath | None = None) -
     """Make the networks that are not ready; the names of those made, none where all were there.
 
     wheel: MediaPipe's, or None to let pip fetch it. Raises InputError where it can't be had or is another version's,
-    MissingExtraError without tflite or onnx. What is made has to have the known SHA-256, else ModelFileError, and nothing
-    is written.
+    MissingExtraError without tflite or onnx, ModelFileError where what is made has not the known SHA-256; that is not
+    written.
     """
     wanted = [network for network in NETWORKS if state_of(network, folder) != "ready"]
     if not wanted:
@@ -116,7 +116,7 @@ def _make_from(wheel: Path, wanted: list[Network], folder: StrPath | None) -> li
         if sha256_bytes(content) != network.made_sha256:
             raise ModelFileError(
                 f"{network.name}.onnx came out with SHA-256 {sha256_bytes(content)}, not {network.made_sha256}: this "
-                "version of onnx or tflite writes other bytes; nothing was written; the versions tried: onnx 1.23, tflite 2.18"
+                "version of onnx or tflite writes other bytes. Not written. Known to work: onnx 1.17 and 1.23, tflite 2.18"
             )
         write_bytes(_place(network, folder), content)
     return [network.name for network in wanted]

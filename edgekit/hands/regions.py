@@ -1,4 +1,4 @@
-"""Regions of interest: turned squares in a picture, where a network looks for a hand. Numbers are MediaPipe's own graphs'."""
+"""Regions of interest: turned squares in a picture, where a network looks for a hand; with the numbers of MediaPipe."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def whole(height: int, width: int) -> Region:
 
 
 def around_palm(box: Points, points: Points) -> Region:
-    """box: centre x, y, width, height; points (7, 2): the palm's, wrist first, base of the middle finger third; pixels."""
+    """box: centre x, y, width, height; points (7, 2): wrist first, base of the middle finger third; all in pixels."""
     angle = _angle(points[2] - points[0])
     centre = box[:2] + turn(angle) @ np.array([0, PALM_SHIFT * box[3]])
     return Region(centre, PALM_GROWTH * float(box[2:4].max()), angle)
@@ -65,8 +65,8 @@ def around_hand(points: Points) -> Region:
 
 
 def cut(picture: NDArray[np.uint8], region: Region, side: int, replicate: bool) -> NDArray[np.float32]:
-    """The region as a network reads it: float32 (1, side, side, 3) in 0 to 1. What lies outside of the picture is black,
-    or with `replicate` its nearest pixel."""
+    """The region as a network reads it: float32 (1, side, side, 3) in 0 to 1. Outside of the picture is black, or
+    with `replicate` its nearest pixel."""
     import cv2
 
     corners = region.points(np.array([[0.0, 0], [1, 0], [0, 1]])).astype(np.float32)

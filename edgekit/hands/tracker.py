@@ -1,4 +1,4 @@
-"""The hand tracker: pictures in, landmarks out. Finds palms where it follows too few hands, and follows those it has."""
+"""The hand tracker: pictures in, landmarks out. Finds palms while it follows too few hands, follows those it has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Hand:
 
     landmarks: float32 (21, 3), in MediaPipe's order: x in 0 to 1 of the picture's width, y of its height, z in widths,
     0 about at the wrist. They may lie outside of the picture.
-    label: L or R as MediaPipe says it, which takes every picture for a mirrored one: a right hand that a webcam sees is L.
+    label: L or R as MediaPipe says it, which takes every picture for a mirrored one: a right hand in a webcam is L.
     score: how sure the label is, 0.5 to 1. presence: how sure it is that there is a hand, 0 to 1.
     """
 
@@ -92,7 +92,7 @@ class HandTracker:
         height, width = picture.shape[:2]
         landmarks = np.column_stack([pixels / [width, height], inside[:, 2] / DEPTH * region.side / width])
         first = float(told[2].ravel()[0])
-        label, score = ("R", first) if first > 0.5 else ("L", 1 - first)
+        label, score = ("L", first) if first > 0.5 else ("R", 1 - first)
         hand = Hand(landmarks.astype(np.float32), label, score, float(told[1].ravel()[0]))
         return hand, around_hand(pixels)
 
@@ -130,7 +130,9 @@ def _check_picture(picture: Any) -> None:
         raise ShapeError(f"the picture is {type(picture).__name__}; expected a numpy array, uint8 (height, width, 3)")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ShapeError(
-            f"the picture is {picture.dtype} {picture.shape}; expected uint8 (height, width, 3), red, green, blue in 0 to 255"
+            f"the picture is {picture.dtype} {picture.shape}; expected uint8 (height, width, 3), red first"
         )
     if not all(1 <= side <= LARGEST for side in picture.shape[:2]):
-        raise ShapeError(f"the picture has {picture.shape[0]} rows of {picture.shape[1]}; expected 1 to {LARGEST:,} of each")
+        raise ShapeError(
+            f"the picture has {picture.shape[0]} rows of {picture.shape[1]}; expected 1 to {LARGEST:,} of each"
+        )
