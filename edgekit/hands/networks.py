@@ -116,7 +116,7 @@ def _make_from(wheel: Path, wanted: list[Network], folder: StrPath | None) -> li
         if sha256_bytes(content) != network.made_sha256:
             raise ModelFileError(
                 f"{network.name}.onnx came out with SHA-256 {sha256_bytes(content)}, not {network.made_sha256}: this "
-                "version of onnx or tflite writes other bytes. Not written. Known to work: onnx 1.17 and 1.23, tflite 2.18"
+                "onnx or tflite writes other bytes. Not written. Known to work: onnx 1.17 and 1.23, tflite 2.18"
             )
         write_bytes(_place(network, folder), content)
     return [network.name for network in wanted]
