@@ -47,6 +47,7 @@ ORDER = (
     "bench",
     "device",
     "evaluate",
+    "hands",
     "data",
     "measure",
     "runtime",
@@ -69,6 +70,7 @@ LIGHT = (
     "bench",
     "device",
     "evaluate",
+    "hands",
     "data",
     "measure",
     "runtime",
@@ -80,8 +82,9 @@ LIGHT = (
     "text",
     "errors",
 )
-#: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata.
-OPTIONAL = ("edgekit.device.graph", "edgekit.device.folding")
+#: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata,
+#: and makes the hand tracker's networks.
+OPTIONAL = ("edgekit.device.graph", "edgekit.device.folding", "edgekit.hands.convert")
 HEAVY = (
     "torch", "lightning", "torch_pruning", "safetensors", "onnx", "sklearn",
     "tensorboard", "matplotlib", "optuna", "ray",
