@@ -19,6 +19,8 @@ from edgekit.native.source import VARIANTS
 COMPILERS = ("cc", "gcc", "clang")
 #: Seconds that one call may take; the largest models take some tens.
 PATIENCE_S = 600
+#: And one that asks a compiler what it is.
+PROBE_S = 60
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def _said_compiler() -> list[str]:
 
 def answer_of(command: Sequence[str]) -> str:
     """The first line that a program says; empty where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = _ended(command, PROBE_S)
     return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
 
 
@@ -95,7 +97,7 @@ def _knows(compiler: Compiler, flags: Sequence[str]) -> bool:
 
 def works(command: Sequence[str]) -> bool:
     """Whether a program ends well."""
-    return subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S).returncode == 0
+    return _ended(command, PROBE_S).returncode == 0
 
 
 def _library_flags(compiler: Compiler, arithmetic: Arithmetic, variants: Collection[str]) -> tuple[str, ...]:
@@ -123,7 +125,7 @@ def run_test(compiler: Compiler, folder: Path, name: str) -> str:
 
 def check(command: Sequence[str], what: str) -> str:
     """What a test program says. Raises GateError where `what` does not compute what it should."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = _ended(command, PATIENCE_S)
     if done.returncode:
         said = done.stdout.strip() or done.stderr.strip()[:300] or f"it ended with {done.returncode}"
         raise GateError(f"{what} does not compute what the model does: {said}; nothing is written")
@@ -132,10 +134,29 @@ def check(command: Sequence[str], what: str) -> str:
 
 def run_tool(command: Sequence[str]) -> None:
     """Raises EdgekitError with what a compiler or a linker says where it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    done = _ended(command, PATIENCE_S)
     if done.returncode:
         said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:300])
         raise EdgekitError(
             f"{command[0]} ended with {done.returncode}: {said}; nothing was written. If it fails on other programs,"
             " too, name another compiler in the variable CC"
         )
+
+
+def _ended(command: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """What a program left. Raises EdgekitError where it does not end in time; it is stopped then."""
+    try:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise EdgekitError(
+            f"{command[0]} did not end within {seconds:g} s, and was stopped; nothing was written. Name a C compiler"
+            " that answers in the variable CC"
+        ) from None

@@ -37,6 +37,19 @@ def test_without_a_compiler_the_sources_are_written_and_that_is_said(
     assert sorted(path.name for path in target.iterdir()) == ["Makefile", "model.c", "model.h", "test.c"]
 
 
+def test_a_compiler_that_never_ends_is_stopped_and_named(
+    make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    compiler = tmp_path / "sleeps"
+    compiler.write_text("#!/bin/sh\nexec sleep 600\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setattr("edgekit.native.building.PROBE_S", 0.2)
+    assert run_cli(["compile", str(make_file()), "-o", str(tmp_path / "out")]) == 1
+    assert f"{compiler} did not end within 0.2 s, and was stopped; nothing was written" in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("new", [True, False])
 def test_a_full_disk_leaves_all_as_it_was(
     make_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool

@@ -249,7 +249,10 @@ def test_a_resume_file_without_a_checksum_is_refused(plain: Run, interrupted: Pa
         plain(interrupted)
 
 
-def test_a_run_goes_on_with_the_hardware_it_began_with(plain: Run, interrupted: Path) -> None:
+def test_a_run_goes_on_with_the_hardware_it_began_with(
+    plain: Run, interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgekit.train.hardware.cpu_computes_bf16", lambda: True)
     with pytest.raises(StateError, match=r"began on the CPU, fp32, and would round otherwise on the CPU, bf16"):
         plain(interrupted, hardware=Hardware(precision="bf16"))
     assert interrupted.exists()
