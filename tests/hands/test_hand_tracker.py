@@ -1,4 +1,7 @@
-"""The hand tracker's arithmetic, its networks' files, and, where the networks were made, hands found and lost."""
+"""The hand tracker's arithmetic, its networks' files, and, where the networks were made, hands found and lost.
+
+hand.png is a rendering of the generic hand of @webxr-input-profiles/assets 1.0.19 (MIT).
+"""
 
 from __future__ import annotations
 
