@@ -2,11 +2,11 @@
 
     python bench/instructions.py --results bench/results/instructions.json
 
-Two students, of 40 and of 64 units with random weights, in fp32 and INT8, cross-compiled with the generated Makefile's
-options and -mcpu, for Cortex-A53 (A72's are the same instructions), Cortex-A76 and 32-bit Cortex-A7. A count is the
-difference of a program that answers 30 times from one that answers 60 times, divided by 30. Takes are golden ones. On
-Cortex-A53 a count of INT8 depends on them by some percent, because large numbers need more instructions: `most` is what
-no take exceeds.
+Two students, of 40 and of 64 units with seeded random weights, in fp32 and INT8, cross-compiled with the generated
+Makefile's options and -mcpu, for Cortex-A53 (A72's are the same instructions), Cortex-A76 and 32-bit Cortex-A7. A count
+is the difference of a program that answers 30 times from one that answers 60 times, divided by 30. Takes are golden
+ones. On Cortex-A53 a count of INT8 depends on takes and weights by some percent, because large numbers need more
+instructions: `most` is what no take exceeds.
 
 Needs gcc, aarch64-linux-gnu-gcc, arm-linux-gnueabihf-gcc, and a qemu-aarch64 and qemu-arm that load plugins: Debian's
 qemu-user does, qemu-user-static does not. What is counted are instructions, not time: a Raspberry Pi's latency has to
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from edgekit.data import Normalisation
 from edgekit.errors import EdgekitError
@@ -140,6 +141,7 @@ def students(folder: Path) -> Mapping[str, Network]:
     normalisation = Normalisation("hand", True, np.zeros(63, np.float32), np.ones(63, np.float32))
     found = {}
     for units, dense in STUDENTS.items():
+        torch.manual_seed(0)
         model = RecurrentClassifier(Architecture("lstm", 63, (units,), False, dense, 26), normalisation).eval()
         fp32 = folder / f"{units}.onnx"
         export_onnx(model, fp32, class_names=NAMES, sequence_length=30)
