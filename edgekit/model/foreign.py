@@ -61,7 +61,7 @@ def try_learning(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> None:
     """
     try:
         twin = copy.deepcopy(module).train()
-    except Exception:
+    except (*UNFIT, copy.Error):
         return
     takes = on_device_of(twin, x[np.arange(2) % len(x)])
     devices = [takes.device] if takes.device.type == "cuda" else []

@@ -114,7 +114,7 @@ def failure(error: Exception, model: Any) -> dict[str, Any]:
 
 
 #: A place in ONNX Runtime's source, which stands before what it has to say, up to where the signature's brackets begin.
-PLACE = r"\S*\.(?:cc|h):\d+ [^(]*"
+PLACE = r"\S*\.(?:cc|h):\d+ [^(]*(?=\()"
 NEWER = "; install a newer onnxruntime, or export the model again with an older opset, such as 17"
 
 
@@ -130,19 +130,18 @@ def said_by_runtime(error: Exception) -> str:
         return f"opset {opset.group(1)} of {opset.group(2)}, and it reads {opset.group(3)} at most{NEWER}"
     line = (text.strip().splitlines() or [type(error).__name__])[0]
     place = re.search(PLACE, line)
-    if place:
-        line = line[: place.start()] + after_brackets(line[place.end() :])
-    return line[:300]
+    reason = after_brackets(line[place.end() :]) if place else ""
+    return (line[: place.start()] + reason if place and reason else line)[:300]
 
 
 def after_brackets(text: str) -> str:
-    """What comes behind the bracket that closes the one at the beginning; all of it where none does."""
+    """What comes behind the bracket that closes the one at the beginning; nothing where none does."""
     depth = 0
     for index, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
         if not depth:
             return text[index + 1 :].strip()
-    return text
+    return ""
 
 
 @contextlib.contextmanager

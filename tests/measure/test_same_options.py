@@ -1,18 +1,23 @@
 """The worker and the process that predictions run in open a model alike: what is measured is what is used.
 
-Both are single files that run alone, so the options stand in each; here they are compared by their effect.
+Both are single files that run alone, so the options, and what they tell of ONNX Runtime's errors, stand in each; here
+they are compared by their effect.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import onnxruntime
 import pytest
+from onnx import helper
 
+from edgekit.errors import ModelFileError
 from edgekit.measure import worker
 from edgekit.runtime import child
+from edgekit.runtime.session import open_session
 
 
 class Recorded(onnxruntime.SessionOptions):
@@ -84,3 +89,37 @@ def test_an_option_that_one_of_them_sets_is_seen(
     worker.open_session(onnxruntime, "model.onnx", 1, 0)
     child.Model({"threads": 1, "limit_bytes": 1}).open(b"")
     assert opened[0] != opened[1]
+
+
+INSTALL = "; install a newer onnxruntime, or export the model again with an older opset, such as 17"
+ERRORS = {
+    "/ort/core/graph/model.cc:180 onnxruntime::Model::Model(onnx::ModelProto&&, const PathString&, const Logger&) "
+    "Unsupported model IR version: 30, max supported IR version: 14\n": "IR version 30, and it reads 14 at most"
+    + INSTALL,
+    "Load model from m.onnx failed:/ort/core/graph/model_load_utils.h:56 void onnxruntime::model_load_utils::Validate("
+    "const std::unordered_map<std::string, int>&, const Logger&, bool) ONNX Runtime only *guarantees* support for "
+    "models stamped with official released onnx opset versions. Opset 99 is under development and support for this is "
+    "limited. Current official support for domain ai.onnx is till opset 26.": "opset 99 of ai.onnx, and it reads 26 at most"
+    + INSTALL,
+    "failed:/ort/core/graph/graph.cc:12 void Check(int, std::vector<std::pair<int, int>> (*)()) Node 'a' is bad": (
+        "Node 'a' is bad"
+    ),
+    "graph.cc:12 no brackets": "graph.cc:12 no brackets",
+    "graph.cc:12 f(int)": "graph.cc:12 f(int)",
+    "x.cc:1 f( never closed": "x.cc:1 f( never closed",
+    "": "ValueError",
+    "a" * 400: "a" * 300,
+}
+
+
+@pytest.mark.parametrize("text", ERRORS)
+@pytest.mark.parametrize("program", [worker, child])
+def test_both_tell_the_reason_and_not_where_it_stands_in_the_source(program: Any, text: str) -> None:
+    assert program.said_by_runtime(ValueError(text)) == ERRORS[text]
+
+
+def test_the_real_error_of_a_file_from_the_future_is_told_whole(tmp_path: Path) -> None:
+    model = helper.make_model(helper.make_graph([], "g", [], []), ir_version=99)
+    (tmp_path / "new.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelFileError, match=r"IR version 99, and it reads \d+ at most; install a newer onnxruntime"):
+        open_session(tmp_path / "new.onnx", tmp_path / "new.onnx")
