@@ -29,7 +29,7 @@ from edgekit.evaluate import are_probabilities, predict_batches
 from edgekit.export.builder import IR_VERSION, OPSET
 from edgekit.export.parity import TOLERANCE, ParityResult
 from edgekit.export.tidying import tidied
-from edgekit.model import evaluating, on_device_of, predict_logits, why_not_repeated
+from edgekit.model import UNFIT, evaluating, first_line, on_device_of, predict_logits, why_not_repeated
 from edgekit.runtime import ModelMetadata, open_predictor
 
 F32 = NDArray[np.float32]
@@ -83,7 +83,7 @@ def _exported(model: nn.Module, frames: int, features: int) -> onnx.ModelProto:
             warnings.simplefilter("ignore")
             torch.onnx.export(model, (takes,), buffer, **how)
     except Exception as error:  # torch's exporter and the user's code may raise anything
-        why = _packed(model, takes) or (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        why = _packed(model, takes) or first_line(error)
         raise _unexportable(model, why) from error
     return onnx.load_from_string(buffer.getvalue())
 
@@ -98,7 +98,7 @@ def _packed(model: nn.Module, takes: torch.Tensor) -> str:
 
     hooks = [part.register_forward_pre_hook(look) for part in model.modules() if isinstance(part, nn.RNNBase)]
     try:
-        with evaluating(model), torch.no_grad():
+        with contextlib.suppress(*UNFIT), evaluating(model), torch.no_grad():
             model(takes.clone())
     finally:
         for hook in hooks:

@@ -13,9 +13,11 @@ from edgekit.model.architecture import (
 from edgekit.model.classifier import Preprocess, RecurrentClassifier, build_model
 from edgekit.model.foreign import refuse_scripted, require_float32, try_learning, unwrapped
 from edgekit.model.modules import (
+    UNFIT,
     count_parameters,
     count_zeros,
     evaluating,
+    first_line,
     on_device_of,
     plain_attention,
     predict_logits,
@@ -31,6 +33,7 @@ from edgekit.model.stacks import RecurrentStack, recurrent_layers, refuse_projec
 __all__ = [
     "GATES",
     "NOMINAL",
+    "UNFIT",
     "VARIANTS",
     "Architecture",
     "Cell",
@@ -43,6 +46,7 @@ __all__ = [
     "count_parameters",
     "count_zeros",
     "evaluating",
+    "first_line",
     "load_model",
     "on_device_of",
     "plain_attention",

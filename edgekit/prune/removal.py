@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import EdgekitError
+from edgekit.model import UNFIT, first_line
 from edgekit.prune.probing import CHANNELWISE, Layer
 from edgekit.prune.units import RECURRENT, RecurrentPruner, suffixes
 
@@ -136,9 +137,8 @@ def removal_error(module: nn.Module, layers: Mapping[str, Layer], units: Units, 
     try:
         got: Any = without_units(module, layers, units).eval()(takes.clone())
         expected: Any = silenced(module, layers, units).eval()(takes.clone())
-    except (EdgekitError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        return f"it does not work with fewer units: {said}"
+    except (EdgekitError, *UNFIT) as error:
+        return f"it does not work with fewer units: {first_line(error)}"
     difference = float((got - expected).abs().max()) if got.shape == expected.shape else float("inf")
     if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
         return f"with fewer units the module computes something else (logits differ by {difference:.1e})"

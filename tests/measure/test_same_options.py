@@ -99,8 +99,8 @@ ERRORS = {
     "Load model from m.onnx failed:/ort/core/graph/model_load_utils.h:56 void onnxruntime::model_load_utils::Validate("
     "const std::unordered_map<std::string, int>&, const Logger&, bool) ONNX Runtime only *guarantees* support for "
     "models stamped with official released onnx opset versions. Opset 99 is under development and support for this is "
-    "limited. Current official support for domain ai.onnx is till opset 26.": "opset 99 of ai.onnx, and it reads 26 at most"
-    + INSTALL,
+    "limited. Current official support for domain ai.onnx is till opset 26.": "opset 99 of ai.onnx, and it reads 26 at "
+    "most" + INSTALL,
     "failed:/ort/core/graph/graph.cc:12 void Check(int, std::vector<std::pair<int, int>> (*)()) Node 'a' is bad": (
         "Node 'a' is bad"
     ),
