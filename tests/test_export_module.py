@@ -243,3 +243,24 @@ def test_masks_of_infinity_are_no_damage() -> None:
     result = export_onnx(Masked(), None, class_names=NAMES, takes=takes())
     assert result.parity is not None
     assert result.parity.passed
+
+
+class Squeezing(nn.Module):
+    """Gives (classes,) for a single take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.output = nn.LSTM(63, 8, batch_first=True), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.lstm(x)[0][:, -1:])
+        return logits.squeeze()
+
+
+def test_a_module_that_squeezes_a_single_take_away_is_one_message(tmp_path: Path) -> None:
+    """It was an AxisError of numpy's."""
+    words = r"gives shape \(5,\) for 1 take; expected logits, a tensor \(batch, classes\)"
+    with pytest.raises(ShapeError, match=words):
+        export_onnx(
+            Squeezing().eval(), tmp_path / "m.onnx", class_names=tuple("ABCDE"), sequence_length=30, features=63
+        )

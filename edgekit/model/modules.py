@@ -55,12 +55,18 @@ def torch_threads(count: int | None) -> Iterator[None]:
 def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[int, ...]:
     """The shape of a module's logits on the first takes of x float32 (takes, time, features), in evaluation mode.
 
-    name: for messages. Raises InputError for what is no module, ShapeError for one that fails on the takes or does not
-    give float32 logits (batch, classes).
+    Tried with two takes, and with one alone, which a module may squeeze away. name: for messages. Raises InputError for
+    what is no module, ShapeError for one that fails on the takes or does not give float32 logits (batch, classes).
     """
     require_kind(module, nn.Module, name, "a torch.nn.Module")
     require_weights(module, name, lazy=True)
-    takes, kind = x[:2], f"{name}, {type(module).__name__},"
+    kind = f"{name}, {type(module).__name__},"
+    shape = _try(module, x[:2], kind)
+    _try(module, x[:1], kind)
+    return shape
+
+
+def _try(module: nn.Module, takes: np.ndarray[Any, Any], kind: str) -> tuple[int, ...]:
     try:
         with evaluating(module):
             logits: Any = module(on_device_of(module, takes))
@@ -69,7 +75,8 @@ def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[i
         raise ShapeError(f"{kind} fails on takes of shape {takes.shape} (batch, time, features): {said}") from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(takes):
         got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
-        raise ShapeError(f"{kind} gives {got} for {len(takes)} takes; expected logits, a tensor (batch, classes)")
+        many = "1 take" if len(takes) == 1 else f"{len(takes)} takes"
+        raise ShapeError(f"{kind} gives {got} for {many}; expected logits, a tensor (batch, classes)")
     if not logits.is_floating_point():
         raise ShapeError(f"{kind} gives {logits.dtype}; expected float32 logits, not classes")
     return tuple(logits.shape)
