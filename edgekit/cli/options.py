@@ -286,6 +286,12 @@ RESTART = _own(
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")
 MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on this host, which takes some seconds.")
 
+# Of pictures.
+
+WHEEL = _own(
+    "--wheel", type=PATH, metavar="FILE.whl", help="The wheel of mediapipe 0.10.14, of any system [pip fetches one]."
+)
+
 # Of `data`.
 
 OUT_OF_FOLD = _own(

@@ -1,6 +1,6 @@
 """Hand landmarks from pictures by ONNX Runtime alone: MediaPipe's two networks, made once, and a tracker around them"""
 
-from edgekit.hands.networks import NETWORKS, find_network, make_networks, networks_folder, state_of
+from edgekit.hands.networks import NETWORKS, find_network, make_networks, networks_folder, state_of, tracker_state
 from edgekit.hands.picture import Picture
 from edgekit.hands.pictures import Pictures, open_pictures
 from edgekit.hands.tracker import Hand, HandTracker
@@ -16,4 +16,5 @@ __all__ = [
     "networks_folder",
     "open_pictures",
     "state_of",
+    "tracker_state",
 ]

@@ -217,6 +217,8 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", preview="--preview {new}/p.png"),
         **of("data synth {exists} --people 1 --takes-per-letter 2", force="--force"),
     },
+    "hands setup": of("hands setup", wheel="--wheel {table}", json="--json", quiet="--quiet"),
+    "hands status": of("hands status", json="--json"),
     "variants": of("variants", measure="--measure", json="--json"),
     "profiles": of("profiles", json="--json"),
     "env": of("env", json="--json"),
@@ -293,6 +295,13 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
 
         return stand_in
 
+    def watched(stand_in: Callable[..., Any]) -> Callable[..., Any]:
+        def told_of_half(*given: Any, watch: Callable[[int, int], None]) -> Any:
+            watch(1, 2)
+            return stand_in(*given)
+
+        return told_of_half
+
     for place in ("train.train_model", "distill.distill_model", "prune.prune_model", "model_stage.pretrain_model"):
         monkeypatch.setattr(f"edgekit.stages.{place}", ends(place.partition(".")[2]))
     board = lambda board, job, jobs: f"{board.plan.points} {board.plan.size} {board.next()} {told(job)} {jobs}"  # noqa: E731
@@ -301,6 +310,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
+    monkeypatch.setattr("edgekit.hands.make_networks", watched(gives([])))
     monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
     monkeypatch.setattr("edgekit.native.compiling.find_wasm_tools", ends("find_wasm_tools"))
 
