@@ -27,6 +27,7 @@ from edgekit.cli.env import env
 from edgekit.cli.evaluate import evaluate
 from edgekit.cli.export import export
 from edgekit.cli.hands import hands
+from edgekit.cli.landmarks import landmarks
 from edgekit.cli.predict import predict
 from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
@@ -58,6 +59,7 @@ COMMANDS = (
     evaluate,
     predict,
     hands,
+    landmarks,
     variants,
     profiles,
     env,

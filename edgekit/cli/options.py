@@ -288,6 +288,32 @@ MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on th
 
 # Of pictures.
 
+TAKES_OUTPUT = _output(
+    "--output",
+    "-o",
+    type=PATH,
+    required=True,
+    metavar="FILE.npz",
+    help="Where to write the recordings: .npz, .csv, .parquet, or a folder.",
+)
+LABEL = _own(
+    "--label", metavar="CLASS", help="Class of all takes, where no folder's name says it [the video's own name]."
+)
+SIGNER = _own("--signer", metavar="NAME", help="Who signs [the folder's name, where there is one].")
+SESSION = _own("--session", metavar="NAME", help="When, best as YYYY-MM-DD [the folder's name, where there is one].")
+HANDS = _own(
+    "--hands",
+    "num_hands",
+    type=Whole(1, 2),
+    default=1,
+    show_default=True,
+    help="Hands a frame: one is 63 numbers, two are 126, L first.",
+)
+KEPT_RATE = _own(
+    "--rate", type=POSITIVE, default=30.0, show_default=True, help="Most frames a second that are kept of a video."
+)
+SECONDS = _own("--seconds", type=POSITIVE, help="How long a take of a camera is [until Ctrl-C].")
+
 WHEEL = _own(
     "--wheel", type=PATH, metavar="FILE.whl", help="The wheel of mediapipe 0.10.14, of any system [pip fetches one]."
 )

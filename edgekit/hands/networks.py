@@ -25,6 +25,8 @@ from edgekit.reading import FileKind, StrPath, open_file, reason
 
 WHEEL = FileKind("the wheel of mediapipe", InputError, 10**9)
 SETUP = "edgekit hands setup"
+#: What recordings say they were read with.
+TRACKER = f"edgekit.hands, MediaPipe {VERSION} full"
 #: The licence inside the wheel.
 LICENSE_MEMBER = f"mediapipe-{VERSION}.dist-info/LICENSE"
 
@@ -128,7 +130,7 @@ def _make_from(wheel: Path, wanted: list[Network], folder: Path) -> list[str]:
     for network, content in made.items():
         _check_made(network, content)
     write_bytes(folder / LICENSE, license_text)
-    write_bytes(folder / CARD, card(NETWORKS, VERSION).encode())
+    write_bytes(folder / CARD, tracker_card().encode())
     for network, content in made.items():
         write_bytes(_place(network, folder), content)
     return [network.name for network in wanted]
@@ -158,6 +160,11 @@ def _source(archive: zipfile.ZipFile, wheel: Path, network: Network) -> bytes:
     if sha256_bytes(content) != network.sha256:
         raise InputError(f"{wheel}: {network.member} is not that of mediapipe {VERSION} (SHA-256 {network.sha256})")
     return content
+
+
+def tracker_card() -> str:
+    """The card that lies beside the networks."""
+    return card([(one.name, one.member, one.sha256) for one in NETWORKS], VERSION)
 
 
 def tracker_state(folder: StrPath | None = None) -> dict[str, Any]:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from edgekit.hands.networks import Network
 
 LICENSE, CARD = "LICENSE.txt", "MODEL_CARD.md"
 GOOGLES_CARD = (
@@ -38,9 +34,7 @@ depend on their answers that could harm somebody.
 """
 
 
-def card(networks: Sequence[Network], version: str) -> str:
-    """The card of these networks, made from the wheel of that version."""
-    rows = "\n".join(
-        f"| `{one.name}.onnx` | `{one.member}`, mediapipe {version} | `{one.sha256}` |" for one in networks
-    )
-    return _CARD.format(license=LICENSE, googles_card=GOOGLES_CARD, rows=rows)
+def card(networks: Sequence[tuple[str, str, str]], version: str) -> str:
+    """The card of these networks - name, member of the wheel of that version, the member's SHA-256."""
+    rows = [f"| `{name}.onnx` | `{member}`, mediapipe {version} | `{sha256}` |" for name, member, sha256 in networks]
+    return _CARD.format(license=LICENSE, googles_card=GOOGLES_CARD, rows="\n".join(rows))

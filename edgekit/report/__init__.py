@@ -6,6 +6,7 @@ from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.front_picture import draw_front
 from edgekit.report.junit import bench_junit
+from edgekit.report.landmarks import landmarks_text
 from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.native import compiled_text
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
@@ -42,6 +43,7 @@ __all__ = [
     "duration",
     "evaluation_text",
     "exported_text",
+    "landmarks_text",
     "mix_text",
     "pairs_text",
     "predictions_text",

@@ -6,6 +6,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
+from edgekit.results.landmarks import LandmarksResult
 from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
     ExportedModule,
@@ -43,6 +44,7 @@ __all__ = [
     "Finding",
     "FineTuning",
     "Int8Loss",
+    "LandmarksResult",
     "LeftFloat",
     "MixDescription",
     "ModelScore",

@@ -14,8 +14,8 @@ from edgekit.cli import run_cli
 from edgekit.errors import InputError
 from edgekit.hands import fetching
 from edgekit.hands.fetching import REQUEST, WHEEL_BYTES, fetch_wheel
-from edgekit.hands.networks import NETWORKS, tracker_state
-from edgekit.hands.papers import CARD, LICENSE, card
+from edgekit.hands.networks import NETWORKS, tracker_card, tracker_state
+from edgekit.hands.papers import CARD, LICENSE
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_setup_is_one_message_where_the_wheel_is_none(
 
 
 def test_the_card_names_source_licence_and_change() -> None:
-    text = card(NETWORKS, fetching.VERSION)
+    text = tracker_card()
     assert all(one.member in text and one.sha256 in text for one in NETWORKS)
     assert "Apache License 2.0" in text
     assert "Changed by edgekit" in text
