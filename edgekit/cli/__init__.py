@@ -32,6 +32,7 @@ from edgekit.cli.predict import predict
 from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
+from edgekit.cli.record import record
 from edgekit.cli.run import run
 from edgekit.cli.search import search
 from edgekit.cli.step import step
@@ -60,6 +61,7 @@ COMMANDS = (
     predict,
     hands,
     landmarks,
+    record,
     variants,
     profiles,
     env,

@@ -12,6 +12,9 @@ from rich.text import Text
 from edgekit.cli.progress import SILENCE_S, Stderr, minutes
 from edgekit.text import plain
 
+#: Nobody guesses the rest of what has just begun.
+GUESSED_AFTER_S = 3.0
+
 
 class Following:
     """A line about work of known or unknown size; nothing with quiet. Use it in a `with`. clock: returns seconds."""
@@ -36,7 +39,8 @@ class Following:
         """text: what is done so far. share: of all the work, in 0 to 1, None where nobody knows."""
         if self._quiet:
             return
-        line = text if not share else f"{text}, {left(share, self._clock() - self._began_s)}"
+        since_s = self._clock() - self._began_s
+        line = f"{text}, {left(share, since_s)}" if share and since_s >= GUESSED_AFTER_S else text
         if self._console.is_terminal:
             self._follow(plain(line))
         elif self._clock() - self._spoken_s >= SILENCE_S:

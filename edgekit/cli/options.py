@@ -312,6 +312,22 @@ HANDS = _own(
 KEPT_RATE = _own(
     "--rate", type=POSITIVE, default=30.0, show_default=True, help="Most frames a second that are kept of a video."
 )
+RECORDED = _output(
+    "--output",
+    "-o",
+    type=PATH,
+    default=Path("my-signs.npz"),
+    show_default=True,
+    metavar="FILE.npz",
+    help="Where the takes are written to; an existing file is continued.",
+)
+TAKES = _own("--takes", type=COUNT, default=12, show_default=True, help="Takes of each sign.")
+CAMERA = _own(
+    "--camera", metavar="NUMBER|VIDEO", default="0", show_default=True, help="Camera, or a video in its place."
+)
+TAKE_SECONDS = _own("--seconds", type=POSITIVE, default=1.0, show_default=True, help="How long a take is.")
+COUNTDOWN = _own("--countdown", type=Real(0), default=3.0, show_default=True, help="Seconds before each take.")
+TEXT = _own("--text", is_flag=True, help="No window: lines of text, and answers on stdin.")
 SECONDS = _own("--seconds", type=POSITIVE, help="How long a take of a camera is [until Ctrl-C].")
 
 WHEEL = _own(

@@ -25,6 +25,7 @@ from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.landmarks import LandmarksOptions, read_landmarks
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
+from edgekit.jobs.record import RecordOptions, record_takes
 from edgekit.jobs.search import run_search
 from edgekit.jobs.step_file import make_steps
 from edgekit.jobs.tune import run_tune
@@ -32,6 +33,7 @@ from edgekit.jobs.tune import run_tune
 __all__ = [
     "Evaluation",
     "LandmarksOptions",
+    "RecordOptions",
     "bench_model",
     "check_reports",
     "compare_models",
@@ -47,6 +49,7 @@ __all__ = [
     "predict_labels",
     "quantize_file",
     "read_landmarks",
+    "record_takes",
     "run_chain",
     "run_distill",
     "run_prune",

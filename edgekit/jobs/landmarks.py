@@ -57,6 +57,9 @@ def read_landmarks(
     with Unfinished(output, [TRACKER, options.num_hands, options.rate]) as kept:
         for number, film in enumerate(films):
             reading.read(film, number / len(films), 1 / len(films), kept)
+        if not reading.takes:
+            kept.done()
+            raise reading.nothing(source)
         recordings = reading.recordings(str(source))
         save_recordings(output, recordings, force=options.force)
         kept.done()
@@ -137,11 +140,13 @@ class _Reading:
         except InputError as error:
             self.cut.append(f"{name}: {error}")
 
+    def nothing(self, source: StrPath) -> InputError:
+        """What to say where there is no take at all."""
+        told = [*(f"{name}: no hand in any frame" for name in self.without_hand), *self.unreadable]
+        return InputError(f"{source}: no take with a hand; nothing was written ({'; '.join(told[:3])})")
+
     def recordings(self, source: str) -> Recordings:
-        """Raises InputError where there is no take at all."""
-        if not self.takes:
-            told = [*(f"{name}: no hand in any frame" for name in self.without_hand), *self.unreadable]
-            raise InputError(f"{source}: no take with a hand; nothing was written ({'; '.join(told[:3])})")
+        """All takes, of which there is one at least."""
         sequences, lengths = padded(self.takes)
         names = tuple(dict.fromkeys(film.label for film in self.films))
         return Recordings(

@@ -12,6 +12,7 @@ from edgekit.report.native import compiled_text
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.quantized import quantized_text
+from edgekit.report.record import record_text
 from edgekit.report.searching import choice_text, ruled_out_text, search_text, student_line, weakest_text
 from edgekit.report.steps import step_text
 from edgekit.report.texts import (
@@ -51,6 +52,7 @@ __all__ = [
     "profiles_text",
     "quality_text",
     "quantized_text",
+    "record_text",
     "ruled_out_text",
     "search_text",
     "stage_text",

@@ -21,6 +21,7 @@ from edgekit.results.quantization import (
     StandardisationTrial,
 )
 from edgekit.results.quantization_stage import QuantizationFigures
+from edgekit.results.record import RecordResult
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.step import StepResult
 from edgekit.results.training import (
@@ -59,6 +60,7 @@ __all__ = [
     "QuantizedTensor",
     "Raised",
     "Record",
+    "RecordResult",
     "SchemeChoice",
     "SchemeTrial",
     "StageFinding",

@@ -20,6 +20,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from films import FakeTracker, FilmCamera, write_film
 
 from edgekit.cli import cli as group
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
@@ -217,6 +218,13 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", preview="--preview {new}/p.png"),
         **of("data synth {exists} --people 1 --takes-per-letter 2", force="--force"),
     },
+    "landmarks": {
+        **of("landmarks {film} -o {new}/f.npz", label="--label B", signer="--signer anna", session="--session today"),
+        **of("landmarks {film} -o {new}/f.npz", hands="--hands 2", rate="--rate 10", json="--json", quiet="--quiet"),
+        **of("landmarks {film} -o {exists}", force="--force"),
+        "--seconds": ("landmarks 0 --label A -o {new}/f.npz", "landmarks 0 --label A -o {new}/f.npz --seconds 0.1"),
+        "--output": ("landmarks {film} -o {new}/f.npz", "landmarks {film} --output {new}/g.csv"),
+    },
     "hands setup": of("hands setup", wheel="--wheel {table}", json="--json", quiet="--quiet"),
     "hands status": of("hands status", json="--json"),
     "variants": of("variants", measure="--measure", json="--json"),
@@ -279,7 +287,7 @@ def _one(part: Any) -> str:
 
 
 @pytest.fixture
-def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace: None) -> None:
+def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace: None, places: dict[str, Path]) -> None:
     """What takes long tells what it was given, and ends, or gives what was measured once."""
 
     def ends(name: str, tell: Callable[..., str] = told) -> Callable[..., Any]:
@@ -311,6 +319,9 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
     monkeypatch.setattr("edgekit.hands.make_networks", watched(gives([])))
+    monkeypatch.setattr("edgekit.jobs.landmarks.HandTracker", FakeTracker)
+    monkeypatch.setattr("edgekit.hands.pictures.open_camera", lambda number: FilmCamera(places["film"]))
+    monkeypatch.setattr("edgekit.hands.cameras.GONE_AFTER_S", 0.05)
     monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
     monkeypatch.setattr("edgekit.native.compiling.find_wasm_tools", ends("find_wasm_tools"))
 
@@ -356,6 +367,7 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     write_step_model(chain.int8, here / "steps.onnx")
     files |= {"steps": here / "steps.onnx", "baseline": here / "baseline.json"}
     files |= {"moved": here / "moved", "tuned": here / "tuned"}
+    files["film"] = write_film(here / "A.mp4", [np.full((48, 64, 3), 100, np.uint8)] * 12)
     return {**files, "done": chain.workdir, "model": chain.int8, "other": chain.workdir / "student" / "model.onnx"}
 
 
