@@ -49,7 +49,8 @@ def record(
     The file is written after every take. The same command goes on where it was: what the file holds by the same signer
     in the same session counts, and another day is another session.
 
-    Exit code 130 if you end it before all is recorded, 2 if the camera goes away; what was kept is in the file.
+    Exit code 130 if you skip a sign or end it before all is recorded, 2 if the camera goes away; what was kept is in
+    the file.
 
     \b
     Example:
@@ -65,7 +66,7 @@ def record(
     if not signer:
         complain("edgekit: note: who signs is unknown; --signer NAME says it")
     emit(as_json, result.to_dict(), lambda: record_text(result))
-    if result.ended:
-        complain(f"edgekit: error: {result.ended}; {result.missing} takes are missing")
-        return InterruptedRunError.exit_code if result.ended == "ended by you" else InputError.exit_code
-    return 0
+    if not result.missing:
+        return 0
+    complain(f"edgekit: error: {result.ended or 'signs were skipped'}; {result.missing} takes are missing")
+    return InputError.exit_code if result.faulty else InterruptedRunError.exit_code

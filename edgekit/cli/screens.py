@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,8 @@ class TextScreen:
     draws = False
 
     def __init__(self, read: Callable[[], str] | None = None) -> None:
-        self._read = read or sys.stdin.readline
+        lines = iter(sys.stdin)
+        self._read = read or (lambda: next(lines, ""))
         self._shown = ""
 
     def ask(self, text: str, allowed: Sequence[str], look: Look) -> str:
@@ -90,6 +92,8 @@ class WindowScreen:
 
 def choose_screen(text: bool) -> TextScreen | WindowScreen:
     """A window where there can be one, unless text is wanted; else why there is none is said, and lines are read."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     if text:
         return TextScreen()
     from edgekit.hands.opencv import opencv

@@ -11,16 +11,14 @@ from edgekit.hands.opencv import opencv
 from edgekit.hands.tracker import Hand
 
 #: Landmarks that belong together: five fingers from the wrist on, and the palm's edge.
-BONES = tuple((0 if k == 0 else 4 * f + k, 4 * f + k + 1) for f in range(5) for k in range(4)) + (
-    (5, 9), (9, 13), (13, 17),
-)  # fmt: skip
+BONES = (*((4 * f + k if k else 0, 4 * f + k + 1) for f in range(5) for k in range(4)), (5, 9), (9, 13), (13, 17))
 BONE, JOINT, PAPER, INK = (60, 200, 90), (250, 250, 250), (20, 20, 20), (250, 250, 250)
 
 
 def draw_hands(pixels: NDArray[np.uint8], hands: Sequence[Hand], text: str) -> NDArray[np.uint8]:
     """A mirrored copy of a picture, uint8 (height, width, 3), with its hands, and `text` (plain letters) below."""
     cv2 = opencv()
-    shown = np.ascontiguousarray(pixels[:, ::-1])
+    shown: NDArray[np.uint8] = np.array(cv2.flip(pixels, 1))
     height, width = shown.shape[:2]
     for hand in hands:
         far = np.clip(hand.landmarks[:, :2], -1, 2)

@@ -20,7 +20,7 @@ from edgekit.data import (
     save_recordings,
 )
 from edgekit.data.recordings import refuse_no_text
-from edgekit.errors import DataError, InputError
+from edgekit.errors import DataError, InputError, InterruptedRunError
 from edgekit.hands import TRACKER, Hand, HandTake, HandTracker, Picture, open_pictures
 from edgekit.hands.takes import MODEL_RATE, Taking
 from edgekit.reading import StrPath
@@ -59,8 +59,8 @@ class RecordOptions:
     num_hands: int = 1
 
 
-class _EndedError(Exception):
-    """The pictures, or the person's patience, have come to an end. Its text says which."""
+class _QuitError(Exception):
+    """The person has had enough."""
 
 
 def record_takes(
@@ -77,20 +77,10 @@ def record_takes(
     tracker = HandTracker(options.num_hands)
     with open_pictures(source) as pictures:
         session = _Session(pictures.stream, tracker, screen, options, file)
-        ended = ""
-        try:
-            for label in labels:
-                session.record(label)
-        except _EndedError as error:
-            ended = str(error)
-        except InputError as error:
-            if isinstance(error, DataError):
-                raise
-            ended = str(error)  # a camera that has gone
+        ended, faulty = session.record_all(labels)
     counts = {label: file.count(label) for label in labels}
-    return RecordResult(
-        file.path, options.signer, options.session, counts, options.takes, session.recorded, session.thrown, ended
-    )
+    done = (session.recorded, session.thrown)
+    return RecordResult(file.path, options.signer, options.session, counts, options.takes, *done, ended, faulty)
 
 
 def _check_labels(labels: Sequence[str]) -> None:
@@ -166,6 +156,23 @@ class _Session:
         self.stream, self.tracker, self.screen, self.options, self.file = stream, tracker, screen, options, file
         self.recorded = self.thrown = 0
 
+    def record_all(self, labels: Sequence[str]) -> tuple[str, bool]:
+        """Everything that is missing; why it ended early, and whether the pictures did. Raises InterruptedRunError."""
+        try:
+            for label in labels:
+                self.record(label)
+        except _QuitError:
+            return "ended by you", False
+        except DataError:  # a full disk
+            raise
+        except InputError as error:  # of the pictures
+            return str(error), True
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                f"interrupted: {self.recorded} takes of this run are kept in {self.file.path}; the same command goes on"
+            ) from None
+        return "", False
+
     def record(self, label: str) -> None:
         """What is missing of a class."""
         while (number := self.file.count(label)) < self.options.takes:
@@ -181,13 +188,13 @@ class _Session:
     def _ask(self, text: str, allowed: Sequence[str]) -> str:
         answer = self.screen.ask(text, (*allowed, QUIT), self._look)
         if answer == QUIT:
-            raise _EndedError("ended by you")
+            raise _QuitError
         return answer
 
     def _look(self) -> tuple[Picture, Sequence[Hand]]:
         picture = next(self.stream, None)
         if picture is None:
-            raise _EndedError("the pictures have come to an end")
+            raise InputError("the pictures have come to an end")
         return picture, self.tracker.track(picture.pixels) if self.screen.draws else ()
 
     def _count_down(self, what: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 @dataclass(frozen=True)
 class RecordResult:
     """What `edgekit record` did. takes: of each class, by this signer in this session, that the file holds now. wanted:
-    of each class. recorded, thrown: takes of this run. ended: why it ended early, in words; empty where it did not."""
+    of each class. recorded, thrown: takes of this run. ended: why it ended early, in words; empty where it did not.
+    faulty: whether that was the camera's end, or the video's, and not the person's."""
 
     path: Path
     signer: str
@@ -21,6 +22,7 @@ class RecordResult:
     recorded: int
     thrown: int
     ended: str = ""
+    faulty: bool = False
 
     @property
     def missing(self) -> int:

@@ -78,6 +78,7 @@ BENCH, COMPARE = "bench {model} --workdir {new}", "compare {model} {model} --wor
 EVALUATE = "evaluate {model} --workdir {new} --set synth.people=2 --set synth.takes_per_letter=4"
 FOREIGN = "--workdir {new} --teacher {other} --dry-run --set gates.check_teacher=false --set synth.people=2"
 EXPORT = "export own_modules:letters --workdir {new} --data {hands}"
+RECORD = "record A --camera {film} --seconds 0.1 --countdown 0.05"
 NAMES = f"--class-names {','.join('ZYXWVUTSRQPONMLKJIHGFEDCBA')}"
 
 PROOFS: Mapping[str, Mapping[str, Proof]] = {
@@ -225,6 +226,12 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         "--seconds": ("landmarks 0 --label A -o {new}/f.npz", "landmarks 0 --label A -o {new}/f.npz --seconds 0.1"),
         "--output": ("landmarks {film} -o {new}/f.npz", "landmarks {film} --output {new}/g.csv"),
     },
+    "record": {
+        **of(RECORD, takes="--takes 1", signer="--signer anna", session="--session today", hands="--hands 2"),
+        **of(RECORD, countdown="--countdown 0", json="--json", text="--text", output="--output {new}/r.npz"),
+        **of(RECORD.replace("--seconds 0.1", ""), seconds="--seconds 0.2"),
+        "--camera": (RECORD, RECORD.replace("{film}", "{table}")),
+    },
     "hands setup": of("hands setup", wheel="--wheel {table}", json="--json", quiet="--quiet"),
     "hands status": of("hands status", json="--json"),
     "variants": of("variants", measure="--measure", json="--json"),
@@ -321,7 +328,12 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.hands.make_networks", watched(gives([])))
     monkeypatch.setattr("edgekit.jobs.landmarks.HandTracker", FakeTracker)
     monkeypatch.setattr("edgekit.hands.pictures.open_camera", lambda number: FilmCamera(places["film"]))
+    monkeypatch.setattr("edgekit.jobs.record.HandTracker", FakeTracker)
     monkeypatch.setattr("edgekit.hands.cameras.GONE_AFTER_S", 0.05)
+    ticks = itertools.count()
+    monkeypatch.setattr("edgekit.hands.cameras.now", lambda: next(ticks) / 30)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
     monkeypatch.setattr("edgekit.native.compiling.find_wasm_tools", ends("find_wasm_tools"))
 
@@ -396,7 +408,7 @@ def observe(
         if "{copy}" in line:
             shutil.copytree(places["done"], new / "copy")
         monkeypatch.chdir(new)
-        monkeypatch.setattr("sys.stdin", iter([frame] * 12))
+        monkeypatch.setattr("sys.stdin", iter(["\n" if line.startswith("record") else frame] * 12))
         known = {**places, "new": new, "exists": exists, "copy": new / "copy"}
         answer = cli(*line.format(**known).split())
         return answer.code, plain(answer.out, new), plain(answer.err, new), left(new)
@@ -406,7 +418,7 @@ def observe(
 
 def plain(text: str, new: Path) -> str:
     """Without what differs from run to run: the folder, and facts about the machine's time and memory."""
-    return re.sub(r'((load|memory)\w*"?:?\s+)[\d.]+', r"\1#", text.replace(str(new), "NEW"))
+    return re.sub(r'((load|memory|seconds)\w*"?:?\s+)[\d.]+', r"\1#", text.replace(str(new), "NEW"))
 
 
 def left(new: Path) -> dict[str, str]:
