@@ -22,14 +22,18 @@ from edgekit.jobs.compile_file import compile_file
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
+from edgekit.jobs.landmarks import LandmarksOptions, read_landmarks
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
+from edgekit.jobs.record import RecordOptions, record_takes
 from edgekit.jobs.search import run_search
 from edgekit.jobs.step_file import make_steps
 from edgekit.jobs.tune import run_tune
 
 __all__ = [
     "Evaluation",
+    "LandmarksOptions",
+    "RecordOptions",
     "bench_model",
     "check_reports",
     "compare_models",
@@ -44,6 +48,8 @@ __all__ = [
     "plan_bench",
     "predict_labels",
     "quantize_file",
+    "read_landmarks",
+    "record_takes",
     "run_chain",
     "run_distill",
     "run_prune",
