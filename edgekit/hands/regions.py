@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.hands.opencv import opencv
+
 Points = NDArray[np.float64]
 #: Wrist, bases and middle joints of the fingers: what the next region is laid around.
 STABLE = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
@@ -67,8 +69,7 @@ def around_hand(points: Points) -> Region:
 def cut(picture: NDArray[np.uint8], region: Region, side: int, replicate: bool) -> NDArray[np.float32]:
     """The region as a network reads it: float32 (1, side, side, 3) in 0 to 1. Outside of the picture is black, or
     with `replicate` its nearest pixel."""
-    import cv2
-
+    cv2 = opencv()
     corners = region.points(np.array([[0.0, 0], [1, 0], [0, 1]])).astype(np.float32)
     target = np.array([[0, 0], [side, 0], [0, side]], np.float32)
     border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import InputError, ShapeError, missing_extra
+from edgekit.errors import InputError, ShapeError
 from edgekit.hands.networks import HAND, PALM, find_network
+from edgekit.hands.opencv import opencv
 from edgekit.hands.palms import find_palms
 from edgekit.hands.regions import Region, around_hand, cut
 from edgekit.reading import StrPath
@@ -56,8 +56,7 @@ class HandTracker:
         folder: StrPath | None = None,
     ) -> None:
         _check(num_hands, threads, (least_palm, least_presence))
-        if importlib.util.find_spec("cv2") is None:
-            raise missing_extra("the hand tracker", "OpenCV", "camera")
+        opencv("the hand tracker")
         self.num_hands, self.least_palm, self.least_presence = num_hands, least_palm, least_presence
         self._palms, self._hands = (_session(find_network(network, folder), threads) for network in (PALM, HAND))
         self._shape: tuple[int, ...] = ()
