@@ -26,6 +26,7 @@ from edgekit.cli.distill import distill
 from edgekit.cli.env import env
 from edgekit.cli.evaluate import evaluate
 from edgekit.cli.export import export
+from edgekit.cli.live import live
 from edgekit.cli.predict import predict
 from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
@@ -56,6 +57,7 @@ COMMANDS = (
     compare,
     evaluate,
     predict,
+    live,
     variants,
     profiles,
     env,

@@ -75,7 +75,7 @@ class Reader:
         self._words: list[str] = []
         self._word: list[str] = []
         self._sides: deque[bool] = deque(maxlen=VOTES)
-        self._right = False
+        self._right = self._seen = False
 
     @property
     def text(self) -> str:
@@ -92,6 +92,16 @@ class Reader:
     def hand(self) -> bool:
         """Whether a hand is there."""
         return self._missing < LOST_FRAMES
+
+    @property
+    def seen(self) -> bool:
+        """Whether the last frame shows a hand; one that is lost for less than `LOST_FRAMES` is still there."""
+        return self._seen
+
+    @property
+    def time_s(self) -> float:
+        """The time of the last frame."""
+        return self._clock.now_s
 
     @property
     def steps(self) -> bool:
@@ -114,7 +124,7 @@ class Reader:
         """
         landmarks = self._landmarks(frame, hand, aspect)
         ticks = self._clock.ticks(landmarks, time_s)
-        self._frame += 1
+        self._frame, self._seen = self._frame + 1, landmarks is not None
         return [event for tick in ticks for event in self._tick(tick)]
 
     def end(self) -> list[Event]:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.errors import ConfigError
 from edgekit.live.motion import STEPPED
 
 F32 = NDArray[np.float32]
@@ -32,7 +33,7 @@ class Thresholds:
     """
 
     smooth: int = 3
-    enter: float = 0.6
+    enter: float = 0.7
     leave: float = 0.3
     rest: int = 4
     begins: int = 8
@@ -43,6 +44,16 @@ class Thresholds:
     again: int = 10
     gone: int = 4
     step: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a probability that is none."""
+        if not 0 <= self.leave <= self.enter <= 1 or not 0 <= self.enter_moving <= 1:
+            raise ConfigError(f"thresholds: enter {self.enter}, leave {self.leave}: expected 0 <= leave <= enter <= 1")
+
+    @staticmethod
+    def of(least: float) -> Thresholds:
+        """The usual ones, but for the least probability of a letter, 0 to 1."""
+        return Thresholds(enter=least, leave=min(Thresholds.leave, least), enter_moving=least)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
+from edgekit.results.live import Cost, LiveResult
 from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
     ExportedModule,
@@ -37,6 +38,7 @@ from edgekit.results.variants import Nominal, VariantFigures
 __all__ = [
     "ChainResult",
     "CompileResult",
+    "Cost",
     "DataDescription",
     "ExportedModule",
     "Figures",
@@ -44,6 +46,7 @@ __all__ = [
     "FineTuning",
     "Int8Loss",
     "LeftFloat",
+    "LiveResult",
     "MixDescription",
     "ModelScore",
     "Nominal",
