@@ -3,8 +3,8 @@
 A word is takes of its letters by one signer. A letter lasts 20 to 30 frames, the last frame being held where the take
 has fewer; 4 to 8 frames on straight lines lead to the next one. Of two equal letters the second is another take, and
 before it the hand either slides aside by half of its size to one and a half in 5 to 8 frames, or leaves the picture for
-8 to 15 frames. Between words the hand is away for 30 to 60 frames, or two takes of an idle hand are there. So takes, idle
-hands and lost frames are real; what leads from one to the next, and what doubles a letter, is made here.
+8 to 15 frames. Between words the hand is away for 30 to 60 frames, or two takes of an idle hand are there. So takes,
+idle hands and lost frames are real; what leads from one to the next, and what doubles a letter, is made here.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ SLID = (0.5, 1.5)
 FEATURES = 63
 
 #: Common words and names, many with doubled letters, J or Z; those of letters that a signer has are drawn from.
-WORDS = """ABOUT ACID ADD AGREE ALL APPLE ARM ASK BABY BACK BALL BED BEEF BELL BIRD BLUE BOOK BOY BREAD BUZZ CAKE CALL CARD
-CHAIR CHESS CITY COFFEE COLD COOK CUP DAD DAY DEER DISH DOG DOOR DRESS DUCK EAR EAT EGG EIGHT FACE FALL FAR FEED FEET FISH
-FIVE FLOOR FOG FOOD FOUR FREE FUZZ GAS GIFT GIRL GLASS GOLD GOOD GRASS GREEN HAIR HALF HALL HAT HILL HOLD HOOK HOT HOUSE
-ICE ILL ISLE JACK JAIL JAR JAZZ JELLY JOB JOE JOKE JOY JUDGE JUICE JULY KEY KICK KISS KITE LADY LAKE LAZY LEFT LESS LIFE
-LIZARD LOOK LOVE MAJOR MAZE MEET MILK MISS MOOD MOUSE NOSE OBJECT OFF OLD PIZZA PUZZLE QUIZ RADIO RED RICE ROAD ROOF ROOM
-ROSE SALT SEA SEED SELF SHOE SHOT SIZE SKILL SKY SOFA SOLD STAR STREET TALL TAXI TEA TEETH TELL THREE TOE TOOL TREE TWO
-USE VERY WALL WATER WEED WELL WIFE WOLF WOOD WOOL YARD YES ZEBRA ZERO ZOO""".split()
+WORDS = """
+ABOUT ACID ADD AGREE ALL APPLE ARM ASK BABY BACK BALL BED BEEF BELL BIRD BLUE BOOK BOY BREAD BUZZ CAKE CALL CARD CHAIR
+CHESS CITY COFFEE COLD COOK CUP DAD DAY DEER DISH DOG DOOR DRESS DUCK EAR EAT EGG EIGHT FACE FALL FAR FEED FEET FISH
+FIVE FLOOR FOG FOOD FOUR FREE FUZZ GAS GIFT GIRL GLASS GOLD GOOD GRASS GREEN HAIR HALF HALL HAT HILL HOLD HOOK HOT
+HOUSE ICE ILL ISLE JACK JAIL JAR JAZZ JELLY JOB JOE JOKE JOY JUDGE JUICE JULY KEY KICK KISS KITE LADY LAKE LAZY LEFT
+LESS LIFE LIZARD LOOK LOVE MAJOR MAZE MEET MILK MISS MOOD MOUSE NOSE OBJECT OFF OLD PIZZA PUZZLE QUIZ RADIO RED RICE
+ROAD ROOF ROOM ROSE SALT SEA SEED SELF SHOE SHOT SIZE SKILL SKY SOFA SOLD STAR STREET TALL TAXI TEA TEETH TELL THREE
+TOE TOOL TREE TWO USE VERY WALL WATER WEED WELL WIFE WOLF WOOD WOOL YARD YES ZEBRA ZERO ZOO
+""".split()  # noqa: SIM905
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,22 +1,23 @@
 """How well are words read as they are spelled, without being told where a letter or a word begins?
 
-    python bench/words.py run MODEL.onnx LETTERS.npz IDLE.npz --name NAME --signer signer-2 --results bench/results/words.jsonl
-    python bench/words.py show bench/results/words.jsonl
+    python bench/words.py run MODEL.onnx LETTERS.npz IDLE.npz --name NAME --signer signer-2 --results words.jsonl
+    python bench/words.py show words.jsonl
     python bench/words.py tune MODEL.onnx LETTERS.npz IDLE.npz --signer signer-1 --sessions 2022-03-07
 
 Words are real takes of letters joined one behind the other, with idle hands or no hand between words: see
 bench/word_streams.py. MODEL must not have learned from the takes that are named. Ways to read them:
 
-naive: the label of a window of the last 20 frames (`edgekit predict`), repeats collapsed; frames without a hand are left
-out. held: the same, where it is the answer for ten frames on end with at least 0.8 each (examples/stream/letters.py).
-reader: `edgekit.live.Reader`; with --step of a step model, too. told: the model's answer to each letter's frames alone,
-at their end, by somebody who knows where they begin: what the model can read at all.
+naive: the label of a window of the last 20 frames (`edgekit predict`), repeats collapsed; frames without a hand are
+left out. held: the same, where it is the answer for ten frames on end with at least 0.8 each
+(examples/stream/letters.py). reader: `edgekit.live.Reader`; with --step of a step model, too. told: the model's
+answer to each letter's frames alone, at their end, by somebody who knows where they begin: what the model can read at
+all.
 
-Judged: a word is right when its letters were written and no other ones; whether the word was ended before the next one
-is judged apart. Letter errors are the least number of letters to change, add and remove, by letters spelled. What is
-written between two words counts as the earlier one's. A letter can be read from the frame on from which the answer to
-its own frames alone is right and stays so; its lag is counted from there, and from its first frame. Idle takes are those
-during which anything is written, from their 5th frame on; those where no hand is seen are not among them.
+Judged: a word is right when its letters were written and no other ones; whether the word was ended before the next
+one is judged apart. Letter errors are the least number of letters to change, add and remove, by letters spelled. What
+is written between two words counts as the earlier one's. A letter can be read from the frame on from which the answer
+to its own frames alone is right and stays so; its lag is counted from there, and from its first frame. Idle takes are
+those during which anything is written, from their 5th frame on; those where no hand is seen are not among them.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from edgekit.artifacts import sha256_file
 from edgekit.data import Recordings, fit_length, load_recordings
 from edgekit.evaluate import predict_batches, softmax
 from edgekit.live import Event, Reader, Thresholds
+from edgekit.live.speller import Change, Seen, Speller
 from edgekit.runtime import Predictor, open_predictor
 
 F32 = NDArray[np.float32]
@@ -198,8 +200,47 @@ class Score:
         found: dict[str, Any] = {**self.counts, "errors": dict(self.errors.most_common(25))}
         for name, lags in (("lag", self.lags), ("since_first", self.since_first)):
             counts = np.bincount(np.maximum(lags, 0), minlength=1).tolist() if lags else []
-            found[name] = {"mean": float(np.mean(lags)), "p95": float(np.percentile(lags, 95)), "counts": counts} if lags else None
+            found[name] = (
+                {"mean": float(np.mean(lags)), "p95": float(np.percentile(lags, 95)), "counts": counts}
+                if lags
+                else None
+            )
         return found
+
+
+class Heard:
+    """Stands in for a reader's speller: keeps what it is told; `spell` tells it to one."""
+
+    def __init__(self, classes: int) -> None:
+        self.current, self.average = None, np.zeros(classes, np.float32)
+        self.told: list[tuple[int, F32, Seen | None]] = []
+        self.frame = 0
+
+    def answer(self, probabilities: F32, seen: Seen) -> list[Change]:
+        self.told.append((self.frame, probabilities, seen))
+        return []
+
+    def finish(self) -> list[Change]:
+        self.told.append((self.frame, self.average, None))
+        return []
+
+    def spell(self, speller: Speller) -> Written:
+        found: Written = []
+        for frame, probabilities, seen in self.told:
+            changes = speller.finish() if seen is None else speller.answer(probabilities, seen)
+            found += [(frame, speller.names[change.index]) for change in changes if change.kind == "letter"]
+        return found
+
+
+def hear(reader: Reader, prepared: Prepared, own: bool) -> Heard:
+    """own: whether the reader's own model answers, rather than what was prepared."""
+    heard = reader._speller = Heard(len(reader.names))  # type: ignore[assignment]
+    if not own:
+        kept = reader._answers = Kept(reader._answers)  # type: ignore[assignment]
+        kept.outputs = iter(prepared.reader)
+    for heard.frame, frame in enumerate(prepared.stream.frames):
+        reader.read(frame)
+    return heard
 
 
 def judge(model: Path, everything: Sequence[Prepared], names: Sequence[str], thresholds: Thresholds | None) -> Score:
@@ -249,7 +290,11 @@ def run(given: argparse.Namespace) -> None:
         everything, names = prepare_all(given, seed)
         ways = {name: Score() for name in ("naive", "held", "told")}
         for prepared in everything:
-            for name, written in (("naive", naive(prepared, names)), ("held", held(prepared, names)), ("told", told(prepared))):
+            for name, written in (
+                ("naive", naive(prepared, names)),
+                ("held", held(prepared, names)),
+                ("told", told(prepared)),
+            ):
                 ways[name].add(prepared, written)
         ways["reader"] = judge(given.model, everything, names, None)
         if given.step:
@@ -283,7 +328,7 @@ def share(found: dict[str, Any], what: str, of: str) -> str:
 
 #: What tune tries, one after the other, keeping the best.
 TRIED: dict[str, tuple[float, ...]] = {
-    "enter": (0.6, 0.65, 0.7, 0.75, 0.8),
+    "enter": (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9),
     "smooth": (1, 2, 3, 4, 5),
     "rest": (2, 3, 4, 5, 6, 8),
     "begins": (4, 6, 8, 10),
@@ -299,30 +344,37 @@ TRIED: dict[str, tuple[float, ...]] = {
 
 
 def tune(given: argparse.Namespace) -> None:
-    """One threshold after the other, twice: fewest letter errors, idle takes that are called a letter among them, and a
-    tenth of a point for each frame of lag."""
-    everything: list[Prepared] = []
+    """One threshold after the other, twice: fewest letter errors, what is written of idle hands among them, and a tenth
+    of a point for each frame of lag. With --step by the step model's answers."""
+    heard: list[tuple[Prepared, Heard]] = []
     for seed in given.seeds:
-        found, names = prepare_all(given, seed)
-        everything += found
-    best, cost = Thresholds(), cost_of(judge(given.model, everything, names, Thresholds()).to_dict())
-    print(f"as it is: {cost:.4f}, {line(judge(given.model, everything, names, best).to_dict())}", flush=True)
+        everything, names = prepare_all(given, seed)
+        heard += [(one, hear(Reader(given.step or given.model), one, given.step is not None)) for one in everything]
+    best, found = Thresholds(), tried(heard, names, Thresholds())
+    print(f"as it is: {cost_of(found):.4f}, {line(found)}", flush=True)
+    cost = cost_of(found)
     for name, values in [*TRIED.items()] * 2:
         for value in values:
             if value == getattr(best, name) or (name == "leave" and value > best.enter):
                 continue
             other = dataclasses.replace(best, **{name: value})
-            found_ = judge(given.model, everything, names, other).to_dict()
-            if cost_of(found_) < cost - 1e-4:
-                best, cost = other, cost_of(found_)
-                print(f"{name} {value}: {cost:.4f}, {line(found_)}", flush=True)
-    print(best)
+            found = tried(heard, names, other)
+            if cost_of(found) < cost - 1e-4:
+                best, cost = other, cost_of(found)
+                print(f"{name} {value}: {cost:.4f}, {line(found)}", flush=True)
+    print(best, found["errors"])
+
+
+def tried(heard: Sequence[tuple[Prepared, Heard]], names: Sequence[str], thresholds: Thresholds) -> dict[str, Any]:
+    score = Score()
+    for prepared, one in heard:
+        score.add(prepared, one.spell(Speller(names, thresholds)))
+    return score.to_dict()
 
 
 def cost_of(found: dict[str, Any]) -> float:
     """See `tune`."""
-    errors = (found["letter_errors"] + found.get("wrong_ends", 0)) / found["letters"]
-    return float(errors + found["lag"]["mean"] / 1000)
+    return float(found["letter_errors"] / found["letters"] + found["lag"]["mean"] / 1000)
 
 
 def show(given: argparse.Namespace) -> None:
@@ -332,7 +384,9 @@ def show(given: argparse.Namespace) -> None:
         own = [row for row in rows if row["name"] == name]
         words, letters = (sum(row["ways"]["naive"][key] for row in own) for key in ("words", "letters"))
         print(f"\n{name}: {len(own)} lists, {words:,} words, {letters:,} letters\n")
-        print("| way | words wrong | seeds | letters wrong | with word ends | idle takes called a letter | lag, mean | 95 % |")
+        print(
+            "| way | words wrong | seeds | letters wrong | with word ends | idle takes called a letter | lag, mean | 95 % |"
+        )
         print("|---|---:|---:|---:|---:|---:|---:|---:|")
         for way in own[0]["ways"]:
             print(table_row(way, [row["ways"][way] for row in own]))
@@ -371,9 +425,9 @@ def main() -> None:
         one.add_argument("--words", type=int, default=200)
         one.add_argument("--seeds", type=int, nargs="+", default=[0])
         one.set_defaults(do=do)
+        one.add_argument("--step", type=Path, help="a step model of the same file")
         if name == "run":
             one.add_argument("--name", required=True)
-            one.add_argument("--step", type=Path, help="a step model of the same file")
             one.add_argument("--results", type=Path)
     showing = commands.add_parser("show")
     showing.add_argument("results", type=Path)

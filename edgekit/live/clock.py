@@ -15,8 +15,8 @@ F32 = NDArray[np.float32]
 MODEL_RATE = 30.0
 #: Frames that are put between two on straight lines; where more are missing, the newer one is held instead.
 MOST_BETWEEN = 3
-#: No frame is held for longer: a model reads no more at a time.
-MOST_HELD = 30
+#: No frame is held for longer: by then a held letter counts or does not.
+MOST_HELD = 12
 
 
 class Clock:
@@ -43,7 +43,7 @@ class Clock:
         self._frames += 1
         first = math.isinf(self._ticked_s)
         count = 1 if first else round((self._now_s - self._ticked_s) * MODEL_RATE)
-        self._ticked_s = self._now_s if first or count > MOST_HELD else self._ticked_s + count / MODEL_RATE
+        self._ticked_s = self._now_s if first or count > MOST_BETWEEN + 1 else self._ticked_s + count / MODEL_RATE
         if not count:
             return []
         before, self._last = self._last, frame

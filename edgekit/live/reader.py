@@ -61,7 +61,7 @@ class Reader:
             raise ConfigError(f"pause {pause_s!r}: expected seconds, more than 0")
         self._model = open_labels(Path(model), class_names, runtime)
         self.names, self.features = self._model.names, self._model.features
-        self._clock, self._pause = Clock(rate), max(round(pause_s * MODEL_RATE), 1)
+        self._clock, self._pause_s = Clock(rate), pause_s
         self._is_sign = is_sign or LeastProbability()
         self._letters = np.array([not means_no_sign(name) for name in self.names])
         window = usual_frames(self._model.frames) if self._model.frames <= USUAL_FRAMES else self._model.frames
@@ -71,7 +71,7 @@ class Reader:
         self._speller = Speller(self.names, thresholds, self._spelled)
         self._motion = Motion()
         self._space = "" if spelled else " "
-        self._frame, self._missing, self._silent = -1, LOST_FRAMES, 0
+        self._frame, self._missing, self._signed_s = -1, LOST_FRAMES, 0.0
         self._words: list[str] = []
         self._word: list[str] = []
         self._sides: deque[bool] = deque(maxlen=VOTES)
@@ -159,8 +159,10 @@ class Reader:
     def _tick(self, frame: F32 | None) -> list[Event]:
         """After 1/30 s."""
         events = self._without_hand() if frame is None else self._with_hand(frame)
-        self._silent = 0 if self._speller.current is not None else self._silent + 1
-        return [*events, *(self._end_word() if self._silent >= self._pause else [])]
+        if self._speller.current is not None or any(event.kind == "letter ended" for event in events):
+            self._signed_s = self._clock.now_s
+        silent_s = self._clock.now_s - self._signed_s
+        return [*events, *(self._end_word() if silent_s >= self._pause_s else [])]
 
     def _without_hand(self) -> list[Event]:
         self._missing += 1
@@ -212,7 +214,8 @@ def _as_frame(frame: ArrayLike | None, features: int) -> F32 | None:
     if frame is None:
         return None
     try:
-        values = np.asarray(frame, dtype=np.float32).ravel()
+        with np.errstate(over="ignore"):
+            values = np.asarray(frame, dtype=np.float32).ravel()
     except (TypeError, ValueError):
         raise ShapeError(
             f"a frame is {type(frame).__name__}; expected {features} numbers, or None for no hand"

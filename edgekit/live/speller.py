@@ -88,7 +88,8 @@ class Speller:
         self._recent: deque[F32] = deque(maxlen=self.rules.smooth)
         self.average = np.zeros(len(self.names), np.float32)
         self.current: int | None = None
-        self._best, self._streak, self._weak, self._since = -1, 0, 0, 0
+        self._best = self._last = -1
+        self._streak = self._weak = self._since = 0
         self._written_in_rest = self._stepped = self._after_moving = False
 
     def answer(self, probabilities: F32, seen: Seen) -> list[Change]:
@@ -117,7 +118,7 @@ class Speller:
         assert self.current is not None
         strength = float(self.average[self.current])
         self._weak = self._weak + 1 if strength < self.rules.leave else 0
-        if self._weak < self.rules.gone:
+        if self._weak < (self.rules.again if self._written_in_rest else self.rules.gone):
             return []
         ended, self.current = Change("letter ended", self.current, strength), None
         return [ended]
@@ -126,7 +127,7 @@ class Speller:
         changes = []
         if self.current is not None:
             changes.append(Change("letter ended", self.current, float(self.average[self.current])))
-        self.current, self._weak, self._since = best, 0, 0
+        self.current, self._last, self._weak, self._since = best, best, 0, 0
         self._written_in_rest, self._stepped = True, False
         self._after_moving = self.moves and self.names[best] in MOVING
         return [*changes, Change("letter", best, float(self.average[best]))]
@@ -146,7 +147,7 @@ class Speller:
             return False
         if best == self.current:
             return self._stepped and not self._after_moving
-        return not self._written_in_rest or self._streak >= rules.again
+        return not self._written_in_rest or (best != self._last and self._streak >= rules.again)
 
     def _least_rest(self, name: str) -> int:
         rules = self.rules
