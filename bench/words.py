@@ -388,8 +388,8 @@ def show(given: argparse.Namespace) -> None:
             "| way | words wrong | seeds | letters wrong | with word ends | idle takes called a letter | lag, mean | 95 % |"
         )
         print("|---|---:|---:|---:|---:|---:|---:|---:|")
-        for way in own[0]["ways"]:
-            print(table_row(way, [row["ways"][way] for row in own]))
+        for way in dict.fromkeys(way for row in own for way in row["ways"]):
+            print(table_row(way, [row["ways"][way] for row in own if way in row["ways"]]))
 
 
 def table_row(way: str, found: Sequence[dict[str, Any]]) -> str:

@@ -32,18 +32,18 @@ class Thresholds:
     the palm steps aside for the same letter to count again, in hand sizes.
     """
 
-    smooth: int = 3
-    enter: float = 0.7
-    leave: float = 0.3
+    smooth: int = 1
+    enter: float = 0.78
+    leave: float = 0.2
     rest: int = 4
-    begins: int = 8
-    tail: int = 12
-    moving: int = 4
+    begins: int = 6
+    tail: int = 8
+    moving: int = 5
     enter_moving: float = 0.6
-    travel: float = 1.5
-    again: int = 10
+    travel: float = 2.0
+    again: int = 6
     gone: int = 4
-    step: float = 0.4
+    step: float = 0.5
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a probability that is none."""
