@@ -76,17 +76,17 @@ def live(
     names = parse_class_names(class_names)
     path, box = find_live_model(workdir, model, runtime)
     notes = (None if box is None else box.note(workdir), naming_note(path, names, runtime))
-    reader = _reader(path, {"class_names": names, "runtime": runtime, "rate": rate, "pause_s": pause}, least)
+    reader = _reader(path, class_names=names, runtime=runtime, rate=rate, pause_s=pause, least=least)
     _tell([note for note in notes if note is not None])
     with _opened(reader, camera if camera is not None else video) as run:
         return _follow(run, as_json)
 
 
-def _reader(path: Path, settings: dict[str, Any], least: float | None) -> Reader:
-    from edgekit.live import Reader, Thresholds
+def _reader(path: Path, **settings: Any) -> Reader:
+    """With the settings that were given."""
+    from edgekit.live import Reader
 
-    said = {name: value for name, value in settings.items() if value is not None}
-    return Reader(path, **said, thresholds=None if least is None else Thresholds.of(least))
+    return Reader(path, **{name: value for name, value in settings.items() if value is not None})
 
 
 @contextlib.contextmanager

@@ -58,7 +58,8 @@ class WindowAnswers:
 
 class StepAnswers:
     """One step a frame, of three states: one that begins anew as long as the hand moves, and two that take turns and
-    begin anew every `restart` frames, of which the older one answers while it moves."""
+    begin anew every `restart` frames, of which the older one answers while the hand moves, and again when it has rested
+    for so long: a state that runs on at rest grows too sure."""
 
     steps = True
 
@@ -73,7 +74,7 @@ class StepAnswers:
             self._stream.reset(1 + turn % 2)
         if not resting:
             self._stream.reset(0)
-        row = 0 if resting else 1 + ((turn + 1) % 2 if turn else 0)
+        row = 0 if 0 < resting <= 2 * self._apart else 1 + ((turn + 1) % 2 if turn else 0)
         self._seen += 1
         outputs: F32 = checked_logits(self._stream.step(frame, row)[None], self._path)[0]
         return outputs

@@ -19,7 +19,7 @@ from edgekit.live.clock import MODEL_RATE, Clock
 from edgekit.live.decisions import Decision, LeastProbability, means_no_sign
 from edgekit.live.events import Event, EventKind
 from edgekit.live.motion import Motion
-from edgekit.live.speller import Change, Seen, Speller, Thresholds
+from edgekit.live.speller import STEPS_ENTER, Change, Seen, Speller, Thresholds
 from edgekit.predict import open_labels, usual_frames
 from edgekit.reading import StrPath
 from edgekit.runtime import Runtime
@@ -39,7 +39,8 @@ class Reader:
 
     model: a file of takes or of `edgekit step`, or with runtime "native" a library or its folder. class_names: of its
     outputs, where the file names none. rate: frames a second of frames that come without times. pause_s: seconds
-    without a letter after which a word has ended, more than 0. thresholds: when a letter counts. is_sign: whether an
+    without a letter after which a word has ended, more than 0. least: probability of a letter that is written, 0 to 1;
+    by default 0.78, and 0.7 of a model that goes by steps. thresholds: all that decides, instead. is_sign: whether an
     answer tells of a sign at all; classes called "no sign" never do.
 
     Not for use from several threads at once. Raises ModelFileError for a model that can't be read, ConfigError for a
@@ -54,6 +55,7 @@ class Reader:
         runtime: Runtime = "onnxruntime",
         rate: float = MODEL_RATE,
         pause_s: float = PAUSE_S,
+        least: float | None = None,
         thresholds: Thresholds | None = None,
         is_sign: Decision | None = None,
     ) -> None:
@@ -68,7 +70,9 @@ class Reader:
         self._answers = open_answers(self._model.predictor, self._model.frames, window)
         spelled = all(len(name) == 1 for name, letter in zip(self.names, self._letters, strict=True) if letter)
         self._spelled = spelled and self.features == HAND_FEATURES
-        self._speller = Speller(self.names, thresholds, self._spelled)
+        usual = STEPS_ENTER if self._answers.steps else Thresholds.enter
+        rules = thresholds or Thresholds.of(usual if least is None else least)
+        self._speller = Speller(self.names, rules, self._spelled)
         self._motion = Motion()
         self._space = "" if spelled else " "
         self._frame, self._missing, self._signed_s = -1, LOST_FRAMES, 0.0

@@ -16,6 +16,9 @@ from edgekit.live.motion import STEPPED
 F32 = NDArray[np.float32]
 Kind = Literal["letter", "letter ended"]
 
+#: `Thresholds.enter` of a model that goes by steps: it is less sure after few frames than one that reads a take that is
+#: filled up with the last frame.
+STEPS_ENTER = 0.7
 #: Letters that move, and the held ones that their hands begin as.
 MOVING: Mapping[str, str] = {"J": "I", "Z": "D"}
 
@@ -53,7 +56,8 @@ class Thresholds:
     @staticmethod
     def of(least: float) -> Thresholds:
         """The usual ones, but for the least probability of a letter, 0 to 1."""
-        return Thresholds(enter=least, leave=min(Thresholds.leave, least), enter_moving=least)
+        leave, moving = (min(usual, least) for usual in (Thresholds.leave, Thresholds.enter_moving))
+        return Thresholds(enter=least, leave=leave, enter_moving=moving)
 
 
 @dataclass(frozen=True)

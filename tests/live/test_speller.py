@@ -120,4 +120,6 @@ def test_probabilities_are_probabilities(wrong: dict[str, float]) -> None:
 
 
 def test_a_least_probability_of_somebodys_is_kept() -> None:
-    assert (Thresholds.of(0.1).enter, Thresholds.of(0.1).leave, Thresholds.of(0.1).enter_moving) == (0.1, 0.1, 0.1)
+    low, high = Thresholds.of(0.1), Thresholds.of(0.95)
+    assert (low.enter, low.leave, low.enter_moving) == (0.1, 0.1, 0.1)
+    assert (high.enter, high.leave, high.enter_moving) == (0.95, Thresholds.leave, Thresholds.enter_moving)
