@@ -86,6 +86,11 @@ def predict_takes(
     )
 
 
+def open_labels(model: StrPath, class_names: Sequence[str] | None = None, runtime: Runtime = "onnxruntime") -> _Labels:
+    """An open file with what it reads and what its outputs are called; raises as `predict_takes` does."""
+    return _Labels(model, class_names, runtime)
+
+
 def naming_note(model: StrPath, class_names: Sequence[str] | None, runtime: Runtime = "onnxruntime") -> str | None:
     """Note that names which were said differ from those that the file has for its outputs; else None."""
     metadata = (open_native(model).info if runtime == "native" else inspect_model(model)).metadata

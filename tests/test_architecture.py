@@ -32,6 +32,7 @@ ORDER = (
     "study",
     "stages",
     "workdir",
+    "live",
     "predict",
     "report",
     "stepping",
@@ -64,6 +65,7 @@ ORDER = (
 LIGHT = (
     "cli",
     "workdir",
+    "live",
     "predict",
     "report",
     "results",

@@ -28,6 +28,7 @@ from edgekit.cli.evaluate import evaluate
 from edgekit.cli.export import export
 from edgekit.cli.hands import hands
 from edgekit.cli.landmarks import landmarks
+from edgekit.cli.live import live
 from edgekit.cli.predict import predict
 from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
@@ -62,6 +63,7 @@ COMMANDS = (
     hands,
     landmarks,
     record,
+    live,
     variants,
     profiles,
     env,

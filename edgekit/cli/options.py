@@ -283,6 +283,15 @@ RESTART = _own(
     help="Stream by steps: begin a state anew after so many frames, while another one answers; 0: never [two thirds of"
     " the model's frames].",
 )
+CAMERA = _own("--camera", type=Whole(0, 9999), metavar="NUMBER", help="Read a camera; the first one is 0.")
+VIDEO = _own("--video", type=PATH, metavar="FILE", help="Read a video, or a folder of pictures.")
+PAUSE = _own("--pause", type=POSITIVE, metavar="SECONDS", help="Without a letter for so long, a word has ended [0.75].")
+LEAST = _own(
+    "--least",
+    type=Real(0, 1),
+    metavar="PROBABILITY",
+    help="Least probability of a letter that is written [0.78; 0.7 by steps].",
+)
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")
 MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on this host, which takes some seconds.")
 

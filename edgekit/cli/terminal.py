@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from typing import IO
 
@@ -21,8 +22,14 @@ def say(text: str) -> bool:
     """
     if sys.stdout is None:
         raise InputError("stdout is closed: the result has nowhere to go")
+    return _told(_fitting(sys.stdout, text) + "\n")
+
+
+def _told(text: str) -> bool:
+    """`say` of text that is ready."""
     try:
-        _write(sys.stdout, text)
+        sys.stdout.write(text)
+        sys.stdout.flush()
     except BrokenPipeError:
         _forget(sys.stdout)
         return False
@@ -30,6 +37,38 @@ def say(text: str) -> bool:
         _forget(sys.stdout)
         raise InputError(f"stdout: the result can't be written: {error.strerror or error}") from None
     return True
+
+
+class Line:
+    """The last line of a terminal, written again and again in its place."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    @property
+    def works(self) -> bool:
+        """Whether stdout is a terminal."""
+        return sys.stdout is not None and sys.stdout.isatty()
+
+    @property
+    def width(self) -> int:
+        """How many characters there is room for."""
+        return max(shutil.get_terminal_size().columns - 1, 1)
+
+    def show(self, text: str) -> bool:
+        """Put the text there; False when nobody reads it any more. Raises InputError as `say` does."""
+        fresh = _fitting(sys.stdout, text)
+        if fresh == self.shown:
+            return True
+        blank = " " * max(len(self.shown) - len(fresh), 0)
+        self.shown = fresh
+        return _told(f"\r{fresh}{blank}")
+
+    def leave(self) -> None:
+        """What is there stays, and the next line begins."""
+        if self.shown:
+            _told("\n")
+            self.shown = ""
 
 
 def complain(text: str) -> None:
@@ -40,14 +79,19 @@ def complain(text: str) -> None:
 
 
 def _write(stream: IO[str], text: str) -> None:
+    stream.write(_fitting(stream, text) + "\n")
+    stream.flush()
+
+
+def _fitting(stream: IO[str], text: str) -> str:
+    """The text without control characters, as the stream's encoding has it."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     shown = plain(text)
     try:
         shown.encode(encoding)
     except UnicodeEncodeError:
         shown = shown.translate(DRAWN).encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(shown + "\n")
-    stream.flush()
+    return shown
 
 
 def _forget(stream: IO[str]) -> None:

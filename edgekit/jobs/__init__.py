@@ -23,6 +23,7 @@ from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
 from edgekit.jobs.landmarks import LandmarksOptions, read_landmarks
+from edgekit.jobs.live import LiveRun, find_live_model, open_lines, open_source, refuse_handless
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
 from edgekit.jobs.record import RecordOptions, record_takes
@@ -34,6 +35,7 @@ __all__ = [
     "Evaluation",
     "LandmarksOptions",
     "RecordOptions",
+    "LiveRun",
     "bench_model",
     "check_reports",
     "compare_models",
@@ -41,15 +43,19 @@ __all__ = [
     "default_settings",
     "evaluate_file",
     "export_module",
+    "find_live_model",
     "find_model",
     "find_reader",
     "int8_path",
     "make_steps",
+    "open_lines",
+    "open_source",
     "plan_bench",
     "predict_labels",
     "quantize_file",
     "read_landmarks",
     "record_takes",
+    "refuse_handless",
     "run_chain",
     "run_distill",
     "run_prune",

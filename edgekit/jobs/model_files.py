@@ -68,13 +68,20 @@ def step_path(model: Path, folder: Path) -> Path:
     return folder / model.with_suffix(".step.onnx").name
 
 
+def find_steps(model: Path) -> Path | None:
+    """The step model beside a file that was made from it as it is now; None where there is none. Raises ModelFileError
+    for one that can't be read."""
+    made = step_path(model, model.parent)
+    metadata = inspect_model(made).metadata if made.exists() else None
+    return made if metadata is not None and metadata.parents[:1] == (sha256_file(model),) else None
+
+
 def _steps_of(model: Path, workdir: Path) -> Path:
     """The step model of a work directory's file."""
     made, command = step_path(model, model.parent), next_command(workdir, "step")
     if not made.exists():
         raise ModelFileError(f"{model}: reads takes, and has no step model yet; run `{command}` first")
-    metadata = inspect_model(made).metadata
-    if metadata is None or metadata.parents[:1] != (sha256_file(model),):
+    if find_steps(model) is None:
         raise ModelFileError(f"{made}: not made from {model} as it is now; run `{command}` again")
     return made
 

@@ -7,6 +7,7 @@ from edgekit.report.evaluation import evaluation_text
 from edgekit.report.front_picture import draw_front
 from edgekit.report.junit import bench_junit
 from edgekit.report.landmarks import landmarks_text
+from edgekit.report.live import event_text, live_notes, live_text, now_text
 from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.native import compiled_text
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
@@ -43,9 +44,13 @@ __all__ = [
     "draw_front",
     "duration",
     "evaluation_text",
+    "event_text",
     "exported_text",
     "landmarks_text",
+    "live_notes",
+    "live_text",
     "mix_text",
+    "now_text",
     "pairs_text",
     "predictions_text",
     "profile_text",

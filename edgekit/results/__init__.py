@@ -7,6 +7,7 @@ from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
 from edgekit.results.landmarks import LandmarksResult
+from edgekit.results.live import Cost, LiveResult
 from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
     ExportedModule,
@@ -39,6 +40,7 @@ from edgekit.results.variants import Nominal, VariantFigures
 __all__ = [
     "ChainResult",
     "CompileResult",
+    "Cost",
     "DataDescription",
     "ExportedModule",
     "Figures",
@@ -47,6 +49,7 @@ __all__ = [
     "Int8Loss",
     "LandmarksResult",
     "LeftFloat",
+    "LiveResult",
     "MixDescription",
     "ModelScore",
     "Nominal",

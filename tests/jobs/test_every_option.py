@@ -191,6 +191,13 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),
     },
+    "live": {
+        **of("live --model {model}", camera="--camera 9999", video="--video {take}", json="--json", least="--least 0"),
+        **of("live --model {model}", rate="--rate 15", class_names=NAMES, runtime="--runtime native"),
+        "--model": ("live --model {model} --json", "live --model {steps} --json"),
+        **of("live --model {model} --least 0", pause="--pause 1.5"),
+        **of("live", workdir="--workdir {done}"),
+    },
     "config": {
         **of("config --workdir {new}", config="--config {settings}", set="--set training.epochs=3", seed="--seed 3"),
         **of("config --workdir {new}", preset="--preset quick", split="--split signer", json="--json"),
@@ -334,6 +341,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.hands.cameras.now", lambda: next(ticks) / 30)
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("edgekit.jobs.live.clock", lambda: 0.0)
     monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
     monkeypatch.setattr("edgekit.native.compiling.find_wasm_tools", ends("find_wasm_tools"))
 
@@ -408,7 +416,8 @@ def observe(
         if "{copy}" in line:
             shutil.copytree(places["done"], new / "copy")
         monkeypatch.chdir(new)
-        monkeypatch.setattr("sys.stdin", iter(["\n" if line.startswith("record") else frame] * 12))
+        lost = ["null"] * 60 if line.startswith("live") else []
+        monkeypatch.setattr("sys.stdin", iter(["\n" if line.startswith("record") else frame] * 12 + lost))
         known = {**places, "new": new, "exists": exists, "copy": new / "copy"}
         answer = cli(*line.format(**known).split())
         return answer.code, plain(answer.out, new), plain(answer.err, new), left(new)

@@ -1,0 +1,19 @@
+"""From frames to letters that appear once and stay: numpy and a model file, for a camera's pace and any other"""
+
+from edgekit.live.decisions import Decision, LeastProbability
+from edgekit.live.events import Event, EventKind
+from edgekit.live.lines import Frame, parse_line
+from edgekit.live.reader import PAUSE_S, Reader
+from edgekit.live.speller import Thresholds
+
+__all__ = [
+    "PAUSE_S",
+    "Decision",
+    "Event",
+    "EventKind",
+    "Frame",
+    "LeastProbability",
+    "Reader",
+    "Thresholds",
+    "parse_line",
+]
