@@ -35,7 +35,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgekit.data import AugmentConfig, Mix, augment, canonical_takes, fit_normalisation, join_recordings, load_recordings
+from edgekit.data import (
+    AugmentConfig,
+    Mix,
+    augment,
+    canonical_takes,
+    fit_normalisation,
+    join_recordings,
+    load_recordings,
+)
 from edgekit.model import RecurrentClassifier, build_model, variant
 
 F32, I64 = NDArray[np.float32], NDArray[np.int64]
@@ -235,7 +243,9 @@ def judged(model: RecurrentClassifier, parts: Mapping[str, Part]) -> dict[str, A
     by = {name: scores(one, means) for name, one in found.items()}
     right = {name: found[name].logits.argmax(axis=1) == parts[name].labels for name in ("validation", "test")}
     rows: dict[str, Any] = {}
-    cuts: list[tuple[str, str, float]] = [(name, name, threshold(by["validation"][name], right["validation"])) for name in by["test"]]
+    cuts: list[tuple[str, str, float]] = [
+        (name, name, threshold(by["validation"][name], right["validation"])) for name in by["test"]
+    ]
     cuts += [("argmax of 27", "against nothing", 0.0), ("half of all", "energy against nothing", 0.0)]
     for name, score, cut in cuts:
         kept = by["test"][score] >= cut
@@ -246,7 +256,10 @@ def judged(model: RecurrentClassifier, parts: Mapping[str, Part]) -> dict[str, A
             "accuracy": float(right["test"].mean()),
             "accuracy_kept": float((right["test"] & kept).mean()),
             "idle_called": float(called.mean()),
-            "idle_by_session": {str(s): [int(called[parts["idle"].who == s].sum()), int((parts["idle"].who == s).sum())] for s in np.unique(parts["idle"].who)},
+            "idle_by_session": {
+                str(s): [int(called[parts["idle"].who == s].sum()), int((parts["idle"].who == s).sum())]
+                for s in np.unique(parts["idle"].who)
+            },
             "auroc": auroc(by["test"][score], by["idle"][score]),
         }
     return rows
@@ -284,7 +297,9 @@ def run(given: argparse.Namespace) -> None:
 def show(given: argparse.Namespace) -> None:
     """Means over folds."""
     rows = [json.loads(line) for line in given.results.read_text(encoding="utf-8").splitlines()]
-    print("| way | score | folds | idle called a letter | accuracy | after | lost, points | AUROC |\n|---|---|---:|---:|---:|---:|---:|---:|")
+    print(
+        "| way | score | folds | idle called a letter | accuracy | after | lost, points | AUROC |\n|---|---|---:|---:|---:|---:|---:|---:|"
+    )
     for way in dict.fromkeys(row["way"] for row in rows):
         own = [row["scores"] for row in rows if row["way"] == way]
         for name in own[0]:
@@ -292,7 +307,9 @@ def show(given: argparse.Namespace) -> None:
             mean: Callable[[str], float] = lambda key, each=each: statistics.mean(one[key] for one in each)  # type: ignore[misc]
             idle = " / ".join(f"{100 * one['idle_called']:.1f}" for one in each)
             lost = " / ".join(f"{100 * (one['accuracy'] - one['accuracy_kept']):.1f}" for one in each)
-            print(f"| {way} | {name} | {len(each)} | {100 * mean('idle_called'):.1f} % ({idle}) | {100 * mean('accuracy'):.1f} | {100 * mean('accuracy_kept'):.1f} | {lost} | {mean('auroc'):.3f} |")
+            print(
+                f"| {way} | {name} | {len(each)} | {100 * mean('idle_called'):.1f} % ({idle}) | {100 * mean('accuracy'):.1f} | {100 * mean('accuracy_kept'):.1f} | {lost} | {mean('auroc'):.3f} |"
+            )
 
 
 def main() -> None:

@@ -24,7 +24,9 @@ from edgekit.data.hand import (
     WRIST,
     count_hands,
     frames_seen,
+    frames_with_hand,
     hands_seen,
+    knows_hands,
 )
 from edgekit.data.joining import join_recordings
 from edgekit.data.layouts.npy import read_take
@@ -93,8 +95,10 @@ __all__ = [
     "fit_length",
     "fit_normalisation",
     "frames_seen",
+    "frames_with_hand",
     "hands_seen",
     "join_recordings",
+    "knows_hands",
     "load_leniently",
     "load_recordings",
     "losses",

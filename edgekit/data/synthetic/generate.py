@@ -32,7 +32,14 @@ from edgekit.data.synthetic.motion import (
 from edgekit.data.synthetic.person import Person, Pose, draw_person
 from edgekit.data.synthetic.reader import draw_causes, misread, unexplained
 from edgekit.data.synthetic.skeleton import hand_landmarks
-from edgekit.data.synthetic.tracker import Tracker, draw_tracker, hidden_landmarks, lose_frames, lose_hands, tracking_errors
+from edgekit.data.synthetic.tracker import (
+    Tracker,
+    draw_tracker,
+    hidden_landmarks,
+    lose_frames,
+    lose_hands,
+    tracking_errors,
+)
 
 #: Part of a person's takes that is recorded on the second day, which the session split tests on.
 SECOND_DAY_RATIO = 0.28

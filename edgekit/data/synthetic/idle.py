@@ -111,4 +111,3 @@ def _posed(ease: Pose, kind: I64, rng: np.random.Generator) -> Pose:
 
 def _half(start: Pose, end: Pose) -> Pose:
     return start.mixed(end, np.full(len(start.spread), 0.5, dtype=np.float32))
-
