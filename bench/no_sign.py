@@ -1,21 +1,26 @@
 """How does a model know that nobody signs? Ways to find out, side by side, on people and idle hands not trained on.
 
-    python bench/no_sign.py run FOLDER --ways plain class class+real uniform zero --folds 0 1 2 --results FILE.jsonl
-    python bench/no_sign.py show FILE.jsonl
+    python bench/strangers.py run LETTERS STILLS PEOPLE --within 0 --only-scratch --workdir STUDY ...
+    python bench/no_sign.py run FOLDER STUDY/mix-seed0-fold0 ... --results bench/results/no-sign.jsonl
+    python bench/no_sign.py show bench/results/no-sign.jsonl
 
-FOLDER holds asl-letters.npz, asl-stills.npz, asl-people.npz and asl-idle.npz. Each run trains the model `edge` (64
-units) on all recorders but those of the fold's validation and test, and as many takes by new synthetic people, with
-edgekit's own augmentation. The ways:
+FOLDER holds asl-letters.npz, asl-stills.npz, asl-people.npz and asl-idle.npz. STUDY/NAME-foldK is a work directory of
+bench/strangers.py: a student `edge` (64 units) that has seen neither the recorders of the study's fold 0 nor those of
+fold K within. The one find the threshold, the other are the test, and the other way round. The ways:
 
-    plain       letters alone
-    class       a 27th class from synthetic hands that sign nothing
+    finished    the student as it is
+    shift       the same; a linear function of what its last layer reads, fitted on training takes and synthetic hands
+                that sign and that sign nothing, is added to all logits alike: no answer changes, their energy does
+    plain       trained on for EPOCHS epochs on half recordings, half synthetic people, as a control
+    class       the same, with a 27th class of synthetic hands that sign nothing
     class+real  the same, with real idle takes of other sessions among them
     uniform     26 classes; for synthetic hands that sign nothing, the uniform distribution is right
     zero        26 classes and a 27th logit that is always 0, right for synthetic hands that sign nothing
 
-Every model's answers are then judged by every score; each score's threshold is the one that costs COST of the
-validation takes, which were read rightly before. Then the test letters, of a recorder in neither part, and the idle
-takes. Takes without any hand are left out everywhere: nothing has to be learned to tell them.
+Every model's answers are judged by every score. Its threshold is the highest that costs COST of the validation takes,
+counting those that were read rightly before. Takes without any hand are left out everywhere: nothing has to be learned
+to tell them. The generator of idle hands was written after looking at pictures of idle takes, and not changed after the
+first run.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,46 +39,31 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from strangers import deal, joined, without
 
-from edgekit.data import (
-    AugmentConfig,
-    Mix,
-    augment,
-    canonical_takes,
-    fit_normalisation,
-    join_recordings,
-    load_recordings,
-)
-from edgekit.model import RecurrentClassifier, build_model, variant
+from edgekit.data import AugmentConfig, Mix, augment, canonical_takes, join_recordings, load_recordings
+from edgekit.model import RecurrentClassifier, load_model
+from edgekit.train.no_sign import fit_shift, takes_to_fit_on
+from edgekit.train.no_sign import shifted as with_shift
 
 F32, I64 = NDArray[np.float32], NDArray[np.int64]
 
 LETTERS, IDLE = 26, 26
-WAYS = ("plain", "class", "class+real", "uniform", "zero")
+WAYS = ("finished", "shift", "plain", "class", "class+real", "uniform", "zero")
 FILES = ("asl-letters", "asl-stills", "asl-people")
 #: Part of the validation takes that a threshold may cost.
 COST = 0.01
-EPOCHS, BATCH, RATE, SMOOTHING = 20, 128, 4e-3, 0.1
-#: Other synthetic people in so many epochs, then the same again, varied anew.
-POOL = 10
-#: Synthetic takes that sign nothing, as a part of those that sign.
-IDLE_SHARE = 0.25
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Who is read in the test, who finds the threshold, and which sessions of idle takes may be trained on."""
-
-    test: tuple[str, ...]
-    validation: tuple[str, ...]
-    idle: tuple[str, ...]
-
-
-FOLDS = (
-    Fold(("signer-2",), ("signer-3", "p10", "p15", "recorder-1"), ("2022-03-07-451940e", "2022-03-06-9d80190")),
-    Fold(("signer-3",), ("signer-2", "p09", "p14", "recorder-2"), ("2022-03-07-79b9a82",)),
-    Fold(("signer-1",), ("signer-3", "p08", "p15", "recorder-1"), ("2022-03-10-62ac0fb", "2022-03-06-9d80190")),
+#: Part of the training takes that one costs which is found on these.
+TRAIN_COST = 0.005
+EPOCHS, BATCH, RATE, SMOOTHING = 8, 128, 2e-3, 0.1
+#: Recorded takes of an epoch, drawn anew, and as many synthetic ones; synthetic takes that sign nothing beside them.
+TAKES, NOTHING = 3000, 1000
+#: Of the study.
+VARIED = AugmentConfig(
+    probability=1.0, mirror=0.5, aspect_min=9 / 16, aspect_max=16 / 9, milestones=(), milestone_probabilities=()
 )
+#: Sessions of idle takes that `class+real` may train on, by parity of the run; the others are its test.
+REAL = (("2022-03-07-451940e", "2022-03-06-9d80190"), ("2022-03-07-79b9a82",))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,31 +103,27 @@ def seen(part: Part) -> Part:
 # Training.
 
 
-def pool(folder: Path, seed: int, takes: int) -> None:
-    """Synthetic takes of POOL epochs as files, unless they are there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for epoch in range(POOL):
-        if not (folder / f"{seed}-{epoch}.npz").exists():
-            signing, _ = Mix(tuple(range(LETTERS)), alone=True), None
-            x, labels = signing.new_takes(takes, 30, seed, epoch)
-            signs = (*range(LETTERS), *([IDLE] * 9))  # so that each person has many idle takes
-            idle, own = Mix(signs, alone=True, stream=1).new_takes(int(takes * IDLE_SHARE * 35 / 9), 30, seed, epoch)
-            idle = idle[own >= IDLE]
-            np.savez(folder / f"{seed}-{epoch}.npz", x=x, labels=labels, idle=idle)
+def synthetic(takes: int, nothing: int, seed: int) -> tuple[F32, I64, F32]:
+    """Takes by new people that sign, their labels, and such that sign nothing."""
+    x, labels = Mix(tuple(range(LETTERS)), alone=True).new_takes(takes, 30, seed, 0)
+    signs = (*range(LETTERS), *([IDLE] * LETTERS))  # half of each person's takes
+    idle, own = Mix(signs, alone=True, stream=1).new_takes(2 * nothing, 30, seed, 0)
+    return x, labels, idle[own >= LETTERS]
 
 
-def epoch_of(way: str, train: Part, real: Part, cache: Path, seed: int, epoch: int) -> tuple[F32, I64]:
+def epoch_of(way: str, train: Part, real: Part, seed: int, epoch: int) -> tuple[F32, I64]:
     """Takes and labels of one epoch, varied; 26 is no sign."""
-    with np.load(cache / f"{seed}-{epoch % POOL}.npz") as made:
-        parts = [(train.x, train.labels), (made["x"], made["labels"])]
-        if way != "plain":
-            parts.append((made["idle"], np.full(len(made["idle"]), IDLE)))
+    rng = np.random.default_rng((seed, epoch))
+    chosen = rng.permutation(len(train.x))[:TAKES]
+    x, labels, idle = synthetic(TAKES, NOTHING, 1000 * seed + epoch)
+    parts = [(train.x[chosen], train.labels[chosen]), (x, labels)]
+    if way != "plain":
+        parts.append((idle, np.full(len(idle), IDLE)))
     if way == "class+real":
         parts += [(real.x, real.labels)] * 5  # few, so each several times, varied otherwise
     x, labels = (np.concatenate(each) for each in zip(*parts, strict=True))
-    rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(x))
-    return augment(x[order], AugmentConfig(), rng), labels[order]
+    return augment(x[order], VARIED, rng), labels[order]
 
 
 def targets(labels: torch.Tensor, way: str) -> torch.Tensor:
@@ -156,18 +142,27 @@ def full(logits: torch.Tensor, way: str) -> torch.Tensor:
     return torch.nn.functional.pad(logits, (0, 1)) if way == "zero" else logits
 
 
-def train_model(way: str, train: Part, real: Part, cache: Path, seed: int) -> RecurrentClassifier:
-    """Adam, cosine to zero."""
-    outputs = LETTERS + 1 if way.startswith("class") else LETTERS
-    model = build_model(variant("edge"), fit_normalisation(train.x, "hand", True), outputs, seed)
+def widened(model: RecurrentClassifier) -> None:
+    """One output more, in place, as unsure as can be."""
+    old = model.output
+    model.output = torch.nn.Linear(old.in_features, LETTERS + 1)
+    with torch.no_grad():
+        model.output.weight[:LETTERS], model.output.bias[:LETTERS] = old.weight, old.bias
+        model.output.weight[LETTERS:], model.output.bias[LETTERS:] = old.weight.mean(dim=0), old.bias.mean()
+
+
+def train_on(model: RecurrentClassifier, way: str, train: Part, real: Part, seed: int) -> RecurrentClassifier:
+    """Adam, cosine to zero, from what it has learned."""
+    if way.startswith("class"):
+        widened(model)
     optimiser = torch.optim.Adam(model.parameters(), RATE)
     model.train()
     for epoch in range(EPOCHS):
-        x, labels = epoch_of(way, train, real, cache, seed, epoch)
+        x, labels = epoch_of(way, train, real, seed, epoch)
         parts = np.array_split(np.arange(len(x)), math.ceil(len(x) / BATCH))
         for k, part in enumerate(parts):
             done = (epoch + k / len(parts)) / EPOCHS
-            optimiser.param_groups[0]["lr"] = RATE * 0.5 * (1.0 + math.cos(math.pi * done)) * min(1.0, 20 * done + 0.01)
+            optimiser.param_groups[0]["lr"] = RATE * 0.5 * (1.0 + math.cos(math.pi * done))
             right = targets(torch.from_numpy(labels[part]), way)
             loss = torch.nn.functional.cross_entropy(full(model(torch.from_numpy(x[part])), way), right)
             optimiser.zero_grad()
@@ -235,6 +230,12 @@ def threshold(score: F32, right: NDArray[np.bool_]) -> float:
     return float(np.sort(score[right])[most])
 
 
+def cut_of(found: Answers, score: F32, labels: I64) -> float:
+    """As edgekit finds it: from takes that were trained on."""
+    right = found.logits.argmax(axis=1) == labels
+    return float(np.sort(score[right])[int(TRAIN_COST * len(score))])
+
+
 def judged(model: RecurrentClassifier, parts: Mapping[str, Part]) -> dict[str, Any]:
     """By score: letters kept and idle takes called a letter. parts: train, validation, test, idle."""
     found = {name: answers(model, part.x) for name, part in parts.items()}
@@ -246,6 +247,9 @@ def judged(model: RecurrentClassifier, parts: Mapping[str, Part]) -> dict[str, A
     cuts: list[tuple[str, str, float]] = [
         (name, name, threshold(by["validation"][name], right["validation"])) for name in by["test"]
     ]
+    trained = found["train"]
+    for name in ("probability", "energy"):
+        cuts.append((f"{name}, {TRAIN_COST:.1%} of training takes", name, cut_of(trained, by["train"][name], labels)))
     cuts += [("argmax of 27", "against nothing", 0.0), ("half of all", "energy against nothing", 0.0)]
     for name, score, cut in cuts:
         kept = by["test"][score] >= cut
@@ -265,51 +269,71 @@ def judged(model: RecurrentClassifier, parts: Mapping[str, Part]) -> dict[str, A
     return rows
 
 
+def shifted(model: RecurrentClassifier, train: Part, seed: int) -> RecurrentClassifier:
+    """With edgekit's own shift of its logits."""
+    signs, nothing = takes_to_fit_on(train.x, Mix(tuple(range(LETTERS))), VARIED, seed)
+    shift = fit_shift(model, signs, nothing)
+    return model if shift is None else with_shift(model, shift)
+
+
 def run(given: argparse.Namespace) -> None:
-    """Train and judge what is asked for; results are appended as they come."""
+    """Judge what is asked for; results are appended as they come."""
     torch.set_num_threads(1)
     letters, idle = letters_of(given.folder), idle_of(given.folder)
-    for k in given.folds:
-        fold = FOLDS[k]
-        held = np.isin(letters.who, fold.test + fold.validation)
-        train = letters.take(~held)
-        pool(given.cache, k, len(train.x))
+    everybody = joined([given.folder / f"{name}.npz" for name in FILES], [])
+    outer = deal(everybody)[0]
+    for number, place in enumerate(given.models):
+        inner = deal(without(everybody, outer))[int(place.name[-1])]
+        train = letters.take(~np.isin(letters.who, [*inner, *outer]))
         for way in given.ways:
-            begin = time.monotonic()
-            own = np.isin(idle.who, fold.idle)
-            model = train_model(way, train, idle.take(own), given.cache, k)
-            parts = {
-                "train": train,
-                "validation": letters.take(np.isin(letters.who, fold.validation)),
-                "test": letters.take(np.isin(letters.who, fold.test)),
-                "idle": idle.take(~own),
-            }
-            row = {"way": way, "fold": k, "takes": {name: len(part.x) for name, part in parts.items()}}
-            row |= {"seconds": round(time.monotonic() - begin), "scores": judged(model, parts)}
-            with given.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            if given.models:
-                given.models.mkdir(parents=True, exist_ok=True)
-                torch.save(model.state_dict(), given.models / f"{way}-{k}.pt")
-            print(f"{way}, fold {k}: {row['seconds']} s", flush=True)
+            own = np.isin(idle.who, REAL[number % len(REAL)])
+            begin, model = time.monotonic(), load_model(place / "models" / "edge")[0]
+            if way == "shift":
+                model = shifted(model, train, number)
+            elif way != "finished":
+                model = train_on(model, way, train, idle.take(own), number)
+            model.eval()
+            for validation, test in ((inner, outer), (outer, inner)):
+                parts = {"train": train, "idle": idle if way != "class+real" else idle.take(~own)}
+                parts["validation"] = letters.take(np.isin(letters.who, validation))
+                parts["test"] = letters.take(np.isin(letters.who, test))
+                row = {
+                    "way": way,
+                    "model": place.name,
+                    "test": test,
+                    "takes": {name: len(part.x) for name, part in parts.items()},
+                }
+                row["scores"] = judged(model, parts)
+                with given.results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+            print(f"{place.name}, {way}: {time.monotonic() - begin:.0f} s", flush=True)
+
+
+HEADERS = ("way", "score", "tests", "idle called a letter", "accuracy", "with rejection", "points lost", "AUROC")
 
 
 def show(given: argparse.Namespace) -> None:
-    """Means over folds."""
+    """A row a way and score: means over models and tests, each in brackets."""
     rows = [json.loads(line) for line in given.results.read_text(encoding="utf-8").splitlines()]
-    print(
-        "| way | score | folds | idle called a letter | accuracy | after | lost, points | AUROC |\n|---|---|---:|---:|---:|---:|---:|---:|"
-    )
+    print(f"| {' | '.join(HEADERS)} |\n|---|---|{'---:|' * 6}")
     for way in dict.fromkeys(row["way"] for row in rows):
         own = [row["scores"] for row in rows if row["way"] == way]
         for name in own[0]:
-            each = [one[name] for one in own]
-            mean: Callable[[str], float] = lambda key, each=each: statistics.mean(one[key] for one in each)  # type: ignore[misc]
-            idle = " / ".join(f"{100 * one['idle_called']:.1f}" for one in each)
-            lost = " / ".join(f"{100 * (one['accuracy'] - one['accuracy_kept']):.1f}" for one in each)
-            print(
-                f"| {way} | {name} | {len(each)} | {100 * mean('idle_called'):.1f} % ({idle}) | {100 * mean('accuracy'):.1f} | {100 * mean('accuracy_kept'):.1f} | {lost} | {mean('auroc'):.3f} |"
-            )
+            print(f"| {way} | {name} | {' | '.join(cells([one[name] for one in own]))} |")
+
+
+def cells(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of one way and score."""
+    before, after = ([one[key] for one in found] for key in ("accuracy", "accuracy_kept"))
+    lost = [one - other for one, other in zip(before, after, strict=True)]
+    shares = [f"{100 * statistics.mean(part):.1f} %" for part in (before, after)]
+    auroc_ = statistics.mean(one["auroc"] for one in found)
+    return [str(len(found)), each([one["idle_called"] for one in found]), *shares, each(lost), f"{auroc_:.3f}"]
+
+
+def each(values: Sequence[float]) -> str:
+    """Mean, least and most, in percent."""
+    return f"{100 * statistics.mean(values):.1f} ({100 * min(values):.1f} to {100 * max(values):.1f})"
 
 
 def main() -> None:
@@ -318,10 +342,8 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     running = commands.add_parser("run")
     running.add_argument("folder", type=Path)
+    running.add_argument("models", nargs="+", type=Path, help="work directories of the study")
     running.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    running.add_argument("--folds", nargs="+", type=int, default=list(range(len(FOLDS))))
-    running.add_argument("--cache", type=Path, default=Path("no-sign-cache"), help="synthetic takes, made once")
-    running.add_argument("--models", type=Path, help="where trained weights are kept")
     running.add_argument("--results", type=Path, required=True)
     running.set_defaults(do=run)
     showing = commands.add_parser("show")

@@ -33,7 +33,7 @@ from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import RECORDINGS, BadFrame
 from edgekit.data.length import USUAL_FRAMES, choose_length, fit_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
-from edgekit.data.mix import Mix, mix_for, mix_of_synthetic, refuse_mix
+from edgekit.data.mix import NOTHING, Mix, letters_signed, mix_for, mix_of_synthetic, refuse_mix
 from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
     Normalisation,
@@ -59,6 +59,7 @@ __all__ = [
     "KINDS",
     "LANDMARKS",
     "MIDDLE_BASE",
+    "NOTHING",
     "RECORDINGS",
     "USUAL_FRAMES",
     "WRIST",
@@ -99,6 +100,7 @@ __all__ = [
     "hands_seen",
     "join_recordings",
     "knows_hands",
+    "letters_signed",
     "load_leniently",
     "load_recordings",
     "losses",

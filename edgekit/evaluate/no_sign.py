@@ -57,10 +57,10 @@ def are_signs(
     names = class_names if class_names is not None else (() if metadata is None else metadata.class_names)
     if logits.ndim != 2 or (names and logits.shape[1] != len(names)):
         raise ShapeError(f"logits: expected (n, {len(names) or 'classes'}), got {logits.shape}")
-    silent = np.array([means_no_sign(name) for name in names] or [False] * logits.shape[1], dtype=np.bool_)
-    signs: Bools = ~silent[logits.argmax(axis=1)]
+    silent = [k for k, name in enumerate(names) if means_no_sign(name)]
+    signs: Bools = np.isin(logits.argmax(axis=1), silent, invert=True)
     rule = None if metadata is None or not reject else metadata.no_sign
-    return signs if rule is None else signs & strong_answers(logits, rule)
+    return signs if rule is None else np.logical_and(signs, strong_answers(logits, rule))
 
 
 def strong_answers(logits: F32, rule: Rejection) -> Bools:

@@ -19,7 +19,7 @@ from edgekit.results.quantization import (
     Raised,
     StandardisationTrial,
 )
-from edgekit.results.quantization_stage import QuantizationFigures
+from edgekit.results.quantization_stage import NoSign, QuantizationFigures
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.step import StepResult
 from edgekit.results.training import (
@@ -46,6 +46,7 @@ __all__ = [
     "LeftFloat",
     "MixDescription",
     "ModelScore",
+    "NoSign",
     "Nominal",
     "OutputCheck",
     "Parity",

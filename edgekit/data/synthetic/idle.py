@@ -105,8 +105,8 @@ def _posed(ease: Pose, kind: I64, rng: np.random.Generator) -> Pose:
         thumb[own] = low + (high - low) * np.clip(root + rng.normal(0.0, 0.07, (len(own), 3, 2)), 0.0, 1.0)
     spread = np.clip(spread, *SPREAD_LIMITS)
     turned = rng.normal(0.0, 1.0, (n, 3)) * TURN * (rng.random((n, 1)) < TURNED)
-    parts = (part.astype(np.float32) for part in (flexion, spread, thumb, ease.turn + turned))
-    return Pose(*parts, ease.turn_sigma, ease.held)
+    turn = (ease.turn + turned).astype(np.float32)
+    return Pose(flexion, spread.astype(np.float32), thumb, turn, ease.turn_sigma, ease.held)
 
 
 def _half(start: Pose, end: Pose) -> Pose:
