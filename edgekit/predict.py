@@ -11,8 +11,19 @@ from numpy.typing import NDArray
 from edgekit.artifacts import parse_json
 from edgekit.data import USUAL_FRAMES, canonical_takes, fit_length, load_recordings, read_take, used_frames
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
-from edgekit.evaluate import Prediction, StreamAnswer, are_probabilities, predict_batches, softmax
+from edgekit.evaluate import (
+    Prediction,
+    StreamAnswer,
+    are_probabilities,
+    hand_is_seen,
+    means_no_sign,
+    predict_batches,
+    softmax,
+    strong_answers,
+    takes_with_hand,
+)
 from edgekit.evaluate.class_names import check_count, contradiction
+from edgekit.evaluate.no_sign import LOST_FRAMES
 from edgekit.evaluate.predictions import checked_logits
 from edgekit.evaluate.reading import read_as
 from edgekit.reading import StrPath
@@ -25,10 +36,22 @@ MIN_FRAMES = 10
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-class _Labels:
-    """An open file that answers with a name and a probability."""
+#: The label, None where nobody signs, and the probability.
+_Answer = tuple[str | None, float]
 
-    def __init__(self, model: StrPath, class_names: Sequence[str] | None, runtime: Runtime) -> None:
+
+def without_hand(answer: _Answer) -> _Answer:
+    """What is answered where no hand was seen: nothing, unless the model has a class for it and says so itself."""
+    label = answer[0]
+    return answer if label is not None and means_no_sign(label) else (None, 0.0)
+
+
+class _Labels:
+    """An open file that answers with a name and a probability. reject: whether its rule for no sign counts."""
+
+    def __init__(
+        self, model: StrPath, class_names: Sequence[str] | None, runtime: Runtime, reject: bool = True
+    ) -> None:
         self.path = Path(model)
         self.predictor = open_native(self.path) if runtime == "native" else open_predictor(self.path)
         self.metadata = self.predictor.info.metadata
@@ -43,19 +66,28 @@ class _Labels:
                 f"{model}: its input is {shape}, so how long a take it reads is not known; export it with fixed frames"
                 " and features"
             )
+        self._rule = self.metadata.no_sign if self.metadata is not None and reject else None
         self.names, self.frames, self.features = reading.class_names, reading.frames, reading.features
 
-    def answers(self, x: F32, batch: int | None = None) -> list[tuple[str, float]]:
+    def answers(self, x: F32, batch: int | None = None) -> list[_Answer]:
         """x float32 (takes, time, features)."""
-        return self.named(predict_batches(self.predictor, x, batch))
+        named = self.named(predict_batches(self.predictor, x, batch))
+        return [
+            answer if hand else without_hand(answer) for answer, hand in zip(named, takes_with_hand(x), strict=True)
+        ]
 
-    def named(self, outputs: F32) -> list[tuple[str, float]]:
-        """outputs float32 (takes, classes); those of a file from elsewhere may be probabilities already."""
+    def named(self, outputs: F32) -> list[_Answer]:
+        """outputs float32 (takes, classes), of takes with a hand; those of a file from elsewhere may be probabilities
+        already."""
         check_count(self.names, outputs.shape[1], self.path)
         ready = self.metadata is None and are_probabilities(outputs)
         probabilities = outputs if ready else softmax(outputs)
         best = probabilities.argmax(axis=1)
-        return [(self.names[label], round(float(probabilities[k, label]), 6)) for k, label in enumerate(best)]
+        strong = np.ones(len(best), np.bool_) if self._rule is None else strong_answers(outputs, self._rule)
+        names = [self.names[label] if sign else None for label, sign in zip(best, strong, strict=True)]
+        return [
+            (name, round(float(row[label]), 6)) for name, row, label in zip(names, probabilities, best, strict=True)
+        ]
 
 
 def predict_takes(
@@ -64,17 +96,19 @@ def predict_takes(
     class_names: Sequence[str] | None = None,
     box: Box | None = None,
     runtime: Runtime = "onnxruntime",
+    reject: bool = True,
 ) -> tuple[Prediction, ...]:
     """Labels for every take of a file or folder of recordings, or of one take `.npy` (frames, features).
 
     class_names: of the model's outputs, where the file does not name them. box: where the model is the one that edgekit
     comes with and nobody named it: recordings of which no class is called by one of its names are refused, too, with a
     DataError. runtime: "native" where model is a library of `edgekit compile`, or a
-    folder with one. Raises ModelFileError for a model whose
+    folder with one. reject: whether answers weaker than the file's rule asks for have no label. A take without any hand
+    never has one. Raises ModelFileError for a model whose
     outputs nobody names or are no numbers, ShapeError for takes that it does not read, ConfigError for names that are
     not as many as its outputs.
     """
-    labels = _Labels(model, class_names, runtime)
+    labels = _Labels(model, class_names, runtime, reject)
     x, used, known = _read_takes(Path(recordings), labels.frames)
     if box is not None:
         box.refuse_others(x.shape[2], known, str(recordings))
@@ -120,6 +154,7 @@ def predict_frames(
     step: bool = False,
     restart: int | None = None,
     window: int | None = None,
+    reject: bool = True,
 ) -> Iterator[StreamAnswer]:
     """A stream: one frame of numbers as a JSON list a line in, one label a frame out, over the last frames.
 
@@ -129,13 +164,14 @@ def predict_frames(
     with the last one that has a hand. min_frames: nothing is answered before so many; default `MIN_FRAMES`, or the
     window where that is shorter. Empty lines are no frames. step: by one step a frame instead; of a library, or of a
     step model, which can't do otherwise. restart: frames after which a state is begun anew while another one answers,
-    as `edgekit.runtime.open_stream` has it, 0 for never; default `usual_frames`.
+    as `edgekit.runtime.open_stream` has it, 0 for never; default `usual_frames`. reject: as for `predict_takes`; while
+    none of the last five frames has a hand, an answer has no label.
 
     Raises DataError naming the line, or when there is no frame at all; ConfigError for a window that the model has not,
     for min_frames beyond it, a restart without steps or a window with them; ModelFileError for step with a model that
     has none; see `predict_takes` for the model's own.
     """
-    labels = _Labels(model, class_names, runtime)
+    labels = _Labels(model, class_names, runtime, reject)
     follow, longest = _follower(labels, step, restart, window)
     if min_frames is None:
         min_frames = min(MIN_FRAMES, longest)
@@ -143,15 +179,16 @@ def predict_frames(
         raise ConfigError(
             f"min_frames {min_frames}: an answer is of {longest} frames, and the model reads {labels.frames}"
         )
-    seen = 0
+    seen, last = 0, np.zeros((0, labels.features), np.float32)
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         frame = _parse_frame(line, number, labels.features)
         seen += 1
+        last = np.concatenate([last[1 - LOST_FRAMES :], frame[None]])
         answer = follow(frame, seen >= min_frames)
         if answer is not None:
-            yield StreamAnswer(seen - 1, *answer)
+            yield StreamAnswer(seen - 1, *(answer if hand_is_seen(last) else without_hand(answer)))
     if not seen:
         raise DataError(f"the stream holds no frame; expected a JSON list of {labels.features} numbers per line")
 
@@ -164,7 +201,7 @@ def usual_frames(frames: int) -> int:
 
 
 #: One more frame; the label and its probability, where an answer is wanted.
-_Follow = Callable[[F32, bool], tuple[str, float] | None]
+_Follow = Callable[[F32, bool], _Answer | None]
 
 
 def _follower(labels: _Labels, step: bool, restart: int | None, window: int | None) -> tuple[_Follow, int]:
@@ -193,7 +230,7 @@ def _window(labels: _Labels, window: int | None) -> int:
 def _by_step(labels: _Labels, restart: int) -> _Follow:
     stream = open_stream(labels.predictor, restart)
 
-    def follow(frame: F32, wanted: bool) -> tuple[str, float] | None:
+    def follow(frame: F32, wanted: bool) -> _Answer | None:
         if not wanted:
             stream.skip(frame)
             return None
@@ -205,7 +242,7 @@ def _by_step(labels: _Labels, restart: int) -> _Follow:
 def _by_window(labels: _Labels, last: int) -> _Follow:
     window: list[F32] = []
 
-    def follow(frame: F32, wanted: bool) -> tuple[str, float] | None:
+    def follow(frame: F32, wanted: bool) -> _Answer | None:
         window.append(frame)
         del window[:-last]
         take = np.stack(window)[None]

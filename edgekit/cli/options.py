@@ -270,6 +270,12 @@ WINDOW = _own(
     help="Stream: of how many of the last frames an answer is, at most those that the model reads [two thirds of them;"
     " all where they are more than 30 or the file is not edgekit's].",
 )
+NO_REJECT = _own(
+    "--no-reject",
+    is_flag=True,
+    help="Where a hand is seen, name the nearest class however unlike it is, also where the file would say that nobody"
+    " signs.",
+)
 STEP = _own(
     "--step",
     is_flag=True,

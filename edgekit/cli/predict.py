@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     o.STEP,
     o.RESTART,
     o.CLASS_NAMES,
+    o.NO_REJECT,
     o.WORKDIR.saying("Where to find the model if none is named."),
     o.JSON.saying("Result as JSON on stdout; a stream always is."),
 )
@@ -42,6 +43,7 @@ def predict(
     step: bool,
     restart: int | None,
     class_names: str | None,
+    no_reject: bool,
     as_json: bool,
 ) -> None:
     """Label takes, or a stream of frames.
@@ -54,6 +56,10 @@ def predict(
     `edgekit step`, each frame costs one step instead of a whole take. Then two states take turns: each begins anew
     every --restart frames, and the older one answers, as it would to a take of the frames since it began. With
     --restart 0 one state runs on from the first frame.
+
+    Without a hand there is no label (null, with --json and in a stream): not in a take where none is found, and not
+    while a stream's last five frames have none. A file that knows when nobody signs answers so, too, where a hand is
+    seen; --no-reject names the nearest class instead.
 
     With no model named and none made, the student that edgekit comes with answers: the letters A to Z of one hand.
 
@@ -77,10 +83,15 @@ def predict(
     notes = [note for note in said if note is not None]
     if streams:
         _tell(notes)
-        _follow(model, {"min_frames": min_frames, "window": window, "step": step, "restart": restart}, names, runtime)
+        how = {"min_frames": min_frames, "window": window, "step": step, "restart": restart}
+        _follow(model, {**how, "reject": not no_reject}, names, runtime)
         return
     refuse_given({"min_frames", "window", "step", "restart"}, "a stream's options go with a stream")
-    found = [prediction for path in recordings for prediction in predict_takes(model, path, names, box, runtime)]
+    found = [
+        prediction
+        for path in recordings
+        for prediction in predict_takes(model, path, names, box, runtime, not no_reject)
+    ]
     _tell(notes)
     content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}
     emit(as_json, content, lambda: predictions_text(found))

@@ -24,14 +24,16 @@ from edgekit.data.hand import (
     WRIST,
     count_hands,
     frames_seen,
+    frames_with_hand,
     hands_seen,
+    knows_hands,
 )
 from edgekit.data.joining import join_recordings
 from edgekit.data.layouts.npy import read_take
 from edgekit.data.layouts.raw import RECORDINGS, BadFrame
 from edgekit.data.length import USUAL_FRAMES, choose_length, fit_length, used_frames
 from edgekit.data.mislabels import Mislabel, OutOfFold, class_thresholds, confident_classes
-from edgekit.data.mix import Mix, mix_for, mix_of_synthetic, refuse_mix
+from edgekit.data.mix import NOTHING, Mix, letters_signed, mix_for, mix_of_synthetic, refuse_mix
 from edgekit.data.preprocess import (
     HAND_SIZE_FLOOR,
     Normalisation,
@@ -57,6 +59,7 @@ __all__ = [
     "KINDS",
     "LANDMARKS",
     "MIDDLE_BASE",
+    "NOTHING",
     "RECORDINGS",
     "USUAL_FRAMES",
     "WRIST",
@@ -93,8 +96,11 @@ __all__ = [
     "fit_length",
     "fit_normalisation",
     "frames_seen",
+    "frames_with_hand",
     "hands_seen",
     "join_recordings",
+    "knows_hands",
+    "letters_signed",
     "load_leniently",
     "load_recordings",
     "losses",

@@ -62,6 +62,11 @@ def count_hands(features: int) -> int:
     return {HAND_FEATURES: 1, 2 * HAND_FEATURES: 2}.get(features, 0)
 
 
+def knows_hands(features: int) -> bool:
+    """Whether it is known which of a frame's numbers are a hand's: one hand, two, or those in `HAND_PARTS`."""
+    return bool(count_hands(features)) or features in HAND_PARTS
+
+
 def as_hands(x: NDArray[Any]) -> NDArray[Any]:
     """x (takes, time, 63 or 126) as a view (takes, time, hands, landmarks, 3).
 

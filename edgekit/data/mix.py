@@ -15,6 +15,8 @@ from edgekit.data.synthetic import SynthConfig, record_people
 from edgekit.data.synthetic.matching import as_letter, refuse_unlike, takes_like
 from edgekit.errors import ConfigError, DataError
 
+#: In place of a letter: hands that sign nothing.
+NOTHING = len(SynthConfig().class_names)
 #: Keeps these people apart from all others that a seed makes, whose spawn keys are a single number each.
 SPAWN_KEY = 0x6D6978
 #: About so many takes by each of them: fewer of more people cost more time, see `bench/endless_hands.py`.
@@ -116,6 +118,14 @@ def mix_for(config: DataConfig, recordings: Recordings) -> Mix | None:
     if config.mix == "auto" and not _all_letters(config, recordings):
         return None
     return Mix.of_classes(recordings.class_names, config.mix_share, config.mix_least)
+
+
+def letters_signed(config: DataConfig, recordings: Recordings, synth: SynthConfig | None = None) -> Mix | None:
+    """Which letters the classes are, for a model that learns when nobody signs; None where it shall not, or can't.
+    synth: where the recordings are themselves the embedded hands."""
+    if config.no_sign == "none" or not _all_letters(config, recordings):
+        return None
+    return replace(Mix.of_classes(recordings.class_names), length=synth)
 
 
 def mix_of_synthetic(config: DataConfig, synth: SynthConfig) -> Mix | None:

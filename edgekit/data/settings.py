@@ -42,6 +42,11 @@ class DataConfig(StageConfig):
     )
     mix_share: float = Field(default=0.5, ge=0.0, le=MOST_SHARE, description="part of an epoch's takes that is so made")
     mix_least: int = Field(0, ge=0, le=10_000_000, description="takes an epoch that are so made, at least")
+    no_sign: Literal["none", "auto"] = Field(
+        default="auto",
+        description="whether the file for the device knows when nobody signs; auto: where every class is called by a"
+        " letter and a frame is one hand",
+    )
     columns: str | None = Field(
         default=None,
         description="kinds of a table's columns where their names don't say, such as label,features: take, frame, "

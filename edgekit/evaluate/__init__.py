@@ -13,6 +13,15 @@ from edgekit.evaluate.metrics import (
     known_takes,
     map_labels,
 )
+from edgekit.evaluate.no_sign import (
+    NO_SIGN,
+    are_signs,
+    hand_is_seen,
+    means_no_sign,
+    sign_scores,
+    strong_answers,
+    takes_with_hand,
+)
 from edgekit.evaluate.order import OrderCheck, Origin, check_order, complaint, doubt
 from edgekit.evaluate.predictions import are_probabilities, checked_logits, predict_batches, softmax
 from edgekit.evaluate.seen import CHOSE, LEARNED, Roles, Seen
@@ -21,6 +30,7 @@ __all__ = [
     "CHOSE",
     "CONFIDENCE",
     "LEARNED",
+    "NO_SIGN",
     "Accuracy",
     "ClassMetrics",
     "Evaluation",
@@ -37,6 +47,7 @@ __all__ = [
     "StreamAnswer",
     "accuracy_interval",
     "are_probabilities",
+    "are_signs",
     "check_class_names",
     "check_count",
     "check_order",
@@ -45,11 +56,16 @@ __all__ = [
     "doubt",
     "evaluate_model",
     "evaluate_predictions",
+    "hand_is_seen",
     "known_takes",
     "map_labels",
     "match_class_names",
+    "means_no_sign",
     "parse_class_names",
     "predict_batches",
     "score_accuracy",
+    "sign_scores",
     "softmax",
+    "strong_answers",
+    "takes_with_hand",
 ]

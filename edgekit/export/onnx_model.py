@@ -32,7 +32,7 @@ from edgekit.model import (
 )
 from edgekit.reading import StrPath
 from edgekit.results import Parity
-from edgekit.runtime import ModelMetadata, validate_input
+from edgekit.runtime import ModelMetadata, Rejection, validate_input
 from edgekit.runtime.metadata import MAX_FEATURES, MAX_FRAMES
 
 Standardisation = Literal["explicit", "fold"]
@@ -65,6 +65,7 @@ def export_onnx(
     trained_on: str = "",
     data_sha256: str = "",
     split: str = "",
+    no_sign: Rejection | None = None,
 ) -> ExportResult:
     """Write `model` as ONNX (opset 17, IR 9): `landmarks` float32 (batch, sequence_length, features), as
     recorded, to `logits` float32 (batch, classes).
@@ -77,16 +78,17 @@ def export_onnx(
     the model was trained on. standardisation: "explicit" keeps zero mean and unit
     variance as two nodes, "fold" puts them into the first layer's weights (two nodes less; columns of one
     weight row then differ in size, which costs int8 accuracy); of edgekit's own classifier only. parents: SHA-256 of
-    the files that the model came from. trained_on, data_sha256, split: see `ModelMetadata`. Raises InputError for what
-    is no module or has NaN in it, ConfigError when class_names do not match, what the model reads is not known, or
-    torch can't export it, ShapeError for a module that does not give logits, GateError when the file does not compute
-    the same; nothing is written then.
+    the files that the model came from. trained_on, data_sha256, split, no_sign: see `ModelMetadata`. Raises InputError
+    for what is no module or has NaN in it, ConfigError when class_names do not match, what the model reads is not
+    known, or torch can't export it, ShapeError for a module that does not give logits, GateError when the file does not
+    compute the same; nothing is written then.
     """
     require_kind(model, nn.Module, "export_onnx: model", "a torch.nn.Module")
     require_kind(path, (str, os.PathLike, type(None)), "export_onnx: path", "a path, or None")
     model = unwrapped(model)
     require_finite(model, "export_onnx: model")
-    about = {"parents": parents, "trained_on": trained_on, "data_sha256": data_sha256, "split": split}
+    about: dict[str, Any] = {"parents": parents, "trained_on": trained_on, "data_sha256": data_sha256, "split": split}
+    about["no_sign"] = no_sign
     if isinstance(model, RecurrentClassifier):
         if features is not None or takes is not None:
             raise ConfigError("export_onnx: features and takes are for modules of your own; edgekit's knows its own")

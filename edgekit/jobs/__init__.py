@@ -34,8 +34,8 @@ from edgekit.jobs.tune import run_tune
 __all__ = [
     "Evaluation",
     "LandmarksOptions",
-    "RecordOptions",
     "LiveRun",
+    "RecordOptions",
     "bench_model",
     "check_reports",
     "compare_models",

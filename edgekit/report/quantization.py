@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edgekit.report.tables import milliseconds, percent, size
-from edgekit.results import FineTuning, Int8Loss, QuantizationFigures, SchemeChoice, SchemeTrial
+from edgekit.report.tables import count, milliseconds, percent, size
+from edgekit.results import FineTuning, Int8Loss, NoSign, QuantizationFigures, SchemeChoice, SchemeTrial
 from edgekit.runtime import SCHEMES
 
 CHOICE_HEADERS = ("form", "file", "p50 here", "time over fp32's", "speed", "points lost", "")
@@ -20,6 +20,7 @@ def quantization_text(figures: QuantizationFigures) -> str:
             f" {parity.takes} takes (allowed {parity.tolerance:.0e})",
             *tuning_lines(figures.tuning),
             *_rounded_lines(figures),
+            *no_sign_lines(figures.no_sign),
             *scheme_notes(figures.scheme),
         ]
     )
@@ -38,6 +39,17 @@ def _rounded_lines(figures: QuantizationFigures) -> list[str]:
         f"Proof: {len(proof.tensors)} weight tensors are {kind}"
         f" ({percent(proof.weight_reduction_ratio)} smaller; the file {percent(proof.file_reduction_ratio)});"
         f" {SCHEMES[figures.scheme]}",
+    ]
+
+
+def no_sign_lines(found: NoSign | None) -> list[str]:
+    """What the rule for no sign costs and tells; nothing where there is none."""
+    if found is None:
+        return []
+    return [
+        f"No sign: answers of an energy below {found.threshold:.2f} are none; that costs {percent(found.lost)} of"
+        f" {count(found.takes)} takes that the model knows, and tells {percent(found.told)} of synthetic hands that"
+        " sign nothing"
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekit.evaluate import Prediction
+from edgekit.evaluate import NO_SIGN, Prediction
 from edgekit.profiles import Profile
 from edgekit.report.chain import SYNTHETIC, findings_lines, length_lines, mix_text
 from edgekit.report.tables import count, pairs, percent, table
@@ -65,14 +65,17 @@ def _zeros_lines(figures: PruningFigures) -> list[str]:
 
 def predictions_text(predictions: Sequence[Prediction]) -> str:
     """`source take label probability` a line, and whether takes were cut or have no hand."""
-    rows = [[each.source, str(each.index), each.label, f"{each.probability:.3f}"] for each in predictions]
+    rows = [
+        [each.source, str(each.index), NO_SIGN if each.label is None else each.label, f"{each.probability:.3f}"]
+        for each in predictions
+    ]
     cut, empty = sum(each.frames_cut > 0 for each in predictions), sum(each.empty for each in predictions)
     of = f"of {count(len(rows))}"
     lines = [table(["recordings", "take", "label", "probability"], rows)]
     if cut:
         lines.append(f"note: takes longer than the model reads: {count(cut)} {of}; their ends were not read")
     if empty:
-        lines.append(f"note: takes without any hand: {count(empty)} {of}; their labels say nothing")
+        lines.append(f"note: takes without any hand: {count(empty)} {of}")
     return "\n".join(lines)
 
 

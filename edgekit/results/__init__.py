@@ -21,7 +21,7 @@ from edgekit.results.quantization import (
     Raised,
     StandardisationTrial,
 )
-from edgekit.results.quantization_stage import QuantizationFigures
+from edgekit.results.quantization_stage import NoSign, QuantizationFigures
 from edgekit.results.record import RecordResult
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.step import StepResult
@@ -52,6 +52,7 @@ __all__ = [
     "LiveResult",
     "MixDescription",
     "ModelScore",
+    "NoSign",
     "Nominal",
     "OutputCheck",
     "Parity",

@@ -4,7 +4,7 @@ Needs numpy and onnxruntime only; onnxruntime is imported when the first session
 """
 
 from edgekit.runtime.inspection import ModelInfo, inspect_model
-from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata, StateInfo
+from edgekit.runtime.metadata import PREPROCESSING, SCHEMES, ModelMetadata, Rejection, Score, StateInfo
 from edgekit.runtime.native import NativePredictor, Runtime, find_library, inspect_any, is_library, open_native
 from edgekit.runtime.native_stream import NativeStream
 from edgekit.runtime.opening import open_predictor
@@ -23,8 +23,10 @@ __all__ = [
     "NativeStream",
     "OnnxStream",
     "Predictor",
+    "Rejection",
     "RestartedStream",
     "Runtime",
+    "Score",
     "StateInfo",
     "StepPredictor",
     "TensorInfo",

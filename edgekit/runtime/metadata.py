@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,24 @@ class StateInfo:
         return np.zeros([size if isinstance(size, int) else batch for size in self.shape], np.float32)
 
 
+#: How much an answer looks like a sign: see `edgekit.evaluate.sign_scores`.
+Score = Literal["probability", "energy"]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Which answers of a file are no sign: those whose `score` is below the `threshold`.
+
+    found_on: the takes on which the threshold was found, for people. lost: the part of them that it costs, which were
+    read rightly before.
+    """
+
+    score: Score
+    threshold: float
+    found_on: str = ""
+    lost: float = 0.0
+
+
 @dataclass(frozen=True)
 class ModelMetadata:
     """One file is all that a device needs: this is the part that is no tensor.
@@ -63,7 +81,7 @@ class ModelMetadata:
     trained_on: the data, and what weights it started from, for people. data_sha256, split: of these recordings, and
     how they were split, as JSON of settings; "" where that is not known. states: of a step model, which reads one frame
     (batch, features) a run; empty for one that reads takes. sequence_length is then what the model was made from reads,
-    and macs those of one frame.
+    and macs those of one frame. no_sign: when an answer says that nobody signs; None where the file has no such rule.
     """
 
     class_names: tuple[str, ...]
@@ -79,6 +97,7 @@ class ModelMetadata:
     data_sha256: str = ""
     split: str = ""
     states: tuple[StateInfo, ...] = ()
+    no_sign: Rejection | None = None
 
     @property
     def steps(self) -> bool:
@@ -113,7 +132,7 @@ class ModelMetadata:
 
 _TUPLES = {"class_names", "parents"}
 #: Keys that stand in files where they hold something.
-_LEFT_OUT = {"data_sha256", "split", "states"}
+_LEFT_OUT = {"data_sha256", "split", "states", "no_sign"}
 #: Least and greatest of each number.
 _INTEGERS = {
     "sequence_length": (1, MAX_FRAMES),
@@ -144,6 +163,9 @@ def _parse(name: str, text: str) -> Any:
     elif name == "states":
         good = isinstance(value, list) and bool(value) and all(map(_is_state, value))
         value = tuple(StateInfo(each["name"], tuple(each["shape"])) for each in value) if good else value
+    elif name == "no_sign":
+        good = _is_rejection(value)
+        value = Rejection(**value) if good else value
     elif name in _INTEGERS:
         least, most = _INTEGERS[name]
         good = type(value) is int and least <= value <= most
@@ -163,6 +185,15 @@ def _is_state(value: Any) -> bool:
     sizes = [size for size in shape if size != "batch"] if isinstance(shape, list) else []
     fits = bool(sizes) and len(sizes) == len(shape) - 1 and all(type(size) is int and size >= 1 for size in sizes)
     return fits and math.prod(sizes) <= MAX_TAKE and _is_text(value["name"])
+
+
+def _is_rejection(value: Any) -> bool:
+    """Whether that is a rejection as JSON, with numbers that are some."""
+    if not (isinstance(value, dict) and value.keys() == {"score", "threshold", "found_on", "lost"}):
+        return False
+    numbers = all(type(value[name]) in (int, float) and math.isfinite(value[name]) for name in ("threshold", "lost"))
+    told = isinstance(value["found_on"], str) and _is_text(value["found_on"])
+    return numbers and told and value["score"] in get_args(Score)
 
 
 def _is_text(value: str) -> bool:

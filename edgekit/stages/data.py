@@ -7,7 +7,18 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from edgekit.data import AugmentConfig, DataConfig, Mix, SynthConfig, mix_for, mix_of_synthetic, training_note
+import numpy as np
+
+from edgekit.data import (
+    AugmentConfig,
+    DataConfig,
+    Mix,
+    SynthConfig,
+    letters_signed,
+    mix_for,
+    mix_of_synthetic,
+    training_note,
+)
 from edgekit.report import cut_text, mix_text
 from edgekit.results import DataDescription, MixDescription
 from edgekit.train import Takes
@@ -16,6 +27,8 @@ from edgekit.workdir.workspace import Workspace
 
 #: Settings of the mix; only those that hold decide anything.
 MIX = ("mix", "mix_share", "mix_least")
+#: Settings of the data that change no training.
+LATER = ("no_sign",)
 
 
 class StageData:
@@ -73,7 +86,7 @@ class StageData:
         """What of data, augmentation and seed decides every trained model, JSON-ready."""
         read = {"sequence_length": self.sequence_length, "sha256": self.digest, **split_rule(self.config)}
         return {
-            "data": {**self.config.model_dump(mode="json", exclude=set(MIX)), **self._mixed(), **read},
+            "data": {**self.config.model_dump(mode="json", exclude={*MIX, *LATER}), **self._mixed(), **read},
             "augmentation": self.augmentation.model_dump(mode="json"),
             "seed": self.workspace.settings.seed,
         }
@@ -94,6 +107,13 @@ class StageData:
         if self.workspace.options.recordings is None:
             return mix_of_synthetic(self.config, self.workspace.settings.section("synth", SynthConfig))
         return None if self.config.mix == "none" else mix_for(self.config, self.workspace.recordings)
+
+    @cached_property
+    def letters(self) -> Mix | None:
+        """Which letters the classes are, where the file for the device shall know when nobody signs; else None."""
+        own = self.workspace.options.recordings is None
+        synth = self.workspace.settings.section("synth", SynthConfig) if own else None
+        return letters_signed(self.config, self.workspace.recordings, synth)
 
     def describe(self) -> DataDescription:
         """Recordings, their split, and what every epoch of a training holds."""
@@ -125,6 +145,11 @@ class StageData:
     def train_takes(self) -> Takes:
         """The training part."""
         return Takes(*self.dataset.part(self.dataset.split.train))
+
+    def known_takes(self) -> Takes:
+        """The training part and the validation part."""
+        split = self.dataset.split
+        return Takes(*self.dataset.part(np.concatenate([split.train, split.validation])))
 
     def validation_takes(self) -> Takes:
         """The validation part: for early stopping, choices and gates."""

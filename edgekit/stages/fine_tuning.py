@@ -13,6 +13,7 @@ from edgekit.model import save_model
 from edgekit.quantize import ChainQuantizeConfig, QuantizeConfig
 from edgekit.quantize.fine_tuning import FineTuned, fine_tune
 from edgekit.results import FineTuning, Int8Loss, UsedHardware
+from edgekit.stages.no_sign import Knowing, know_no_sign
 from edgekit.stages.prune import PruneStage
 from edgekit.stages.training_run import export_model, run_setup
 from edgekit.train import CSV_NAME, Hardware, TrainingConfig, csv_text
@@ -36,6 +37,7 @@ class Tuned:
 
     found: FineTuned
     hardware: Hardware
+    knowing: Knowing
 
     def figures(self, config: QuantizeConfig, reason: str, before: Int8Loss, after: Int8Loss, kept: bool) -> FineTuning:
         """For the record."""
@@ -108,7 +110,7 @@ class FineTuner:
                 seed=context.settings.seed,
                 setup=setup,
             )
-        return Tuned(found, setup.hardware)
+        return Tuned(found, setup.hardware, know_no_sign(context, found.model))
 
     def _key(self, config: QuantizeConfig, recovery: DistillConfig) -> dict[str, Any]:
         """What decides the outcome; a run interrupted under another one is not gone on with."""
@@ -123,5 +125,6 @@ class FineTuner:
         log = write_text(folder / CSV_NAME, csv_text(tuned.found.fit.history))
         origin = self.pruned.origin
         own = replace(origin, parents=(sha256_file(self.pruned.weights), *origin.parents))
-        export_model(data, model, folder / WEIGHTS, folder / "model.onnx", own)
+        known = tuned.knowing
+        export_model(data, known.model, folder / WEIGHTS, folder / "model.onnx", own, no_sign=known.rule)
         return (*files, log)

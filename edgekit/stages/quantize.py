@@ -11,7 +11,8 @@ from typing import Any
 
 from edgekit.artifacts import scratch_folder, write_bytes
 from edgekit.bench import CompareConfig
-from edgekit.export import verify_parity
+from edgekit.export import Standardisation, verify_parity
+from edgekit.model import RecurrentClassifier
 from edgekit.quantize import ChainQuantizeConfig, QuantizeResult, check_cell, quantize_onnx
 from edgekit.quantize.choosing import Candidate, Limits, candidates_for, keep_small, measure_and_choose
 from edgekit.quantize.gates import int8_loss, least_lossy_standardisation
@@ -19,7 +20,9 @@ from edgekit.quantize.settings import Scheme
 from edgekit.results import FineTuning, Int8Loss, QuantizationFigures, SchemeChoice
 from edgekit.stages.fine_tuning import FineTuner, Tuned, why_due
 from edgekit.stages.names import FP32_NAME, INT4_NAME, INT8_NAME, QUANTIZED, file_of_scheme
+from edgekit.stages.no_sign import NO_SIGN_RECIPE, Knowing, know_no_sign
 from edgekit.stages.prune import PruneStage
+from edgekit.stages.training_run import export_model
 from edgekit.train import ALONE
 from edgekit.workdir.updates import Outcome, Stage
 
@@ -85,7 +88,8 @@ class QuantizeStage(Stage):
         deciding = {"max_parity_difference"}
         deciding |= {"max_accuracy_drop", "accuracy_drop_margin"} if self.quantize.scheme == "auto" else set()
         gates = self.gates.model_dump(mode="json", include=deciding)
-        return {"quantize": self.quantize.model_dump(mode="json"), "gates": gates}
+        said = {"quantize": self.quantize.model_dump(mode="json"), "gates": gates}
+        return said | ({} if self.context.data.letters is None else {"no_sign": NO_SIGN_RECIPE})
 
     def inputs(self) -> dict[str, str]:
         """The pruned model's files."""
@@ -112,16 +116,17 @@ class QuantizeStage(Stage):
     def make(self) -> Outcome:
         """Export the way that loses least when rounded, round, and choose where the scheme is auto."""
         data, choice = self.context.data, self.earlier_choice() or self._kept_small()
+        knowing = self.knowing
         schemes = self._schemes(choice)
         takes, class_names = data.validation_takes(), data.dataset.class_names
         config = self.quantize.of_file("int8-weights" if self.quantize.scheme == "auto" else self.quantize.scheme)
         chosen, trials = (
             ("explicit", {})
             if choice is not None and not choice.trials
-            else least_lossy_standardisation(self.pruned.export, config, self.gates, takes, class_names)
+            else least_lossy_standardisation(self.export, config, self.gates, takes, class_names)
         )
-        model = self.pruned.export(self.fp32, chosen)
-        parity = verify_parity(model, self.fp32, takes.x, self.gates.max_parity_difference)
+        self.export(self.fp32, chosen)
+        parity = verify_parity(knowing.model, self.fp32, takes.x, self.gates.max_parity_difference)
         with scratch_folder("forms") as folder:
             form: Form | None = None
             if self.quantize.scheme == "auto" and choice is None:
@@ -137,8 +142,23 @@ class QuantizeStage(Stage):
             quantized=quantized,
             tuning=None if form is None else form.tuning,
             choice=choice,
+            no_sign=self._left_knowing(form).figures,
         )
         return Outcome(outputs, figures)
+
+    @cached_property
+    def knowing(self) -> Knowing:
+        """The pruned model, and when it says that nobody signs."""
+        found = know_no_sign(self.context, self.pruned.load())
+        if found.note:
+            self._note(found.note)
+        return found
+
+    def export(self, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
+        """Write the fp32 ONNX file of the model that is rounded to `target`; returns that model."""
+        known, pruned = self.knowing, self.pruned
+        export_model(self.context.data, known.model, pruned.weights, target, pruned.origin, standardisation, known.rule)
+        return known.model
 
     def left(self) -> Left | None:
         """What the finished stage left beside the fp32 file; None where that is for the device."""
@@ -167,7 +187,7 @@ class QuantizeStage(Stage):
         if self.quantize.scheme != "auto":
             return None
         with scratch_folder("forms") as folder:
-            self.pruned.export(folder / FP32_NAME, "explicit")
+            self.export(folder / FP32_NAME, "explicit")
             choice = keep_small(folder / FP32_NAME, self.quantize.min_elements)
         if choice is not None:
             self._note(f"{choice.scheme}: {choice.reason}")
@@ -227,6 +247,10 @@ class QuantizeStage(Stage):
         self._clear(target, kept)
         source = self.fp32 if kept is None else self.folder / FP32_NAME
         return (self.fp32, target, *files), replace(made, source=source, target=target)
+
+    def _left_knowing(self, form: Form | None) -> Knowing:
+        """Of the model that the file for the device is of."""
+        return self.knowing if form is None or form.kept is None else form.kept.knowing
 
     def _clear(self, target: Path, kept: Tuned | None) -> None:
         for name in {INT8_NAME, INT4_NAME} - {target.name}:

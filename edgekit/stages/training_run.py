@@ -17,6 +17,7 @@ from edgekit.model import RecurrentClassifier, predict_logits, save_model
 from edgekit.prune import PruneResult
 from edgekit.prune.model import layer_zeros_ratio
 from edgekit.results import PruningFigures, TeacherDescription, TrainingFigures, UsedHardware
+from edgekit.runtime import Rejection
 from edgekit.stages.accelerator import stage_hardware
 from edgekit.stages.data import StageData
 from edgekit.stages.start import Origin
@@ -195,8 +196,10 @@ def export_model(
     target: Path,
     origin: Origin,
     standardisation: Standardisation = "explicit",
+    no_sign: Rejection | None = None,
 ) -> Path:
-    """Write the fp32 ONNX file of a model, whose weights are in the file `weights`, to `target`; returns that."""
+    """Write the fp32 ONNX file of a model, whose weights are in the file `weights`, to `target`; returns that.
+    no_sign: the rule that its answers follow."""
     dataset = data.dataset
     export_onnx(
         model,
@@ -208,6 +211,7 @@ def export_model(
         trained_on=", ".join((data.name_for_people(), *origin.words)),
         data_sha256=dataset.digest,
         split=dataset.split_settings,
+        no_sign=no_sign,
     )
     return target
 

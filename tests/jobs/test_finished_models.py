@@ -21,6 +21,7 @@ from edgekit.errors import ConfigError
 from edgekit.evaluate import predict_batches, softmax
 from edgekit.predict import predict_frames, predict_takes
 from edgekit.runtime import open_predictor
+from edgekit.stepping import write_step_model
 
 Cli = Callable[..., Any]
 
@@ -127,9 +128,29 @@ def test_a_take_without_any_hand_is_called_so(chain: Any, cli: Cli, tmp_path: Pa
     np.save(tmp_path / "hand.npy", hands)
     np.save(tmp_path / "none.npy", np.zeros((20, 63), np.float32))
     files = tmp_path / "hand.npy", tmp_path / "none.npy"
-    assert [answer.empty for file in files for answer in predict_takes(chain.int8, file)] == [False, True]
-    shown = cli("predict", *files, f"--model={chain.int8}").out
-    assert shown.splitlines()[-1] == "note: takes without any hand: 1 of 2; their labels say nothing"
+    hand, none = (answer for file in files for answer in predict_takes(chain.int8, file, reject=False))
+    assert not hand.empty
+    assert hand.label is not None
+    assert (none.empty, none.label, none.probability) == (True, None, 0.0)
+    shown = cli("predict", *files, f"--model={chain.int8}", "--no-reject").out
+    assert " no sign " in shown
+    assert shown.splitlines()[-1] == "note: takes without any hand: 1 of 2"
+
+
+@pytest.mark.parametrize("how", [{}, {"window": 3}, {"step": True}])
+def test_a_stream_whose_last_five_frames_have_no_hand_has_no_label(
+    chain: Any, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    """Four are what trackers lose of a hand that is there; a hand that comes back is read at once."""
+    model = chain.int8
+    if "step" in how:
+        model = tmp_path / "step.onnx"
+        write_step_model(chain.int8, model)
+    stream = np.concatenate([landmarks(12), np.zeros((7, 63)), landmarks(3)])
+    answers = list(predict_frames(model, lines(stream), 1, reject=False, **how))
+    silent = [answer.frame for answer in answers if answer.label is None]
+    assert silent == ([14, 15, 16, 17, 18] if "window" in how else [16, 17, 18])
+    assert all(answer.probability == 0 for answer in answers if answer.label is None)
 
 
 def test_empty_lines_are_no_frames(chain: Any) -> None:

@@ -132,7 +132,7 @@ def test_predictions_are_one_row_each() -> None:
         "note: takes longer than the model reads: 1 of 3; their ends were not read"
     )
     rows[2] = replace(rows[2], empty=True)
-    assert predictions_text(rows).splitlines()[-1] == "note: takes without any hand: 1 of 3; their labels say nothing"
+    assert predictions_text(rows).splitlines()[-1] == "note: takes without any hand: 1 of 3"
 
 
 def test_pairs_are_aligned_and_none_is_unknown() -> None:

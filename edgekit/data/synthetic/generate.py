@@ -18,6 +18,7 @@ from edgekit.data.hand import F32, HAND_FEATURES, I64
 from edgekit.data.recordings import Recordings
 from edgekit.data.synthetic import letters
 from edgekit.data.synthetic.camera import Camera, draw_camera, mirror, perspective, project, rotations
+from edgekit.data.synthetic.idle import draw_idle
 from edgekit.data.synthetic.motion import (
     Course,
     draw_course,
@@ -31,7 +32,14 @@ from edgekit.data.synthetic.motion import (
 from edgekit.data.synthetic.person import Person, Pose, draw_person
 from edgekit.data.synthetic.reader import draw_causes, misread, unexplained
 from edgekit.data.synthetic.skeleton import hand_landmarks
-from edgekit.data.synthetic.tracker import Tracker, draw_tracker, hidden_landmarks, lose_frames, tracking_errors
+from edgekit.data.synthetic.tracker import (
+    Tracker,
+    draw_tracker,
+    hidden_landmarks,
+    lose_frames,
+    lose_hands,
+    tracking_errors,
+)
 
 #: Part of a person's takes that is recorded on the second day, which the session split tests on.
 SECOND_DAY_RATIO = 0.28
@@ -180,6 +188,7 @@ def _record_day(
     image += tracking_errors(frames, hidden, unit, tracker, rng)
     if camera.mirrored != person.left_handed:
         mirror(image)
+    lose_hands(image, recorded, labels == len(letters.CLASS_NAMES), size * np.float32(camera.aspect), rng)
     lose_frames(image, recorded, rng)
     return image
 
@@ -214,19 +223,11 @@ def _held_poses(person: Person, labels: I64, rng: np.random.Generator) -> tuple[
     sign = np.where(labels < len(letters.CLASS_NAMES), labels, 0)
     start = day.at(sign).varied("take", rng)
     end = start.varied("within", rng)
-    nothing = labels == len(letters.CLASS_NAMES)
-    if nothing.any():
-        share = nothing.astype(np.float32)
-        start, end = (pose.mixed(_anything(day, len(labels), rng), share) for pose in (start, end))
+    nothing = np.flatnonzero(labels == len(letters.CLASS_NAMES))
+    if len(nothing):
+        idle = draw_idle(day, len(nothing), rng)
+        start, end = (pose.replaced(nothing, new) for pose, new in zip((start, end), idle, strict=True))
     return start, end
-
-
-def _anything(day: Pose, takes: int, rng: np.random.Generator) -> Pose:
-    """Hands at ease or on the way between two letters."""
-    ease = Pose.of_variants(np.full(takes, len(letters.VARIANTS) - 1)).varied("person", rng)
-    one, other = (day.at(rng.integers(0, len(letters.CLASS_NAMES), takes)) for _ in range(2))
-    between = one.mixed(other, rng.uniform(0.35, 0.65, takes).astype(np.float32))
-    return ease.mixed(between, np.maximum(rng.uniform(-0.8, 0.8, takes), 0.0).astype(np.float32))
 
 
 def _movement(labels: I64, course: Course, person: Person, rng: np.random.Generator) -> tuple[F32, F32]:

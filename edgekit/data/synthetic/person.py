@@ -53,6 +53,13 @@ class Pose:
         """The poses at `index`."""
         return Pose(*(getattr(self, field.name)[index] for field in fields(self)))
 
+    def replaced(self, index: I64, new: Pose) -> Pose:
+        """The same with the poses `new` at `index`."""
+        parts = {f.name: getattr(self, f.name).copy() for f in fields(self)}
+        for name, part in parts.items():
+            part[index] = getattr(new, name)
+        return Pose(**parts)
+
     def mixed(self, other: Pose, share: F32) -> Pose:
         """`share` (n,) of the way to the other pose."""
         parts = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))

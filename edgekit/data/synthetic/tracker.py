@@ -19,6 +19,10 @@ DEPTH_FACTOR = 1.8
 GAP_PROBABILITY = 0.08
 FREEZE_PROBABILITY = 0.05
 LONGEST_GAP_FRAMES = 4
+#: Of hands that sign nothing, how many are seen for a part of the take only, and are read as something else for frames
+#: on end because they are half out of the picture or no hand at all; how far their landmarks are off, in hand sizes.
+PARTLY_PROBABILITY, WILD_PROBABILITY = 0.2, 0.15
+WILD_ERRORS = (0.05, 0.4)
 #: Chance that the first frame of a take shows the hand where the one before left it.
 STALE_PROBABILITY = 0.12
 
@@ -87,6 +91,26 @@ def lose_frames(image: F32, lengths: I64, rng: np.random.Generator) -> None:
     image[take, frame] = image[take, start[take]]
     lost, _ = _gaps(lengths, frames, GAP_PROBABILITY, rng)
     image[(lost & (np.arange(frames) > 0)) | (np.arange(frames) >= lengths[:, None])] = 0.0
+
+
+def lose_hands(image: F32, lengths: I64, chosen: Bools, size: F32, rng: np.random.Generator) -> None:
+    """Spoil some of the `chosen` takes (takes,) in place, as trackers do where there is no whole hand: seen for a part
+    of the frames, zeros before and behind; or read wildly, each frame otherwise. size (takes,): the hand's in the
+    picture."""
+    own = np.flatnonzero(chosen)
+    if not len(own):
+        return
+    frame, frames = np.arange(image.shape[1]), lengths[own, None]
+    seen = np.maximum(frames * rng.uniform(0.05, 0.7, frames.shape), 1)
+    first = rng.uniform(0.0, 1.0, frames.shape) * (frames - seen)
+    gone = (frame < np.floor(first)) | (frame >= np.floor(first) + np.ceil(seen))
+    partly = rng.random(len(own)) < PARTLY_PROBABILITY
+    wild = own[rng.random(len(own)) < WILD_PROBABILITY]
+    sigma = size[wild] * rng.uniform(*WILD_ERRORS, len(wild)).astype(np.float32)
+    image[wild] += sigma[:, None, None, None] * rng.standard_normal(image[wild].shape, dtype=np.float32)
+    image[wild, :, WRIST, 2] = 0.0
+    take, when = np.nonzero(gone & partly[:, None])
+    image[own[take], when] = 0.0
 
 
 def _gaps(lengths: I64, frames: int, probability: float, rng: np.random.Generator) -> tuple[Bools, I64]:
