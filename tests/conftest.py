@@ -121,6 +121,23 @@ def learnable() -> tuple[Takes, Takes]:
     return Takes(*_hands(6, rng)), Takes(*_hands(3, rng))
 
 
+@pytest.fixture
+def apart() -> None:
+    """Asked for by tests whose models run in processes of their own, as outside of tests, where others' do not."""
+
+
+@pytest.fixture
+def models_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are opened, and their work is counted, in this process, but for tests that ask for `apart`."""
+    if "apart" not in request.fixturenames:
+        from in_this_process import SessionHere
+
+        from edgekit.device.graph import graph_work
+
+        monkeypatch.setattr("edgekit.runtime.session.GuardedSession", SessionHere)
+        monkeypatch.setattr("edgekit.device.sources.count_apart", graph_work)
+
+
 class Settled:
     """What stays to the end: thousands of collected tests, and modules, which the garbage collector would walk each
     time."""
