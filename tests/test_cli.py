@@ -168,8 +168,8 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
     np.save(tmp_path / "take.npy", hands.sequences[0, : hands.lengths[0]])
     lines = [
         "bench m.onnx --repeats 100",
-        "bench m.onnx --repeats 100 --set bench.warmup=1 --json",
-        "bench m.onnx --repeats 100 --data hands.npz --part all --parent m.onnx --junit b.xml --markdown b.md",
+        "bench m.onnx --repeats 100 --processes 1 --set bench.warmup=1 --markdown b.md --json",
+        "bench m.onnx --repeats 100 --processes 1 --data hands.npz --part all --parent m.onnx --junit b.xml",
         "compare m.onnx m.onnx --repeats 20 --processes 1",
         "compare m.onnx m.onnx m.onnx --repeats 20 --processes 2 --json",
         "evaluate m.onnx --data hands.npz --part all",
@@ -397,8 +397,11 @@ def test_time_left_is_minutes_and_seconds(seconds: float, text: str) -> None:
 
 
 def test_a_dry_run_says_its_plan_in_json_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How long it will take is tried on a few batches, of models that are small here."""
     workdir = tmp_path / "work"
-    assert run_cli(["quantize", "--dry-run", "--json", "--workdir", str(workdir)]) == 0
+    small = [f"--set={name}" for name in ("model.hidden_size=8", "model.num_layers=1", "synth.people=2")]
+    small += ["--set=synth.takes_per_letter=4", "--preset=quick"]
+    assert run_cli(["quantize", "--dry-run", "--json", "--workdir", str(workdir), *small]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [stage["stage"] for stage in plan["stages"]] == ["train accurate", "distill", "prune", "quantize"]
     assert all(stage["event"] == "plan" for stage in plan["stages"])

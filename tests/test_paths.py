@@ -89,7 +89,7 @@ def test_the_job_from_python_with_other_paths(
     assert inspect_model(places["i.onnx"]).path == open_predictor(places["i.onnx"]).info.path == tmp_path / "i.onnx"
     (tmp_path / "p.yaml").write_text("max_model_mb: 1\n")
     assert load_profile(places["p.yaml"]).max_model_mb == 1
-    few = BenchConfig(repeats=5, processes=1, min_time_s=0)
+    few = BenchConfig(repeats=5, processes=1, min_time_s=0, time_limit_s=0.5)  # nothing limits its latency
     assert bench_onnx(places["i.onnx"], places["p.yaml"], few).verdict == "pass"
     assert WorkerRequest(places["m.onnx"], "compare", others=(places["i.onnx"],)).models == (
         tmp_path / "m.onnx",
