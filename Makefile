@@ -25,7 +25,7 @@ run: $(VENV)/.installed
 	$(BIN)/edgekit run --preset quick --workdir $(WORKDIR)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-all:
 	@sh tools/pythons.sh $(PYTHONS) | while read -r version python; do \
@@ -57,7 +57,7 @@ fuzz: $(VENV)/.installed
 
 coverage: $(VENV)/.installed
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile; tests=$$?; \
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	$(BIN)/python -m coverage combine --quiet; \
 	$(BIN)/python -m coverage report; \
 	exit $$tests

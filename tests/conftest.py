@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # processes that share the cores would 
 import numpy as np
 import onnx
 import pytest
+from longest import LONGEST
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -121,6 +122,23 @@ def learnable() -> tuple[Takes, Takes]:
     return Takes(*_hands(6, rng)), Takes(*_hands(3, rng))
 
 
+@pytest.fixture
+def apart() -> None:
+    """Asked for by tests whose models run in processes of their own, as outside of tests, where others' do not."""
+
+
+@pytest.fixture
+def models_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are opened, and their work is counted, in this process, but for tests that ask for `apart`."""
+    if "apart" not in request.fixturenames:
+        from in_this_process import SessionHere
+
+        from edgekit.device.graph import graph_work
+
+        monkeypatch.setattr("edgekit.runtime.session.GuardedSession", SessionHere)
+        monkeypatch.setattr("edgekit.device.sources.count_apart", graph_work)
+
+
 class Settled:
     """What stays to the end: thousands of collected tests, and modules, which the garbage collector would walk each
     time."""
@@ -134,6 +152,22 @@ class Settled:
             cls.modules = len(sys.modules)
             gc.collect()
             gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """What is imported and collected stays: nobody looks for garbage in it meanwhile."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """xdist hands out files in this order, where it may not order them by how many tests they have."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

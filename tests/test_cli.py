@@ -102,13 +102,17 @@ def test_documented_exit_codes_are_those_that_the_errors_own(capsys: pytest.Capt
 
 @pytest.mark.untraced
 def test_help_comes_in_a_third_of_a_second_without_torch_and_onnx() -> None:
-    """The fastest of five fresh interpreters: a busy machine slows some of them, a heavy import all."""
-    took_s = []
+    """Of a core, in the fastest of five fresh interpreters; a busy machine gives it to others in between, so the clock
+    has four times as long."""
+    took_s, used_s = [], []
     for _ in range(5):
-        started_s = time.perf_counter()
+        began = os.times()
         assert run("--help").returncode == 0
-        took_s.append(time.perf_counter() - started_s)
-    assert min(took_s) < 0.3
+        used, ended = np.subtract(os.times(), began)[2:4].sum(), os.times()
+        took_s.append(ended.elapsed - began.elapsed)
+        used_s.append(used)
+    assert min(used_s) < 0.3
+    assert min(took_s) < 1.2
     program = "import sys; from edgekit.cli import run_cli; run_cli(['--help']); print(sorted(sys.modules))"
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(re.findall(r"'([^'.]+)'", finished.stdout.splitlines()[-1]))
@@ -168,8 +172,8 @@ def test_a_device_needs_no_training_extra(tiny_model: Callable[..., Any], tmp_pa
     np.save(tmp_path / "take.npy", hands.sequences[0, : hands.lengths[0]])
     lines = [
         "bench m.onnx --repeats 100",
-        "bench m.onnx --repeats 100 --set bench.warmup=1 --json",
-        "bench m.onnx --repeats 100 --data hands.npz --part all --parent m.onnx --junit b.xml --markdown b.md",
+        "bench m.onnx --repeats 100 --processes 1 --set bench.warmup=1 --markdown b.md --json",
+        "bench m.onnx --repeats 100 --processes 1 --data hands.npz --part all --parent m.onnx --junit b.xml",
         "compare m.onnx m.onnx --repeats 20 --processes 1",
         "compare m.onnx m.onnx m.onnx --repeats 20 --processes 2 --json",
         "evaluate m.onnx --data hands.npz --part all",
@@ -397,8 +401,11 @@ def test_time_left_is_minutes_and_seconds(seconds: float, text: str) -> None:
 
 
 def test_a_dry_run_says_its_plan_in_json_and_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How long it will take is tried on a few batches, of models that are small here."""
     workdir = tmp_path / "work"
-    assert run_cli(["quantize", "--dry-run", "--json", "--workdir", str(workdir)]) == 0
+    small = [f"--set={name}" for name in ("model.hidden_size=8", "model.num_layers=1", "synth.people=2")]
+    small += ["--set=synth.takes_per_letter=4", "--preset=quick"]
+    assert run_cli(["quantize", "--dry-run", "--json", "--workdir", str(workdir), *small]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [stage["stage"] for stage in plan["stages"]] == ["train accurate", "distill", "prune", "quantize"]
     assert all(stage["event"] == "plan" for stage in plan["stages"])

@@ -42,7 +42,7 @@ def gate(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         **os.environ,
         "PATH": f"{command.parent}:{os.environ['PATH']}",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        "GATE_OPTIONS": "--processes 1 --repeats 100 --seed 1",
+        "GATE_OPTIONS": "--processes 1 --repeats 100 --time-limit 2 --seed 1",
     }
     return lambda *words: run("bash", EXAMPLES / "ci_gate" / "gate.sh", *words, cwd=tmp_path, env=variables)
 

@@ -24,6 +24,8 @@ from edgekit.model import Architecture, RecurrentClassifier, build_model, load_m
 from edgekit.runtime import inspect_model, open_predictor
 from edgekit.train import Takes, TrainingConfig, train_model
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 LETTERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "asl-letters.npz"
 FRAMES = 12
 

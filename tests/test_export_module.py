@@ -22,6 +22,8 @@ from edgekit.model import RecurrentClassifier, count_parameters, predict_logits
 from edgekit.quantize import quantize_onnx
 from edgekit.runtime import inspect_model, open_predictor
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 NAMES = ("A", "B", "C")
 TinyModel = Callable[..., RecurrentClassifier]
 

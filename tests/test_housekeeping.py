@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from longest import LONGEST
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -36,6 +37,11 @@ def instructions(path: Path) -> list[tuple[str, str]]:
 def copied(path: Path) -> list[str]:
     """What a Dockerfile takes from the repository."""
     return [source for word, rest in instructions(path) if word == "COPY" for source in rest.split()[:-1]]
+
+
+def test_files_of_tests_that_begin_first_are_there() -> None:
+    names = [path.stem for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [names.count(name) for name in LONGEST] == [1] * len(LONGEST)
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import pkgutil
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,33 +89,10 @@ def test_the_job_from_python_with_other_paths(
     assert inspect_model(places["i.onnx"]).path == open_predictor(places["i.onnx"]).info.path == tmp_path / "i.onnx"
     (tmp_path / "p.yaml").write_text("max_model_mb: 1\n")
     assert load_profile(places["p.yaml"]).max_model_mb == 1
-    few = BenchConfig(repeats=5, processes=1, min_time_s=0)
+    few = BenchConfig(repeats=5, processes=1, min_time_s=0, time_limit_s=0.5)  # nothing limits its latency
     assert bench_onnx(places["i.onnx"], places["p.yaml"], few).verdict == "pass"
     assert WorkerRequest(places["m.onnx"], "compare", others=(places["i.onnx"],)).models == (
         tmp_path / "m.onnx",
         tmp_path / "i.onnx",
     )
     assert RunSetup(places["m.onnx"], logs=RunLogs(places["model"])).resume_file == tmp_path / "m.onnx"
-
-
-ROOT = Path(__file__).resolve().parents[1]
-#: What the documentation's example leaves to the user, and how a user checks types.
-PRELUDE = """from torch import nn
-
-my_teacher: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(30 * 63, 26))
-"""
-
-
-def test_the_python_example_passes_strict_mypy_as_a_users_own_file(tmp_path: Path) -> None:
-    (example,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL
-    )
-    (tmp_path / "mine.py").write_text(PRELUDE + example, encoding="utf-8")
-    (tmp_path / "wrong.py").write_text("from edgekit.data import load_recordings\nload_recordings(3)\n")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache" / "user")]
-    environment = {**os.environ, "MYPYPATH": str(ROOT)}
-    finished = subprocess.run(
-        [*command, "mine.py", "wrong.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    errors = [line for line in finished.stdout.splitlines() if " error: " in line]
-    assert [line.partition(":")[0] for line in errors] == ["wrong.py"], finished.stdout + finished.stderr

@@ -44,25 +44,27 @@ class BenchConfig(StageConfig):
     seed: of random input.
     """
 
-    repeats: Samples = Field(1000, description="samples to take in each process")
+    repeats: Samples = Field(default=1000, description="samples to take in each process")
     min_time_s: float = Field(
         ge=0, allow_inf_nan=False, default=0.5, description="seconds that each process samples at least"
     )
-    warmup: Natural = Field(50, description="runs before the first sample")
-    processes: Count = Field(3, description="fresh processes, since each has its own luck with memory")
+    warmup: Natural = Field(default=50, description="runs before the first sample")
+    processes: Count = Field(default=3, description="fresh processes, since each has its own luck with memory")
     rate_hz: Annotated[float, Field(ge=1e-3, le=1e6, allow_inf_nan=False)] | None = Field(
-        None, description="takes per second of one more run, paced as in an application"
+        default=None, description="takes per second of one more run, paced as in an application"
     )
-    duration_s: Seconds | None = Field(None, description="seconds of one more run, back to back or paced")
-    sweep: bool = Field(False, description="whether other threads and larger batches are surveyed")
-    threads: Threads | None = Field(None, description="threads of inference")
-    time_limit_s: Seconds = Field(60.0, description="seconds for all measuring")
-    evidence: Evidence = Field(ESTIMATED, description="weakest evidence that is accepted for a profile's boards")
+    duration_s: Seconds | None = Field(default=None, description="seconds of one more run, back to back or paced")
+    sweep: bool = Field(default=False, description="whether other threads and larger batches are surveyed")
+    threads: Threads | None = Field(default=None, description="threads of inference")
+    time_limit_s: Seconds = Field(default=60.0, description="seconds for all measuring")
+    evidence: Evidence = Field(
+        default=ESTIMATED, description="weakest evidence that is accepted for a profile's boards"
+    )
     shapes: dict[str, tuple[Count, ...]] = Field(
         default_factory=dict, description="sizes of inputs where the model leaves them open"
     )
     values: Values = Field(default_factory=dict, description="what fills inputs: one number, or all of them")
-    seed: Natural = Field(0, description="seed of random input")
+    seed: Natural = Field(default=0, description="seed of random input")
 
 
 class CompareConfig(StageConfig):
@@ -76,22 +78,22 @@ class CompareConfig(StageConfig):
     first file, where it leaves them open. values: what fills an input of the first file. seed: of random input.
     """
 
-    repeats: Samples = Field(1000, description="samples to take in each process")
-    warmup: Natural = Field(50, description="runs before the first sample")
-    processes: Count = Field(5, description="fresh processes, since each has its own luck with memory")
-    threads: Threads = Field(1, description="threads of inference")
+    repeats: Samples = Field(default=1000, description="samples to take in each process")
+    warmup: Natural = Field(default=50, description="runs before the first sample")
+    processes: Count = Field(default=5, description="fresh processes, since each has its own luck with memory")
+    threads: Threads = Field(default=1, description="threads of inference")
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = Field(
-        0.99, description="confidence of each process's interval for the median ratio"
+        default=0.99, description="confidence of each process's interval for the median ratio"
     )
     smallest_effect_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.02, description="a smaller difference in time is called none"
+        default=0.02, description="a smaller difference in time is called none"
     )
-    time_limit_s: Seconds = Field(60.0, description="seconds for all measuring")
+    time_limit_s: Seconds = Field(default=60.0, description="seconds for all measuring")
     shapes: dict[str, tuple[Count, ...]] = Field(
         default_factory=dict, description="sizes of inputs where the model leaves them open"
     )
     values: Values = Field(default_factory=dict, description="what fills inputs: one number, or all of them")
-    seed: Natural = Field(0, description="seed of random input")
+    seed: Natural = Field(default=0, description="seed of random input")
 
 
 def accepts(least: Evidence, evidence: Evidence) -> bool:

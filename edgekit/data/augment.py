@@ -30,21 +30,23 @@ class AugmentConfig(StageConfig):
     tilt_deg: float = Field(default=25.0, ge=0.0, le=90.0, description="out of the image plane, about x and about y")
     scale_ratio: float = Field(default=0.15, ge=0.0, le=4.0, description="distance to the camera")
     stretch_ratio: float = Field(
-        0.35, ge=0.0, le=4.0, description="x against y: aspect of the image, build of the hand"
+        default=0.35, ge=0.0, le=4.0, description="x against y: aspect of the image, build of the hand"
     )
     depth_ratio: float = Field(default=0.8, ge=0.0, le=4.0, description="z alone, which trackers only guess")
     mirror: float = Field(default=0.0, ge=0.0, le=1.0, description="chance that a take is mirrored: the other hand")
     aspect_min: float = Field(
-        USUAL_ASPECT, ge=0.25, le=4.0, description="width / height of the narrowest picture; takes count as 4:3"
+        default=USUAL_ASPECT, ge=0.25, le=4.0, description="width / height of the narrowest picture; takes count as 4:3"
     )
     aspect_max: float = Field(
-        USUAL_ASPECT, ge=0.25, le=4.0, description="width / height of the widest picture; takes count as 4:3"
+        default=USUAL_ASPECT, ge=0.25, le=4.0, description="width / height of the widest picture; takes count as 4:3"
     )
     translation: float = Field(default=0.05, ge=0.0, le=1.0, description="x and y, in image widths and heights")
     noise: float = Field(default=0.05, ge=0.0, le=1.0, description="per number and frame, sigma in hand sizes")
     time_warp_ratio: float = Field(default=0.3, ge=0.0, le=1.0, description="speed of the take")
-    milestones: tuple[int, ...] = Field((61,), description="first epoch, from 1, of each later phase of train")
-    milestone_probabilities: tuple[float, ...] = Field((0.3,), description="probability, at most, in each of these")
+    milestones: tuple[int, ...] = Field(default=(61,), description="first epoch, from 1, of each later phase of train")
+    milestone_probabilities: tuple[float, ...] = Field(
+        default=(0.3,), description="probability, at most, in each of these"
+    )
 
     @model_validator(mode="after")
     def _milestones_match(self) -> AugmentConfig:

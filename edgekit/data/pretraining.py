@@ -17,16 +17,16 @@ class PretrainConfig(StageConfig):
     """What a model has learned before it sees the recordings. All but source is of synthetic."""
 
     source: Literal["none", "auto", "shipped", "synthetic"] = Field(
-        "none",
+        default="none",
         description="what models start from. shipped: the weights that edgekit comes with; synthetic: weights trained"
         " on synthetic hands first; auto: shipped, where all classes are called by a letter and a frame is one hand,"
         " for models of the shipped ones' shape",
     )
-    people: int = Field(150, ge=1, le=100_000, description="synthetic people")
-    takes_per_letter: int = Field(4, ge=2, le=1000, description="takes of each letter by each of them")
-    epochs: int = Field(8, ge=1, le=1000, description="over all their takes")
-    batch_size: int = Field(128, ge=1, description="takes per step")
-    learning_rate: float = Field(3e-3, gt=0.0, description="Adam's first learning rate; it falls as a cosine")
+    people: int = Field(default=150, ge=1, le=100_000, description="synthetic people")
+    takes_per_letter: int = Field(default=4, ge=2, le=1000, description="takes of each letter by each of them")
+    epochs: int = Field(default=8, ge=1, le=1000, description="over all their takes")
+    batch_size: int = Field(default=128, ge=1, description="takes per step")
+    learning_rate: float = Field(default=3e-3, gt=0.0, description="Adam's first learning rate; it falls as a cosine")
 
     @property
     def takes(self) -> int:

@@ -20,7 +20,8 @@ class DataConfig(StageConfig):
     """How recordings become training, validation and test sequences."""
 
     sequence_length: Annotated[int, Field(ge=LEAST_FRAMES, le=MOST_FRAMES)] | Literal["auto"] = Field(
-        "auto", description="frames per sequence; auto: 30, or what fits the training takes; longer takes are cut"
+        default="auto",
+        description="frames per sequence; auto: 30, or what fits the training takes; longer takes are cut",
     )
     augmentation: bool = Field(default=True, description="whether training varies the takes")
     augmentation_probability: float = Field(
@@ -31,9 +32,9 @@ class DataConfig(StageConfig):
         description="hand: relative to wrist and hand size, then standardised; standard: standardised only; auto: hand "
         "for 63 and 126 features, standard for other counts",
     )
-    displacement: bool = Field(True, description="whether the wrist's slots carry its displacement (hand only)")
-    split: Literal["session", "signer"] = Field("session", description="test on other days, or on other people")
-    test_sessions: tuple[str, ...] = Field((), description="sessions to test on, in place of the rule's choice")
+    displacement: bool = Field(default=True, description="whether the wrist's slots carry its displacement (hand only)")
+    split: Literal["session", "signer"] = Field(default="session", description="test on other days, or on other people")
+    test_sessions: tuple[str, ...] = Field(default=(), description="sessions to test on, in place of the rule's choice")
     test_signers: tuple[str, ...] = Field(default=(), description="signers to test on, in place of the rule's choice")
     mix: Literal["none", "auto", "synthetic"] = Field(
         default="none",
@@ -41,7 +42,7 @@ class DataConfig(StageConfig):
         " are called by a letter; auto: where all are and a frame is one hand",
     )
     mix_share: float = Field(default=0.5, ge=0.0, le=MOST_SHARE, description="part of an epoch's takes that is so made")
-    mix_least: int = Field(0, ge=0, le=10_000_000, description="takes an epoch that are so made, at least")
+    mix_least: int = Field(default=0, ge=0, le=10_000_000, description="takes an epoch that are so made, at least")
     no_sign: Literal["none", "auto"] = Field(
         default="auto",
         description="whether the file for the device knows when nobody signs; auto: where every class is called by a"

@@ -39,12 +39,14 @@ from edgekit.train import (
 class DistillConfig(StageConfig):
     """What the student learns from, and for how long."""
 
-    temperature: float = Field(2.0, gt=0.0, description="softens both distributions")
-    alpha: float = Field(0.5, ge=0.0, le=1.0, description="weight of the teacher; the labels get the rest")
-    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="label smoothing of the labels' part")
-    copies: int = Field(16, ge=1, description="augmented copies of the training takes that the teacher labels once")
+    temperature: float = Field(default=2.0, gt=0.0, description="softens both distributions")
+    alpha: float = Field(default=0.5, ge=0.0, le=1.0, description="weight of the teacher; the labels get the rest")
+    label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0, description="label smoothing of the labels' part")
+    copies: int = Field(
+        default=16, ge=1, description="augmented copies of the training takes that the teacher labels once"
+    )
     states: float = Field(
-        0.0,
+        default=0.0,
         ge=0.0,
         description="weight of a loss between the outputs of student's and teacher's last recurrent layers; 0: none",
     )

@@ -20,18 +20,22 @@ GATES: dict[str, int] = {"lstm": 4, "gru": 3}
 class ModelConfig(StageConfig):
     """What a user says about a model; `build_model` turns it into one."""
 
-    type: Cell = Field("lstm", description="recurrent cell")
-    hidden_size: int = Field(64, ge=1, le=4096, description="units per direction in every recurrent layer")
-    num_layers: int = Field(1, ge=1, le=16, description="recurrent layers")
-    bidirectional: bool = Field(False, description="whether the first layer runs in both directions")
-    dense: int = Field(256, ge=1, le=8192, description="units of the dense ReLU layer")
-    dropout: float = Field(0.3, ge=0.0, lt=1.0, description="after each recurrent layer and the dense layer")
-    readout: Readout = Field("mean", description="mean of the last layer's outputs over time, or its final states")
-    input_init: Literal["xavier", "he"] = Field("xavier", description="first weights from a layer's input, by gate")
-    recurrent_init: Literal["orthogonal", "xavier", "he"] = Field(
-        "orthogonal", description="first weights from state to state, by gate"
+    type: Cell = Field(default="lstm", description="recurrent cell")
+    hidden_size: int = Field(default=64, ge=1, le=4096, description="units per direction in every recurrent layer")
+    num_layers: int = Field(default=1, ge=1, le=16, description="recurrent layers")
+    bidirectional: bool = Field(default=False, description="whether the first layer runs in both directions")
+    dense: int = Field(default=256, ge=1, le=8192, description="units of the dense ReLU layer")
+    dropout: float = Field(default=0.3, ge=0.0, lt=1.0, description="after each recurrent layer and the dense layer")
+    readout: Readout = Field(
+        default="mean", description="mean of the last layer's outputs over time, or its final states"
     )
-    dense_init: Literal["he", "xavier"] = Field("he", description="first weights of the dense layer")
+    input_init: Literal["xavier", "he"] = Field(
+        default="xavier", description="first weights from a layer's input, by gate"
+    )
+    recurrent_init: Literal["orthogonal", "xavier", "he"] = Field(
+        default="orthogonal", description="first weights from state to state, by gate"
+    )
+    dense_init: Literal["he", "xavier"] = Field(default="he", description="first weights of the dense layer")
 
     def say_layers(self) -> str:
         """Its recurrent layers for people: `LSTM 256x3`."""

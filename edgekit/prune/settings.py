@@ -31,34 +31,37 @@ class PruneConfig(StageConfig):
     importance, widths and steps are for that alone, and widths None with unstructured."""
 
     sparsity: float = Field(
-        0.5, ge=0.0, lt=1.0, description="part of the whole model's parameters to remove, or of another budget"
+        default=0.5, ge=0.0, lt=1.0, description="part of the whole model's parameters to remove, or of another budget"
     )
-    method: Method = Field("structured", description="whole units are removed, or single weights become zero")
+    method: Method = Field(default="structured", description="whole units are removed, or single weights become zero")
     scope: Scope | None = Field(
-        None, description="unstructured: weights compete in the whole model, or within each matrix [layer]"
+        default=None, description="unstructured: weights compete in the whole model, or within each matrix [layer]"
     )
     ramp: float | None = Field(
-        None,
+        default=None,
         ge=0.0,
         lt=1.0,
         description="unstructured: part of the epochs in which sparsity rises; 0: all at once [0.5]",
     )
     budget: Budget = Field(
-        "parameters",
+        default="parameters",
         description="structured: what sparsity is a part of; units: of the layers that can lose some; latency: what a"
         " function that is passed in from Python measures",
     )
     importance: Literal["magnitude", "taylor"] = Field(
-        "magnitude",
+        default="magnitude",
         description="structured: the units of least weights go, or those whose loss changes the cross-entropy least",
     )
     widths: Widths | None = Field(
-        None,
+        default=None,
         description="structured: recurrent layers, which take most of the time, lose their units first, or every layer"
         " loses the same part, or all layers' units compete [recurrent]",
     )
     steps: int = Field(
-        1, ge=1, le=100, description="structured: times that units go; each has its share of the recovery's epochs"
+        default=1,
+        ge=1,
+        le=100,
+        description="structured: times that units go; each has its share of the recovery's epochs",
     )
     recovery: DistillConfig = DistillConfig(
         training=TrainingConfig(

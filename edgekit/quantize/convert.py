@@ -23,11 +23,15 @@ def answer() -> None:
     error = None
     try:
         model = onnx.load(request["source"], load_external_data=False)
-        made = _inlined(model) if request["opset"] is None else convert_version(model, request["opset"])
-        Path(request["target"]).write_bytes(made.SerializeToString())
+        Path(request["target"]).write_bytes(converted(model, request["opset"]).SerializeToString())
     except Exception as failure:  # RuntimeError of its C++ side, ConvertError and others, which share no base
         error = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
     print(json_text({"error": error}))
+
+
+def converted(model: onnx.ModelProto, opset: int | None) -> onnx.ModelProto:
+    """The model at this opset, or with None without functions. Raises what onnx raises."""
+    return _inlined(model) if opset is None else convert_version(model, opset)
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:

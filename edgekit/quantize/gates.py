@@ -28,21 +28,22 @@ STANDARDISATIONS: tuple[Standardisation, ...] = ("fold", "explicit")
 class GatesConfig(StageConfig):
     """Limits on what export and quantisation may change, checked on validation takes."""
 
-    max_parity_difference: float = Field(1e-5, gt=0.0, description="torch against fp32 ONNX, in logits")
+    max_parity_difference: float = Field(default=1e-5, gt=0.0, description="torch against fp32 ONNX, in logits")
     max_accuracy_drop: float = Field(
-        0.02, ge=0.0, le=1.0, description="accuracy lost from fp32 ONNX to INT8, as a ratio"
+        default=0.02, ge=0.0, le=1.0, description="accuracy lost from fp32 ONNX to INT8, as a ratio"
     )
     accuracy_drop_margin: float = Field(
-        0.01, ge=0.0, le=1.0, description="how far beyond max_accuracy_drop the loss's 95 % interval may reach"
+        default=0.01, ge=0.0, le=1.0, description="how far beyond max_accuracy_drop the loss's 95 % interval may reach"
     )
     min_retention: float | None = Field(
-        None,
+        default=None,
         ge=0.0,
         le=1.0,
         description="least part of the teacher's accuracy that student and pruned student keep; null: whatever it is",
     )
     check_teacher: bool = Field(
-        True, description="whether a teacher edgekit did not train is refused when its answers do not fit the labels"
+        default=True,
+        description="whether a teacher edgekit did not train is refused when its answers do not fit the labels",
     )
 
 

@@ -25,31 +25,33 @@ class StoppingConfig(StageConfig):
     is of no use.
     """
 
-    margin: float = Field(0.02, gt=0.0, le=1.0, description="accuracy that a student would be short at its best")
-    least_trials: int = Field(2, ge=1, description="finished students before any is stopped")
+    margin: float = Field(
+        default=0.02, gt=0.0, le=1.0, description="accuracy that a student would be short at its best"
+    )
+    least_trials: int = Field(default=2, ge=1, description="finished students before any is stopped")
 
 
 class SearchConfig(StageConfig):
     """What is tried, and how. The dense layer grows with the hidden size, in the proportion that the student's settings
     have; what they say of dropout, readout and first weights holds for all."""
 
-    type: tuple[Cell, ...] = Field(("lstm",), description="recurrent cells to try")
+    type: tuple[Cell, ...] = Field(default=("lstm",), description="recurrent cells to try")
     hidden_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (16, 24, 32, 48, 64), description="units to try; the dense layer grows in proportion"
+        default=(16, 24, 32, 48, 64), description="units to try; the dense layer grows in proportion"
     )
-    num_layers: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2), description="layers to try")
-    bidirectional: tuple[bool, ...] = Field((False, True), description="directions of the first layer to try")
+    num_layers: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(default=(1, 2), description="layers to try")
+    bidirectional: tuple[bool, ...] = Field(default=(False, True), description="directions of the first layer to try")
     sparsity: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
-        (0.0, 0.5), description="parts of the parameters to remove, of each student"
+        default=(0.0, 0.5), description="parts of the parameters to remove, of each student"
     )
     scheme: tuple[Scheme, ...] = Field(
-        ("int8-weights", "int8-dynamic"), description="ways to quantise, of each pruned student"
+        default=("int8-weights", "int8-dynamic"), description="ways to quantise, of each pruned student"
     )
-    epochs: int = Field(30, ge=1, le=MOST_EPOCHS, description="epochs of distillation of every student")
-    recovery_epochs: int = Field(15, ge=1, le=MOST_EPOCHS, description="epochs of recovery after every pruning")
-    points: int | None = Field(None, ge=1, description="maximum number of students to train; null: all")
+    epochs: int = Field(default=30, ge=1, le=MOST_EPOCHS, description="epochs of distillation of every student")
+    recovery_epochs: int = Field(default=15, ge=1, le=MOST_EPOCHS, description="epochs of recovery after every pruning")
+    points: int | None = Field(default=None, ge=1, description="maximum number of students to train; null: all")
     min_accuracy: float | None = Field(
-        None, gt=0.0, le=1.0, description="least accuracy on validation takes; null: whatever it is"
+        default=None, gt=0.0, le=1.0, description="least accuracy on validation takes; null: whatever it is"
     )
     stopping: StoppingConfig | None = StoppingConfig()
 

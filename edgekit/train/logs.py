@@ -35,9 +35,9 @@ SCALARS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "gra
 class LogConfig(StageConfig):
     """What TensorBoard gets. The CSV log is always written."""
 
-    tensorboard: bool = Field(True, description="whether files for TensorBoard are written")
-    histogram_every: int = Field(1, ge=0, description="epochs between histograms of every weight; 0: none")
-    graph: bool = Field(True, description="whether the model's graph is among them")
+    tensorboard: bool = Field(default=True, description="whether files for TensorBoard are written")
+    histogram_every: int = Field(default=1, ge=0, description="epochs between histograms of every weight; 0: none")
+    graph: bool = Field(default=True, description="whether the model's graph is among them")
 
 
 @dataclass(frozen=True)

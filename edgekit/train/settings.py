@@ -20,15 +20,17 @@ class SchedulerConfig(StageConfig):
     """How the learning rate falls. Epochs are counted from 1."""
 
     type: Literal["reduce_on_plateau", "phases", "cosine", "constant"] = Field(
-        "reduce_on_plateau", description="rule by which the learning rate falls"
+        default="reduce_on_plateau", description="rule by which the learning rate falls"
     )
-    factor: float = Field(0.5, gt=0.0, lt=1.0, description="reduce_on_plateau: multiplier")
-    patience: int = Field(5, ge=0, description="reduce_on_plateau: epochs without a better val_loss")
-    min_lr: float = Field(1e-5, ge=0.0, description="reduce_on_plateau and cosine: least learning rate")
-    milestones: tuple[int, ...] = Field((21, 61), description="phases: first epoch of each later phase")
-    phase_factors: tuple[float, ...] = Field((0.5, 0.1), description="phases: learning rate as a part of the first")
+    factor: float = Field(default=0.5, gt=0.0, lt=1.0, description="reduce_on_plateau: multiplier")
+    patience: int = Field(default=5, ge=0, description="reduce_on_plateau: epochs without a better val_loss")
+    min_lr: float = Field(default=1e-5, ge=0.0, description="reduce_on_plateau and cosine: least learning rate")
+    milestones: tuple[int, ...] = Field(default=(21, 61), description="phases: first epoch of each later phase")
+    phase_factors: tuple[float, ...] = Field(
+        default=(0.5, 0.1), description="phases: learning rate as a part of the first"
+    )
     warmup_epochs: int = Field(
-        0,
+        default=0,
         ge=0,
         description="epochs, an eighth of all at most, over which the learning rate rises first; not reduce_on_plateau",
     )
@@ -58,33 +60,34 @@ class SchedulerConfig(StageConfig):
 class EarlyStoppingConfig(StageConfig):
     """When to stop before the last epoch."""
 
-    monitor: Literal["val_accuracy", "val_loss"] = Field("val_accuracy", description="what has to improve")
-    patience: int = Field(10, ge=1, description="epochs without improvement")
-    min_delta: float = Field(0.001, ge=0.0, description="least improvement that counts")
+    monitor: Literal["val_accuracy", "val_loss"] = Field(default="val_accuracy", description="what has to improve")
+    patience: int = Field(default=10, ge=1, description="epochs without improvement")
+    min_delta: float = Field(default=0.001, ge=0.0, description="least improvement that counts")
 
 
 class TrainingConfig(StageConfig):
     """One run of the training loop."""
 
-    batch_size: int = Field(32, ge=1, description="takes per step")
-    epochs: int = Field(100, ge=1, le=MOST_EPOCHS, description="maximum number of epochs")
-    min_epochs: int = Field(1, ge=1, le=MOST_EPOCHS, description="early stopping waits for this many")
-    learning_rate: float = Field(1e-3, gt=0.0, description="Adam's first learning rate")
-    optimizer: Literal["adam"] = Field("adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
-    clip_norm: float = Field(1.0, gt=0.0, description="gradients are clipped to this global norm")
+    batch_size: int = Field(default=32, ge=1, description="takes per step")
+    epochs: int = Field(default=100, ge=1, le=MOST_EPOCHS, description="maximum number of epochs")
+    min_epochs: int = Field(default=1, ge=1, le=MOST_EPOCHS, description="early stopping waits for this many")
+    learning_rate: float = Field(default=1e-3, gt=0.0, description="Adam's first learning rate")
+    optimizer: Literal["adam"] = Field(default="adam", description="optimiser (betas 0.9 and 0.999, eps 1e-7)")
+    clip_norm: float = Field(default=1.0, gt=0.0, description="gradients are clipped to this global norm")
     batches: Literal["stratified", "shuffled"] = Field(
-        "stratified", description="stratified: every class has its share of every batch; shuffled: at random"
+        default="stratified", description="stratified: every class has its share of every batch; shuffled: at random"
     )
     prefetch: bool | Literal["auto"] = Field(
-        "auto",
+        default="auto",
         description="make the next epoch's takes in a thread while this one trains; auto: where a core is left for it",
     )
-    lr_scheduler: SchedulerConfig = Field(SchedulerConfig(), description="how the learning rate falls")
+    lr_scheduler: SchedulerConfig = Field(default=SchedulerConfig(), description="how the learning rate falls")
     keep: Literal["best", "last"] = Field(
-        "best", description="whose weights are kept: of the epoch with the best val_accuracy, or of the last epoch"
+        default="best",
+        description="whose weights are kept: of the epoch with the best val_accuracy, or of the last epoch",
     )
     early_stopping: EarlyStoppingConfig | None = Field(
-        EarlyStoppingConfig(), description="when to stop before the last epoch; null: never"
+        default=EarlyStoppingConfig(), description="when to stop before the last epoch; null: never"
     )
 
 
@@ -96,12 +99,15 @@ class LossConfig(StageConfig):
     """The supervised loss. alpha and gamma are None unless it is focal."""
 
     type: Literal["categorical_crossentropy", "focal"] = Field(
-        "categorical_crossentropy", description="loss; focal: for classes of very different size"
+        default="categorical_crossentropy", description="loss; focal: for classes of very different size"
     )
-    label_smoothing: float = Field(0.1, ge=0.0, lt=1.0, description="probability spread over all classes")
-    alpha: float | None = Field(None, gt=0.0, le=1.0, description="focal: factor of the whole loss [0.25]")
+    label_smoothing: float = Field(default=0.1, ge=0.0, lt=1.0, description="probability spread over all classes")
+    alpha: float | None = Field(default=None, gt=0.0, le=1.0, description="focal: factor of the whole loss [0.25]")
     gamma: float | None = Field(
-        None, ge=0.0, le=10.0, description="focal: how strongly takes that the model is sure of are discounted [2.0]"
+        default=None,
+        ge=0.0,
+        le=10.0,
+        description="focal: how strongly takes that the model is sure of are discounted [2.0]",
     )
 
     @model_validator(mode="before")
@@ -126,8 +132,8 @@ class RegularizationConfig(StageConfig):
     """What keeps weights small."""
 
     dropout: float | None = Field(
-        None, ge=0.0, lt=1.0, description="the same as model.dropout, by the specification's name"
+        default=None, ge=0.0, lt=1.0, description="the same as model.dropout, by the specification's name"
     )
     l2_weight: float = Field(
-        1e-4, ge=0.0, description="Keras's L2 on dense kernels: torch's weight_decay is twice that"
+        default=1e-4, ge=0.0, description="Keras's L2 on dense kernels: torch's weight_decay is twice that"
     )

@@ -16,25 +16,39 @@ from edgekit.train.settings import MOST_EPOCHS, SchedulerConfig
 class PruningConfig(StageConfig):
     """When a trial is hopeless: compared with the best trial on the folds that both have trained."""
 
-    margin: float = Field(0.05, gt=0.0, le=1.0, description="stop when the mean accuracy is this much below the best's")
-    least_trials: int = Field(2, ge=1, description="finished trials before any is stopped")
+    margin: float = Field(
+        default=0.05, gt=0.0, le=1.0, description="stop when the mean accuracy is this much below the best's"
+    )
+    least_trials: int = Field(default=2, ge=1, description="finished trials before any is stopped")
 
 
 class TuneConfig(StageConfig):
     """What is tried, and how each point is scored."""
 
-    hidden_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((64, 128, 256), description="sizes to try")
-    num_layers: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((1, 2, 3), description="layers to try")
-    dropout: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field((0.2, 0.3, 0.4), description="rates to try")
-    learning_rate: tuple[Annotated[float, Field(gt=0.0)], ...] = Field((1e-4, 1e-3, 1e-2), description="rates to try")
-    folds: int = Field(5, ge=2, le=100, description="folds of cross-validation; fewer where there are fewer groups")
-    by: Literal["signer", "session", "run"] = Field("signer", description="what a fold never divides, where known")
-    epochs: int = Field(12, ge=1, le=MOST_EPOCHS, description="epochs of every fold; the last one is scored")
-    lr_scheduler: SchedulerConfig = Field(
-        SchedulerConfig(type="cosine"), description="how the learning rate falls in every fold"
+    hidden_size: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(64, 128, 256), description="sizes to try"
     )
-    sampler: Literal["grid", "tpe"] = Field("grid", description="every point, or those that Optuna's TPE proposes")
-    trials: int | None = Field(None, ge=1, description="maximum number of points; null: the whole grid")
+    num_layers: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(default=(1, 2, 3), description="layers to try")
+    dropout: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
+        default=(0.2, 0.3, 0.4), description="rates to try"
+    )
+    learning_rate: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
+        default=(1e-4, 1e-3, 1e-2), description="rates to try"
+    )
+    folds: int = Field(
+        default=5, ge=2, le=100, description="folds of cross-validation; fewer where there are fewer groups"
+    )
+    by: Literal["signer", "session", "run"] = Field(
+        default="signer", description="what a fold never divides, where known"
+    )
+    epochs: int = Field(default=12, ge=1, le=MOST_EPOCHS, description="epochs of every fold; the last one is scored")
+    lr_scheduler: SchedulerConfig = Field(
+        default=SchedulerConfig(type="cosine"), description="how the learning rate falls in every fold"
+    )
+    sampler: Literal["grid", "tpe"] = Field(
+        default="grid", description="every point, or those that Optuna's TPE proposes"
+    )
+    trials: int | None = Field(default=None, ge=1, description="maximum number of points; null: the whole grid")
     pruning: PruningConfig | None = PruningConfig()
 
     @field_validator("hidden_size", "num_layers", "dropout", "learning_rate")

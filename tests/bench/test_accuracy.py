@@ -17,6 +17,8 @@ from edgekit.errors import DataError, ModelFileError, ShapeError
 from edgekit.export import export_onnx
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 NAMES = ("A", "B", "C")
 
 

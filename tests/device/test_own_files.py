@@ -21,6 +21,8 @@ from edgekit.model import Architecture, RecurrentClassifier
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 from edgekit.runtime import inspect_model
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 COUNTS = Path(__file__).with_name("instruction_counts.csv")
 
 #: Row of instruction_counts.csv to cell, hidden sizes, whether the first layer runs both ways, dense units, scheme.

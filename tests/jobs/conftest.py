@@ -25,6 +25,7 @@ TINY = (
     "--set=training.epochs=1", "--set=training.learning_rate=0.01",  # else one epoch of few takes teaches it nothing
     "--set=distill.training.epochs=2", "--set=distill.copies=1",
     "--set=prune.recovery.training.epochs=1", "--set=bench.repeats=120", "--set=bench.warmup=5",
+    "--set=bench.processes=1", "--set=bench.min_time_s=0.05",
     "--set=gates.max_accuracy_drop=0.5",  # few takes: a smaller drop can't be told from none
 )  # fmt: skip
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 Cli = Callable[..., Any]
 
 #: A teacher of the 26 letters, as a user would write one: the class of the nearest of the tiny chain's own takes.

@@ -18,6 +18,8 @@ from edgekit.errors import ConfigError
 from edgekit.evaluate.class_names import check_count, match_class_names, parse_class_names
 from edgekit.teacher import load_teacher
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 Cli = Callable[..., Any]
 
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.data import SynthConfig, save_recordings, synthesise_hands
+from edgekit.data import Recordings, SynthConfig, save_recordings, synthesise_hands
 
 Cli = Callable[..., Any]
 
@@ -29,8 +29,8 @@ COMMANDS = {
     "quantize": "quantize --workdir={work}",
     "quantize MODEL": "quantize {work}/model.onnx --output={new}",
     "step": "step {work}/model.int8.onnx --output={new}",
-    "bench": "bench --workdir={work} --repeats=100",
-    "compare": "compare {work}/model.onnx {work}/model.int8.onnx --workdir={work} --repeats=20 --processes=2",
+    "bench": "bench --workdir={work} --repeats=100 --processes=1",
+    "compare": "compare {work}/model.onnx {work}/model.int8.onnx --workdir={work} --repeats=20 --processes=1",
     "evaluate": "evaluate --workdir={work}",
     "predict": "predict {data} --model={work}/model.int8.onnx",
     "profiles": "profiles",
@@ -40,10 +40,16 @@ COMMANDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def hands() -> Recordings:
+    """One person's letters, four takes of each."""
+    return synthesise_hands(SynthConfig(people=1, takes_per_letter=4))
+
+
 @pytest.fixture
-def command(chain: Any, tmp_path: Path, name: str) -> list[str]:
+def command(chain: Any, tmp_path: Path, hands: Recordings, name: str) -> list[str]:
     data = tmp_path / "hands.npz"
-    save_recordings(data, synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
+    save_recordings(data, hands)
     suffix = {"data synth": ".npz", "data clean": ".csv", "data convert": ".csv"}.get(name, ".onnx")
     return COMMANDS[name].format(work=chain.workdir, data=data, new=tmp_path / f"new{suffix}").split()
 
@@ -124,14 +130,15 @@ def test_the_pages_have_lines_to_run() -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_the_pages_lines_run_after_the_chain(
-    chain: Any, cli: Cli, take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+    chain: Any, cli: Cli, take: Path, hands: Recordings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
     """All but those that train; takes, recordings, tables and models are there, as a reader would have them."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(chain.workdir, "edgekit-work")
     for name in ("model.onnx", "model.int8.onnx"):
         shutil.copy(Path("edgekit-work", name), name)
-    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=12 if "--out-of-fold" in line else 4))
+    if "--out-of-fold" in line:
+        hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=12))
     for name in ("my-signs.npz", "theirs.npz"):
         save_recordings(Path(name), hands)
     Path("my-recordings", "A").mkdir(parents=True)

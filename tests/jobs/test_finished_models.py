@@ -24,6 +24,8 @@ from edgekit.runtime import open_predictor
 from edgekit.stepping import write_step_model
 
 Cli = Callable[..., Any]
+#: A bench whose latency nobody reads. Where no limit decides it, it would go on until it is known to 5 %, or 60 s.
+SHORTLY = ("--repeats=100", "--processes=1", "--time-limit=1")
 
 
 def lines(takes: np.ndarray[Any, Any]) -> list[str]:
@@ -271,7 +273,7 @@ def test_parts_of_the_data_add_up(chain: Any, cli: Cli) -> None:
 
 def test_evaluate_bench_and_compare_write_nothing(chain: Any, cli: Cli, tmp_path: Path) -> None:
     compare = ("compare", chain.int8, "--repeats=10", "--processes=1")
-    for command in (("bench", "--repeats=100"), ("evaluate", "--set=synth.people=1", "--part=all"), compare):
+    for command in (("bench", *SHORTLY), ("evaluate", "--set=synth.people=1", "--part=all"), compare):
         assert cli(*command, chain.int8, f"--workdir={tmp_path / 'work'}").code == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -282,11 +284,11 @@ def test_bench_of_a_copied_work_directory_does_without_its_data(chain: Any, cli:
     manifest = json.loads((workdir / "manifest.json").read_text())
     manifest["options"]["data"] = str(tmp_path / "left-at-home.npz")
     (workdir / "manifest.json").write_text(json.dumps(manifest))
-    answer = cli("bench", f"--workdir={workdir}")
+    answer = cli("bench", f"--workdir={workdir}", *SHORTLY)
     assert answer.code == 0
     assert "random input" in answer.out
     assert "left-at-home.npz is not here" in answer.err
-    here = cli("bench", f"--workdir={chain.workdir}")
+    here = cli("bench", f"--workdir={chain.workdir}", *SHORTLY)
     assert here.code == 0
     assert "random input" not in here.out
 
@@ -314,7 +316,7 @@ def test_the_work_directorys_file_is_scored_against_its_parent_on_validation_tak
 ) -> None:
     """The same takes as the manifest's figure, never the test part unless it is named."""
     (tmp_path / "p.yaml").write_text(LIMIT)
-    options = (f"--workdir={chain.workdir}", f"--profile={tmp_path / 'p.yaml'}", "--repeats=100")
+    options = (f"--workdir={chain.workdir}", f"--profile={tmp_path / 'p.yaml'}", *SHORTLY)
     found = cli("bench", *options, "--json").json
     loss = chain.manifest["stages"]["quantize"]["metrics"]["int8"]
     accuracy = found["accuracy"]
@@ -332,7 +334,7 @@ def test_the_work_directorys_file_is_scored_against_its_parent_on_validation_tak
 def test_any_file_is_scored_on_takes_that_are_named(chain: Any, cli: Cli, tmp_path: Path) -> None:
     save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=1, takes_per_letter=4)))
     (tmp_path / "p.yaml").write_text("max_accuracy_drop: 0.0001\n")
-    options = (f"--data={tmp_path / 'signs.npz'}", f"--workdir={tmp_path / 'none'}", "--repeats=100", "--part=all")
+    options = (f"--data={tmp_path / 'signs.npz'}", f"--workdir={tmp_path / 'none'}", *SHORTLY, "--part=all")
     alone = cli("bench", chain.int8, *options, "--json")
     assert (alone.code, alone.json["accuracy"]["takes"], alone.json["accuracy"]["parent"]) == (0, 104, None)
     assert alone.json["processes"]["latency"][0]["inputs"][0]["source"] == "takes"
@@ -350,7 +352,7 @@ def test_what_quantize_found_counts_where_its_takes_are_gone(chain: Any, cli: Cl
     manifest["options"]["data"] = str(tmp_path / "left-at-home.npz")
     (workdir / "manifest.json").write_text(json.dumps(manifest))
     loss = manifest["stages"]["quantize"]["metrics"]["int8"]
-    options = ("bench", f"--workdir={workdir}", "--repeats=100", "--json")
+    options = ("bench", f"--workdir={workdir}", *SHORTLY, "--json")
     flips = cli(*options).json["accuracy"]["parent"]["flips"]
     assert flips["drop"] == pytest.approx(loss["accuracy_drop"])
     assert loss["changed"] - 1 <= flips["lost"] + flips["gained"] <= loss["changed"]
@@ -384,7 +386,8 @@ def test_takes_that_can_not_be_used_are_an_error_where_they_were_named(
 
 def test_a_bench_leaves_its_reports_as_files(chain: Any, cli: Cli, tmp_path: Path) -> None:
     junit, markdown = tmp_path / "new" / "bench.xml", tmp_path / "bench.md"
-    answer = cli("bench", f"--workdir={chain.workdir}", f"--junit={junit}", f"--markdown={markdown}", "--json")
+    options = (f"--workdir={chain.workdir}", *SHORTLY, f"--junit={junit}", f"--markdown={markdown}")
+    answer = cli("bench", *options, "--json")
     suite = ElementTree.parse(junit).getroot()[0]
     assert int(suite.attrib["tests"]) == len(answer.json["rows"])
     assert markdown.read_text().startswith("**fits raspberry-pi: size, latency and memory are within its limits; ")
@@ -394,7 +397,7 @@ def test_a_bench_leaves_its_reports_as_files(chain: Any, cli: Cli, tmp_path: Pat
 def test_an_earlier_bench_is_a_limit(chain: Any, cli: Cli, tmp_path: Path) -> None:
     """The file against itself, and against one of a third of its size, which no load of this machine excuses."""
     (tmp_path / "any.yaml").write_text("threads: 1\n")
-    options = ("bench", f"--workdir={chain.workdir}", f"--profile={tmp_path / 'any.yaml'}")
+    options = ("bench", f"--workdir={chain.workdir}", f"--profile={tmp_path / 'any.yaml'}", *SHORTLY)
     baseline, smaller = tmp_path / "main.json", tmp_path / "smaller.json"
     baseline.write_text(cli(*options, "--json").out)
     again = cli(*options, f"--baseline={baseline}", "--max-regression=100%")

@@ -55,11 +55,12 @@ OWN = {
 REFUSED = [(command, flag, said) for command, own in OWN.items() for flag, said in {**SHARED, **own}.items()]
 
 
-@pytest.fixture
-def fill(chain: Any, tmp_path: Path) -> Callable[[str], str]:
+@pytest.fixture(scope="module")
+def fill(chain: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     """(flag): with files that are there."""
-    save_recordings(tmp_path / "signs.npz", synthesise_hands(SynthConfig(people=2, takes_per_letter=4, seed=3)))
-    files = {"data": tmp_path / "signs.npz", "onnx": chain.workdir / "student" / "model.onnx"}
+    signs = tmp_path_factory.mktemp("replacing") / "signs.npz"
+    save_recordings(signs, synthesise_hands(SynthConfig(people=2, takes_per_letter=4, seed=3)))
+    files = {"data": signs, "onnx": chain.workdir / "student" / "model.onnx"}
     return lambda flag: flag.format(**files)
 
 

@@ -25,6 +25,8 @@ from edgekit.stages.start import Origin
 from edgekit.train import TrainingConfig
 from edgekit.workdir import Options, Settings, said_options
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 Cli = Callable[..., Any]
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 #: A run of seconds: two of the letters, the small model, one epoch.

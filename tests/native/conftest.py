@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -18,8 +15,6 @@ from edgekit.data import HAND_FEATURES, Normalisation
 from edgekit.native import read_network
 from edgekit.native.program import Goldens, golden_program
 from edgekit.native.source import header, source
-from edgekit.runtime.child import Stream, bare_options, plain_options, session_options
-from edgekit.runtime.guard import Port
 
 F32 = NDArray[np.float32]
 FRAMES = 12
@@ -71,48 +66,9 @@ def make_file(tmp_path: Path) -> MakeFile:
     return make
 
 
-class SessionHere:
-    """What is used of a guarded session, in this process: files of these tests are harmless."""
-
-    def __init__(self, content: bytes | Path, path: Path, threads: int, options: str = "own") -> None:
-        self.content, self.threads = content, threads
-        self.streams: dict[str, Stream] = {}
-        self.reopen(options)
-
-    def reopen(self, kind: str) -> None:
-        kinds = {"own": session_options, "plain": plain_options, "bare": bare_options}
-        options = kinds[kind](onnxruntime, self.threads)
-        options.log_severity_level = 4
-        self._session = onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
-        sides = self._session.get_inputs(), self._session.get_outputs()
-        self.inputs, self.outputs = ([Port(i.name, i.type, tuple(i.shape)) for i in side] for side in sides)
-
-    def run(self, names: Sequence[str] | None, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        found: list[NDArray[Any]] = self._session.run(names, feeds)
-        return found
-
-    def begin(self, ports: Mapping[str, Sequence[int]], states: Mapping[str, Sequence[Any]]) -> str:
-        about = {"ports": list(ports.items()), "states": [[name, *rest] for name, rest in states.items()]}
-        key = str(len(self.streams))
-        self.streams[key] = Stream(SimpleNamespace(numpy=np, session=self._session), about)  # type: ignore[arg-type]
-        return key
-
-    def lives(self, key: str) -> bool:
-        return key in self.streams
-
-    def step(self, key: str, frame: F32, anew: Sequence[int] = ()) -> F32:
-        self.streams[key].read(io.BytesIO(frame.tobytes()), list(anew))
-        answer: F32 = self.streams[key].step()[1][0].copy()
-        return answer
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture(autouse=True)
-def models_run_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Quicker than processes of their own."""
-    monkeypatch.setattr("edgekit.runtime.session.GuardedSession", SessionHere)
+def harmless(models_run_here: None) -> None:
+    """Every file of these tests is."""
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ from edgekit.prune.structure import study, takes_to_try
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 from edgekit.train import Epoch, RunSetup, Takes, TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
 NAMES = ("A", "B", "C")

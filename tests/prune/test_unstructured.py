@@ -47,6 +47,8 @@ from edgekit.prune.unstructured import (
 from edgekit.quantize import QuantizeConfig, quantize_onnx
 from edgekit.train import Epoch, RunSetup, SchedulerConfig, Takes, TrainingConfig
 
+pytestmark = pytest.mark.usefixtures("models_run_here")
+
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
 
@@ -375,9 +377,15 @@ def test_the_best_epoch_is_one_at_the_full_sparsity(tiny_model: TinyModel, learn
     assert result.zeros == round(0.5 * count_parameters(model))
 
 
-@pytest.mark.parametrize("ramp", [0.0, 0.6])
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("at", [2, 4, 6])
+@pytest.mark.parametrize(
+    ("at", "scope", "ramp"),
+    [  # every epoch with every scope and with every ramp; their other pairs are slow
+        pytest.param(at, scope, ramp, marks=[pytest.mark.slow] * ((k + j + i) % 2))
+        for k, at in enumerate((2, 4, 6))
+        for j, scope in enumerate(SCOPES)
+        for i, ramp in enumerate((0.0, 0.6))
+    ],
+)
 def test_an_interrupted_pruning_ends_where_an_uninterrupted_one_does(
     tiny_model: TinyModel, learnable: Learnable, tmp_path: Path, scope: Scope, ramp: float, at: int
 ) -> None:

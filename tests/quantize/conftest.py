@@ -9,14 +9,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-
-from edgekit.errors import ModelFileError
-from edgekit.runtime.child import bare_options, plain_options, session_options
-from edgekit.runtime.guard import Port
 
 HIDDEN, INPUTS, OUTPUTS = 24, 40, 50
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -220,48 +215,9 @@ def initializers(path: Path) -> Mapping[str, NDArray[Any]]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
 
 
-class SessionHere:
-    """What is used of a guarded session, in this process."""
-
-    def __init__(self, content: bytes | Path, path: Path, threads: int, options: str = "own") -> None:
-        self.path = path
-        self._content = content
-        self._threads = threads
-        self.reopen(options)
-
-    def reopen(self, kind: str) -> None:
-        path, content, threads = self.path, self._content, self._threads
-        kinds = {"own": session_options, "plain": plain_options, "bare": bare_options}
-        options = kinds[kind](onnxruntime, threads)
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelFileError(f"{path}: ONNX Runtime can't load it: {error}") from None
-        sides = self._session.get_inputs(), self._session.get_outputs()
-        self.inputs, self.outputs = ([Port(i.name, i.type, tuple(i.shape)) for i in side] for side in sides)
-
-    def run(self, names: Sequence[str] | None, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        try:
-            outputs = [np.ascontiguousarray(each) for each in self._session.run(names, feeds)]
-        except Exception as error:
-            raise ModelFileError(f"{self.path}: fails while it runs: {str(error).splitlines()[0]}") from None
-        return outputs
-
-    def close(self) -> None:
-        pass
-
-
-@pytest.fixture
-def apart() -> None:
-    """Asked for by tests whose models run in processes of their own, as outside of tests."""
-
-
 @pytest.fixture(autouse=True)
-def models_run_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Quicker, where what is opened is known to be harmless."""
-    if "apart" not in request.fixturenames:
-        monkeypatch.setattr("edgekit.runtime.session.GuardedSession", SessionHere)
+def harmless(models_run_here: None) -> None:
+    """Files of these tests are, but where they ask for `apart`."""
 
 
 @pytest.fixture

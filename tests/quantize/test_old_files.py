@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from in_this_process import convert_here
 from onnx import TensorProto, helper, numpy_helper
 
 from edgekit.errors import ModelFileError
 from edgekit.quantize import QuantizeConfig, QuantizeResult, quantize_onnx
-from edgekit.quantize.versions import Raised, raise_version
+from edgekit.quantize.versions import Raised, convert_apart, raise_version
 from edgekit.runtime import inspect_model
 
 MakeRecurrent = Callable[..., Path]
@@ -23,6 +24,13 @@ OLD = [
     for k, (opset, ir) in enumerate([(7, 3), (8, 3), (9, 3), (9, 4), (10, 5), (11, 6), (12, 7)])
     for j, scheme in enumerate(SCHEMES)
 ]
+
+
+@pytest.fixture(autouse=True)
+def converted_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quicker than the converter's process, which takes a second to start."""
+    if "apart" not in request.fixturenames:
+        monkeypatch.setattr("edgekit.quantize.versions.convert_apart", convert_here)
 
 
 def quantized(source: Path, scheme: str = "int8-weights") -> QuantizeResult:
@@ -48,6 +56,14 @@ def test_an_old_file_is_raised_and_that_is_said(
     assert result.source_size_bytes == result.proof.source_size_bytes == source.stat().st_size
     # in a session with ONNX Runtime's own options, sums of int8-dynamic overflow on CPUs without VNNI
     assert 0 < result.outputs.edgekit_max_abs_difference < 0.1 * result.outputs.largest_output
+
+
+def test_the_converters_own_process_gives_what_it_gives_here(apart: None, make_recurrent: MakeRecurrent) -> None:
+    source = make_recurrent(opset=11, ir=6)
+    apart_from_here, here = source.with_name("apart.onnx"), source.with_name("here.onnx")
+    assert (convert_apart(source, apart_from_here, 13), convert_here(source, here, 13)) == ("", "")
+    assert apart_from_here.read_bytes() == here.read_bytes()
+    assert convert_apart(source, here, 1) == convert_here(source, here, 1) != ""
 
 
 def test_an_old_ir_version_alone_is_raised(make_recurrent: MakeRecurrent) -> None:
@@ -88,7 +104,7 @@ def test_what_the_converter_loses_is_no_success(make_recurrent: MakeRecurrent, m
 
 @pytest.mark.parametrize("limit", ["EDGEKIT_MAX_MODEL_MB", "EDGEKIT_MAX_MODEL_S"])
 def test_the_converter_has_limits_that_can_be_raised(
-    make_recurrent: MakeRecurrent, monkeypatch: pytest.MonkeyPatch, limit: str
+    apart: None, make_recurrent: MakeRecurrent, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     sleepy = "import sys; import time; time.sleep(5)"
     hungry = "import sys; sys.exit('MemoryError')"
@@ -98,7 +114,7 @@ def test_the_converter_has_limits_that_can_be_raised(
         raise_version(onnx.load(make_recurrent(opset=11)), "old.onnx")
 
 
-def test_a_file_that_brings_the_converter_down_is_refused(make_recurrent: MakeRecurrent) -> None:
+def test_a_file_that_brings_the_converter_down_is_refused(apart: None, make_recurrent: MakeRecurrent) -> None:
     """It is C++, and reads an input that is not there: SIGSEGV."""
 
     def change(model: onnx.ModelProto) -> None:

@@ -111,7 +111,17 @@ def assert_same(a: tuple[dict[str, Tensor], FitResult], b: tuple[dict[str, Tenso
         assert untimed[0] == untimed[1]
 
 
-@pytest.mark.parametrize("at", [2, 3])
+#: Every schedule with every way to stop is interrupted after one of these epochs, and with the slow tests after the
+#: other; a crash after any epoch is tested below.
+INTERRUPTED = [
+    pytest.param((rule, stop), at, id=f"{rule}-{stop}-{at}", marks=[pytest.mark.slow] * ((k + j + at) % 2))
+    for k, rule in enumerate(RULES)
+    for j, stop in enumerate(STOPPING)
+    for at in (2, 3)
+]
+
+
+@pytest.mark.parametrize(("run", "at"), INTERRUPTED, indirect=["run"])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(run: Run, tmp_path: Path, at: int) -> None:
     whole, resume_file = run(), tmp_path / "resume.ckpt"
     assert whole[1].stopped_early == (run.config.early_stopping is not None)

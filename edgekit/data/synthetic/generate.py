@@ -62,7 +62,7 @@ class SynthConfig(StageConfig):
     max_frames: int = Field(
         default=60, ge=2, le=1000, description="longest take; half of all take a quarter of the way"
     )
-    no_sign: bool = Field(False, description="whether there is a 27th class, no_sign: hands that sign nothing")
+    no_sign: bool = Field(default=False, description="whether there is a 27th class, no_sign: hands that sign nothing")
     seed: int = Field(default=0, ge=0, description="the same seed gives the same takes")
 
     @model_validator(mode="after")
