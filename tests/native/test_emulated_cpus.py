@@ -17,7 +17,7 @@ from edgekit.data import canonical_takes, load_recordings
 from edgekit.native import Network, read_network, reference
 from edgekit.native.network import F32
 from edgekit.native.program import STRICT, Goldens, golden_stream
-from edgekit.native.source import VARIANTS
+from edgekit.native.source import VARIANTS, header, source
 from edgekit.native.takes import golden_takes
 from edgekit.runtime import open_predictor
 from edgekit.shipped import open_box
@@ -50,9 +50,14 @@ def _macros(flags: Sequence[str]) -> list[str]:
     return [f"-D__{flag.removeprefix('-m').upper()}__" for flag in flags]
 
 
-def _library(folder: Path, name: str, command: Sequence[str]) -> ctypes.CDLL:
-    run([*command, "-shared", "-fPIC", "-o", folder / name, "model.c", "-lm"], folder)
-    return ctypes.CDLL(str(folder / name))
+def _both(network: Network, folder: Path, emulating: Sequence[str], way: str) -> Sequence[ctypes.CDLL]:
+    """Libraries of plain C and of a way."""
+    for name, text in {"model.c": source(network, "model"), "model.h": header(network, "model")}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    flags = {"plain": HERE["plain"][0], "there": _macros(VARIANTS["x86_64"]["int8"][way])}
+    for name, options in flags.items():
+        run([*emulating, *options, "-shared", "-fPIC", "-o", folder / f"{name}.so", "model.c", "-lm"], folder)
+    return [ctypes.CDLL(str(folder / f"{name}.so")) for name in flags]
 
 
 def _answers(library: ctypes.CDLL, network: Network, x: F32) -> F32:
@@ -107,14 +112,11 @@ def test_floats_agree_with_onnx_runtime_there(
 @SLOW
 @pytest.mark.parametrize("way", WAYS)
 def test_the_shipped_student_reads_real_takes_with_the_bits_of_plain_c(
-    write_c: Write, emulating: Sequence[str], way: str
+    emulating: Sequence[str], tmp_path: Path, way: str
 ) -> None:
-    path = open_box().student
-    network = read_network(path)
-    folder = write_c(path, Goldens(golden_takes(network.frames, 1), np.zeros((1, network.classes), np.float32), 0, ""))
+    network = read_network(open_box().student)
     x = _takes(network, 3000)
-    plain = _library(folder, "plain.so", [*emulating, *HERE["plain"][0]])
-    there = _library(folder, "there.so", [*emulating, *_macros(VARIANTS["x86_64"]["int8"][way])])
+    plain, there = _both(network, tmp_path, emulating, way)
     assert (_answers(there, network, x) == _answers(plain, network, x)).all()
 
 
@@ -123,20 +125,16 @@ def test_the_shipped_student_reads_real_takes_with_the_bits_of_plain_c(
 @pytest.mark.parametrize(("cell", "layers", "both", "readout"), GRID)
 def test_every_architecture_has_the_bits_of_plain_c_and_of_the_twin(
     make_file: MakeFile,
-    write_c: Write,
     emulating: Sequence[str],
+    tmp_path: Path,
     cell: str,
     layers: int,
     both: bool,
     readout: str,
     way: str,
 ) -> None:
-    path = make_file(cell, (33, 20, 16)[:layers], both, readout, scheme="int8-weights")
-    network = read_network(path)
+    network = read_network(make_file(cell, (33, 20, 16)[:layers], both, readout, scheme="int8-weights"))
     x = _takes(network, 60)
-    folder = write_c(path, Goldens(x[:1], np.zeros((1, network.classes), np.float32), 0, ""))
     wanted = reference.predict(network, x)
-    plain = _library(folder, "plain.so", [*emulating, *HERE["plain"][0]])
-    there = _library(folder, "there.so", [*emulating, *_macros(VARIANTS["x86_64"]["int8"][way])])
-    assert (_answers(plain, network, x) == wanted).all()
-    assert (_answers(there, network, x) == wanted).all()
+    for library in _both(network, tmp_path, emulating, way):
+        assert (_answers(library, network, x) == wanted).all()
