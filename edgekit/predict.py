@@ -114,9 +114,13 @@ def predict_takes(
         box.refuse_others(x.shape[2], known, str(recordings))
     if x.shape[2] != labels.features:
         raise ShapeError(f"{recordings}: {x.shape[2]} numbers per frame; {model} reads {labels.features}")
+    try:
+        answers = labels.answers(x, labels.predictor.fixed_batch or 1)
+    except ShapeError as error:
+        raise ShapeError(f"{recordings}: {error}") from None
     return tuple(
         Prediction(str(recordings), k, label, probability, max(int(used[k]) - labels.frames, 0), bool(used[k] == 0))
-        for k, (label, probability) in enumerate(labels.answers(x, labels.predictor.fixed_batch or 1))
+        for k, (label, probability) in enumerate(answers)
     )
 
 
@@ -186,7 +190,10 @@ def predict_frames(
         frame = _parse_frame(line, number, labels.features)
         seen += 1
         last = np.concatenate([last[1 - LOST_FRAMES :], frame[None]])
-        answer = follow(frame, seen >= min_frames)
+        try:
+            answer = follow(frame, seen >= min_frames)
+        except ShapeError as error:
+            raise DataError(f"line {number}: {error}") from None
         if answer is not None:
             yield StreamAnswer(seen - 1, *(answer if hand_is_seen(last) else without_hand(answer)))
     if not seen:

@@ -50,8 +50,10 @@ class Rational:
 
 
 def _polynomial(coefficients: tuple[float, ...], u: F32) -> F32:
-    """Of order 3 or 4, in pairs, as in gates.c."""
+    """As in gates.c: of order 2 one product after the other, of order 3 or 4 in pairs."""
     p, uu = [np.float32(value) for value in coefficients], u * u
+    if len(p) == 3:
+        return (p[2] * u + p[1]) * u + p[0]
     back = p[3] * u + p[2]
     if len(p) == 5:
         back = p[4] * uu + back
@@ -84,10 +86,10 @@ def fit(limit: float, order: int, rounds: int = 400, points: int = 4000) -> tupl
 
 #: For int8 arithmetic, where h has steps of 1/127 = 8e-3.
 QUICK = Rational(
-    6.0,
-    (0.999998689, 0.124265671, 0.00239122147, 4.50658354e-06),
-    (1.0, 0.457594007, 0.0215948205, 0.000155123314),
-    1.3e-5,
+    5.25,
+    (0.999753535, 0.100873329, 0.000630838389),
+    (1.0, 0.433513761, 0.0123901097),
+    5.8e-5,
 )
 #: For float32 arithmetic.
 FINE = Rational(

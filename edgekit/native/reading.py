@@ -39,9 +39,11 @@ def read_network(path: StrPath) -> Network:
     info = inspect_bytes(content, path)
     require_numbers(info)
     if info.metadata is None:
+        strange = sorted(set(info.op_types) - KNOWN)
+        unknown = f", and operators of it are not known: {', '.join(strange)}" if strange else ""
         raise ModelFileError(
-            f"{path}: edgekit did not write it; expected one of edgekit's own files (export, quantize), which say"
-            " their classes and frames"
+            f"{path}: edgekit did not write it{unknown}; expected one of edgekit's own files (export, quantize), which"
+            " say their classes and frames"
         )
     if info.steps:
         raise ModelFileError(f"{path}: a step model, which reads one frame a run; give the file that it was made from")

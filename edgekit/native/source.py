@@ -96,7 +96,13 @@ def source(network: Network, name: str) -> str:
     if network.streams and network.readout == "mean":
         parts += ["recent_int8.c" if exact else "recent.c"]
     made = tables(network)
-    values = {"name": name, "NAME": name.upper(), "sha256": network.sha256, "largest": LARGEST}
+    values = {
+        "name": name,
+        "NAME": name.upper(),
+        "sha256": network.sha256,
+        "largest": LARGEST,
+        "limit": LARGEST.rstrip("f"),
+    }
     return "\n".join(
         [
             filled(kernel("begin.c"), values),
@@ -126,7 +132,8 @@ def _settings(network: Network, cells: Collection[str]) -> Iterator[str]:
     top, low = rational.halved
     named = {"TANH_TOP": rational.top, "TANH_LOW": rational.low, "SIGMOID_TOP": top, "SIGMOID_LOW": low}
     for key, coefficients in named.items():
-        listed = ", ".join(c_float(value) for value in coefficients)
+        four = (*coefficients, *[0.0] * (4 - len(coefficients)))  # vectors read four at once
+        listed = ", ".join(c_float(value) for value in four)
         yield f"#define EK_{key} {{{listed}}}"
     yield ""
 

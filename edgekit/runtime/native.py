@@ -23,7 +23,7 @@ from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, did_you_mean, require_kind
 from edgekit.runtime.inspection import ModelInfo, inspect_model
 from edgekit.runtime.metadata import ModelMetadata
-from edgekit.runtime.native_stream import Block, NativeStream
+from edgekit.runtime.native_stream import Block, NativeStream, refusal
 from edgekit.runtime.session import Shape, validate_input
 
 F32 = NDArray[np.float32]
@@ -97,7 +97,7 @@ class NativePredictor:
 
     def __call__(self, x: ArrayLike) -> F32:
         """x float32 (batch, frames, features) to logits float32 (batch, classes). Raises ShapeError as `Predictor`
-        does, ModelFileError for numbers that the library refuses."""
+        does, and for numbers that are too large."""
         values = validate_input(x, self.input_shape, self.input_name)
         logits = np.empty((len(values), self.classes), np.float32)
         with self._lock:
@@ -109,10 +109,10 @@ class NativePredictor:
 
     def run(self) -> None:
         """Predict what lies in the own take, into the own logits: what a caller pays beside is two copies and about a
-        microsecond. For one thread at a time. Raises ModelFileError where the library refuses."""
+        microsecond. For one thread at a time. Raises ShapeError for numbers that are too large."""
         status = self._call()
         if status:
-            raise ModelFileError(f"{self.info.path}: {self._library.ek_status(status).decode()}")
+            raise refusal(self._library, status, self.info.path)
 
     def _prepared(self, index: int) -> Callable[[], int]:
         """The call on the own buffers; their addresses are looked up once, because numpy takes microseconds for it."""

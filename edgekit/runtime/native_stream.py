@@ -8,11 +8,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edgekit.errors import ModelFileError
+from edgekit.errors import InputError, ModelFileError, ShapeError
 from edgekit.runtime.session import validate_input
 
 F32 = NDArray[np.float32]
 _ALIGNMENT = 64
+
+
+#: The status for numbers that are too large (`model.h`).
+_RANGE = 4
+
+
+def refusal(library: ctypes.CDLL, status: int, path: Path) -> InputError:
+    """The error that a status of the library at `path` stands for: ShapeError where it is about the numbers."""
+    kind = ShapeError if status == _RANGE else ModelFileError
+    return kind(f"{path}: {library.ek_status(status).decode()}")
 
 
 class Block:
@@ -64,4 +74,4 @@ class NativeStream:
                 self._variant, block.pointer, self._places[0], size(self.features), logits, size(classes)
             )
             if status:
-                raise ModelFileError(f"{self._path}: {self._library.ek_status(status).decode()}")
+                raise refusal(self._library, status, self._path)

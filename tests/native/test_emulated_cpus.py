@@ -17,7 +17,7 @@ from edgekit.data import canonical_takes, load_recordings
 from edgekit.native import Network, read_network, reference
 from edgekit.native.network import F32
 from edgekit.native.program import STRICT, Goldens, golden_stream
-from edgekit.native.source import VARIANTS
+from edgekit.native.source import VARIANTS, header, source
 from edgekit.native.takes import golden_takes
 from edgekit.runtime import open_predictor
 from edgekit.shipped import open_box
@@ -50,9 +50,17 @@ def _macros(flags: Sequence[str]) -> list[str]:
     return [f"-D__{flag.removeprefix('-m').upper()}__" for flag in flags]
 
 
-def _library(folder: Path, name: str, command: Sequence[str]) -> ctypes.CDLL:
-    run([*command, "-shared", "-fPIC", "-o", folder / name, "model.c", "-lm"], folder)
-    return ctypes.CDLL(str(folder / name))
+def _library(network: Network, folder: Path, command: Sequence[str]) -> ctypes.CDLL:
+    """Of one way through the C of a network."""
+    for name, text in {"model.c": source(network, "model"), "model.h": header(network, "model")}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    made = folder / f"{len(list(folder.glob('*.so')))}.so"
+    run([*command, "-shared", "-fPIC", "-o", made, "model.c", "-lm"], folder)
+    return ctypes.CDLL(str(made))
+
+
+def _way(way: str) -> list[str]:
+    return _macros(VARIANTS["x86_64"]["int8"][way])
 
 
 def _answers(library: ctypes.CDLL, network: Network, x: F32) -> F32:
@@ -84,8 +92,7 @@ def test_vector_instructions_that_are_not_here_give_the_same_bits(
     network = read_network(path)
     x = golden_takes(network.frames, 3)
     folder = write_c(path, Goldens(x, reference.predict(network, x), 0.0, "", golden_stream(network, x)))
-    flags = _macros(VARIANTS["x86_64"]["int8"][way])
-    run([*emulating, *flags, "-o", "test", "test.c", "model.c", "-lm"], folder)
+    run([*emulating, *_way(way), "-o", "test", "test.c", "model.c", "-lm"], folder)
     said = run([folder / "test"], folder)
     assert said.startswith("3 takes, largest difference of a logit 0, allowed 0")
     assert not network.streams or "steps, largest difference of a logit 0; after whole takes 0" in said
@@ -107,36 +114,29 @@ def test_floats_agree_with_onnx_runtime_there(
 @SLOW
 @pytest.mark.parametrize("way", WAYS)
 def test_the_shipped_student_reads_real_takes_with_the_bits_of_plain_c(
-    write_c: Write, emulating: Sequence[str], way: str
+    emulating: Sequence[str], tmp_path: Path, way: str
 ) -> None:
-    path = open_box().student
-    network = read_network(path)
-    folder = write_c(path, Goldens(golden_takes(network.frames, 1), np.zeros((1, network.classes), np.float32), 0, ""))
+    network = read_network(open_box().student)
     x = _takes(network, 3000)
-    plain = _library(folder, "plain.so", [*emulating, *HERE["plain"][0]])
-    there = _library(folder, "there.so", [*emulating, *_macros(VARIANTS["x86_64"]["int8"][way])])
+    plain = _library(network, tmp_path, [*emulating, *HERE["plain"][0]])
+    there = _library(network, tmp_path, [*emulating, *_way(way)])
     assert (_answers(there, network, x) == _answers(plain, network, x)).all()
 
 
 @SLOW
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("cell", "layers", "both", "readout"), GRID)
-def test_every_architecture_has_the_bits_of_plain_c_and_of_the_twin(
+def test_every_architecture_has_the_bits_of_the_twin(
     make_file: MakeFile,
-    write_c: Write,
     emulating: Sequence[str],
+    tmp_path: Path,
     cell: str,
     layers: int,
     both: bool,
     readout: str,
     way: str,
 ) -> None:
-    path = make_file(cell, (33, 20, 16)[:layers], both, readout, scheme="int8-weights")
-    network = read_network(path)
+    network = read_network(make_file(cell, (33, 20, 16)[:layers], both, readout, scheme="int8-weights"))
     x = _takes(network, 60)
-    folder = write_c(path, Goldens(x[:1], np.zeros((1, network.classes), np.float32), 0, ""))
-    wanted = reference.predict(network, x)
-    plain = _library(folder, "plain.so", [*emulating, *HERE["plain"][0]])
-    there = _library(folder, "there.so", [*emulating, *_macros(VARIANTS["x86_64"]["int8"][way])])
-    assert (_answers(plain, network, x) == wanted).all()
-    assert (_answers(there, network, x) == wanted).all()
+    library = _library(network, tmp_path, [*emulating, *_way(way)])
+    assert (_answers(library, network, x) == reference.predict(network, x)).all()

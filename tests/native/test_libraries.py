@@ -14,12 +14,12 @@ import pytest
 from edgekit.bench import CompareConfig, compare_onnx
 from edgekit.cli import run_cli
 from edgekit.data import canonical_takes, load_recordings
-from edgekit.errors import ConfigError, ModelFileError, ShapeError
+from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.native import compile_model, read_network, reference
 from edgekit.native.building import find_compiler
 from edgekit.native.takes import golden_takes
-from edgekit.predict import predict_frames
+from edgekit.predict import predict_frames, predict_takes
 from edgekit.report import compare_text
 from edgekit.results import CompileResult
 from edgekit.runtime import is_library, open_native, open_predictor, open_stream
@@ -85,8 +85,18 @@ def test_input_is_checked_as_for_onnx_runtime(compiled: CompileResult, x: np.nda
 
 
 def test_numbers_that_are_too_large_are_an_error(compiled: CompileResult) -> None:
-    with pytest.raises(ModelFileError, match=r"libletters\.so: a number is too large"):
+    with pytest.raises(ShapeError, match=r"libletters\.so: a number is too large: beyond 1e15, or too far"):
         open_native(compiled.folder)(np.full((1, 30, 63), 1e20, np.float32))
+
+
+def test_the_place_of_numbers_that_are_too_large_is_said(compiled: CompileResult, tmp_path: Path) -> None:
+    np.save(tmp_path / "huge.npy", np.full((30, 63), 1e20, np.float32))
+    with pytest.raises(ShapeError, match=r"huge\.npy: .*libletters\.so: a number is too large: beyond 1e15"):
+        predict_takes(compiled.folder, tmp_path / "huge.npy", runtime="native")
+    lines = [json.dumps([size] * 63) for size in (0.5, 0.5, 1e20)]
+    for step in (False, True):
+        with pytest.raises(DataError, match=r"line 3: .*libletters\.so: a number is too large"):
+            list(predict_frames(compiled.folder, lines, 1, None, "native", step=step))
 
 
 def test_a_variant_that_is_not_there_is_named(compiled: CompileResult) -> None:
@@ -149,7 +159,7 @@ def test_what_is_no_frame_leaves_the_stream_as_it_was(compiled: CompileResult) -
             stream.step(frame[1:])
         with pytest.raises(ShapeError, match="must be finite"):
             stream.step(np.full(63, np.nan))
-        with pytest.raises(ModelFileError, match="a number is too large"):
+        with pytest.raises(ShapeError, match="a number is too large"):
             stream.step(np.full(63, 1e20))
         assert (stream.step(frame) == wanted[k]).all()
 

@@ -152,6 +152,13 @@ def test_a_file_from_elsewhere_is_refused(lstm_file: Callable[..., Path]) -> Non
         read_network(lstm_file())
 
 
+def test_operators_of_a_file_from_elsewhere_are_named_too(save_onnx: Callable[..., Path]) -> None:
+    nodes = [helper.make_node("Erf", ["x"], ["e"]), helper.make_node("Softmax", ["e"], ["y"])]
+    path = save_onnx(nodes, {"x": [1, 30, 63]}, {}, "y")
+    with pytest.raises(ModelFileError, match="edgekit did not write it, and operators of it are not known: Erf, Soft"):
+        read_network(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -103,7 +103,7 @@ def test_what_it_cant_answer_is_an_exception(module: CompileResult, tmp_path: Pa
         "empty": "Error: load: a module that edgekit compile did not write",
         "nan": "RangeError: landmarks: NaN or infinity in the landmarks",
         "infinite": "RangeError: landmarks: NaN or infinity in the landmarks",
-        "large": "RangeError: landmarks: a number is too large",
+        "large": "RangeError: landmarks: a number is too large: beyond 1e15, or too far from the mean for float32",
         "short": "RangeError: landmarks: 1889 numbers; expected 30 frames of 63",
         "list": "TypeError: landmarks: expected a Float32Array",
     }

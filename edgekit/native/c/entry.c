@@ -47,7 +47,7 @@ const char *@name@_status_text(int status)
     case @NAME@_ERROR_NOT_FINITE:
         return "NaN or infinity in the landmarks";
     case @NAME@_ERROR_RANGE:
-        return "a number is too large";
+        return "a number is too large: beyond @limit@, or too far from the mean for float32";
     case @NAME@_ERROR_VARIANT:
         return "no such variant, or not for this CPU";
     case @NAME@_ERROR_RESET:

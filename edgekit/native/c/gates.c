@@ -6,7 +6,8 @@ typedef struct {
     ek_f top, low;
 } ek_ratio;
 
-/* A polynomial of order 3 or 4 in u, uu = u * u: in pairs, because the halves need not wait for each other. */
+/* A polynomial in u, uu = u * u: of order 2 in as few steps as can be, of order 3 or 4 in pairs, because the halves need
+   not wait for each other. */
 #if defined(EK_NEON) && defined(__aarch64__)
 /* Coefficients lie four in a register, and each product names the one it takes; left to themselves, compilers spread
    each over a register of its own, and have none left for anything else. */
@@ -15,6 +16,12 @@ typedef struct {
 EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
 {
     const float32x4_t four = ek_kept(vld1q_f32(p));
+#if EK_TANH_ORDER == 2
+    ek_f back;
+    (void)uu;
+    EK_TIMES(back, u, four, 2);
+    return ek_madd(vaddq_f32(back, ek_kept(vdupq_n_f32(p[1]))), u, ek_kept(vdupq_n_f32(p[0])));
+#else
 #if EK_EXACT
     ek_f front, back;
     EK_TIMES(front, u, four, 1);
@@ -30,15 +37,21 @@ EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
     back = ek_madd(ek_kept(vdupq_n_f32(p[4])), uu, back);
 #endif
     return ek_madd(back, uu, front);
+#endif
 }
 #else
 EK_INLINE ek_f ek_polynomial(const float *p, ek_f u, ek_f uu)
 {
+#if EK_TANH_ORDER == 2
+    (void)uu;
+    return ek_madd(ek_madd(ek_set(p[2]), u, ek_set(p[1])), u, ek_set(p[0]));
+#else
     ek_f front = ek_madd(ek_set(p[1]), u, ek_set(p[0])), back = ek_madd(ek_set(p[3]), u, ek_set(p[2]));
 #if EK_TANH_ORDER == 4
     back = ek_madd(ek_set(p[4]), uu, back);
 #endif
     return ek_madd(back, uu, front);
+#endif
 }
 #endif
 
