@@ -378,18 +378,21 @@ def cost_of(found: dict[str, Any]) -> float:
 
 
 def show(given: argparse.Namespace) -> None:
-    """A table a name, all seeds together."""
+    """A table for each kind of people, all lists and models together."""
     rows = [json.loads(text) for text in given.results.read_text(encoding="utf-8").splitlines()]
-    for name in dict.fromkeys(row["name"] for row in rows):
-        own = [row for row in rows if row["name"] == name]
-        words, letters = (sum(row["ways"]["naive"][key] for row in own) for key in ("words", "letters"))
-        print(f"\n{name}: {len(own)} lists, {words:,} words, {letters:,} letters\n")
-        print(
-            "| way | words wrong | seeds | letters wrong | with word ends | idle takes called a letter | lag, mean | 95 % |"
-        )
-        print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    titles = ("way", "words wrong", "lists", "letters wrong", "with word ends", "idle called a letter", "lag", "95 %")
+    for kind in dict.fromkeys(kind_of(row) for row in rows):
+        own = [row for row in rows if kind_of(row) == kind]
+        words, letters, idle = (sum(row["ways"]["naive"][key] for row in own) for key in ("words", "letters", "idle"))
+        print(f"\n{kind}: {len(own)} lists, {words:,} words, {letters:,} letters, {idle:,} idle takes\n")
+        print(f"| {' | '.join(titles)} |\n|---|{'---:|' * (len(titles) - 1)}")
         for way in dict.fromkeys(way for row in own for way in row["ways"]):
             print(table_row(way, [row["ways"][way] for row in own if way in row["ways"]]))
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    """Of `strangers, model 1`, the strangers."""
+    return str(row["name"]).partition(", model")[0]
 
 
 def table_row(way: str, found: Sequence[dict[str, Any]]) -> str:

@@ -36,7 +36,7 @@ def live_text(result: LiveResult) -> str:
     if result.frames_per_second and result.possible_per_second:
         lines.append(
             f"{result.frames_per_second:.1f} frames a second were read, waiting included;"
-            f" at most {result.possible_per_second:.0f}{_slower(result)}"
+            f" with a hand at most {result.possible_per_second:.0f}{_slower(result)}"
         )
     return "\n".join(lines)
 
