@@ -16,8 +16,8 @@ all.
 Judged: a word is right when its letters were written and no other ones; whether the word was ended before the next
 one is judged apart. Letter errors are the least number of letters to change, add and remove, by letters spelled. What
 is written between two words counts as the earlier one's. A letter can be read from the frame on from which the answer
-to its own frames alone is right and stays so; its lag is counted from there, and from its first frame. Idle takes are
-those during which anything is written, from their 5th frame on; those where no hand is seen are not among them.
+to its own frames alone is right and stays so; its lag is counted from there, and from its first frame. Idle takes that
+are called a letter are those during which anything is written; takes in which no hand is seen are not among them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from edgekit.live.speller import Change, Seen, Speller
 from edgekit.runtime import Predictor, open_predictor
 
 F32 = NDArray[np.float32]
-FRAMES, WINDOW, HOLD, LEAST, FIRST_IDLE = 30, 20, 10, 0.8, 4
+FRAMES, WINDOW, HOLD, LEAST = 30, 20, 10, 0.8
 
 #: What was written when: (frame, letter), and frames where a word ended.
 Written = list[tuple[int, str]]
@@ -183,7 +183,7 @@ class Score:
                 self.counts.update(wrong_ends=not right, wrong_with_ends=bool(wrong) or not right)
         self._lag(prepared, written)
         for a, b in stream.idle:
-            called = any(a + FIRST_IDLE <= t < b for t, _ in written)
+            called = any(a <= t < b for t, _ in written)
             self.counts.update(idle=1, idle_called=called)
 
     def _lag(self, prepared: Prepared, written: Written) -> None:
