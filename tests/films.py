@@ -58,3 +58,24 @@ class FilmCamera:
     def close(self) -> None:
         self._capture.release()
         self.closed = True
+
+
+class FakeTracker:
+    """Sees a hand in every picture that is not dark; its wrist's x is how light the picture is, in 0 to 1. Left of the
+    middle it is an L."""
+
+    def __init__(self, num_hands: int = 1) -> None:
+        self.num_hands, self.resets = num_hands, 0
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def track(self, pixels: Any) -> list[Any]:
+        from edgekit.hands import Hand
+
+        light = float(pixels.mean()) / 255
+        if light < 0.1:
+            return []
+        landmarks = np.linspace(light, 1, 63, dtype=np.float32).reshape(21, 3)
+        hands = [Hand(landmarks, "L" if light < 0.5 else "R", 0.9, 0.9), Hand(landmarks / 2, "L", 0.8, 0.8)]
+        return hands[: self.num_hands]

@@ -26,11 +26,14 @@ from edgekit.cli.distill import distill
 from edgekit.cli.env import env
 from edgekit.cli.evaluate import evaluate
 from edgekit.cli.export import export
+from edgekit.cli.hands import hands
+from edgekit.cli.landmarks import landmarks
 from edgekit.cli.live import live
 from edgekit.cli.predict import predict
 from edgekit.cli.profiles import profiles
 from edgekit.cli.prune import prune
 from edgekit.cli.quantize import quantize
+from edgekit.cli.record import record
 from edgekit.cli.run import run
 from edgekit.cli.search import search
 from edgekit.cli.step import step
@@ -57,6 +60,9 @@ COMMANDS = (
     compare,
     evaluate,
     predict,
+    hands,
+    landmarks,
+    record,
     live,
     variants,
     profiles,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    o.CAMERA,
+    o.LIVE_CAMERA,
     o.VIDEO,
     o.MODEL,
     o.RUNTIME.saying(
@@ -50,7 +50,7 @@ def live(
 ) -> int:
     """Letters and words as they are signed, each written once.
 
-    From a camera or a video by the hand tracker (`python -m edgekit.hands setup` makes it), or from stdin, where a
+    From a camera or a video by the hand tracker (`edgekit hands setup` makes it), or from stdin, where a
     program writes one frame per line: a JSON list of 63 numbers, null where it sees no hand, or an object with such a
     list as "landmarks" and what is known of "time_s", "hand" (L or R) and "aspect".
 

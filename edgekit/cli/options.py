@@ -283,7 +283,7 @@ RESTART = _own(
     help="Stream by steps: begin a state anew after so many frames, while another one answers; 0: never [two thirds of"
     " the model's frames].",
 )
-CAMERA = _own("--camera", type=Whole(0, 9999), metavar="NUMBER", help="Read a camera; the first one is 0.")
+LIVE_CAMERA = _own("--camera", type=Whole(0, 9999), metavar="NUMBER", help="Read a camera; the first one is 0.")
 VIDEO = _own("--video", type=PATH, metavar="FILE", help="Read a video, or a folder of pictures.")
 PAUSE = _own("--pause", type=POSITIVE, metavar="SECONDS", help="Without a letter for so long, a word has ended [0.75].")
 LEAST = _own(
@@ -294,6 +294,54 @@ LEAST = _own(
 )
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")
 MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on this host, which takes some seconds.")
+
+# Of pictures.
+
+TAKES_OUTPUT = _output(
+    "--output",
+    "-o",
+    type=PATH,
+    required=True,
+    metavar="FILE.npz",
+    help="Where to write the recordings: .npz, .csv, .parquet, or a folder.",
+)
+LABEL = _own(
+    "--label", metavar="CLASS", help="Class of all takes, where no folder's name says it [the video's own name]."
+)
+SIGNER = _own("--signer", metavar="NAME", help="Who signs [the folder's name, where there is one].")
+SESSION = _own("--session", metavar="NAME", help="When, best as YYYY-MM-DD [the folder's name, where there is one].")
+HANDS = _own(
+    "--hands",
+    "num_hands",
+    type=Whole(1, 2),
+    default=1,
+    show_default=True,
+    help="Hands a frame: one is 63 numbers, two are 126, L first.",
+)
+KEPT_RATE = _own(
+    "--rate", type=POSITIVE, default=30.0, show_default=True, help="Most frames a second that are kept of a video."
+)
+RECORDED = _output(
+    "--output",
+    "-o",
+    type=PATH,
+    default=Path("my-signs.npz"),
+    show_default=True,
+    metavar="FILE.npz",
+    help="Where the takes are written to; an existing file is continued.",
+)
+TAKES = _own("--takes", type=COUNT, default=12, show_default=True, help="Takes of each sign.")
+CAMERA = _own(
+    "--camera", metavar="NUMBER|VIDEO", default="0", show_default=True, help="Camera, or a video in its place."
+)
+TAKE_SECONDS = _own("--seconds", type=POSITIVE, default=1.0, show_default=True, help="How long a take is.")
+COUNTDOWN = _own("--countdown", type=Real(0), default=3.0, show_default=True, help="Seconds before each take.")
+TEXT = _own("--text", is_flag=True, help="No window: lines of text, and answers on stdin.")
+SECONDS = _own("--seconds", type=POSITIVE, help="How long a take of a camera is [until Ctrl-C].")
+
+WHEEL = _own(
+    "--wheel", type=PATH, metavar="FILE.whl", help="The wheel of mediapipe 0.10.14, of any system [pip fetches one]."
+)
 
 # Of `data`.
 

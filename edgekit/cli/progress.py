@@ -20,7 +20,7 @@ SILENCE_S = 30.0
 LOOKS_EVERY_S = 1.0
 
 
-class _Stderr(RichConsole):
+class Stderr(RichConsole):
     """Where nobody reads progress any more, as behind `| head`, the work goes on in silence; rich would end it."""
 
     def on_broken_pipe(self) -> None:
@@ -37,7 +37,7 @@ class Console:
     def __init__(self, *, quiet: bool, verbose: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.quiet = quiet
         self.verbose = verbose
-        self.console = _Stderr(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Stderr(stderr=True, highlight=False, soft_wrap=True)
         self.live: Live | None = None
         self.planned: list[dict[str, str]] = []
         self._clock = clock

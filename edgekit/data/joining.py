@@ -38,6 +38,7 @@ def join_recordings(parts: Sequence[Recordings], called: str) -> Recordings:
         synthetic=all(part.synthetic for part in parts),
         hand=_names(parts, "hand"),
         aspect=_aspects(parts),
+        tracker="; ".join(dict.fromkeys(part.tracker for part in parts if part.tracker)),
         remarks=tuple(remark for part in parts for remark in part.remarks),
     )
 

@@ -38,6 +38,7 @@ class Recordings:
     hand: str (takes,), the tracker's word for the hand, L or R (MediaPipe takes the picture for a mirrored one), empty
     where unknown. aspect: float32 (takes,), width / height of the picture that the landmarks are normalised by, NaN
     where unknown. One value for all takes will do; None where unknown for every take. See `canonical_landmarks`.
+    tracker: what found the landmarks, of all takes; empty where unknown. No computation depends on it.
 
     Other numeric types are converted. Raises DataError naming the take (and frame) of the first fault.
     """
@@ -54,6 +55,7 @@ class Recordings:
     remarks: tuple[Remark, ...] = ()
     hand: Names | None = None
     aspect: F32 | None = None
+    tracker: str = ""
 
     def __post_init__(self) -> None:
         sequences = check_sequences(self.sequences, self.source)

@@ -25,6 +25,11 @@ WAITING = 64
 PAUSE_S = 0.02
 
 
+def now() -> float:
+    """Seconds of a clock that only goes on; tests put their own in its place."""
+    return time.monotonic()
+
+
 class Camera(Protocol):
     """What is used of cv2.VideoCapture."""
 
@@ -85,10 +90,10 @@ def _why_not(number: int) -> str:
 
 @contextlib.contextmanager
 def picture_stream(
-    camera: Camera, number: int, newest: bool, clock: Callable[[], float] = time.monotonic
+    camera: Camera, number: int, newest: bool, clock: Callable[[], float] | None = None
 ) -> Iterator[Iterator[Picture]]:
     """The pictures of an open camera, at the times at which they came; closes it. newest: see `open_pictures`."""
-    feed = _Feed(camera, newest, clock)
+    feed = _Feed(camera, newest, clock or now)
     feed.start()
     try:
         yield _pictures(feed, number)

@@ -6,25 +6,29 @@ They are MediaPipe's palm_detection_full and hand_landmark_full (Google, Apache-
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-import subprocess
-import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgekit.artifacts.digests import sha256_bytes, sha256_file
 from edgekit.artifacts.scratch import scratch_folder
 from edgekit.artifacts.writing import write_bytes
 from edgekit.errors import InputError, ModelFileError, missing_extra
-from edgekit.reading import StrPath
+from edgekit.hands.fetching import VERSION, Watch, fetch_wheel
+from edgekit.hands.papers import CARD, LICENSE, card
+from edgekit.reading import FileKind, StrPath, open_file, reason
 
-VERSION = "0.10.14"
-#: What pip is asked for: one wheel, whatever the machine and its Python, because it is only unzipped.
-REQUEST = ("download", f"mediapipe=={VERSION}", "--no-deps", "--only-binary=:all:", "--python-version", "3.11",
-           "--implementation", "cp", "--platform", "manylinux2014_x86_64", "--disable-pip-version-check")  # fmt: skip
-SETUP = "python -m edgekit.hands setup"
+WHEEL = FileKind("the wheel of mediapipe", InputError, 10**9)
+SETUP = "edgekit hands setup"
+#: What recordings say they were read with.
+TRACKER = f"edgekit.hands, MediaPipe {VERSION} full"
+#: The licence inside the wheel.
+LICENSE_MEMBER = f"mediapipe-{VERSION}.dist-info/LICENSE"
 
 
 @dataclass(frozen=True)
@@ -79,21 +83,26 @@ def find_network(network: Network, folder: StrPath | None = None) -> Path:
     return path
 
 
-def make_networks(wheel: StrPath | None = None, folder: StrPath | None = None) -> list[str]:
-    """Make the networks that are not ready; the names of those made, none where all were there.
+def papers_there(folder: StrPath | None = None) -> bool:
+    """Whether licence and card lie beside the networks."""
+    return all((_folder(folder) / name).is_file() for name in (LICENSE, CARD))
 
-    wheel: MediaPipe's, or None to let pip fetch it. Raises InputError where it can't be had or is another version's,
-    MissingExtraError without tflite or onnx, ModelFileError where what is made has not the known SHA-256; that is not
-    written.
+
+def make_networks(wheel: StrPath | None = None, folder: StrPath | None = None, watch: Watch | None = None) -> list[str]:
+    """Make the networks that are not ready, and write their licence and card; the names of those made.
+
+    wheel: MediaPipe's, of any system, or None to let pip fetch it. watch: see `fetch_wheel`. Where all is there,
+    nothing is done. Raises InputError where the wheel can't be had or is another version's, MissingExtraError without
+    tflite or onnx, ModelFileError where what is made has not the known SHA-256; that is not written.
     """
     wanted = [network for network in NETWORKS if state_of(network, folder) != "ready"]
-    if not wanted:
+    if not wanted and papers_there(folder):
         return []
     _require_converter()
     if wheel is not None:
-        return _make_from(Path(wheel), wanted, folder)
+        return _make_from(Path(wheel), wanted, _folder(folder))
     with scratch_folder("hands") as scratch:
-        return _make_from(_fetched(scratch), wanted, folder)
+        return _make_from(fetch_wheel(scratch, watch), wanted, _folder(folder))
 
 
 def _require_converter() -> None:
@@ -103,44 +112,70 @@ def _require_converter() -> None:
             raise missing_extra("hands setup", package, extra)
 
 
+def _folder(folder: StrPath | None) -> Path:
+    return Path(networks_folder() if folder is None else folder)
+
+
 def _place(network: Network, folder: StrPath | None) -> Path:
-    return Path(networks_folder() if folder is None else folder) / f"{network.name}.onnx"
+    return _folder(folder) / f"{network.name}.onnx"
 
 
-def _make_from(wheel: Path, wanted: list[Network], folder: StrPath | None) -> list[str]:
+def _make_from(wheel: Path, wanted: list[Network], folder: Path) -> list[str]:
     from edgekit.hands.convert import convert_tflite
 
-    sources = {network: _source(wheel, network) for network in wanted}
+    with _opened(wheel) as archive:
+        sources = {network: _source(archive, wheel, network) for network in wanted}
+        license_text = archive.read(LICENSE_MEMBER)
     made = {network: convert_tflite(sources[network], network.outputs, network.name) for network in wanted}
     for network, content in made.items():
-        if sha256_bytes(content) != network.made_sha256:
-            raise ModelFileError(
-                f"{network.name}.onnx came out with SHA-256 {sha256_bytes(content)}, not {network.made_sha256}: this "
-                "onnx or tflite writes other bytes. Not written. Known to work: onnx 1.17 and 1.23, tflite 2.18"
-            )
+        _check_made(network, content)
+    write_bytes(folder / LICENSE, license_text)
+    write_bytes(folder / CARD, tracker_card().encode())
+    for network, content in made.items():
         write_bytes(_place(network, folder), content)
     return [network.name for network in wanted]
 
 
-def _source(wheel: Path, network: Network) -> bytes:
+def _check_made(network: Network, content: bytes) -> None:
+    if sha256_bytes(content) != network.made_sha256:
+        raise ModelFileError(
+            f"{network.name}.onnx came out with SHA-256 {sha256_bytes(content)}, not {network.made_sha256}: this "
+            "onnx or tflite writes other bytes. Not written. Known to work: onnx 1.17 and 1.23, tflite 2.18"
+        )
+
+
+@contextlib.contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    with open_file(wheel, WHEEL) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except (zipfile.BadZipFile, KeyError, EOFError) as error:
+            raise InputError(f"{wheel} is not the wheel of mediapipe {VERSION}: {reason(error)}") from None
+
+
+def _source(archive: zipfile.ZipFile, wheel: Path, network: Network) -> bytes:
     """The .tflite file inside the wheel, checked."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            content = archive.read(network.member)
-    except (zipfile.BadZipFile, KeyError, EOFError) as error:
-        raise InputError(f"{wheel} is not the wheel of mediapipe {VERSION}: {error}") from None
+    content = archive.read(network.member)
     if sha256_bytes(content) != network.sha256:
         raise InputError(f"{wheel}: {network.member} is not that of mediapipe {VERSION} (SHA-256 {network.sha256})")
     return content
 
 
-def _fetched(folder: Path) -> Path:
-    """The wheel, by the user's own pip, in `folder`."""
-    command = [sys.executable, "-m", "pip", *REQUEST, "--quiet", "--dest", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = sorted(folder.glob("*.whl"))
-    if done.returncode or not found:
-        last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        advice = f"`python -m pip {' '.join(REQUEST[:3])} ...` where there is one, then --wheel FILE.whl"
-        raise InputError(f"pip could not fetch mediapipe {VERSION} ({last}); without a network: {advice}")
-    return found[0]
+def tracker_card() -> str:
+    """The card that lies beside the networks."""
+    return card([(one.name, one.member, one.sha256) for one in NETWORKS], VERSION)
+
+
+def tracker_state(folder: StrPath | None = None) -> dict[str, Any]:
+    """What is there and what is missing, JSON-ready."""
+    states = [(network, state_of(network, folder)) for network in NETWORKS]
+    listed = [
+        {"name": one.name, "state": state, "path": str(_place(one, folder)), "sha256": one.made_sha256}
+        | {"member": one.member, "member_sha256": one.sha256}
+        for one, state in states
+    ]
+    ready = all(state == "ready" for _, state in states)
+    papers = {name: str(_folder(folder) / file) for name, file in (("license", LICENSE), ("card", CARD))}
+    known = {"version": VERSION, "setup": SETUP}
+    return {"ready": ready, "networks": listed, "papers": papers if papers_there(folder) else None, **known}

@@ -39,7 +39,7 @@ class Hand:
 
 
 class HandTracker:
-    """Follows hands from picture to picture; needs the networks (`python -m edgekit.hands setup`) and OpenCV.
+    """Follows hands from picture to picture; needs the networks (`edgekit hands setup`) and OpenCV.
 
     num_hands: 1 or 2, how many to follow. threads: ONNX Runtime's, of one run. least_palm, least_presence: scores from
     which on a palm and a hand count, in 0 to 1. folder: of the networks, by default the cache. Not for use from several

@@ -22,16 +22,20 @@ from edgekit.jobs.compile_file import compile_file
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
+from edgekit.jobs.landmarks import LandmarksOptions, read_landmarks
 from edgekit.jobs.live import LiveRun, find_live_model, open_lines, open_source, refuse_handless
 from edgekit.jobs.model_files import find_model, find_reader
 from edgekit.jobs.quantize_file import int8_path, quantize_file
+from edgekit.jobs.record import RecordOptions, record_takes
 from edgekit.jobs.search import run_search
 from edgekit.jobs.step_file import make_steps
 from edgekit.jobs.tune import run_tune
 
 __all__ = [
     "Evaluation",
+    "LandmarksOptions",
     "LiveRun",
+    "RecordOptions",
     "bench_model",
     "check_reports",
     "compare_models",
@@ -49,6 +53,8 @@ __all__ = [
     "plan_bench",
     "predict_labels",
     "quantize_file",
+    "read_landmarks",
+    "record_takes",
     "refuse_handless",
     "run_chain",
     "run_distill",

@@ -6,12 +6,14 @@ from edgekit.report.compare import compare_text
 from edgekit.report.evaluation import evaluation_text
 from edgekit.report.front_picture import draw_front
 from edgekit.report.junit import bench_junit
+from edgekit.report.landmarks import landmarks_text
 from edgekit.report.live import event_text, live_notes, live_text, now_text
 from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.native import compiled_text
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.quantized import quantized_text
+from edgekit.report.record import record_text
 from edgekit.report.searching import choice_text, ruled_out_text, search_text, student_line, weakest_text
 from edgekit.report.steps import step_text
 from edgekit.report.texts import (
@@ -44,6 +46,7 @@ __all__ = [
     "evaluation_text",
     "event_text",
     "exported_text",
+    "landmarks_text",
     "live_notes",
     "live_text",
     "mix_text",
@@ -54,6 +57,7 @@ __all__ = [
     "profiles_text",
     "quality_text",
     "quantized_text",
+    "record_text",
     "ruled_out_text",
     "search_text",
     "stage_text",

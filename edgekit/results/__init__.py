@@ -6,6 +6,7 @@ JSON is made at the edge, by `to_dict`; only the manifest is read back, by `read
 from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
+from edgekit.results.landmarks import LandmarksResult
 from edgekit.results.live import Cost, LiveResult
 from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
@@ -21,6 +22,7 @@ from edgekit.results.quantization import (
     StandardisationTrial,
 )
 from edgekit.results.quantization_stage import QuantizationFigures
+from edgekit.results.record import RecordResult
 from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.step import StepResult
 from edgekit.results.training import (
@@ -45,6 +47,7 @@ __all__ = [
     "Finding",
     "FineTuning",
     "Int8Loss",
+    "LandmarksResult",
     "LeftFloat",
     "LiveResult",
     "MixDescription",
@@ -60,6 +63,7 @@ __all__ = [
     "QuantizedTensor",
     "Raised",
     "Record",
+    "RecordResult",
     "SchemeChoice",
     "SchemeTrial",
     "StageFinding",

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekit.cli import run_cli
 from edgekit.errors import InputError, ModelFileError, ShapeError
 from edgekit.hands import NETWORKS, HandTracker, make_networks, networks_folder, state_of
-from edgekit.hands.__main__ import main
 from edgekit.hands.palms import anchors, decoded, merged
 from edgekit.hands.regions import Region, around_hand, turn
 from edgekit.hands.tracker import distinct
@@ -23,7 +23,7 @@ from edgekit.hands.tracker import distinct
 CONVERTER = all(importlib.util.find_spec(name) for name in ("tflite", "onnx"))
 READY = importlib.util.find_spec("cv2") and all(state_of(network) == "ready" for network in NETWORKS)
 needs_converter = pytest.mark.skipif(not CONVERTER, reason="the packages tflite and onnx are not both installed")
-needs_networks = pytest.mark.skipif(not READY, reason="no OpenCV, or `python -m edgekit.hands setup` was not run")
+needs_networks = pytest.mark.skipif(not READY, reason="no OpenCV, or `edgekit hands setup` was not run")
 PICTURE = Path(__file__).with_name("hand.png")
 
 
@@ -82,13 +82,13 @@ def test_without_networks_it_says_what_to_run(
 ) -> None:
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path))
     assert networks_folder() == tmp_path / "hands"
-    assert main(["status"]) == 2
-    assert capsys.readouterr().out.count("missing") == 2
+    assert run_cli(["hands", "status"]) == 2
+    assert capsys.readouterr().out.count("missing") == 3
     (tmp_path / "hands").mkdir()
     (tmp_path / "hands" / "palm_detection_full.onnx").write_bytes(b"x")
     assert state_of(NETWORKS[0]) == "not the file that setup makes"
     if importlib.util.find_spec("cv2"):
-        with pytest.raises(ModelFileError, match=r"run `python -m edgekit.hands setup` once"):
+        with pytest.raises(ModelFileError, match=r"run `edgekit hands setup` once"):
             HandTracker()
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from films import FakeTracker, FilmCamera, write_film
 
 from edgekit.cli import cli as group
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
@@ -77,6 +78,7 @@ BENCH, COMPARE = "bench {model} --workdir {new}", "compare {model} {model} --wor
 EVALUATE = "evaluate {model} --workdir {new} --set synth.people=2 --set synth.takes_per_letter=4"
 FOREIGN = "--workdir {new} --teacher {other} --dry-run --set gates.check_teacher=false --set synth.people=2"
 EXPORT = "export own_modules:letters --workdir {new} --data {hands}"
+RECORD = "record A --camera {film} --seconds 0.1 --countdown 0.05"
 NAMES = f"--class-names {','.join('ZYXWVUTSRQPONMLKJIHGFEDCBA')}"
 
 PROOFS: Mapping[str, Mapping[str, Proof]] = {
@@ -225,6 +227,21 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("data synth {new}/h.npz --people 1 --takes-per-letter 2", preview="--preview {new}/p.png"),
         **of("data synth {exists} --people 1 --takes-per-letter 2", force="--force"),
     },
+    "landmarks": {
+        **of("landmarks {film} -o {new}/f.npz", label="--label B", signer="--signer anna", session="--session today"),
+        **of("landmarks {film} -o {new}/f.npz", hands="--hands 2", rate="--rate 10", json="--json", quiet="--quiet"),
+        **of("landmarks {film} -o {exists}", force="--force"),
+        "--seconds": ("landmarks 0 --label A -o {new}/f.npz", "landmarks 0 --label A -o {new}/f.npz --seconds 0.1"),
+        "--output": ("landmarks {film} -o {new}/f.npz", "landmarks {film} --output {new}/g.csv"),
+    },
+    "record": {
+        **of(RECORD, takes="--takes 1", signer="--signer anna", session="--session today", hands="--hands 2"),
+        **of(RECORD, countdown="--countdown 0", json="--json", text="--text", output="--output {new}/r.npz"),
+        **of(RECORD.replace("--seconds 0.1", ""), seconds="--seconds 0.2"),
+        "--camera": (RECORD, RECORD.replace("{film}", "{table}")),
+    },
+    "hands setup": of("hands setup", wheel="--wheel {table}", json="--json", quiet="--quiet"),
+    "hands status": of("hands status", json="--json"),
     "variants": of("variants", measure="--measure", json="--json"),
     "profiles": of("profiles", json="--json"),
     "env": of("env", json="--json"),
@@ -285,7 +302,7 @@ def _one(part: Any) -> str:
 
 
 @pytest.fixture
-def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace: None) -> None:
+def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace: None, places: dict[str, Path]) -> None:
     """What takes long tells what it was given, and ends, or gives what was measured once."""
 
     def ends(name: str, tell: Callable[..., str] = told) -> Callable[..., Any]:
@@ -301,6 +318,13 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
 
         return stand_in
 
+    def watched(stand_in: Callable[..., Any]) -> Callable[..., Any]:
+        def told_of_half(*given: Any, watch: Callable[[int, int], None]) -> Any:
+            watch(1, 2)
+            return stand_in(*given)
+
+        return told_of_half
+
     for place in ("train.train_model", "distill.distill_model", "prune.prune_model", "model_stage.pretrain_model"):
         monkeypatch.setattr(f"edgekit.stages.{place}", ends(place.partition(".")[2]))
     board = lambda board, job, jobs: f"{board.plan.points} {board.plan.size} {board.next()} {told(job)} {jobs}"  # noqa: E731
@@ -309,6 +333,15 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.bench_onnx", gives(canned[0]))
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
+    monkeypatch.setattr("edgekit.hands.make_networks", watched(gives([])))
+    monkeypatch.setattr("edgekit.jobs.landmarks.HandTracker", FakeTracker)
+    monkeypatch.setattr("edgekit.hands.pictures.open_camera", lambda number: FilmCamera(places["film"]))
+    monkeypatch.setattr("edgekit.jobs.record.HandTracker", FakeTracker)
+    monkeypatch.setattr("edgekit.hands.cameras.GONE_AFTER_S", 0.05)
+    ticks = itertools.count()
+    monkeypatch.setattr("edgekit.hands.cameras.now", lambda: next(ticks) / 30)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("edgekit.jobs.live.clock", lambda: 0.0)
     monkeypatch.setattr("edgekit.native.compiling.find_compiler", lambda: None)
     monkeypatch.setattr("edgekit.native.compiling.find_wasm_tools", ends("find_wasm_tools"))
@@ -355,6 +388,7 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     write_step_model(chain.int8, here / "steps.onnx")
     files |= {"steps": here / "steps.onnx", "baseline": here / "baseline.json"}
     files |= {"moved": here / "moved", "tuned": here / "tuned"}
+    files["film"] = write_film(here / "A.mp4", [np.full((48, 64, 3), 100, np.uint8)] * 12)
     return {**files, "done": chain.workdir, "model": chain.int8, "other": chain.workdir / "student" / "model.onnx"}
 
 
@@ -384,7 +418,7 @@ def observe(
             shutil.copytree(places["done"], new / "copy")
         monkeypatch.chdir(new)
         lost = ["null"] * 60 if line.startswith("live") else []
-        monkeypatch.setattr("sys.stdin", iter([frame] * 12 + lost))
+        monkeypatch.setattr("sys.stdin", iter(["\n" if line.startswith("record") else frame] * 12 + lost))
         known = {**places, "new": new, "exists": exists, "copy": new / "copy"}
         answer = cli(*line.format(**known).split())
         return answer.code, plain(answer.out, new), plain(answer.err, new), left(new)
@@ -394,7 +428,7 @@ def observe(
 
 def plain(text: str, new: Path) -> str:
     """Without what differs from run to run: the folder, and facts about the machine's time and memory."""
-    return re.sub(r'((load|memory)\w*"?:?\s+)[\d.]+', r"\1#", text.replace(str(new), "NEW"))
+    return re.sub(r'((load|memory|seconds)\w*"?:?\s+)[\d.]+', r"\1#", text.replace(str(new), "NEW"))
 
 
 def left(new: Path) -> dict[str, str]:

@@ -14,24 +14,24 @@ from edgekit.artifacts import written_file
 from edgekit.data.layouts.labels import Arrays, as_text, read_labels, whole_numbers
 from edgekit.data.layouts.npy import read_array
 from edgekit.data.layouts.numbers import Rounding
-from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw
+from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, TRACKER, Raw
 from edgekit.data.pictures import ASPECT, HAND, PICTURE
-from edgekit.data.recordings import Recordings
+from edgekit.data.recordings import MOST_CHARACTERS, Recordings
 from edgekit.data.remarks import Remark, counted, kept
 from edgekit.errors import DataError
 from edgekit.reading import open_file, parsing, refuse_large
 
 NPZ = replace(RECORDINGS, what="an .npz archive", advice="the file is damaged: write it again with numpy.savez")
 REQUIRED = ("sequences", "labels", "class_names")
-OPTIONAL = ("lengths", "signer", "session", "take_names", *PICTURE, SYNTHETIC)
+OPTIONAL = ("lengths", "signer", "session", "take_names", *PICTURE, SYNTHETIC, TRACKER)
 #: What numpy writes.
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(path: Path) -> Raw:
     """sequences (takes, frames, features), labels (takes,), class_names (classes,), optional lengths, signer, session
-    and take_names (takes,), hand and aspect (takes,) or one for all, and synthetic (one bool); nothing pickled is
-    loaded.
+    and take_names (takes,), hand and aspect (takes,) or one for all, synthetic (one bool) and tracker (one text);
+    nothing pickled is loaded.
 
     Without lengths every take has all frames; frames behind a take's length are read as zeros. What each array would
     take is known before it is read. Raises DataError naming the file and the array when anything is missing, damaged,
@@ -65,6 +65,8 @@ def write_npz(path: Path, recordings: Recordings) -> None:
             arrays[name] = getattr(recordings, name)
     if recordings.synthetic:
         arrays[SYNTHETIC] = np.array(True)
+    if recordings.tracker:
+        arrays[TRACKER] = np.array(recordings.tracker)
     with written_file(path) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -126,6 +128,7 @@ def _raw(arrays: Arrays, source: str, remarks: list[Remark]) -> Raw:
         **names,
         aspect=arrays.get(ASPECT),
         synthetic=_synthetic(arrays, source),
+        tracker=_tracker(arrays, source),
         remarks=(*remarks, *lost, *said, *rounding.remarks()),
     )
 
@@ -148,6 +151,13 @@ def _synthetic(arrays: Arrays, source: str) -> bool:
     if flag.shape != () or flag.dtype.kind != "b":
         raise DataError(f"{source}: synthetic must be one bool, got {flag.dtype} of shape {flag.shape}")
     return bool(flag)
+
+
+def _tracker(arrays: Arrays, source: str) -> str:
+    text = arrays.get(TRACKER, np.array(""))
+    if text.shape != () or text.dtype.kind != "U" or text.dtype.itemsize > 4 * MOST_CHARACTERS:
+        raise DataError(f"{source}: tracker must be one short text, got {text.dtype} of shape {text.shape}")
+    return str(text)
 
 
 def _without_padding(sequences: NDArray[Any], lengths: NDArray[Any], source: str) -> tuple[NDArray[Any], list[Remark]]:

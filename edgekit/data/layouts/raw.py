@@ -18,6 +18,8 @@ from edgekit.reading import FileKind, refuse_large
 
 #: What stands beside a file's takes when they are synthetic: accuracy on them has to be called so.
 SYNTHETIC = "synthetic"
+#: What found the landmarks, one text for all takes; an .npz alone holds it.
+TRACKER = "tracker"
 #: Of any layout; the limit is that of all its takes together, as float32 and padded to the longest.
 RECORDINGS = FileKind("recordings", DataError, 10**9)
 #: Takes that are looked at at once, where a look takes memory.
@@ -48,6 +50,7 @@ class Raw:
     remarks: tuple[Remark, ...] = ()
     hand: NDArray[Any] | None = None
     aspect: NDArray[Any] | None = None
+    tracker: str = ""
 
     def checked(self) -> Recordings:
         """Raises DataError for the first fault."""

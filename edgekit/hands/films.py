@@ -1,0 +1,78 @@
+"""Which files of a folder are takes, and what the folders' names say of each: class, and maybe who and when."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.data.layouts.numbering import natural_key
+from edgekit.errors import InputError
+from edgekit.hands.pictures import PICTURE_SUFFIXES
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv", ".mjpeg")
+#: Of folders between FOLDER and a file, last to first.
+LEVELS = ("label", "signer", "session")
+LAYOUT = "FOLDER/CLASS/FILE, FOLDER/SIGNER/CLASS/FILE or FOLDER/SIGNER/SESSION/CLASS/FILE"
+
+
+@dataclass(frozen=True)
+class Film:
+    """A video, or a picture, that is one take. name: its path below the folder, without suffix. label: its class.
+    signer, session: empty where the folders say nothing."""
+
+    path: Path
+    name: str
+    label: str
+    signer: str = ""
+    session: str = ""
+
+
+def find_films(folder: Path, label: str | None = None) -> tuple[list[Film], list[str]]:
+    """The takes of a folder in natural order, and the files that are neither video nor picture, by their path below it.
+
+    Folders' names are `LAYOUT`; all files lie equally deep. label: the class of files that lie in the folder itself.
+    Hidden files are passed over. Raises InputError for a folder without takes or of another shape.
+    """
+    found: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(_files(folder), key=lambda path: natural_key(str(path))):
+        known = path.suffix.lower() in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES)
+        (found if known else others).append(path.relative_to(folder))
+    if not found:
+        raise InputError(f"{folder}: holds neither videos nor pictures; expected {LAYOUT}")
+    _check_depths(folder, found, label)
+    return [_film(folder, path, label) for path in found], [str(path) for path in others]
+
+
+def _files(folder: Path) -> list[Path]:
+    places = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        places += [Path(place) / name for name in names if not name.startswith(".")]
+    return places
+
+
+def _check_depths(folder: Path, found: list[Path], label: str | None) -> None:
+    depths = {len(path.parts): path for path in reversed(found)}
+    if len(depths) > 1:
+        some = " and ".join(str(path) for path in list(depths.values())[:2])
+        raise InputError(f"{folder}: files lie at different depths, such as {some}; expected one of {LAYOUT}")
+    (depth,) = depths
+    if depth > 4:
+        raise InputError(f"{folder}: {found[0]} lies too deep; expected {LAYOUT}")
+    if depth == 1 and label is None:
+        raise InputError(f"{folder}: the files lie in no folder of a class; expected {LAYOUT}, or say --label CLASS")
+    if depth > 1 and label is not None:
+        raise InputError(f"{folder}: the folders' names are the classes; leave out --label")
+
+
+def _film(folder: Path, path: Path, label: str | None) -> Film:
+    names = path.parts[:-1]
+    return Film(
+        folder / path,
+        str(path.with_suffix("")),
+        names[-1] if names else label or "",
+        names[0] if len(names) > 1 else "",
+        names[1] if len(names) > 2 else "",
+    )

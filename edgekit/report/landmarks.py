@@ -1,0 +1,80 @@
+"""Landmarks of pictures as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edgekit.report.tables import count
+from edgekit.results import LandmarksResult
+
+#: Names of a list that text shows.
+SHOWN = 5
+#: What models read; see `edgekit.hands.MODEL_RATE`.
+MODEL_RATE = 30
+
+
+def landmarks_text(result: LandmarksResult) -> str:
+    """What `edgekit landmarks` wrote, and what it left out."""
+    takes = sum(result.takes.values())
+    people = f", {_counted(result.signers, 'person', 'people')}" if result.signers else ""
+    lines = [
+        f"{result.path}: {_counted(takes, 'take')} of {_counted(len(result.takes), 'class', 'classes')}"
+        f" ({_each(result.takes)}){people}",
+        f"{_hands(result)}; {count(result.lost)} of {count(result.frames)} frames show no hand",
+        f"pictures: {_each(result.shapes, ' takes')}; tracker: {result.tracker}",
+        *_rates(result),
+        *_left_out(result),
+    ]
+    if result.continued:
+        lines.append(f"{_counted(result.continued, 'take')} had been read by an earlier run that was interrupted")
+    if result.pictures and result.seconds > 0:
+        lines.append(f"{count(result.pictures)} pictures read in {result.seconds:.0f} s here")
+    return "\n".join(lines)
+
+
+def _hands(result: LandmarksResult) -> str:
+    if result.num_hands == 2:
+        return "two hands a frame, L first (126 numbers)"
+    return f"hands: {_each(result.hands, ' takes')}, as MediaPipe names them (a right hand that a camera sees is L)"
+
+
+def _rates(result: LandmarksResult) -> list[str]:
+    lines = []
+    if result.stills:
+        lines.append(f"{_counted(result.stills, 'take')} of one picture: a still, which shows no motion")
+    fast = sum(n for rate, n in result.sources.items() if result.most_rate and rate > 1.1 * result.most_rate)
+    if fast and result.most_rate:
+        lines.append(f"{_counted(fast, 'video')} faster than {result.most_rate:g} frames a second: thinned to that")
+    slow = {rate: n for rate, n in result.rates.items() if 0 < rate < 0.9 * MODEL_RATE}
+    for rate, number in sorted(slow.items()):
+        faster = f"{MODEL_RATE / rate:.1f}".rstrip("0").rstrip(".")
+        lines.append(
+            f"warning: {_counted(number, 'take')} of {rate} frames a second, kept as they are: models read"
+            f" {MODEL_RATE}, and see a motion {faster} times as fast"
+            + ("; too few frames for letters that move" if rate < 10 else "")
+        )
+    return lines
+
+
+def _left_out(result: LandmarksResult) -> list[str]:
+    told = [
+        ("left out, no hand in any frame", result.without_hand),
+        ("left out, can't be read", result.unreadable),
+        ("ended before the end that they announce, and kept", result.cut),
+        ("passed over, neither video nor picture", result.others),
+    ]
+    return [f"{what}: {len(names)} ({_some(names)})" for what, names in told if names]
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return "; ".join(names[:SHOWN]) + rest
+
+
+def _each(numbers: Mapping[str, int], unit: str = "") -> str:
+    shown = [f"{name} {number}" for name, number in list(numbers.items())[:30]]
+    return (", ".join(shown) + (", ..." if len(numbers) > 30 else "") + unit) or "none"
+
+
+def _counted(number: int, one: str, more: str = "") -> str:
+    return f"{count(number)} {one if number == 1 else more or one + 's'}"
