@@ -16,8 +16,8 @@ all.
 Judged: a word is right when its letters were written and no other ones; whether the word was ended before the next
 one is judged apart. Letter errors are the least number of letters to change, add and remove, by letters spelled. What
 is written between two words counts as the earlier one's. A letter can be read from the frame on from which the answer
-to its own frames alone is right and stays so; its lag is counted from there, and from its first frame. Idle takes are
-those during which anything is written, from their 5th frame on; those where no hand is seen are not among them.
+to its own frames alone is right and stays so; its lag is counted from there, and from its first frame. Idle takes that
+are called a letter are those during which anything is written; takes in which no hand is seen are not among them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from edgekit.live.speller import Change, Seen, Speller
 from edgekit.runtime import Predictor, open_predictor
 
 F32 = NDArray[np.float32]
-FRAMES, WINDOW, HOLD, LEAST, FIRST_IDLE = 30, 20, 10, 0.8, 4
+FRAMES, WINDOW, HOLD, LEAST = 30, 20, 10, 0.8
 
 #: What was written when: (frame, letter), and frames where a word ended.
 Written = list[tuple[int, str]]
@@ -183,7 +183,7 @@ class Score:
                 self.counts.update(wrong_ends=not right, wrong_with_ends=bool(wrong) or not right)
         self._lag(prepared, written)
         for a, b in stream.idle:
-            called = any(a + FIRST_IDLE <= t < b for t, _ in written)
+            called = any(a <= t < b for t, _ in written)
             self.counts.update(idle=1, idle_called=called)
 
     def _lag(self, prepared: Prepared, written: Written) -> None:
@@ -378,18 +378,21 @@ def cost_of(found: dict[str, Any]) -> float:
 
 
 def show(given: argparse.Namespace) -> None:
-    """A table a name, all seeds together."""
+    """A table for each kind of people, all lists and models together."""
     rows = [json.loads(text) for text in given.results.read_text(encoding="utf-8").splitlines()]
-    for name in dict.fromkeys(row["name"] for row in rows):
-        own = [row for row in rows if row["name"] == name]
-        words, letters = (sum(row["ways"]["naive"][key] for row in own) for key in ("words", "letters"))
-        print(f"\n{name}: {len(own)} lists, {words:,} words, {letters:,} letters\n")
-        print(
-            "| way | words wrong | seeds | letters wrong | with word ends | idle takes called a letter | lag, mean | 95 % |"
-        )
-        print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    titles = ("way", "words wrong", "lists", "letters wrong", "with word ends", "idle called a letter", "lag", "95 %")
+    for kind in dict.fromkeys(kind_of(row) for row in rows):
+        own = [row for row in rows if kind_of(row) == kind]
+        words, letters, idle = (sum(row["ways"]["naive"][key] for row in own) for key in ("words", "letters", "idle"))
+        print(f"\n{kind}: {len(own)} lists, {words:,} words, {letters:,} letters, {idle:,} idle takes\n")
+        print(f"| {' | '.join(titles)} |\n|---|{'---:|' * (len(titles) - 1)}")
         for way in dict.fromkeys(way for row in own for way in row["ways"]):
             print(table_row(way, [row["ways"][way] for row in own if way in row["ways"]]))
+
+
+def kind_of(row: dict[str, Any]) -> str:
+    """Of `strangers, model 1`, the strangers."""
+    return str(row["name"]).partition(", model")[0]
 
 
 def table_row(way: str, found: Sequence[dict[str, Any]]) -> str:

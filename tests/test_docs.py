@@ -324,8 +324,10 @@ def test_fences_are_closed_and_say_their_language() -> None:
 
 
 def test_python_shown_is_the_example_that_is_run() -> None:
-    """By tests/test_python_example.py, tests/native/test_step_streams.py, and by those of the examples' own files."""
-    assert [*blocks_of("docs/native.md", "python"), *blocks_of("docs/python.md", "python")] == PYTHON
+    """By tests/live/test_reader.py, tests/native/test_step_streams.py, tests/test_python_example.py, and those of the
+    examples' own files."""
+    pages = ("docs/live.md", "docs/native.md", "docs/python.md")
+    assert [block for page in pages for block in blocks_of(page, "python")] == PYTHON
 
 
 def test_commands_are_found_in_workflows() -> None:

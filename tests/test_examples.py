@@ -108,6 +108,21 @@ def test_the_stream_runs_on_a_real_file_and_has_twenty_lines(model: Path, tmp_pa
     assert len(source.read_text(encoding="utf-8").splitlines()) <= 20
 
 
+def test_words_are_read_from_a_stream_with_lost_hands(tmp_path: Path) -> None:
+    from edgekit.data import SynthConfig, canonical_takes, synthesise_hands
+    from edgekit.shipped import open_box
+
+    hands = synthesise_hands(SynthConfig(people=1, takes_per_letter=2, seed=3))
+    x, names = canonical_takes(hands, 30), hands.class_names
+    takes = {names[label]: take.tolist() for take, label in zip(x, hands.labels, strict=True)}
+    frames = [*takes["L"], *takes["O"], *[None] * 40, *takes["W"]]
+    source = EXAMPLES / "stream" / "words.py"
+    lines = "".join(json.dumps(frame) + "\n" for frame in frames)
+    done = run(sys.executable, source, open_box().student, cwd=tmp_path, input=lines)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "LO W\n", "")
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= 20
+
+
 #: What the page uses of a browser; takes come as arguments.
 BROWSER = """
 const [answer, take] = [{}, {}];

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    o.CAMERA,
+    o.LIVE_CAMERA,
     o.VIDEO,
     o.MODEL,
     o.RUNTIME.saying(
@@ -50,7 +50,7 @@ def live(
 ) -> int:
     """Letters and words as they are signed, each written once.
 
-    From a camera or a video by the hand tracker (`python -m edgekit.hands setup` makes it), or from stdin, where a
+    From a camera or a video by the hand tracker (`edgekit hands setup` makes it), or from stdin, where a
     program writes one frame per line: a JSON list of 63 numbers, null where it sees no hand, or an object with such a
     list as "landmarks" and what is known of "time_s", "hand" (L or R) and "aspect".
 
@@ -103,21 +103,26 @@ def _opened(reader: Reader, source: Path | int | None) -> Iterator[LiveRun]:
 
 
 def _follow(run: LiveRun, as_json: bool) -> int:
-    """Shows what happens until the frames end, somebody ends them, or nobody reads on. Returns the exit code."""
-    from edgekit.errors import InterruptedRunError
+    """Shows what happens until the frames end, somebody ends them, or nobody reads on. Returns the exit code. A camera
+    that goes away and a broken line come after what was read before them."""
+    from edgekit.errors import EdgekitError, InterruptedRunError
 
-    screen, interrupted = _Screen(as_json), False
+    screen, ended = _Screen(as_json), None
     try:
         for moment in run:
             if not screen.show(moment):
                 return 0
-    except KeyboardInterrupt:
-        interrupted = True
+    except (KeyboardInterrupt, EdgekitError) as error:
+        ended = error
         screen.show(run.end())
     finally:
         screen.line.leave()
-    _close(run, as_json, interrupted)
-    return InterruptedRunError.exit_code if interrupted else 0
+    if isinstance(ended, EdgekitError) and not run.result().frames:
+        raise ended
+    _close(run, as_json, ended is not None)
+    if isinstance(ended, EdgekitError):
+        raise ended
+    return 0 if ended is None else InterruptedRunError.exit_code
 
 
 class _Screen:

@@ -289,7 +289,7 @@ RESTART = _own(
     help="Stream by steps: begin a state anew after so many frames, while another one answers; 0: never [two thirds of"
     " the model's frames].",
 )
-CAMERA = _own("--camera", type=Whole(0, 9999), metavar="NUMBER", help="Read a camera; the first one is 0.")
+LIVE_CAMERA = _own("--camera", type=Whole(0, 9999), metavar="NUMBER", help="Read a camera; the first one is 0.")
 VIDEO = _own("--video", type=PATH, metavar="FILE", help="Read a video, or a folder of pictures.")
 PAUSE = _own("--pause", type=POSITIVE, metavar="SECONDS", help="Without a letter for so long, a word has ended [0.75].")
 LEAST = _own(

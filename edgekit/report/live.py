@@ -28,15 +28,15 @@ def live_text(result: LiveResult) -> str:
     """The text, what was seen, and which part takes how long."""
     lines = [f"text: {result.text}" if result.text else "text: none"]
     lines.append(
-        f"{result.source}: {result.frames:,} frames in {result.stream_s:.1f} s, {result.with_hand:,} with a hand,"
-        f" {result.letters:,} letters"
+        f"{result.source}: {_many(result.frames, 'frame')} in {result.stream_s:.1f} s,"
+        f" {result.with_hand:,} with a hand, {_many(result.letters, 'letter')}"
     )
     costs = [_cost_text(name, cost) for name, cost in (("tracker", result.tracker), (_way(result), result.classifier))]
     lines += [cost for cost in costs if cost]
     if result.frames_per_second and result.possible_per_second:
         lines.append(
             f"{result.frames_per_second:.1f} frames a second were read, waiting included;"
-            f" at most {result.possible_per_second:.0f}{_slower(result)}"
+            f" with a hand at most {result.possible_per_second:.0f}{_slower(result)}"
         )
     return "\n".join(lines)
 
@@ -55,6 +55,10 @@ def live_notes(result: LiveResult) -> list[str]:
     elif rate is not None and rate > 1.2 * MODEL_RATE:
         notes.append(f"{rate:.0f} frames a second: {MODEL_RATE:.0f} of them were read, as many as models know")
     return notes
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _way(result: LiveResult) -> str:

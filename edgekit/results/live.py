@@ -31,7 +31,8 @@ class Cost:
 class LiveResult:
     """A stream to its end. frames: that came; with_hand: in which a hand was; letters: written. stream_s: from the
     first frame's time to the last one's. elapsed_s: that reading took here, waiting included. tracker: None of a stream
-    of landmarks. steps: whether the model went by steps. interrupted: whether somebody ended it."""
+    of landmarks. steps: whether the model went by steps. interrupted: whether it
+    came to no end of its own."""
 
     source: str
     frames: int

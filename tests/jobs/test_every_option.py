@@ -195,10 +195,11 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("predict {take} --model {model}", class_names=NAMES),
     },
     "live": {
-        **of("live --model {model}", camera="--camera 9999", video="--video {take}", json="--json", least="--least 0"),
+        **of("live --model {model}", camera="--camera 9999", video="--video {take}", json="--json"),
         **of("live --model {model}", rate="--rate 15", class_names=NAMES, runtime="--runtime native"),
         "--model": ("live --model {model} --json", "live --model {steps} --json"),
-        **of("live --model {model} --least 0", pause="--pause 1.5"),
+        **of(f"live --model {{model}} {NAMES}", least="--least 0"),
+        **of(f"live --model {{model}} {NAMES} --least 0", pause="--pause 1.5"),
         **of("live", workdir="--workdir {done}"),
     },
     "config": {

@@ -127,6 +127,13 @@ def test_a_broken_line_is_one_message_with_its_number(stream: Stream, low: list[
     assert "Traceback" not in answer.err
 
 
+def test_what_was_read_before_a_broken_line_is_told(stream: Stream, low: list[str]) -> None:
+    answer = stream([*low, "broken"])
+    assert answer.code == 2
+    assert "text: LOW" in answer.out
+    assert answer.err.splitlines()[-1].startswith("edgekit: error: line 131: ")
+
+
 def test_times_that_go_back_are_one_message(stream: Stream) -> None:
     answer = stream([json.dumps({"landmarks": None, "time_s": t}) for t in (1, 2, 1.5)])
     assert answer.code == 2
@@ -215,6 +222,22 @@ def test_a_video_is_read_through_the_tracker(
     end = events(answer)[-1]
     assert (end["text"], end["with_hand"], end["frames"]) == ("LOW", 90, 130)
     assert end["tracker"]["median_ms"] > 0
+
+
+def test_a_camera_that_goes_away_leaves_what_was_read(
+    cli: Cli, film: Callable[..., Path], low: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from films import FilmCamera
+
+    place = film(100)
+    monkeypatch.setattr("edgekit.hands.HandTracker", lambda num_hands: OneHand(low))
+    monkeypatch.setattr("edgekit.hands.pictures.open_camera", lambda number: FilmCamera(place))
+    monkeypatch.setattr("edgekit.hands.cameras.GONE_AFTER_S", 0.05)
+    monkeypatch.setattr("edgekit.jobs.live.clock", lambda: 0.0)
+    answer = cli("live", "-m", "shipped", "--camera", "0", "--json")
+    assert answer.code == 2
+    assert "camera 0: gives no pictures any more" in answer.err
+    assert events(answer)[-1]["event"] == "end"
 
 
 def test_a_video_without_a_hand_says_so_and_is_exit_2(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -229,3 +232,14 @@ def test_a_word_by_synthetic_hands_is_read() -> None:
             reader.read(frame)
     reader.end()
     assert reader.text == "LOW"
+
+
+def test_the_guides_lines_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "live.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shutil.copy(open_box().student, tmp_path / "model.int8.onnx")
+    monkeypatch.chdir(tmp_path)
+    exec(block, {"frames": [None, hand(), hand().ravel()]})
+    assert capsys.readouterr().out.splitlines()[0] == "hand found None "
