@@ -370,6 +370,19 @@ def test_signs_of_life_come_by_themselves_and_end_with_the_command(
     assert "edgekit-progress" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_command_without_stages_says_that_it_is_alive(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    console = Console(quiet=False, command="bench", clock=clock)
+    clock.now_s = 30
+    console.sign_of_life()
+    assert capsys.readouterr().err == "  bench: 0:30 so far\n"
+    console.stage("train edge", "start", "not made yet")
+    capsys.readouterr()
+    clock.now_s = 61
+    console.sign_of_life()
+    assert capsys.readouterr().err == "  train edge: 0:31 so far\n", "a stage is the nearer word"
+
+
 def test_nothing_is_alive_where_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
     with Console(quiet=True, verbose=False, clock=clock) as console:

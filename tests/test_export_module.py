@@ -144,6 +144,19 @@ def first_take_decides(x: Tensor) -> Tensor:
     return x.sum(dim=1)[:, :3] if bool((x[0] < 0).any()) else x.mean(dim=1)[:, :3] - 1.0
 
 
+class Listed(nn.Module):
+    """Keeps a layer where torch does not look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(63, 3)]
+        self.head = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.layers[0](x[:, -1]))
+        return logits
+
+
 @pytest.mark.parametrize(
     ("module", "error", "words"),
     [
@@ -156,7 +169,17 @@ def first_take_decides(x: Tensor) -> Tensor:
             GateError,
             r"x.size\(0\) stays open, len\(x\) does",
         ),
-        (Answering(first_take_decides), GateError, "choose by what is in the takes"),
+        (
+            Answering(first_take_decides),
+            GateError,
+            r"torch says: Converting a tensor to a Python boolean .* \(test_export_module.py, line \d+\)",
+        ),
+        (
+            Answering(lambda x: torch.from_numpy(x.numpy()[:, -1, :3] + 1)),
+            ConfigError,
+            r"Answering, can't be exported: torch can't follow the takes to the logits; .* NumPy .*module.py, line",
+        ),
+        (Listed(), ConfigError, "Listed, can't be exported: .* none of its parameters; keep layers in nn.ModuleList"),
     ],
 )
 def test_what_can_not_be_exported_is_one_message_and_no_file(
@@ -166,6 +189,17 @@ def test_what_can_not_be_exported_is_one_message_and_no_file(
         export_onnx(module, tmp_path / "own.onnx", class_names=NAMES, takes=takes())
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["spectral_norm", "orthogonal", "weight_norm"])
+def test_weights_that_are_computed_are_plain_numbers_in_the_file(name: str) -> None:
+    """Computed once and not for every take; the module keeps its parametrisation."""
+    module = own_modules.Last(63, 3).eval()
+    getattr(nn.utils.parametrizations, name)(module.dense)
+    plain = export_onnx(own_modules.Last(63, 3), None, class_names=NAMES, takes=takes())
+    assert export_onnx(module, None, class_names=NAMES, takes=takes()).nodes == plain.nodes
+    assert nn.utils.parametrize.is_parametrized(module.dense)
+    assert predict_logits(module, takes()).shape == (5, 3)
 
 
 def test_a_projection_is_named() -> None:

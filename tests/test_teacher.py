@@ -45,6 +45,10 @@ def more(): return Linear(4, names=["X", "A", "B", "C"])
 def strangers(): return Linear(names=["A", "B", "Cc"])
 def four(): return Linear(4)
 def probabilities(): return Linear(softmax=True)
+class Pair(Linear):
+    def forward(self, x):
+        return super().forward(x), x
+def pair(): return Pair()
 def sequence(): return nn.Linear(63, 3)
 def narrow(): return nn.Sequential(nn.Flatten(), nn.Linear(20 * 63, 3))
 def broken(): raise RuntimeError("weights.pt is missing")
@@ -172,6 +176,7 @@ def test_the_digest_is_of_the_weights(models: str) -> None:
         ("short_names", ConfigError, "2 different class names for 3 outputs"),
         ("exploded", ShapeError, "not finite"),
         ("plainn", ConfigError, "did you mean 'plain'?"),
+        ("pair", ShapeError, "can't take the data: Pair gives tuple; expected logits alone"),
         ("not a name", ConfigError, "expected MODULE:FUNCTION"),
     ],
 )  # fmt: skip
@@ -188,6 +193,10 @@ def test_a_function_that_makes_no_fitting_teacher_is_one_clear_message(
 def test_a_module_that_is_not_there_or_does_not_load_is_named(models: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no module 'nowhere' in"):
         load_teacher("nowhere:make", X, NAMES)
+    with pytest.raises(ConfigError, match=r"say nowhere:make$"):
+        load_teacher("nowhere.py:make", X, NAMES)
+    with pytest.raises(ConfigError, match=r"say nowhere:make, in the folder models$"):
+        load_teacher("models/nowhere.py:make", X, NAMES)
     (tmp_path / f"{models}_bad.py").write_text("import torch\n1 / 0\n")
     with pytest.raises(ConfigError, match=r"importing .* failed: ZeroDivisionError: .*_bad.py, line 2"):
         load_teacher(f"{models}_bad:make", X, NAMES)

@@ -106,7 +106,9 @@ def workspace(
     )
     with (
         naming_source(common.config, common.workdir),
-        Console(quiet=common.quiet, verbose=common.verbose) as console,
+        Console(
+            quiet=common.quiet, verbose=common.verbose, command=click.get_current_context().info_name or ""
+        ) as console,
         open_workspace(
             common.workdir,
             said_options(flags, common.config, common.assignments, merge(common.flags, said or {})),

@@ -42,10 +42,12 @@ def compile_(
       edgekit compile shipped --arithmetic fp32 --name letters
       edgekit compile shipped --target wasm32 -o web
     """
+    from edgekit.cli.progress import alive
     from edgekit.jobs import compile_file
     from edgekit.report import compiled_text
 
     if model is not None:
         refuse_given({"workdir"}, "MODEL names the file")
-    result = compile_file(common.workdir, model, output, arithmetic, c_name, machine)
+    with alive("compile", common.quiet):
+        result = compile_file(common.workdir, model, output, arithmetic, c_name, machine)
     emit(common.as_json, result.to_dict(), lambda: compiled_text(result))

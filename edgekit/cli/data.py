@@ -47,13 +47,15 @@ def check(recordings: Path, out_of_fold: bool, columns: str | None, as_json: boo
       edgekit data check my-signs.npz --out-of-fold
       edgekit data check theirs.csv --columns skip,features,label
     """
+    from edgekit.cli.progress import alive
     from edgekit.data import check_recordings, load_leniently
     from edgekit.errors import DataError
     from edgekit.jobs import predict_labels
     from edgekit.report import quality_text
 
-    found, bad = load_leniently(recordings, columns)
-    report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None)
+    with alive("check"):
+        found, bad = load_leniently(recordings, columns)
+        report = check_recordings(found, bad, predict_labels(found) if out_of_fold else None)
     emit(as_json, report.to_dict(), lambda: quality_text(report))
     if report.refusals:
         which = "the reason" if len(report.refusals) == 1 else f"the {len(report.refusals)} reasons"
@@ -108,6 +110,7 @@ def clean(
       edgekit data clean my-signs.npz clean.npz
       edgekit data clean my-signs.npz clean.npz --drop empty --drop mislabelled --out-of-fold
     """
+    from edgekit.cli.progress import alive
     from edgekit.data import BROKEN, clean_recordings
     from edgekit.jobs import predict_labels
     from edgekit.report import cleaning_text
@@ -115,7 +118,8 @@ def clean(
     if out_of_fold and "mislabelled" not in drop:
         raise click.UsageError("--out-of-fold looks for wrong labels; name --drop mislabelled, too")
     predict = predict_labels if out_of_fold else None
-    cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict, columns)
+    with alive("clean"):
+        cleaning = clean_recordings(source, target, drop or BROKEN, layout, force, predict, columns)
     emit(as_json, cleaning.to_dict(), lambda: cleaning_text(cleaning))
 
 
@@ -175,10 +179,12 @@ def _draw(preview: Path) -> str:
 
 
 def _write(output: Path, config: SynthConfig, force: bool) -> Recordings:
+    from edgekit.cli.progress import alive
     from edgekit.data import choose_layout, save_recordings, synthesise_hands
 
-    made = synthesise_hands(config)
-    save_recordings(output, made, choose_layout(output), force)
+    with alive("synth"):
+        made = synthesise_hands(config)
+        save_recordings(output, made, choose_layout(output), force)
     return made
 
 

@@ -31,10 +31,13 @@ class Console:
     """The watcher of the command line; nothing is shown with quiet.
 
     Epochs show on a terminal, or everywhere with verbose; else one that ends after 30 silent seconds does. Where a
-    stage has said nothing for so long, a thread says that it is alive. clock: returns seconds.
+    stage has said nothing for so long, a thread says that it is alive. command: what to call what goes on outside of
+    stages, such as a bench; without it nothing is said of that. clock: returns seconds.
     """
 
-    def __init__(self, *, quiet: bool, verbose: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, quiet: bool, verbose: bool = False, command: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.quiet = quiet
         self.verbose = verbose
         self.console = Stderr(stderr=True, highlight=False, soft_wrap=True)
@@ -44,6 +47,7 @@ class Console:
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="edgekit-progress", daemon=True)
+        self._command = (command, clock()) if command else None
         self._stage: tuple[str, float] | None = None
         self._epoch = ""
         self._spoken_s = clock()
@@ -101,11 +105,12 @@ class Console:
                 self._print(f"  {text}")
 
     def sign_of_life(self) -> None:
-        """One line where a stage has been silent for too long."""
+        """One line where a stage, or the command outside of stages, has been silent for too long."""
         with self._lock:
-            if self.quiet or self._stage is None or not self._silent():
+            at_work = self._stage or self._command
+            if self.quiet or at_work is None or not self._silent():
                 return
-            name, started_s = self._stage
+            name, started_s = at_work
             line = f"  {name}: {minutes(self._clock() - started_s)} so far{self._epoch}"
             if self.console.is_terminal:
                 self._follow(line)
@@ -132,6 +137,11 @@ class Console:
         self._spoken_s = self._clock()
         with contextlib.suppress(OSError):
             self.console.print(Text(plain(text)))
+
+
+def alive(command: str, quiet: bool = False) -> Console:
+    """For a command without stages: inside it a line says every 30 s that it is still at work."""
+    return Console(quiet=quiet, command=command)
 
 
 def minutes(seconds: float) -> str:

@@ -62,7 +62,7 @@ def quantize(
 def _quantize_file(
     common: Common, model: Path, output: Path | None, said: Mapping[str, Any], proving: Mapping[str, Any]
 ) -> None:
-    from edgekit.cli.progress import Console
+    from edgekit.cli.progress import Console, alive
     from edgekit.jobs import int8_path, quantize_file
     from edgekit.report import quantized_text
     from edgekit.workdir import Options, naming_source, said_options
@@ -70,11 +70,11 @@ def _quantize_file(
     options = said_options(Options(), common.config, common.assignments, said)
     target = output or int8_path(model, options.settings.get("quantize", {}).get("scheme"))
     if common.dry_run:
-        console = Console(quiet=common.quiet, verbose=False)
+        console = Console(quiet=common.quiet)
         console.stage("quantize", "plan", f"{model} to {target}")
         if common.as_json:
             emit(True, {"dry_run": True, "stages": console.planned}, str)
         return
-    with naming_source(common.config):
+    with naming_source(common.config), alive("quantize", common.quiet):
         written = quantize_file(model, target, options.settings, **proving)
     emit(common.as_json, written.to_dict(), lambda: quantized_text(written))

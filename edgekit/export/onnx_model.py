@@ -168,9 +168,9 @@ def _export_module(
         parameters=count_parameters(model),
         **about,
     )
-    content, nodes = module_file(model, reads.frames, reads.features, metadata)
-    parity = prove_file(model, content, reads.takes, "export_onnx" if path is None else str(path))
-    return _left(path, content, nodes, metadata, parity)
+    made = module_file(model, reads.frames, reads.features, metadata)
+    parity = prove_file(model, made, reads.takes, "export_onnx" if path is None else str(path))
+    return _left(path, made.content, made.nodes, metadata, parity)
 
 
 def _known_length(model: RecurrentClassifier, said: int | None) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from edgekit.errors import ConfigError, InputError, ShapeError
-from edgekit.model.modules import UNFIT, first_line, on_device_of
+from edgekit.model.modules import UNFIT, first_line, name_of, on_device_of
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -74,7 +74,7 @@ def try_learning(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> None:
         except UNFIT as error:
             trouble = first_line(error)
     if trouble:
-        raise ShapeError(f"{name}, {type(module).__name__}, can't learn: in training mode {trouble}")
+        raise ShapeError(f"{name}, {name_of(module)}, can't learn: in training mode {trouble}")
 
 
 def _no_logits(logits: Any) -> str:

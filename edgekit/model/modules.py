@@ -22,6 +22,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
+def name_of(module: nn.Module) -> str:
+    """The name of a module's class; of the user's class where it stands for a module of theirs."""
+    return str(getattr(module, "stands_for", type(module).__name__))
+
+
 def on_device_of(module: nn.Module, x: np.ndarray[Any, Any]) -> Tensor:
     """x as a tensor of its own where the module's parameters are: modules may write into what they are given."""
     device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
@@ -60,7 +65,7 @@ def try_module(module: nn.Module, x: np.ndarray[Any, Any], name: str) -> tuple[i
     """
     require_kind(module, nn.Module, name, "a torch.nn.Module")
     require_weights(module, name, lazy=True)
-    kind = f"{name}, {type(module).__name__},"
+    kind = f"{name}, {name_of(module)},"
     shape = _try(module, x[:2], kind)
     _try(module, x[:1], kind)
     return shape
@@ -115,7 +120,7 @@ def require_trainable(module: nn.Module, name: str) -> None:
     """Raises InputError for a module of which nothing can learn."""
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise InputError(
-            f"{name}, {type(module).__name__}, has no parameter with requires_grad, so it can't learn; call"
+            f"{name}, {name_of(module)}, has no parameter with requires_grad, so it can't learn; call"
             " requires_grad_(True)"
         )
 
@@ -162,8 +167,12 @@ def count_zeros(model: nn.Module) -> int:
 def predict_logits(model: nn.Module, x: np.ndarray[Any, Any], batch_size: int = 256) -> np.ndarray[Any, Any]:
     """x float32 (takes, time, features) to logits float32 (takes, classes), in evaluation mode; modes are restored.
 
-    Computes where the model's parameters are, on a copy of x.
+    Computes where the model's parameters are, on a copy of x. Raises ShapeError for a model that answers with anything
+    but a tensor.
     """
     with evaluating(model):
-        parts = [model(on_device_of(model, x[k : k + batch_size])) for k in range(0, len(x), batch_size)]
+        parts: list[Any] = [model(on_device_of(model, x[k : k + batch_size])) for k in range(0, len(x), batch_size)]
+    others = [type(part).__name__ for part in parts if not isinstance(part, Tensor)]
+    if others:
+        raise ShapeError(f"{name_of(model)} gives {others[0]}; expected logits alone, a tensor (batch, classes)")
     return torch.cat(parts).float().cpu().numpy()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from edgekit.errors import ConfigError, ShapeError
-from edgekit.model.modules import first_line
+from edgekit.model.modules import first_line, name_of
 
 #: The layers that are split, by their exact class: what a subclass computes is not known.
 SPLITTABLE = (nn.LSTM, nn.GRU)
@@ -148,7 +148,7 @@ def _copy(module: nn.Module, name: str) -> nn.Module:
     try:
         return copy.deepcopy(module)
     except Exception as error:  # weight_norm, hooks and other things of the user's own
-        raise ConfigError(f"{name}, {type(module).__name__}, can't be copied: {first_line(error)}") from error
+        raise ConfigError(f"{name}, {name_of(module)}, can't be copied: {first_line(error)}") from error
 
 
 def replaced(module: nn.Module, change: Any) -> nn.Module:

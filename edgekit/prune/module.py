@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import GateError, ShapeError
-from edgekit.model import count_parameters, predict_logits, split_recurrent, why_not_repeated
+from edgekit.model import count_parameters, name_of, predict_logits, split_recurrent, why_not_repeated
 from edgekit.prune.costs import count_macs
 from edgekit.prune.probing import unit_count
 from edgekit.prune.removed import Removed
@@ -90,9 +90,9 @@ def prepared(model: nn.Module, takes: Tensor) -> tuple[nn.Module, float]:
         difference = float((start(takes.clone()) - expected).abs().max())
     if not difference <= SPLIT_TOLERANCE * max(1.0, float(expected.abs().max())):
         if reason := why_not_repeated(model, given):
-            raise ShapeError(f"prune_model: model, {type(model).__name__}, {reason}")
+            raise ShapeError(f"prune_model: model, {name_of(model)}, {reason}")
         raise GateError(
-            f"prune_model: model, {type(model).__name__}, answers otherwise when its recurrent layers are split, by"
+            f"prune_model: model, {name_of(model)}, answers otherwise when its recurrent layers are split, by"
             f" {difference:.1e} in logits; does its forward look into them? Give it single layers"
         )
     return start, difference

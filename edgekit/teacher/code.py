@@ -28,8 +28,7 @@ def make_module(said: str, flag: str = "--teacher") -> nn.Module:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"{named}: no module '{error.name}' in {Path.cwd()} or among the installed packages; run edgekit"
-            " where it can be imported"
+            f"{named}: no module '{error.name}' in {Path.cwd()} or among the installed packages; {_where(said)}"
         ) from None
     except Exception as error:  # the user's own code may raise anything
         raise ConfigError(f"{named}: importing {module_name} failed: {where_raised(error)}") from error
@@ -46,6 +45,15 @@ def make_module(said: str, flag: str = "--teacher") -> nn.Module:
     if not isinstance(made, nn.Module):
         raise ConfigError(f"{named}: returned {type(made).__name__}, expected a torch.nn.Module")
     return made
+
+
+def _where(said: str) -> str:
+    """What to do about a module that was not found."""
+    path, _, name = said.partition(":")
+    if not path.endswith(".py"):
+        return "run edgekit where it can be imported"
+    folder, module = Path(path).parent, Path(path).stem
+    return f"say {module}:{name}" + ("" if folder == Path() else f", in the folder {folder}")
 
 
 def where_raised(error: Exception) -> str:

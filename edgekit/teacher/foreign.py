@@ -144,7 +144,7 @@ class _Mapped(nn.Module):
 
     def __init__(self, inner: nn.Module, order: Sequence[int], probabilities: bool, outputs: int) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.stands_for = inner, type(inner).__name__
         self.probabilities = probabilities
         self.as_it_is = list(order) == list(range(outputs))
         self.register_buffer("order", torch.tensor(order))
