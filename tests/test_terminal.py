@@ -158,3 +158,17 @@ def test_a_message_that_quotes_a_damaged_file_at_length_loses_its_middle() -> No
     assert text.startswith("head y")
     assert "characters ...] y" in text
     assert text.endswith("y tail")
+
+
+def test_libraries_are_not_heard_while_edgekit_is() -> None:
+    code = (
+        "import os\nfrom edgekit.cli.terminal import apart_from_libraries, complain\n"
+        "with apart_from_libraries():\n    os.write(2, b'libjpeg\\n')\n    complain('edgekit')\n"
+        "os.write(2, b'after\\n')\ncomplain('again')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "edgekit\nafter\nagain\n"
+    closed = subprocess.run(
+        [sys.executable, "-c", f"import sys\nsys.stderr = None\n{code}"], capture_output=True, check=True
+    )
+    assert closed.stderr == b"libjpeg\nafter\n"

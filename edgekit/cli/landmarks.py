@@ -9,7 +9,7 @@ import click
 from edgekit.cli import options as o
 from edgekit.cli.common import emit
 from edgekit.cli.declaring import command
-from edgekit.cli.terminal import complain
+from edgekit.cli.terminal import apart_from_libraries, complain
 
 
 @command(
@@ -60,7 +60,7 @@ def landmarks(
     from edgekit.report import landmarks_text
 
     options = LandmarksOptions(label, signer, session, num_hands, rate, seconds, force)
-    with Following(quiet=quiet) as following:
+    with apart_from_libraries(), Following(quiet=quiet) as following:
         result = read_landmarks(source, output, options, following.at)
     emit(as_json, result.to_dict(), lambda: landmarks_text(result))
     if result.left_out:

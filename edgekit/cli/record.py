@@ -10,7 +10,7 @@ import click
 from edgekit.cli import options as o
 from edgekit.cli.common import emit
 from edgekit.cli.declaring import command
-from edgekit.cli.terminal import complain
+from edgekit.cli.terminal import apart_from_libraries, complain
 from edgekit.errors import InputError, InterruptedRunError
 
 
@@ -62,7 +62,8 @@ def record(
 
     day = session or datetime.date.today().isoformat()
     options = RecordOptions(signer or "", day, takes, seconds, countdown, num_hands)
-    result = record_takes(camera, output, signs, options, choose_screen(text))
+    with apart_from_libraries():
+        result = record_takes(camera, output, signs, options, choose_screen(text))
     if not signer:
         complain("edgekit: note: who signs is unknown; --signer NAME says it")
     emit(as_json, result.to_dict(), lambda: record_text(result))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import IO
 
 from edgekit.errors import InputError
@@ -76,6 +77,35 @@ def complain(text: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             _write(sys.stderr, text)
+
+
+@contextlib.contextmanager
+def apart_from_libraries() -> Iterator[None]:
+    """Meanwhile edgekit's own words go to stderr, and what C libraries write there goes nowhere: those that decode
+    pictures complain of every damaged one. Does nothing where stderr is not the process's own."""
+    stream = sys.stderr
+    if not _is_standard(stream):
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", buffering=1, encoding=stream.encoding, errors=stream.errors) as own:
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        sys.stderr = own
+        try:
+            yield
+        finally:
+            sys.stderr = stream
+            with contextlib.suppress(OSError):
+                own.flush()
+            os.dup2(kept, 2)
+
+
+def _is_standard(stream: IO[str] | None) -> bool:
+    try:
+        return stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):  # a stream without a file, as in tests
+        return False
 
 
 def _write(stream: IO[str], text: str) -> None:

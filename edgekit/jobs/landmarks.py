@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.data import Recordings, choose_layout, refuse_existing, save_recordings
+from edgekit.data.recordings import refuse_no_text
 from edgekit.errors import InputError
 from edgekit.hands import TRACKER, Film, HandTake, HandTracker, Picture, camera_number, find_films, open_pictures
 from edgekit.hands.takes import padded, track_take
@@ -49,6 +50,8 @@ def read_landmarks(
     exists, has an unknown suffix or can't be written.
     """
     output = Path(output)
+    said = [name for name in (options.label, options.signer, options.session) if name is not None]
+    refuse_no_text(said, "--label, --signer and --session", "landmarks")
     choose_layout(output)
     refuse_existing(output, options.force)
     films, others = _films(source, options)
@@ -190,5 +193,5 @@ class _Reading:
             cut=tuple(self.cut),
             others=others,
             continued=self.continued,
-            shapes=Counter(f"{take.aspect:.2f} wide" for take in self.takes),
+            shapes=Counter(f"{take.aspect:.2f}" for take in self.takes),
         )

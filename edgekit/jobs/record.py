@@ -72,7 +72,7 @@ def record_takes(
     labels that are none, for an `output` that holds other recordings or can't be read, and for a source without
     pictures; DataError where a take can't be written, and nobody makes room.
     """
-    _check_labels(labels)
+    _check_names(labels, options)
     file = _File(Path(output), options)
     tracker = HandTracker(options.num_hands)
     with open_pictures(source) as pictures:
@@ -83,8 +83,9 @@ def record_takes(
     return RecordResult(file.path, options.signer, options.session, counts, options.takes, *done, ended, faulty)
 
 
-def _check_labels(labels: Sequence[str]) -> None:
-    refuse_no_text(labels, "the signs", "record")
+def _check_names(labels: Sequence[str], options: RecordOptions) -> None:
+    for what, names in (("the signs", labels), ("--signer", [options.signer]), ("--session", [options.session])):
+        refuse_no_text(names, what, "record")
     for label in labels:
         if not label.strip():
             raise InputError("record: a sign has no name; name them, such as A B C")

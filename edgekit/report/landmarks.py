@@ -21,7 +21,7 @@ def landmarks_text(result: LandmarksResult) -> str:
         f"{result.path}: {_counted(takes, 'take')} of {_counted(len(result.takes), 'class', 'classes')}"
         f" ({_each(result.takes)}){people}",
         f"{_hands(result)}; {count(result.lost)} of {count(result.frames)} frames show no hand",
-        f"pictures: {_each(result.shapes, ' takes')}; tracker: {result.tracker}",
+        f"width / height of the pictures: {_each(result.shapes, ' takes')}; tracker: {result.tracker}",
         *_rates(result),
         *_left_out(result),
     ]
@@ -72,8 +72,8 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _each(numbers: Mapping[str, int], unit: str = "") -> str:
-    shown = [f"{name} {number}" for name, number in list(numbers.items())[:30]]
-    return (", ".join(shown) + (", ..." if len(numbers) > 30 else "") + unit) or "none"
+    shown = [f"{name} ({number}{unit})" if unit else f"{name} {number}" for name, number in list(numbers.items())[:30]]
+    return ", ".join(shown) + (", ..." if len(numbers) > 30 else "")
 
 
 def _counted(number: int, one: str, more: str = "") -> str:

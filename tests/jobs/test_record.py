@@ -164,6 +164,7 @@ def test_ctrl_c_says_what_is_kept(record: Run, monkeypatch: pytest.MonkeyPatch) 
     [
         (("A", "A"), "'A' is there twice"),
         ((" ",), "a sign has no name"),
+        (("A", "--signer", "x" * 1001), "--signer holds a name of 1,001 characters"),
         (("A", "--camera", "0"), "camera 0: is not there"),
         (("A", "--camera", "none.mp4"), "none.mp4: no such file"),
         (("A", "--takes", "0"), "0"),
