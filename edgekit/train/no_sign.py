@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from edgekit.data import NOTHING, AugmentConfig, Mix, augment
 from edgekit.data.disturbing import disturb
 from edgekit.errors import ShapeError
+from edgekit.evaluate import sign_scores
 from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.runtime import Rejection
 from edgekit.train.takes import Takes
@@ -75,9 +76,7 @@ def fit_shift(model: RecurrentClassifier, signs: F32, nothing: F32) -> Shift | N
     is no evidence of a sign, so that it can't be its measure. Raises ShapeError where one of the two is empty.
     """
     if not len(signs) or not len(nothing):
-        raise ShapeError(
-            f"fit_shift: {len(signs)} takes that sign and {len(nothing)} that don't; expected some of both"
-        )
+        raise ShapeError(f"fit_shift: {len(signs)} takes that sign, {len(nothing)} that don't; expected some of both")
     pairs = (_read(model, signs), _read(model, nothing))
     inputs, energy = torch.cat([pair[0] for pair in pairs]), torch.cat([pair[1] for pair in pairs])
     mean, spread = inputs.mean(dim=0), inputs.std(dim=0).add(LEAST_SPREAD)
@@ -104,11 +103,11 @@ def find_rule(model: RecurrentClassifier, takes: Takes, found_on: str, cost: flo
     rightly. None where none is."""
     logits = predict_logits(model, takes.x)
     right = logits.argmax(axis=1) == takes.labels
-    energies = np.sort(np.logaddexp.reduce(logits.astype(np.float64), axis=1)[right])
+    energies = np.sort(sign_scores(logits, "energy")[right])
     if not len(energies):
         return None
     most = min(int(cost * len(takes)), len(energies) - 1)
-    return Rejection("energy", float(np.float32(energies[most])), found_on, most / len(takes))
+    return Rejection("energy", float(energies[most]), found_on, most / len(takes))
 
 
 def _read(model: RecurrentClassifier, x: F32) -> tuple[Tensor, Tensor]:

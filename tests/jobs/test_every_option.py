@@ -19,11 +19,13 @@ from typing import Any
 
 import click
 import numpy as np
+import onnx
 import pytest
 
 from edgekit.cli import cli as group
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 from edgekit.errors import EdgekitError
+from edgekit.runtime import Rejection, inspect_model
 from edgekit.stepping import write_step_model
 
 Cli = Callable[..., Any]
@@ -186,6 +188,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("predict --model {steps}", restart="--restart 2"),
         **of("predict --model {model}", window="--window 3"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
+        **of("predict {take} --model {ruled}", no_reject="--no-reject"),
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),
     },
@@ -252,6 +255,15 @@ def test_an_option_changes_something(observe: Callable[[str], Seen], words: str,
     after = observe(with_it)
     assert after != before
     assert "No such option" not in str(after)
+
+
+def with_rule(source: Path, target: Path) -> None:
+    """The same file, by whose rule no answer is a sign."""
+    model, metadata = onnx.load(source), inspect_model(source).metadata
+    assert metadata is not None
+    props = replace(metadata, no_sign=Rejection("energy", 1e6)).to_props()
+    onnx.helper.set_model_props(model, {**{item.key: item.value for item in model.metadata_props}, **props})
+    onnx.save(model, target)
 
 
 def digest(value: Any) -> str:
@@ -344,7 +356,8 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     files = {name: here / file for name, file in (("hands", "hands.npz"), ("take", "take.npy"), ("table", "table.csv"))}
     files |= {"few": here / "few.npz", "doubtful": here / "doubtful.npz", "settings": here / "settings.yaml"}
     write_step_model(chain.int8, here / "steps.onnx")
-    files |= {"steps": here / "steps.onnx", "baseline": here / "baseline.json"}
+    with_rule(chain.int8, here / "ruled.onnx")
+    files |= {"steps": here / "steps.onnx", "ruled": here / "ruled.onnx", "baseline": here / "baseline.json"}
     files |= {"moved": here / "moved", "tuned": here / "tuned"}
     return {**files, "done": chain.workdir, "model": chain.int8, "other": chain.workdir / "student" / "model.onnx"}
 
