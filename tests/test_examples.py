@@ -87,6 +87,7 @@ def test_a_stream_becomes_letters(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     from edgekit.evaluate import StreamAnswer
 
     answers = [("A", 0.9)] * 30 + [("B", 0.9)] * 9 + [("A", 0.9)] * 5 + [("B", 0.7)] * 20 + [("A", 0.8)] * 10
+    answers += [(None, 0.9)] * 12  # nobody signs
     monkeypatch.setattr(
         edgekit.predict,
         "predict_frames",

@@ -16,6 +16,7 @@ from edgekit.results import (
     Finding,
     Int8Loss,
     LeftFloat,
+    NoSign,
     OutputCheck,
     Parity,
     PruningFigures,
@@ -65,6 +66,7 @@ QUANTIZATION = QuantizationFigures(
     parity=Parity(1e-7, 40, 1e-5),
     int8=Int8Loss(40, 0.9, 0.875, 0.001, 0.01, changed=2, lost=1, gained=0),
     quantized=QUANTIZED,
+    no_sign=NoSign(1.25, 240, 0.004, 0.8),
 )
 
 

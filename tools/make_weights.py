@@ -27,8 +27,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from model_card import Making, card_text  # noqa: E402
+from model_card import NO_SIGN_HEADING, Making, card_text, card_with_no_sign  # noqa: E402
 from public_recordings import NOBODY, chosen, joined, joined_with_nobody, recorders_of, same_takes  # noqa: E402
+from shipped_no_sign import taught, told_by  # noqa: E402
 
 import edgekit  # noqa: E402
 from edgekit.artifacts import scratch_folder, sha256_file, write_bytes, write_json, write_text  # noqa: E402
@@ -37,8 +38,9 @@ from edgekit.config import merge, parse_assignment  # noqa: E402
 from edgekit.data import Recordings, canonical_takes, load_recordings, save_recordings  # noqa: E402
 from edgekit.errors import EdgekitError, GateError, InputError  # noqa: E402
 from edgekit.jobs import run_quantize  # noqa: E402
+from edgekit.runtime import inspect_model  # noqa: E402
 from edgekit.shipped import CARD, CONTENTS, FOLDER, STUDENT_FILE, TAKES, digests_of  # noqa: E402
-from edgekit.workdir import Options, open_workspace  # noqa: E402
+from edgekit.workdir import Options, Settings, open_workspace  # noqa: E402
 
 #: Of everything together.
 MOST_BYTES = 6_000_000
@@ -133,6 +135,27 @@ def replace_box(target: Path, made: Path, contents: Mapping[str, Any]) -> None:
     write_json(target / CONTENTS, {**contents, "files": digests})
 
 
+# Only the rule for no sign.
+
+
+def teach(options: argparse.Namespace, recordings: Recordings) -> None:
+    """The student of a finished box learns when nobody signs; its card says so. Nothing is done twice."""
+    target = options.output
+    contents = json.loads((target / CONTENTS).read_text(encoding="utf-8"))
+    card = (target / CARD).read_text(encoding="utf-8")
+    if NO_SIGN_HEADING in card:
+        raise InputError(f"{target}: its student has learned that already; make the weights again")
+    settings = Settings(Options(preset=options.preset, settings=merge(*map(parse_assignment, options.assignments))))
+    made, text = taught((target / STUDENT_FILE).read_bytes(), recordings, settings.augmentation(), options.seed)
+    with scratch_folder("weights") as folder:
+        for name in contents["files"]:
+            write_bytes(folder / name, (target / name).read_bytes())
+        write_bytes(folder / STUDENT_FILE, made)
+        write_text(folder / CARD, card_with_no_sign(card, text, spelt(options)))
+        replace_box(target, folder, {key: value for key, value in contents.items() if key != "files"})
+    print(f"{target / STUDENT_FILE}: {text}")
+
+
 def main() -> int:
     """See the module's text. Exit codes are edgekit's."""
     options = parsed()
@@ -154,6 +177,9 @@ def make(options: argparse.Namespace) -> None:
     recorders = [one for name, part in parts.items() for one in recorders_of(name, part, options.licenses)]
     study = json.loads(options.study.read_text(encoding="utf-8")) if options.study else None
     recordings = joined(parts)
+    if options.only_no_sign:
+        teach(options, recordings)
+        return
     settings, chain = train(options, recordings), options.workdir / "chain"
     with scratch_folder("weights") as folder:
         models, rounded = fill(folder, chain, recordings, options.teacher)
@@ -178,7 +204,9 @@ def make(options: argparse.Namespace) -> None:
             preliminary=options.preliminary,
             study=study,
         )
-        write_text(folder / CARD, card_text(card))
+        rule = inspect_model(folder / STUDENT_FILE).metadata.no_sign  # type: ignore[union-attr]
+        text = card_text(card)
+        write_text(folder / CARD, text if rule is None else card_with_no_sign(text, told_by(rule)))
         contents = {
             "schema_version": 1,
             "preliminary": options.preliminary,
@@ -211,6 +239,7 @@ def spelt(options: argparse.Namespace) -> str:
     words += [word for text in options.assignments for word in ("--set", text)]
     words += ["--tier-b"] * options.tier_b + ["--preliminary"] * options.preliminary
     words += ["--study", options.study.name] if options.study else []
+    words += ["--only-no-sign"] * options.only_no_sign
     return shlex.join(words)
 
 
@@ -230,6 +259,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--workdir", type=Path, default=Path("edgekit-work/weights"))
     parser.add_argument("--teacher", default="accurate", help="which variant the settings train as teacher")
     parser.add_argument("--study", type=Path, help="JSON: accuracy by recorder left out")
+    parser.add_argument("--only-no-sign", action="store_true", help="teach the student of a box made before, no more")
     parser.add_argument("--preliminary", action="store_true", help="the card and every user are told")
     parser.add_argument("--output", type=Path, default=FOLDER)
     return parser.parse_args()

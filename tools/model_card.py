@@ -108,6 +108,29 @@ def card_text(made: Making) -> str:
     return wrapped("\n\n".join(parts)) + "\n"
 
 
+#: Of what the card says once the student has learned when nobody signs.
+NO_SIGN_HEADING = "## No sign"
+NO_SIGN_LIMIT = """\
+- What is no sign the student tells by a rule that synthetic hands have taught it, not by a class: some idle hands pass
+  as letters, and some letters don't pass. The teacher, and weights to start from, call everything a letter."""
+
+
+def card_with_no_sign(card: str, what: str, command: str = "") -> str:
+    """The card of a box whose student knows when nobody signs. what: that rule does, in words; command: by which it was
+    taught afterwards, "" where it came so from the chain."""
+    first = LIMITS.partition("\n- J and Z")[0]
+    if first not in card:
+        raise ValueError("the card does not say that they know no sign")
+    section = wrapped(
+        "The INT8 student knows when nobody signs: a linear function of what its output layer reads was added to all"
+        f" its logits. {what} How well idle hands of people are told is in docs/using.md."
+    )
+    place = "## How accurate they are"
+    how = f"\n\nIt was taught afterwards, without training:\n\n```sh\n{command}\n```" if command else ""
+    told = f"{NO_SIGN_HEADING}\n\n{section}{how}\n\n{place}"
+    return card.replace(first, NO_SIGN_LIMIT).replace(place, told)
+
+
 def wrapped(text: str) -> str:
     """Paragraphs broken to the width of a page; tables, lists, code and what is quoted as they are."""
     paragraphs = text.split("\n\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgekit.data.hand import F32, MIDDLE_BASE, WRIST, Bools, as_hands, hands_seen
+from edgekit.data.hand import F32, I64, MIDDLE_BASE, WRIST, Bools, as_hands, hands_seen
 
 #: How many takes have a jump, and a gap; a jump is so many hand sizes at most, a gap so many frames.
 JUMPING, GAPPED = 0.6, 0.5
@@ -20,15 +20,16 @@ def disturb(x: F32, rng: np.random.Generator) -> F32:
     spoiled = np.array(x, dtype=np.float32)
     points, seen, time = as_hands(spoiled), hands_seen(x), np.arange(x.shape[1])
     takes, frames = x.shape[:2]
-    reach: F32 = np.linalg.norm(points[..., MIDDLE_BASE, :2] - points[..., WRIST, :2], axis=-1)
+    reach = np.linalg.norm(points[..., MIDDLE_BASE, :2] - points[..., WRIST, :2], axis=-1)
     size = (reach * seen).sum(axis=(1, 2)) / np.maximum(seen.sum(axis=(1, 2)), 1)
-    far: F32 = size * rng.uniform(0.0, LARGEST_JUMP, takes) * (rng.random(takes) < JUMPING)
-    angle, when = rng.uniform(0.0, 2 * np.pi, takes), rng.integers(0, max(frames // 2, 1), takes)
+    far = size * rng.uniform(0.0, LARGEST_JUMP, takes) * (rng.random(takes) < JUMPING)
+    angle = rng.uniform(0.0, 2 * np.pi, takes)
+    when: I64 = rng.integers(0, np.full(takes, max(frames // 2, 1)))
     jump = np.stack([far * np.cos(angle), far * np.sin(angle)], axis=1).astype(np.float32)
     moved = ((time < when[:, None])[..., None] & seen)[..., None, None]
     points[..., :2] += np.where(moved, jump[:, None, None, None], np.float32(0.0))
-    first = rng.integers(0, frames, takes)
-    end = first + rng.integers(1, LONGEST_GAP + 1, takes) * (rng.random(takes) < GAPPED)
+    first: I64 = rng.integers(0, np.full(takes, frames))
+    end: I64 = first + rng.integers(1, LONGEST_GAP + 1, takes) * (rng.random(takes) < GAPPED)
     lost: Bools = (time >= first[:, None]) & (time < end[:, None])
     lost[~(seen.any(axis=2) & ~lost).any(axis=1)] = False
     spoiled[lost] = 0.0

@@ -3,7 +3,7 @@
 from edgekit.evaluate.accuracy import Accuracy, LabelledTakes, Parent, score_accuracy
 from edgekit.evaluate.answers import Prediction, StreamAnswer
 from edgekit.evaluate.class_names import check_class_names, check_count, match_class_names, parse_class_names
-from edgekit.evaluate.evaluation import Evaluation
+from edgekit.evaluate.evaluation import Evaluation, Silence
 from edgekit.evaluate.intervals import CONFIDENCE, Flips, Retention, accuracy_interval
 from edgekit.evaluate.metrics import (
     ClassMetrics,
@@ -44,6 +44,7 @@ __all__ = [
     "Retention",
     "Roles",
     "Seen",
+    "Silence",
     "StreamAnswer",
     "accuracy_interval",
     "are_probabilities",

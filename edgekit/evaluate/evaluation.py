@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.evaluate.metrics import Metrics
 from edgekit.evaluate.order import OrderCheck, Origin, complaint, doubt
 from edgekit.evaluate.seen import Seen
+
+
+@dataclass(frozen=True)
+class Silence:
+    """How often a file says that nobody signs: it has a class for it, its answer is weaker than its rule asks for, or
+    no hand is seen.
+
+    silent: of the takes that the metrics are of; lost: those of them that it would have read rightly. others: takes of
+    classes that it does not know, which the metrics leave out; others_silent: of these.
+    """
+
+    silent: int = 0
+    lost: int = 0
+    others: int = 0
+    others_silent: int = 0
 
 
 @dataclass(frozen=True)
@@ -18,7 +33,7 @@ class Evaluation:
     answers fit them. seen: how many of the takes it has learned from. takes_cut: those that are longer than the
     model's sequence_length. picture: the file with the confusion matrix, where one was drawn.
     otherwise: that the model itself calls its outputs otherwise, in words. shipped: that the model is the one that
-    edgekit comes with, because there is no other, in words.
+    edgekit comes with, because there is no other, in words. silence: how often it says that nobody signs.
     """
 
     model: str
@@ -34,6 +49,7 @@ class Evaluation:
     picture: str | None = None
     otherwise: str | None = None
     shipped: str | None = None
+    silence: Silence = Silence()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -63,6 +79,7 @@ class Evaluation:
             "seen": self.seen.to_dict(),
             "sequence_length": self.sequence_length,
             "takes_cut": self.takes_cut,
+            "no_sign": asdict(self.silence),
             "notes": list(self.notes),
             "picture": self.picture,
         }

@@ -82,5 +82,5 @@ def takes_with_hand(x: F32) -> Bools:
     numbers are a hand's."""
     if not knows_hands(x.shape[2]):
         return np.ones(len(x), dtype=np.bool_)
-    seen: Bools = frames_with_hand(x).any(axis=1)
+    seen: Bools = np.logical_or.reduce(frames_with_hand(x), axis=1)
     return seen

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from edgekit.errors import ConfigError, DataError
 from edgekit.evaluate import (
     Evaluation,
+    Silence,
+    are_signs,
     check_order,
     complaint,
     evaluate_predictions,
     known_takes,
     predict_batches,
+    takes_with_hand,
 )
 from edgekit.evaluate.reading import names_for, read_as
 from edgekit.jobs.model_files import find_reader
@@ -59,7 +62,8 @@ def evaluate_file(
     names = names_for(path, reading, outputs, recordings.class_names)
     names = names if box is None or class_names is not None else box.named_as(recordings.class_names)
     kept, mapped, unknown = _known(workspace, takes, names)
-    answers = predict_batches(predictor, takes.x[kept]).argmax(axis=1)
+    logits = predict_batches(predictor, takes.x)
+    answers = logits[kept].argmax(axis=1)
     order = check_order(answers, mapped[kept], len(names))
     wrong = complaint(order, names, named=False) if reading.origin == "assumed" else None
     if wrong is not None:
@@ -78,10 +82,18 @@ def evaluate_file(
         takes_cut=takes.takes_cut,
         otherwise=reading.note,
         shipped=None if box is None else box.note(workspace.path),
+        silence=_silence(are_signs(logits, predictor.info.metadata, names), takes, logits, mapped),
     )
     if picture is None:
         return evaluation
     return replace(evaluation, picture=str(draw_confusion(evaluation, picture)))
+
+
+def _silence(signs: NDArray[np.bool_], takes: Part, logits: NDArray[np.float32], mapped: NDArray[np.int64]) -> Silence:
+    """signs: by their logits, bool (takes,); mapped: the takes' labels as the model's, -1 for others."""
+    silent, known = ~(signs & takes_with_hand(takes.x)), mapped >= 0
+    lost = silent & known & (logits.argmax(axis=1) == mapped)
+    return Silence(*(int(each.sum()) for each in (silent & known, lost, ~known, silent & ~known)))
 
 
 def _known(

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.runtime import Rejection
+
 F32 = NDArray[np.float32]
 I8 = NDArray[np.int8]
 
@@ -109,7 +111,8 @@ class Frames:
 
 @dataclass(frozen=True)
 class Network:
-    """A whole model. readout: the last layer's mean over time, or its final states. sha256: of the ONNX file."""
+    """A whole model. readout: the last layer's mean over time, or its final states. sha256: of the ONNX file. no_sign:
+    when its answers say that nobody signs, which the program keeps and does not judge."""
 
     frames: Frames
     layers: tuple[Recurrent, ...]
@@ -118,6 +121,7 @@ class Network:
     class_names: tuple[str, ...]
     scheme: str
     sha256: str
+    no_sign: Rejection | None = None
 
     @property
     def arithmetic(self) -> Arithmetic:

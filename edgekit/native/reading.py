@@ -51,7 +51,8 @@ def read_network(path: StrPath) -> Network:
     graph.refuse_unknown()
     names = info.metadata.class_names
     frames, layers, readout, dense = graph.parts(info.metadata.sequence_length, info.metadata.features)
-    network = Network(frames, layers, readout, dense, names, info.metadata.scheme, info.sha256)
+    about = info.metadata
+    network = Network(frames, layers, readout, dense, names, about.scheme, info.sha256, about.no_sign)
     _check_sizes(network, path)
     return network
 

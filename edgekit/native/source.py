@@ -113,7 +113,7 @@ def source(network: Network, name: str) -> str:
             *_names(network, name),
             filled(kernel("entry.c"), {**values, "body": "\n".join(prediction(network))}),
             *([filled(kernel("stream.c"), {**values, "step": "\n".join(step(network))})] if network.streams else []),
-            filled(kernel("library.c"), {**values, "variants": _variants(network)}),
+            filled(kernel("library.c"), {**values, "variants": _variants(network), "no_sign": _no_sign(network)}),
         ]
     )
 
@@ -175,6 +175,11 @@ def _names(network: Network, name: str) -> Iterator[str]:
     yield from (f"    {_quoted(each)}," for each in network.class_names)
     yield "};"
     yield "#endif\n"
+
+
+def _no_sign(network: Network) -> str:
+    """The rule as in the file's metadata, a C string; an empty one where there is none."""
+    return _quoted("" if network.no_sign is None else network.no_sign.to_json())
 
 
 def _quoted(text: str) -> str:

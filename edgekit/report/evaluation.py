@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgekit.evaluate import Evaluation, Metrics
+from edgekit.evaluate import Evaluation, Metrics, Silence
 from edgekit.report.chain import SYNTHETIC
 from edgekit.report.tables import WIDTH, count, percent, table
 
@@ -30,11 +30,25 @@ def evaluation_text(evaluation: Evaluation) -> str:
     if metrics.excluded:
         names = ", ".join(metrics.excluded_classes)
         lines.append(f"{metrics.excluded} takes left out: the model does not know {names}")
+    lines += silence_lines(evaluation.silence)
     lines.append(table(CLASS_HEADERS, class_rows(metrics)))
     confusion: list[list[int]] = metrics.confusion.tolist()
     matrix = confusion_matrix(metrics.class_names, confusion)
     drawn = [f"confusion matrix drawn: {evaluation.picture}"] if evaluation.picture else []
     return "\n".join([*lines, confused_text(metrics.class_names, confusion), *([matrix] if matrix else []), *drawn])
+
+
+def silence_lines(found: Silence) -> list[str]:
+    """How often the file says that nobody signs; accuracy counts its nearest class. Nothing where it never does."""
+    lines = []
+    if found.silent:
+        lines.append(
+            f"no sign: said of {count(found.silent)} takes, {count(found.lost)} of them with the right class nearest;"
+            " the accuracy counts the nearest class"
+        )
+    if found.others_silent:
+        lines.append(f"no sign: said of {count(found.others_silent)} of {count(found.others)} takes left out")
+    return lines
 
 
 CLASS_HEADERS = ("class", "precision", "recall", "F1", "takes")

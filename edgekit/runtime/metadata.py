@@ -67,6 +67,16 @@ class Rejection:
     found_on: str = ""
     lost: float = 0.0
 
+    def to_json(self) -> str:
+        """As it stands in a file."""
+        return json_text(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Rejection:
+        """The way back. Raises ModelFileError for what is damaged."""
+        found: Rejection = _parse("no_sign", text)
+        return found
+
 
 @dataclass(frozen=True)
 class ModelMetadata:

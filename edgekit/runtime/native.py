@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgekit.artifacts import StrPath
 from edgekit.errors import ConfigError, ModelFileError, did_you_mean, require_kind
 from edgekit.runtime.inspection import ModelInfo, inspect_model
-from edgekit.runtime.metadata import ModelMetadata
+from edgekit.runtime.metadata import ModelMetadata, Rejection
 from edgekit.runtime.native_stream import Block, NativeStream, refusal
 from edgekit.runtime.session import Shape, validate_input
 
@@ -210,12 +210,12 @@ def _declare(library: ctypes.CDLL) -> None:
 def _describe(library: ctypes.CDLL, path: Path, sizes: tuple[int, int, int]) -> ModelInfo:
     frames, features, classes = sizes
     names = tuple(library.ek_class(k).decode() for k in range(classes))
-    content = path.read_bytes()
+    content, rule = path.read_bytes(), _rule(library)
     return ModelInfo(
         path=path,
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        metadata=ModelMetadata(names, frames, features, parents=(library.ek_sha256().decode(),)),
+        metadata=ModelMetadata(names, frames, features, parents=(library.ek_sha256().decode(),), no_sign=rule),
         ir_version=0,
         opsets={},
         producer="edgekit compile",
@@ -223,3 +223,14 @@ def _describe(library: ctypes.CDLL, path: Path, sizes: tuple[int, int, int]) -> 
         outputs=(),
         op_types={},
     )
+
+
+def _rule(library: ctypes.CDLL) -> Rejection | None:
+    """When an answer says that nobody signs; None where the library has no rule, or is of an edgekit that knew none."""
+    try:
+        text = library.ek_no_sign
+    except AttributeError:
+        return None
+    text.restype = ctypes.c_char_p
+    found: str = text().decode()
+    return Rejection.from_json(found) if found else None

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from edgekit.data import NOTHING, AugmentConfig, Mix, augment
 from edgekit.data.disturbing import disturb
 from edgekit.errors import ShapeError
+from edgekit.evaluate import sign_scores
 from edgekit.model import RecurrentClassifier, predict_logits
 from edgekit.runtime import Rejection
 from edgekit.train.takes import Takes
@@ -69,20 +70,23 @@ def takes_to_fit_on(train: F32, mix: Mix, augmentation: AugmentConfig | None, se
 
 
 def fit_shift(model: RecurrentClassifier, signs: F32, nothing: F32) -> Shift | None:
-    """From takes float32 (takes, time, features) that sign and such that don't; both count alike in all.
-
-    Logistic regression on the energy and the standardised inputs of the output layer, these shrunk. None where energy
-    is no evidence of a sign, so that it can't be its measure. Raises ShapeError where one of the two is empty.
-    """
+    """From takes float32 (takes, time, features) that sign and such that don't; both count alike in all. None where
+    energy is no evidence of a sign. Raises ShapeError where one of the two is empty."""
     if not len(signs) or not len(nothing):
-        raise ShapeError(
-            f"fit_shift: {len(signs)} takes that sign and {len(nothing)} that don't; expected some of both"
-        )
-    pairs = (_read(model, signs), _read(model, nothing))
-    inputs, energy = torch.cat([pair[0] for pair in pairs]), torch.cat([pair[1] for pair in pairs])
+        raise ShapeError(f"fit_shift: {len(signs)} takes that sign, {len(nothing)} that don't; expected some of both")
+    return shift_between(_read(model, signs), _read(model, nothing))
+
+
+def shift_between(signs: tuple[Tensor, Tensor], nothing: tuple[Tensor, Tensor]) -> Shift | None:
+    """Logistic regression on the energy and the standardised inputs of the output layer, these shrunk. None where
+    energy is no evidence of a sign, so that it can't be its measure.
+
+    signs, nothing: inputs of the output layer float64 (takes, inputs) and energies of the logits float64 (takes,).
+    """
+    inputs, energy = torch.cat([signs[0], nothing[0]]), torch.cat([signs[1], nothing[1]])
     mean, spread = inputs.mean(dim=0), inputs.std(dim=0).add(LEAST_SPREAD)
-    right = torch.cat([torch.ones(len(signs)), torch.zeros(len(nothing))]).double()
-    counts = torch.where(right > 0, 0.5 / len(signs), 0.5 / len(nothing))
+    right = torch.cat([torch.ones(len(signs[0])), torch.zeros(len(nothing[0]))]).double()
+    counts = torch.where(right > 0, 0.5 / len(signs[0]), 0.5 / len(nothing[0]))
     found = _regression(torch.cat([(inputs - mean) / spread, energy[:, None]], dim=1), right, counts)
     weights, scale, bias = found[:-2] / spread, float(found[-2]), found[-1]
     if scale <= 0:
@@ -100,15 +104,18 @@ def shifted(model: RecurrentClassifier, shift: Shift) -> RecurrentClassifier:
 
 
 def find_rule(model: RecurrentClassifier, takes: Takes, found_on: str, cost: float = COST) -> Rejection | None:
+    """`rule_for` what a model answers to the takes."""
+    return rule_for(predict_logits(model, takes.x), takes.labels, found_on, cost)
+
+
+def rule_for(logits: F32, labels: NDArray[np.int64], found_on: str, cost: float = COST) -> Rejection | None:
     """The highest threshold of the energy that rejects at most `cost` of the takes, counting those that are read
-    rightly. None where none is."""
-    logits = predict_logits(model, takes.x)
-    right = logits.argmax(axis=1) == takes.labels
-    energies = np.sort(np.logaddexp.reduce(logits.astype(np.float64), axis=1)[right])
+    rightly. None where none is. logits float32 (takes, classes), labels int64 (takes,)."""
+    energies = np.sort(sign_scores(logits, "energy")[logits.argmax(axis=1) == labels])
     if not len(energies):
         return None
-    most = min(int(cost * len(takes)), len(energies) - 1)
-    return Rejection("energy", float(np.float32(energies[most])), found_on, most / len(takes))
+    most = min(int(cost * len(labels)), len(energies) - 1)
+    return Rejection("energy", float(energies[most]), found_on, most / len(labels))
 
 
 def _read(model: RecurrentClassifier, x: F32) -> tuple[Tensor, Tensor]:

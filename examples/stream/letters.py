@@ -11,7 +11,7 @@ HOLD, LEAST = 10, 0.8
 
 held, written = ("", 0), ""
 for answer in predict_frames(sys.argv[1], sys.stdin):
-    letter = answer.label if answer.probability >= LEAST else ""
+    letter = answer.label if answer.label and answer.probability >= LEAST else ""
     held = (letter, held[1] + 1 if letter == held[0] else 1)
     if letter != written and held[1] >= HOLD:
         written = letter

@@ -20,12 +20,14 @@ from typing import Any
 
 import click
 import numpy as np
+import onnx
 import pytest
 from films import FakeTracker, FilmCamera, write_film
 
 from edgekit.cli import cli as group
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
 from edgekit.errors import EdgekitError
+from edgekit.runtime import Rejection, inspect_model
 from edgekit.stepping import write_step_model
 
 pytestmark = pytest.mark.usefixtures("models_run_here")
@@ -193,6 +195,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("predict --model {steps}", restart="--restart 2"),
         **of("predict --model {model}", window="--window 3"),
         **of("predict {take} --model {model}", json="--json", model="--model {other}"),
+        **of("predict {take} --model {ruled}", no_reject="--no-reject"),
         **of("predict {take}", workdir="--workdir {done}"),
         **of("predict {take} --model {model}", class_names=NAMES),
     },
@@ -304,6 +307,15 @@ def test_what_a_line_without_the_option_does_is_the_same_at_the_end(
     assert observe(line) == before
 
 
+def with_rule(source: Path, target: Path) -> None:
+    """The same file, by whose rule no answer is a sign."""
+    model, metadata = onnx.load(source), inspect_model(source).metadata
+    assert metadata is not None
+    props = replace(metadata, no_sign=Rejection("energy", 1e6)).to_props()
+    onnx.helper.set_model_props(model, {**{item.key: item.value for item in model.metadata_props}, **props})
+    onnx.save(model, target)
+
+
 def digest(value: Any) -> str:
     """Of arrays, shortly."""
     return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:8]
@@ -411,7 +423,8 @@ def places(chain: Any, canned: tuple[Any, Any], tmp_path_factory: pytest.TempPat
     files = {name: here / file for name, file in (("hands", "hands.npz"), ("take", "take.npy"), ("table", "table.csv"))}
     files |= {"few": here / "few.npz", "doubtful": here / "doubtful.npz", "settings": here / "settings.yaml"}
     write_step_model(chain.int8, here / "steps.onnx")
-    files |= {"steps": here / "steps.onnx", "baseline": here / "baseline.json"}
+    with_rule(chain.int8, here / "ruled.onnx")
+    files |= {"steps": here / "steps.onnx", "ruled": here / "ruled.onnx", "baseline": here / "baseline.json"}
     files |= {"moved": here / "moved", "tuned": here / "tuned"}
     files["film"] = here / "A.mp4"
     if FILMS:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgekit.bench import CompareConfig, compare_onnx
 from edgekit.cli import run_cli
 from edgekit.data import canonical_takes, load_recordings
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
+from edgekit.evaluate import hand_is_seen
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.native import compile_model, read_network, reference
 from edgekit.native.building import find_compiler
@@ -22,7 +26,7 @@ from edgekit.native.takes import golden_takes
 from edgekit.predict import predict_frames, predict_takes
 from edgekit.report import compare_text
 from edgekit.results import CompileResult
-from edgekit.runtime import is_library, open_native, open_predictor, open_stream
+from edgekit.runtime import Rejection, is_library, open_native, open_predictor, open_stream
 from edgekit.shipped import open_box
 
 Capture = pytest.CaptureFixture[str]
@@ -45,6 +49,28 @@ def test_every_variant_gives_the_bits_of_the_numpy_twin(compiled: CompileResult)
     assert variants[-1] == "baseline"
     for variant in variants:
         assert (open_native(compiled.folder, variant)(x) == wanted).all()
+
+
+def test_a_library_keeps_the_rule_for_no_sign(make_file: Callable[..., Path], tmp_path: Path) -> None:
+    """It answers with the same logits, and whoever asks judges them as the file's."""
+    if find_compiler() is None:
+        pytest.skip("no C compiler is installed")
+    path, rule = make_file(), Rejection("energy", 1e6, 'takes of "train"', 0.005)
+    model, metadata = onnx.load(path), open_predictor(path).info.metadata
+    assert metadata is not None
+    onnx.helper.set_model_props(model, replace(metadata, no_sign=rule).to_props())
+    onnx.save(model, path)
+    made = compile_model(path, tmp_path / "ruled")
+    info = open_native(made.folder).info
+    assert info.metadata is not None
+    assert info.metadata.no_sign == rule
+    take = np.random.default_rng(0).uniform(0.2, 0.8, (12, 63)).astype(np.float32)
+    np.save(tmp_path / "take.npy", take)
+    ways = [(path, "onnxruntime"), (made.folder, "native")]
+    (silent,), (also,) = (predict_takes(model, tmp_path / "take.npy", runtime=runtime) for model, runtime in ways)
+    assert (silent.label, also.label) == (None, None)
+    (named,) = predict_takes(made.folder, tmp_path / "take.npy", runtime="native", reject=False)
+    assert named.label in tuple("ABCDE")
 
 
 def test_threads_that_share_a_predictor_get_their_own_answers(compiled: CompileResult) -> None:
@@ -176,7 +202,9 @@ def test_two_states_take_turns(compiled: CompileResult) -> None:
     lines = [json.dumps(frame.tolist()) for frame in x]
     told = list(predict_frames(compiled.folder, lines, 3, None, "native", step=True, restart=8))
     names = read_network(compiled.source).class_names
-    assert [answer.label for answer in told] == [names[int(logits.argmax())] for logits in wanted[2:]]
+    hands = [hand_is_seen(x[: n + 1]) for n in range(2, len(x))]
+    best = [names[int(logits.argmax())] for logits in wanted[2:]]
+    assert [answer.label for answer in told] == [name if hand else None for name, hand in zip(best, hands, strict=True)]
     assert [answer.frame for answer in told] == list(range(2, 20))
 
 

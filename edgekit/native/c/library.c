@@ -90,6 +90,7 @@ EK_EXPORT int ek_variant_runs(int variant);
 EK_EXPORT int ek_predict_with(int variant, EK_ARGUMENTS);
 EK_EXPORT const char *ek_class(size_t index);
 EK_EXPORT const char *ek_status(int status);
+EK_EXPORT const char *ek_no_sign(void);
 
 int ek_abi(void) { return @NAME@_ABI; }
 const char *ek_sha256(void) { return "@sha256@"; }
@@ -101,6 +102,7 @@ const char *ek_variant_name(int variant)
 int ek_variant_runs(int variant) { return variant >= 0 && variant < EK_VARIANTS && ek_available[variant]; }
 const char *ek_class(size_t index) { return @name@_class_name(index); }
 const char *ek_status(int status) { return @name@_status_text(status); }
+const char *ek_no_sign(void) { return @no_sign@; }
 
 void ek_sizes(size_t sizes[4])
 {
