@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     o.CLASS_NAMES,
     o.LEAST,
     o.PAUSE,
+    o.NO_REJECT,
     o.RATE.saying("Frames a second of lines that hold no time_s [30]."),
     o.WORKDIR.saying("Where to find the model if none is named: its step model, else the file for the device."),
     o.JSON.saying("A line of JSON an event on stdout, and one at the end."),
@@ -44,6 +45,7 @@ def live(
     class_names: str | None,
     least: float | None,
     pause: float | None,
+    no_reject: bool,
     rate: float | None,
     workdir: Path,
     as_json: bool,
@@ -76,7 +78,8 @@ def live(
     names = parse_class_names(class_names)
     path, box = find_live_model(workdir, model, runtime)
     notes = (None if box is None else box.note(workdir), naming_note(path, names, runtime))
-    reader = _reader(path, class_names=names, runtime=runtime, rate=rate, pause_s=pause, least=least)
+    asked = {"class_names": names, "rate": rate, "pause_s": pause, "least": least}
+    reader = _reader(path, runtime=runtime, reject=not no_reject, **asked)
     _tell([note for note in notes if note is not None])
     with _opened(reader, camera if camera is not None else video) as run:
         return _follow(run, as_json)

@@ -1,6 +1,6 @@
 """From frames to letters that appear once and stay: numpy and a model file, for a camera's pace and any other"""
 
-from edgekit.live.decisions import Decision, LeastProbability
+from edgekit.live.decisions import Decision, FileRule
 from edgekit.live.events import Event, EventKind
 from edgekit.live.lines import Frame, parse_line
 from edgekit.live.reader import PAUSE_S, Reader
@@ -11,8 +11,8 @@ __all__ = [
     "Decision",
     "Event",
     "EventKind",
+    "FileRule",
     "Frame",
-    "LeastProbability",
     "Reader",
     "Thresholds",
     "parse_line",

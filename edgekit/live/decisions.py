@@ -8,32 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import ConfigError
+from edgekit.evaluate import are_signs
+from edgekit.runtime import ModelMetadata
 
 F32 = NDArray[np.float32]
 
 #: A model's outputs for one frame, float32 (classes,), as the file gives them (logits of edgekit's own files) and as
 #: probabilities; whether they tell of a sign.
 Decision = Callable[[F32, F32], bool]
-#: Classes that are no letter, whatever their probability.
-NO_SIGN = "no sign"
-
-
-def means_no_sign(class_name: str) -> bool:
-    """Whether a class is called "no sign", in either case, with a dash or an underscore for the space."""
-    return class_name.strip().replace("_", " ").replace("-", " ").casefold() == NO_SIGN
 
 
 @dataclass(frozen=True)
-class LeastProbability:
-    """A sign is an answer whose largest probability is at least so much. Raises ConfigError unless it is 0 to 1."""
+class FileRule:
+    """What the file itself says: its rule for hands that sign nothing, where it has one (`edgekit.evaluate.are_signs`).
+    metadata: of the file; None of one that is not edgekit's, whose every answer is a sign. reject: whether that rule
+    counts."""
 
-    least: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.least <= 1:
-            raise ConfigError(f"least probability {self.least!r}: expected 0 to 1")
+    metadata: ModelMetadata | None
+    reject: bool = True
 
     def __call__(self, outputs: F32, probabilities: F32) -> bool:
         """See `Decision`."""
-        return bool(probabilities.max() >= self.least)
+        return self.metadata is None or bool(are_signs(outputs[None], self.metadata, reject=self.reject)[0])

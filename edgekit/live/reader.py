@@ -13,10 +13,11 @@ from edgekit.data import HAND_FEATURES, USUAL_FRAMES
 from edgekit.data.canonical import canonical_landmarks
 from edgekit.data.hand import frames_with_hand
 from edgekit.errors import ConfigError, ShapeError
-from edgekit.evaluate import are_probabilities, softmax
+from edgekit.evaluate import are_probabilities, means_no_sign, softmax
+from edgekit.evaluate.no_sign import LOST_FRAMES
 from edgekit.live.answers import open_answers
 from edgekit.live.clock import MODEL_RATE, Clock
-from edgekit.live.decisions import Decision, LeastProbability, means_no_sign
+from edgekit.live.decisions import Decision, FileRule
 from edgekit.live.events import Event, EventKind
 from edgekit.live.motion import Motion
 from edgekit.live.speller import STEPS_ENTER, Change, Seen, Speller, Thresholds
@@ -28,8 +29,6 @@ F32 = NDArray[np.float32]
 
 #: Seconds without a letter after which a word has ended.
 PAUSE_S = 0.75
-#: A hand that is in none of so many frames on end has left; trackers lose one for up to four.
-LOST_FRAMES = 5
 #: Frames whose handedness is put to the vote: trackers change their mind.
 VOTES = 15
 
@@ -41,7 +40,8 @@ class Reader:
     outputs, where the file names none. rate: frames a second of frames that come without times. pause_s: seconds
     without a letter after which a word has ended, more than 0. least: probability of a letter that is written, 0 to 1;
     by default 0.78, and 0.7 of a model that goes by steps. thresholds: all that decides, instead. is_sign: whether an
-    answer tells of a sign at all; classes called "no sign" never do.
+    answer tells of a sign at all; by default what the file says of that (`FileRule`), unless reject is False. Classes
+    called "no sign" never do.
 
     Not for use from several threads at once. Raises ModelFileError for a model that can't be read, ConfigError for a
     setting out of range.
@@ -58,13 +58,14 @@ class Reader:
         least: float | None = None,
         thresholds: Thresholds | None = None,
         is_sign: Decision | None = None,
+        reject: bool = True,
     ) -> None:
         if not 0 < pause_s < 1e6:
             raise ConfigError(f"pause {pause_s!r}: expected seconds, more than 0")
         self._model = open_labels(Path(model), class_names, runtime)
         self.names, self.features = self._model.names, self._model.features
         self._clock, self._pause_s = Clock(rate), pause_s
-        self._is_sign = is_sign or LeastProbability()
+        self._is_sign = is_sign or FileRule(self._model.metadata, reject)
         self._letters = np.array([not means_no_sign(name) for name in self.names])
         window = usual_frames(self._model.frames) if self._model.frames <= USUAL_FRAMES else self._model.frames
         self._answers = open_answers(self._model.predictor, self._model.frames, window)

@@ -205,6 +205,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         "--model": ("live --model {model} --json", "live --model {steps} --json"),
         **of(f"live --model {{model}} {NAMES}", least="--least 0"),
         **of(f"live --model {{model}} {NAMES} --least 0", pause="--pause 1.5"),
+        **of("live --model {ruled} --least 0", no_reject="--no-reject"),
         **of("live", workdir="--workdir {done}"),
     },
     "config": {

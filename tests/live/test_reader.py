@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from edgekit.data import SynthConfig, canonical_takes, synthesise_hands
-from edgekit.errors import ConfigError, DataError, EdgekitError, ShapeError
-from edgekit.live import Event, LeastProbability, Reader
-from edgekit.live.reader import LOST_FRAMES, VOTES
+from edgekit.errors import ConfigError, DataError, ShapeError
+from edgekit.evaluate.no_sign import LOST_FRAMES
+from edgekit.live import Event, Reader
+from edgekit.live.reader import VOTES
 from edgekit.shipped import open_box
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -26,11 +27,11 @@ class Script:
     steps = False
 
     def __init__(self) -> None:
-        self.label, self.frames, self.resets = "A", [], 0  # type: ignore[var-annotated]
+        self.label, self.frames, self.resets, self.shift = "A", [], 0, 0.0  # type: ignore[var-annotated]
 
     def push(self, frame: Any, resting: int) -> Any:
         self.frames.append(frame)
-        return np.where([letter == self.label for letter in LETTERS], 9.0, 0.0).astype(np.float32)
+        return np.where([letter == self.label for letter in LETTERS], 9.0, 0.0).astype(np.float32) + self.shift
 
     def reset(self) -> None:
         self.resets += 1
@@ -43,7 +44,7 @@ def hand(x: float = 0.3) -> np.ndarray:
 
 
 def scripted(**settings: Any) -> tuple[Reader, Script]:
-    reader, script = Reader(open_box().student, **settings), Script()
+    reader, script = Reader(open_box().student, **{"reject": False, **settings}), Script()
     reader._answers = script
     return reader, script
 
@@ -152,10 +153,18 @@ def test_no_sign_is_no_letter() -> None:
     assert told(sign(reader, script, "ABA")) == ["hand found", "letter B", "letter ended B"]
 
 
+@pytest.mark.parametrize(("reject", "expected"), [(True, []), (False, ["letter A"])])
+def test_what_the_file_calls_no_sign_is_no_letter(reject: bool, expected: list[str]) -> None:
+    """The shipped file's rule asks how large logits are, not how far apart."""
+    reader, script = scripted(reject=reject)
+    script.shift = -100.0
+    assert told(sign(reader, script, "A")) == ["hand found", *expected]
+
+
 def test_who_says_what_a_sign_is_can_be_replaced() -> None:
     reader, script = scripted(is_sign=lambda outputs, probabilities: probabilities.argmax() != 0)
     assert told(sign(reader, script, "AB")) == ["hand found", "letter B"]
-    reader, script = scripted(is_sign=LeastProbability(1.0))
+    reader, script = scripted(is_sign=lambda outputs, probabilities: False)
     assert told(sign(reader, script, "AB")) == ["hand found"]
 
 
@@ -217,8 +226,6 @@ def test_time_does_not_go_back() -> None:
 def test_settings_have_their_ranges(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Reader(open_box().student, **wrong)
-    with pytest.raises(EdgekitError):
-        LeastProbability(1.5)
 
 
 def test_a_word_by_synthetic_hands_is_read() -> None:
