@@ -15,6 +15,8 @@ F32 = NDArray[np.float32]
 MODEL_RATE = 30.0
 #: Frames that are put between two on straight lines; where more are missing, the newer one is held instead.
 MOST_BETWEEN = 3
+#: Frames a second below which that is so, and movements are lost.
+SLOWEST_RATE = MODEL_RATE / (MOST_BETWEEN + 1)
 #: No frame is held for longer: by then a held letter counts or does not.
 MOST_HELD = 12
 

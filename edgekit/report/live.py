@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from edgekit.live import Event
-from edgekit.live.clock import MODEL_RATE
+from edgekit.live.clock import MODEL_RATE, SLOWEST_RATE
 from edgekit.results.live import Cost, LiveResult
-
-#: Frames a second below which a hand's movement is lost.
-SLOW = 12.0
 
 
 def event_text(event: Event) -> str:
@@ -48,9 +45,10 @@ def live_notes(result: LiveResult) -> list[str]:
         notes.append("no frame shows a hand")
     elif result.frames and not result.letters:
         notes.append("a hand is there, and no letter was sure enough")
-    if rate is not None and rate < SLOW:
+    if rate is not None and rate < SLOWEST_RATE:
         notes.append(
-            f"{rate:.1f} frames a second: each was read as a held hand; letters that move need {SLOW:.0f} or more"
+            f"{rate:.1f} frames a second: each was read as a held hand; letters that move need"
+            f" {SLOWEST_RATE:.1f} or more"
         )
     elif rate is not None and rate > 1.2 * MODEL_RATE:
         notes.append(f"{rate:.0f} frames a second: {MODEL_RATE:.0f} of them were read, as many as models know")
