@@ -120,7 +120,7 @@ def test_the_card_tells_whose_recordings_they_are_and_what_is_not_to_be_expected
         for makers in re.findall(r"^Attribution: (.*),$", text, re.MULTILINE):
             assert makers in card, name
     assert ("PRELIMINARY" in card.splitlines()[0]) == box.preliminary
-    for words in ('no "no sign"', "J and Z are movements", "one hand at a time", "Other manual alphabets"):
+    for words in ("What is no sign", "J and Z are movements", "one hand at a time", "Other manual alphabets"):
         assert words in card
 
 
