@@ -17,7 +17,7 @@ from edgekit.train.no_sign import Shift, find_rule, fit_shift, shifted, takes_to
 RNG = np.random.default_rng
 
 
-def takes(count: int, seed: int = 0) -> np.ndarray:  # type: ignore[type-arg]
+def takes(count: int, seed: int = 0) -> np.ndarray:
     """Some that are no hands, but numbers of a hand's size."""
     return RNG(seed).uniform(0.2, 0.8, (count, 6, 63)).astype(np.float32)
 
