@@ -9,6 +9,7 @@ from pathlib import Path
 from edgekit.data.layouts.numbering import natural_key
 from edgekit.errors import InputError
 from edgekit.hands.pictures import PICTURE_SUFFIXES
+from edgekit.reading import StrPath
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv", ".mjpeg")
 #: Of folders between FOLDER and a file, last to first.
@@ -28,12 +29,13 @@ class Film:
     session: str = ""
 
 
-def find_films(folder: Path, label: str | None = None) -> tuple[list[Film], list[str]]:
+def find_films(folder: StrPath, label: str | None = None) -> tuple[list[Film], list[str]]:
     """The takes of a folder in natural order, and the files that are neither video nor picture, by their path below it.
 
     Folders' names are `LAYOUT`; all files lie equally deep. label: the class of files that lie in the folder itself.
     Hidden files are passed over. Raises InputError for a folder without takes or of another shape.
     """
+    folder = Path(folder)
     found: list[Path] = []
     others: list[Path] = []
     for path in sorted(_files(folder), key=lambda path: natural_key(str(path))):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgekit.artifacts import fingerprint, written_file
+from edgekit.artifacts import fingerprint, json_text, parse_json, written_file
 from edgekit.data.layouts.npz import read_arrays
 from edgekit.errors import EdgekitError, InterruptedRunError
 from edgekit.hands import Film, HandTake
@@ -75,12 +74,12 @@ class Unfinished:
         arrays = {f"take{k}": take.landmarks for k, take in enumerate(kept.values())}
         self._saved_s, self._new = time.monotonic(), False
         with contextlib.suppress(OSError), written_file(self.path) as file:  # a full disk only costs time here
-            np.savez(file, about=np.array(json.dumps(about)), allow_pickle=False, **arrays)
+            np.savez(file, about=np.array(json_text(about)), allow_pickle=False, **arrays)
 
     def _read(self) -> dict[str, HandTake]:
         try:
             arrays = read_arrays(self.path)
-            about = json.loads(str(arrays["about"]))
+            about = parse_json(str(arrays["about"]))
             return {row[0]: HandTake(arrays[f"take{k}"], *row[1:]) for k, row in enumerate(about)}
         except (EdgekitError, KeyError, ValueError, TypeError):
             return {}

@@ -80,8 +80,8 @@ class Box:
         """That the student answers because the work directory has no model."""
         poor = "; it is PRELIMINARY: how well it reads strangers is not measured yet" if self.preliminary else ""
         return (
-            f"no model in {workdir}: the student that edgekit comes with answers; it reads {self.reads()}, and takes"
-            f" whatever it sees for one of them{poor}"
+            f"no model in {workdir}: the student that edgekit comes with answers; it reads {self.reads()}, and may"
+            f" take another sign for one of them{poor}"
         )
 
     def refuse_others(self, features: int, class_names: Sequence[str], source: str) -> None:

@@ -21,7 +21,7 @@ from edgekit.shipped import STUDENT_FILE, open_box
 Cli = Callable[..., Any]
 NOTE = (
     "no model in edgekit-work: the student that edgekit comes with answers; it reads the letters A to Z of one hand,"
-    " and takes whatever it sees for one of them"
+    " and may take another sign for one of them"
 )
 
 
@@ -40,7 +40,7 @@ def hands(tmp_path: Path) -> Recordings:
 
 
 def test_takes_are_labelled_and_who_did_it_is_said(cli: Cli, take: Path) -> None:
-    answer = cli("predict", take, "--json")
+    answer = cli("predict", take, "--json", "--no-reject")
     assert answer.code == 0, answer.err
     assert answer.err.startswith(f"edgekit: note: {NOTE}")
     assert answer.err.count("\n") == 1
