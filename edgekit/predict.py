@@ -8,8 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.artifacts import parse_json
-from edgekit.data import USUAL_FRAMES, canonical_takes, fit_length, load_recordings, read_take, used_frames
+from edgekit.data import (
+    USUAL_FRAMES,
+    canonical_takes,
+    fit_length,
+    knows_hands,
+    load_recordings,
+    read_take,
+    used_frames,
+)
+from edgekit.data.lines import parse_landmarks
 from edgekit.errors import ConfigError, DataError, ModelFileError, ShapeError
 from edgekit.evaluate import (
     Prediction,
@@ -33,7 +41,6 @@ from edgekit.shipped import Box
 F32 = NDArray[np.float32]
 
 MIN_FRAMES = 10
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 #: The label, None where nobody signs, and the probability.
@@ -259,16 +266,8 @@ def _by_window(labels: _Labels, last: int) -> _Follow:
 
 
 def _parse_frame(line: str, number: int, features: int) -> F32:
-    try:
-        values, why = parse_json(line), ""
-    except ValueError as error:
-        values, why = None, f" ({error})"
-    if not isinstance(values, list) or any(type(value) not in (int, float) for value in values):
-        got = line.strip()[:60]
-        raise DataError(f"line {number}: expected a JSON list of {features} numbers, all finite, got {got!r}{why}")
-    if len(values) != features:
-        raise DataError(f"line {number}: expected {features} numbers, got {len(values)}")
-    bad = [value for value in values if not -FLOAT32_MAX <= value <= FLOAT32_MAX]
-    if bad:
-        raise DataError(f"line {number}: every number must be finite in float32, got {str(bad[0])[:20]}")
-    return np.array(values, dtype=np.float32)
+    """A frame without a hand is all zeros, as in recordings."""
+    frame = parse_landmarks(line, number, features)
+    if frame is None and not knows_hands(features):
+        raise DataError(f"line {number}: no hand, and which of {features} numbers are a hand's is not known")
+    return np.zeros(features, np.float32) if frame is None else frame

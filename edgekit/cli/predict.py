@@ -49,7 +49,7 @@ def predict(
     """Label takes, or a stream of frames.
 
     RECORDINGS: .npz, .csv, .parquet, a folder of classes, or an .npy file of one take. With none, or -, stdin is a
-    stream: one frame per line, a JSON list of 63 numbers. Each frame gives one line of JSON.
+    stream: one frame per line, a JSON list of 63 numbers, null for no hand. Each gives one line of JSON.
 
     A stream's answer is that of a take of the last --window frames: 20 for a model that reads 30, so that a short sign
     is not read together with the one before. Where signs last longer, say more. By steps, with --step or a file of
@@ -87,11 +87,7 @@ def predict(
         _follow(model, {**how, "reject": not no_reject}, names, runtime)
         return
     refuse_given({"min_frames", "window", "step", "restart"}, "a stream's options go with a stream")
-    found = [
-        prediction
-        for path in recordings
-        for prediction in predict_takes(model, path, names, box, runtime, not no_reject)
-    ]
+    found = [each for path in recordings for each in predict_takes(model, path, names, box, runtime, not no_reject)]
     _tell(notes)
     content = {"schema_version": 1, "predictions": [prediction.to_dict() for prediction in found], "notes": notes}
     emit(as_json, content, lambda: predictions_text(found))

@@ -20,8 +20,8 @@ Bools = NDArray[np.bool_]
 
 #: What the answer is called where nobody signs.
 NO_SIGN = "no sign"
-#: Names of classes that mean it, with spaces for dashes and underscores.
-NO_SIGN_NAMES = ("no sign", "nosign", "nothing", "none", "idle", "rest", "background", "no gesture", "blank")
+#: Names of classes that mean it, with spaces for dashes and underscores; none that a word to sign is likely to have.
+NO_SIGN_NAMES = ("no sign", "nosign", "nothing", "idle", "background", "no gesture")
 #: A hand that is in none of so many frames on end has left the picture; trackers lose one for up to four.
 LOST_FRAMES = 5
 

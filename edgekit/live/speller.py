@@ -107,7 +107,7 @@ class Speller:
         self._stepped |= self._since > STEPPED and seen.step >= self.rules.step
         if seen.resting == 0:
             self._written_in_rest = False
-        changes = self._end() if self.current is not None else []
+        changes = [] if self.current is None else self._end(self.current)
         if self._counts(best, seen):
             changes += self._begin(best)
         return changes
@@ -118,14 +118,13 @@ class Speller:
         self.reset()
         return changes
 
-    def _end(self) -> list[Change]:
-        assert self.current is not None
-        strength = float(self.average[self.current])
+    def _end(self, current: int) -> list[Change]:
+        strength = float(self.average[current])
         self._weak = self._weak + 1 if strength < self.rules.leave else 0
         if self._weak < (self.rules.again if self._written_in_rest else self.rules.gone):
             return []
-        ended, self.current = Change("letter ended", self.current, strength), None
-        return [ended]
+        self.current = None
+        return [Change("letter ended", current, strength)]
 
     def _begin(self, best: int) -> list[Change]:
         changes = []

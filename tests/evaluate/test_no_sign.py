@@ -42,6 +42,7 @@ def test_a_class_that_means_no_sign_is_none_and_a_file_without_a_rule_calls_the_
     assert are_signs(LOGITS, None).all()
     assert are_signs(LOGITS, None, ("Nothing", "B", "C")).tolist() == [False, False, True]
     assert [means_no_sign(name) for name in ("No-Sign", "nothing", "N")] == [True, True, False]
+    assert not any(means_no_sign(word) for word in ("rest", "none", "blank")), "words that somebody may sign"
 
 
 def test_logits_of_another_width_are_an_error() -> None:

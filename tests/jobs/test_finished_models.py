@@ -155,6 +155,14 @@ def test_a_stream_whose_last_five_frames_have_no_hand_has_no_label(
     assert all(answer.probability == 0 for answer in answers if answer.label is None)
 
 
+@pytest.mark.parametrize("lost", ["null", "[]"])
+def test_a_line_without_a_hand_is_a_frame_of_zeros(chain: Any, lost: str) -> None:
+    frames = [*lines(landmarks(12)), *lines(np.zeros((6, 63)))]
+    told = list(predict_frames(chain.int8, [*frames[:12], *[lost] * 6], reject=False))
+    assert told == list(predict_frames(chain.int8, frames, reject=False))
+    assert told[-1].label is None
+
+
 def test_empty_lines_are_no_frames(chain: Any) -> None:
     frames = lines(landmarks(12))
     spaced = [text for line in frames for text in (line, "\n", "  \n")]

@@ -60,6 +60,21 @@ def test_a_refused_scheme_leaves_a_finished_work_directory_as_it_was(
     }
 
 
+def test_a_rule_for_no_sign_is_looked_for_unless_the_settings_want_none(cli: Cli, workdir: Path) -> None:
+    """Whether the tiny student has one or is told to be too weak for it is not asked."""
+    looked = cli("quantize", f"--workdir={workdir}", "--force")
+    metadata = inspect_model(workdir / "model.int8.onnx").metadata
+    assert metadata is not None
+    assert (metadata.no_sign is not None) != ("can't tell when nobody signs" in looked.err + looked.out)
+    without = cli("quantize", f"--workdir={workdir}", "--set=data.no_sign=none")
+    assert without.code == 0, without.err
+    assert "= prune: up to date" in without.err
+    metadata = inspect_model(workdir / "model.int8.onnx").metadata
+    assert metadata is not None
+    assert metadata.no_sign is None
+    assert "nobody signs" not in without.err + without.out
+
+
 def test_the_other_scheme_is_made_from_the_same_pruned_model(cli: Cli, workdir: Path) -> None:
     before = inspect_model(workdir / "model.onnx").metadata
     text = cli("quantize", f"--workdir={workdir}", "--scheme=int8-dynamic")

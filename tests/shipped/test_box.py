@@ -142,3 +142,12 @@ def test_a_take_is_known_again_whatever_it_is_padded_with() -> None:
 def test_hands_that_nobody_recorded_are_not_among_those_that_were_learned_from() -> None:
     made = synthesise_hands(SynthConfig(people=1, takes_per_letter=2))
     assert not open_box().seen(made.sequences, made.lengths).any()
+
+
+def test_the_card_has_the_rule_for_no_sign_that_the_student_holds() -> None:
+    metadata = open_predictor(open_box().student).info.metadata
+    assert metadata is not None
+    assert metadata.no_sign is not None
+    card = " ".join((FOLDER / CARD).read_text(encoding="utf-8").split())
+    rule = metadata.no_sign
+    assert f"An energy below {rule.threshold:.2f} is no sign; that costs {rule.lost:.2%} of the takes" in card

@@ -34,10 +34,7 @@ def parse_line(line: str, number: int, features: int) -> Frame:
 
     number: the line's, from 1. Raises DataError that names it.
     """
-    try:
-        value = parse_json(line)
-    except ValueError as error:
-        raise _wrong(line, number, features, f" ({error})") from None
+    value = _value(line, number, features)
     if not isinstance(value, dict):
         return Frame(_landmarks(value, line, number, features))
     unknown = [key for key in value if key not in KEYS]
@@ -51,6 +48,22 @@ def parse_line(line: str, number: int, features: int) -> Frame:
     if aspect is not None and aspect <= 0:
         raise DataError(f"line {number}: aspect is {aspect:g}; expected width / height, more than 0")
     return Frame(_landmarks(value["landmarks"], line, number, features), time_s, hand, aspect)
+
+
+def parse_landmarks(line: str, number: int, features: int) -> F32 | None:
+    """One line that is a JSON list of `features` numbers, float32 (features,); or `null` or an empty list for a lost
+    hand: None.
+
+    number: the line's, from 1. Raises DataError that names it.
+    """
+    return _landmarks(_value(line, number, features), line, number, features)
+
+
+def _value(line: str, number: int, features: int) -> Any:
+    try:
+        return parse_json(line)
+    except ValueError as error:
+        raise _wrong(line, number, features, f" ({error})") from None
 
 
 def _landmarks(values: Any, line: str, number: int, features: int) -> F32 | None:
