@@ -9,12 +9,13 @@ from edgekit.artifacts.children import end_with
 from edgekit.artifacts.digests import fingerprint, sha256_bytes, sha256_file
 from edgekit.artifacts.locking import lock
 from edgekit.artifacts.manifest import MANIFEST, SCHEMA_VERSION, read_manifest, write_manifest
-from edgekit.artifacts.scratch import clear_leftovers, discard_scratch, replaced_folder, scratch_folder
+from edgekit.artifacts.scratch import clear_leftovers, discard_scratch, replaced_folder, scratch_folder, taking_turns
 from edgekit.artifacts.strict_json import json_text, parse_json
 from edgekit.artifacts.writing import (
     append_text,
     real_place,
     refuse_link,
+    refuse_unwritable,
     write_bytes,
     write_json,
     write_text,
@@ -37,10 +38,12 @@ __all__ = [
     "read_manifest",
     "real_place",
     "refuse_link",
+    "refuse_unwritable",
     "replaced_folder",
     "scratch_folder",
     "sha256_bytes",
     "sha256_file",
+    "taking_turns",
     "write_bytes",
     "write_json",
     "write_manifest",

@@ -179,6 +179,22 @@ def _clear(place: Path, folder: bool) -> None:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """While the block runs, no other process that takes turns in the same folder runs its own. Where folders can't be
+    held, as on Windows, all run at once."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        yield
+        return
+    try:
+        _hold(handle, blocking=True)
+        yield
+    finally:
+        os.close(handle)
+
+
 #: Flags of os.open that Windows lacks or wants.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 

@@ -76,6 +76,17 @@ def append_text(path: StrPath, text: str) -> None:
             file.write(text.encode(errors="surrogateescape"))
 
 
+def refuse_unwritable(path: StrPath) -> None:
+    """For commands that work long before they write: raises InputError where no file can be made at `path`, as far as
+    the folders' rights tell. Nothing is made."""
+    path = Path(path)
+    place = next((above for above in path.absolute().parents if os.path.exists(above)), Path(os.sep))  # noqa: PTH110
+    if not place.is_dir():
+        raise InputError(f"{path}: can't be written: {place} is no folder; name a place of yours")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: can't be written: you may make no files in {place}; name a place of yours")
+
+
 def refuse_link(path: StrPath) -> None:
     """Raises InputError where `path` is a link: for libraries that would follow it and write behind it."""
     path = Path(path)

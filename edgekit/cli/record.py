@@ -57,6 +57,7 @@ def record(
       edgekit record A B C --takes 12 --signer anna -o my-signs.npz
     """
     from edgekit.cli.screens import choose_screen
+    from edgekit.data.remarks import counted
     from edgekit.jobs import RecordOptions, record_takes
     from edgekit.report import record_text
 
@@ -69,5 +70,5 @@ def record(
     emit(as_json, result.to_dict(), lambda: record_text(result))
     if not result.missing:
         return 0
-    complain(f"edgekit: error: {result.ended or 'signs were skipped'}; {result.missing} takes are missing")
+    complain(f"edgekit: error: {result.ended or 'signs were skipped'}; {counted(result.missing, 'take')} missing")
     return InputError.exit_code if result.faulty else InterruptedRunError.exit_code

@@ -87,7 +87,6 @@ def save_recordings(path: StrPath, recordings: Recordings, layout: Layout | None
     is. Raises DataError when the place can't be written, exists, or has the wrong suffix.
     """
     path = Path(path)
-    path = Path(path)
     layout = choose_layout(path, layout)
     refuse_existing(path, force)
     try:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.artifacts import parse_json
+from edgekit.data.pictures import LARGEST_ASPECT, LEAST_ASPECT
 from edgekit.errors import DataError
 
 F32 = NDArray[np.float32]
@@ -20,7 +21,7 @@ KEYS = ("landmarks", "time_s", "hand", "aspect")
 @dataclass(frozen=True, eq=False)
 class Frame:
     """landmarks: float32 (features,), None where no hand is seen. time_s: when; hand: L or R; aspect: width / height of
-    the picture, more than 0; None where nobody says."""
+    the picture, 0.01 to 100; None where nobody says."""
 
     landmarks: F32 | None
     time_s: float | None = None
@@ -45,9 +46,14 @@ def parse_line(line: str, number: int, features: int) -> Frame:
     hand = value.get("hand")
     if hand not in (None, "L", "R"):
         raise DataError(f"line {number}: hand is {str(hand)[:20]!r}; expected L, R or null")
-    if aspect is not None and aspect <= 0:
-        raise DataError(f"line {number}: aspect is {aspect:g}; expected width / height, more than 0")
-    return Frame(_landmarks(value["landmarks"], line, number, features), time_s, hand, aspect)
+    if aspect is not None and not LEAST_ASPECT <= aspect <= LARGEST_ASPECT:
+        raise DataError(
+            f"line {number}: aspect is {aspect:g}; expected width / height, {LEAST_ASPECT:g} to {LARGEST_ASPECT:g}"
+        )
+    landmarks = _landmarks(value["landmarks"], line, number, features)
+    if landmarks is not None and aspect is not None and np.abs(landmarks).max() > FLOAT32_MAX / LARGEST_ASPECT:
+        raise DataError(f"line {number}: a picture of aspect {aspect:g} makes its numbers too large for float32")
+    return Frame(landmarks, time_s, hand, aspect)
 
 
 def parse_landmarks(line: str, number: int, features: int) -> F32 | None:
@@ -60,8 +66,9 @@ def parse_landmarks(line: str, number: int, features: int) -> F32 | None:
 
 
 def _value(line: str, number: int, features: int) -> Any:
+    """A byte order mark before the first line is none of it."""
     try:
-        return parse_json(line)
+        return parse_json(line.removeprefix("\ufeff") if number == 1 else line)
     except ValueError as error:
         raise _wrong(line, number, features, f" ({error})") from None
 

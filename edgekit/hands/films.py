@@ -6,10 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.artifacts import real_place
 from edgekit.data.layouts.numbering import natural_key
+from edgekit.data.recordings import refuse_no_text
 from edgekit.errors import InputError
 from edgekit.hands.pictures import PICTURE_SUFFIXES
-from edgekit.reading import StrPath
+from edgekit.reading import StrPath, reason
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv", ".mjpeg")
 #: Of folders between FOLDER and a file, last to first.
@@ -33,7 +35,9 @@ def find_films(folder: StrPath, label: str | None = None) -> tuple[list[Film], l
     """The takes of a folder in natural order, and the files that are neither video nor picture, by their path below it.
 
     Folders' names are `LAYOUT`; all files lie equally deep. label: the class of files that lie in the folder itself.
-    Hidden files are passed over. Raises InputError for a folder without takes or of another shape.
+    Hidden files are passed over; links to folders are followed, but for those to a folder that they lie in, which are
+    passed over, too. Raises InputError for a folder without takes, of another shape, or that can't be read, and for
+    names that are no text.
     """
     folder = Path(folder)
     found: list[Path] = []
@@ -44,15 +48,37 @@ def find_films(folder: StrPath, label: str | None = None) -> tuple[list[Film], l
     if not found:
         raise InputError(f"{folder}: holds neither videos nor pictures; expected {LAYOUT}")
     _check_depths(folder, found, label)
-    return [_film(folder, path, label) for path in found], [str(path) for path in others]
+    films = [_film(folder, path, label) for path in found]
+    _check_names(folder, films)
+    return films, [str(path) for path in others]
 
 
 def _files(folder: Path) -> list[Path]:
     places = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        places += [Path(place) / name for name in names if not name.startswith(".")]
+    for place, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
+        loops = [name for name in folders if _leads_back(Path(place) / name)]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in loops]
+        places += [Path(place) / name for name in (*names, *loops) if not name.startswith(".")]
     return places
+
+
+def _leads_back(path: Path) -> bool:
+    """Whether that is a link to a folder in which it lies: who follows it walks for ever."""
+    if not path.is_symlink():
+        return False
+    target = real_place(path)
+    return any(real_place(above) == target for above in path.absolute().parents)
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"{os.fsdecode(error.filename)}: can't be read: {reason(error)}")
+
+
+def _check_names(folder: Path, films: list[Film]) -> None:
+    refuse_no_text([film.name for film in films], "a file's name", str(folder))
+    blank = next((film for film in films if not film.label.strip()), None)
+    if blank is not None:
+        raise InputError(f"{blank.path}: its folder's name, which is the class, is blank; rename it")
 
 
 def _check_depths(folder: Path, found: list[Path], label: str | None) -> None:

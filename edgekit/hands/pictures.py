@@ -34,6 +34,8 @@ VIDEO = FileKind("a video", InputError, 10**12, missing="give a video, a folder 
 PICTURE = FileKind("a picture", InputError, 10**8, advice="save it as JPEG or PNG")
 #: Frames a second that a video may claim; beyond, as of a browser's recordings, it is a clock's unit.
 LEAST_RATE, LARGEST_RATE = 0.1, 480.0
+#: How many times as long as the other one a side of a video's pixels may be.
+LARGEST_PIXEL = 4.0
 #: How fast pictures of a folder follow each other where nobody says it.
 ASSUMED_RATE = 30.0
 
@@ -136,6 +138,7 @@ def _video(path: Path) -> Iterator[Pictures]:
     with open_file(path, VIDEO) as file:
         if not file.read(1):
             raise InputError(f"{path}: is empty (0 bytes); record it again")
+    _refuse_no_text(path)
     known = cv2.videoio_registry.getStreamBackends()
     with muted():
         capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG if cv2.CAP_FFMPEG in known else cv2.CAP_ANY)
@@ -152,9 +155,19 @@ def _video(path: Path) -> Iterator[Pictures]:
         capture.release()
 
 
+def _refuse_no_text(path: Path) -> None:
+    """OpenCV dies of names that are no text."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{path}: its name is not text (its bytes are not UTF-8), and OpenCV opens none such; rename it"
+        ) from None
+
+
 def _frames(capture: Any, clock: int, rate: float | None) -> Iterator[Picture]:
     """A video's pictures at its own times, from 0 on; where its clock stands still, by its rate."""
-    start, last, step = None, -1.0, 1 / (rate or ASSUMED_RATE)
+    start, last, step, wide = None, -1.0, 1 / (rate or ASSUMED_RATE), _pixel_shape(capture)
     while True:
         given, pixels = capture.read()
         if not given:
@@ -162,7 +175,26 @@ def _frames(capture: Any, clock: int, rate: float | None) -> Iterator[Picture]:
         time_s = capture.get(clock) / 1000
         start = time_s if start is None else start
         last = time_s - start if time_s - start > last else last + step
-        yield Picture(last, as_picture(pixels))
+        yield Picture(last, with_square_pixels(as_picture(pixels), wide))
+
+
+def _pixel_shape(capture: Any) -> float:
+    """Width / height of a video's pixels, as it is shown upright: 1 but for camcorders and television. A video whose
+    pixels are more than `LARGEST_PIXEL` times as long on one side says nothing sensible, and counts as square."""
+    cv2 = opencv()
+    across, down = (float(capture.get(part)) for part in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    wide = across / down if across > 0 and down > 0 else 1.0
+    turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+    return (1 / wide if turned else wide) if 1 / LARGEST_PIXEL <= wide <= LARGEST_PIXEL else 1.0
+
+
+def with_square_pixels(pixels: NDArray[np.uint8], wide: float) -> NDArray[np.uint8]:
+    """uint8 (height, width, 3), stretched so that pixels of width / height `wide` become square, to one percent."""
+    if abs(wide - 1) <= 0.01:
+        return pixels
+    height, width = pixels.shape[:2]
+    size = (round(width * max(wide, 1)), round(height / min(wide, 1)))
+    return np.asarray(opencv().resize(pixels, size), np.uint8)
 
 
 def _rate_of(capture: Any) -> float | None:

@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.artifacts import refuse_unwritable
 from edgekit.data import Recordings, choose_layout, refuse_existing, save_recordings
 from edgekit.data.recordings import refuse_no_text
 from edgekit.errors import InputError
 from edgekit.hands import TRACKER, Film, HandTake, HandTracker, Picture, camera_number, find_films, open_pictures
+from edgekit.hands.pictures import VIDEO
 from edgekit.hands.takes import padded, track_take
-from edgekit.jobs.unfinished import Unfinished
-from edgekit.reading import StrPath
-from edgekit.results import LandmarksResult
+from edgekit.jobs.unfinished import FilmNotes, Unfinished
+from edgekit.reading import StrPath, open_file
+from edgekit.results import WHOLE, LandmarksResult
 
 #: Told what is being read, and which share of all is done.
 Watch = Callable[[str, float | None], None]
-#: A video that gives less of its frames than this was cut off.
-WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ def read_landmarks(
     exists, has an unknown suffix or can't be written.
     """
     output = Path(output)
-    said = [name for name in (options.label, options.signer, options.session) if name is not None]
-    refuse_no_text(said, "--label, --signer and --session", "landmarks")
+    _check_names(options)
     choose_layout(output)
     refuse_existing(output, options.force)
+    refuse_unwritable(output)
     films, others = _films(source, options)
     reading = _Reading(HandTracker(options.num_hands), options, watch)
     began_s = time.monotonic()
@@ -69,6 +69,14 @@ def read_landmarks(
     return reading.result(output, recordings, tuple(others), time.monotonic() - began_s)
 
 
+def _check_names(options: LandmarksOptions) -> None:
+    said = {"--label": options.label, "--signer": options.signer, "--session": options.session}
+    for option, name in said.items():
+        refuse_no_text([name or ""], option, "landmarks")
+    if options.label is not None and not options.label.strip():
+        raise InputError("landmarks: --label is blank; say --label CLASS, or leave it out")
+
+
 def _films(source: StrPath, options: LandmarksOptions) -> tuple[list[Film], list[str]]:
     number = camera_number(source)
     if number is not None:
@@ -82,6 +90,8 @@ def _films(source: StrPath, options: LandmarksOptions) -> tuple[list[Film], list
         raise InputError(f"{path} is no camera, and --seconds is a camera's; leave it out")
     if path.is_dir():
         return find_films(path, options.label)
+    with open_file(path, VIDEO):
+        pass
     return [Film(path, path.stem, options.label or path.stem)], []
 
 
@@ -100,24 +110,27 @@ class _Reading:
 
     def read(self, film: Film, share: float, part: float, kept: Unfinished) -> None:
         """One take, or why there is none. share: of all that is done before it; part: of all that it is."""
-        take = kept.take(film)
-        self.continued += take is not None
-        if take is None:
+        finished = kept.take(film)
+        self.continued += finished is not None
+        if finished is None:
             try:
-                take = self._track(film, share, part)
+                finished = self._track(film, share, part)
             except InputError as error:
-                if camera_number(film.path) is not None or not film.path.exists():
+                if camera_number(film.path) is not None:
                     raise
                 self.unreadable.append(str(error))
                 return
-            kept.keep(film, take)
+            kept.keep(film, *finished)
+        take, notes = finished
+        self.cut += [notes.cut] if notes.cut else []
+        self.sources.update([] if notes.rate is None else [notes.rate])
         if not take.landmarks.any():
             self.without_hand.append(film.name)
             return
         self.films.append(film)
         self.takes.append(take)
 
-    def _track(self, film: Film, share: float, part: float) -> HandTake:
+    def _track(self, film: Film, share: float, part: float) -> tuple[HandTake, FilmNotes]:
         with open_pictures(str(film.path), newest=False) as pictures:
             count = pictures.count
 
@@ -127,11 +140,9 @@ class _Reading:
             live = pictures.kind == "camera"
             stream = self._until(film.name, pictures.stream) if live else pictures.stream
             take = track_take(stream, self.tracker, self.options.rate, seen, stoppable=live)
-        if count is not None and take.pictures < WHOLE * count:
-            self.cut.append(f"{film.name}: {take.pictures} of {count} frames")
-        if pictures.kind != "pictures":
-            self.sources[round(pictures.rate or 0)] += 1
-        return take
+        short = count is not None and take.pictures < WHOLE * count
+        cut = f"{film.name}: {take.pictures} of {count} frames" if short else ""
+        return take, FilmNotes(None if pictures.kind == "pictures" else round(pictures.rate or 0), cut)
 
     def _until(self, name: str, stream: Iterator[Picture]) -> Iterator[Picture]:
         """A camera's pictures, for the seconds that were said. Where it goes away, what came before is kept."""

@@ -40,9 +40,16 @@ class Moment:
 class LiveRun:
     """Reads frames as they are asked for: iterate once, then `result`. Made by `open_lines` and `open_source`."""
 
-    def __init__(self, reader: Reader, source: str, frames: Iterator[tuple[Frame, float | None]]) -> None:
-        """frames: each with the seconds that the tracker took for it, None without one."""
-        self.reader, self._source, self._frames = reader, source, frames
+    def __init__(
+        self,
+        reader: Reader,
+        source: str,
+        frames: Iterator[tuple[Frame, float | None]],
+        announced: int | None = None,
+    ) -> None:
+        """frames: each with the seconds that the tracker took for it, None without one. announced: how many there are,
+        where the source says it."""
+        self.reader, self._source, self._frames, self._announced = reader, source, frames, announced
         self._tracked: list[float] = []
         self._classified: list[float] = []
         self._count = self._with_hand = self._letters = 0
@@ -73,6 +80,7 @@ class LiveRun:
             Cost.of(self._classified),
             self.reader.steps,
             interrupted,
+            self._announced,
         )
 
     def _read(self, frame: Frame, tracked_s: float | None) -> list[Event]:
@@ -109,7 +117,7 @@ def open_source(reader: Reader, source: StrPath | int) -> Iterator[LiveRun]:
         raise InputError(f"the model reads {reader.features} numbers a frame; the hand tracker gives {ONE_HAND}")
     tracker = HandTracker(num_hands=1)
     with open_pictures(source) as pictures:
-        yield LiveRun(reader, pictures.name, _tracked(tracker, pictures))
+        yield LiveRun(reader, pictures.name, _tracked(tracker, pictures), pictures.count)
 
 
 def refuse_handless(result: LiveResult) -> None:

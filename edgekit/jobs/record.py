@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from edgekit.artifacts import refuse_unwritable, taking_turns
 from edgekit.data import (
     HAND_FEATURES,
     Recordings,
@@ -20,6 +22,7 @@ from edgekit.data import (
     save_recordings,
 )
 from edgekit.data.recordings import refuse_no_text
+from edgekit.data.remarks import counted
 from edgekit.errors import DataError, InputError, InterruptedRunError
 from edgekit.hands import TRACKER, Hand, HandTake, HandTracker, Picture, open_pictures
 from edgekit.hands.takes import MODEL_RATE, Taking
@@ -28,6 +31,9 @@ from edgekit.results import RecordResult
 
 #: What a person may answer.
 GO, THROW, SKIP, QUIT = "go", "throw", "skip", "quit"
+
+#: Of what models read: a take of fewer frames a second is slow.
+SLOW = 0.9
 
 Look = Callable[[], tuple[Picture, Sequence[Hand]]]
 
@@ -68,9 +74,10 @@ def record_takes(
 ) -> RecordResult:
     """Records what is missing of `options.takes` takes of each class in `output`, which is written after every take.
 
-    An existing file is continued: what it holds by the same signer in the same session counts. Raises InputError for
-    labels that are none, for an `output` that holds other recordings or can't be read, and for a source without
-    pictures; DataError where a take can't be written, and nobody makes room.
+    An existing file is continued: what it holds by the same signer in the same session counts. Several may record into
+    one file at the same time. Raises InputError for labels that are none, for an `output` that holds other recordings,
+    or can't be read or written, and for a source without pictures; DataError where a take can't be written, and nobody
+    makes room.
     """
     _check_names(labels, options)
     file = _File(Path(output), options)
@@ -99,14 +106,25 @@ class _File:
 
     def __init__(self, path: Path, options: RecordOptions) -> None:
         choose_layout(path)
+        refuse_unwritable(path)
         self.path, self.options = path, options
-        self.recordings = load_recordings(path) if path.exists() else None
-        features = HAND_FEATURES * options.num_hands
-        if self.recordings is not None and self.recordings.features != features:
-            raise InputError(
-                f"{path}: holds {self.recordings.features} numbers a frame, and takes of {options.num_hands} hand(s)"
-                f" have {features}; give --hands as it was, or another name"
+        self.recordings: Recordings | None = None
+        self._known: tuple[int, ...] = ()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """What is on the disk now, where another process has written it. A file that has gone is written again.
+        Raises DataError for other recordings, and for what can't be read."""
+        state = _state(self.path)
+        if not state or state == self._known:
+            return
+        found, features = load_recordings(self.path), HAND_FEATURES * self.options.num_hands
+        if found.features != features:
+            raise DataError(
+                f"{self.path}: holds {found.features} numbers a frame, and takes of"
+                f" {counted(self.options.num_hands, 'hand')} have {features}; give --hands as it was, or another name"
             )
+        self.recordings, self._known = found, state
 
     def count(self, label: str) -> int:
         """Takes of a class by this signer in this session."""
@@ -119,11 +137,16 @@ class _File:
         return int(same.sum())
 
     def add(self, label: str, take: HandTake) -> None:
-        """One more take, on the disk. Raises DataError where it can't be written; then nothing has changed."""
-        new = self._recordings(label, take)
-        whole = new if self.recordings is None else _joined(self.recordings, new, str(self.path))
-        save_recordings(self.path, whole)
-        self.recordings = whole
+        """One more take, on the disk, after what others have written meanwhile. Raises DataError where it can't be
+        written; then nothing has changed."""
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with taking_turns(self.path.parent):
+            self._read_on()
+            new = self._recordings(label, take)
+            whole = new if self.recordings is None else _joined(self.recordings, new, str(self.path))
+            save_recordings(self.path, whole)
+            self.recordings, self._known = whole, _state(self.path)
 
     def _recordings(self, label: str, take: HandTake) -> Recordings:
         return Recordings(
@@ -138,6 +161,15 @@ class _File:
             aspect=np.array([take.aspect], np.float32),
             tracker=TRACKER,
         )
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What tells one version of a file or folder from the next; empty where there is none."""
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return ()
+    return told.st_ino, told.st_mtime_ns, told.st_size
 
 
 def _joined(old: Recordings, new: Recordings, called: str) -> Recordings:
@@ -170,7 +202,8 @@ class _Session:
             return str(error), True
         except KeyboardInterrupt:
             raise InterruptedRunError(
-                f"interrupted: {self.recorded} takes of this run are kept in {self.file.path}; the same command goes on"
+                f"interrupted: {counted(self.recorded, 'take')} of this run kept in {self.file.path}; the same command"
+                " goes on"
             ) from None
         return "", False
 
@@ -224,8 +257,7 @@ class _Session:
             self.screen.tell(f"{what}: no hand in any of {frames} frames; thrown away")
             self.thrown += 1
             return False
-        rate = f" at {take.rate:.0f} a second" if take.rate else ""
-        text = f"{what}: {frames} frames{rate}, a hand in {seen}: Enter keeps it, x throws it away, q ends"
+        text = f"{what}: {_pace(take)}, a hand in {seen}: Enter keeps it, x throws it away, q ends"
         kept = self._ask(text, (GO, THROW)) == GO
         self.thrown += not kept
         return kept
@@ -236,9 +268,18 @@ class _Session:
             try:
                 self.file.add(label, take)
             except DataError as error:
-                answer = self.screen.ask(f"{error}: make room; Enter tries again, q gives up", (GO, QUIT), self._look)
+                asked = f"{error}: make room, or put right what it is; Enter tries again, q gives up"
+                answer = self.screen.ask(asked, (GO, QUIT), self._look)
                 if answer == QUIT:
                     raise DataError(f"{error}; the last take of {label} is lost, all before it are kept") from None
             else:
                 self.recorded += 1
                 return
+
+
+def _pace(take: HandTake) -> str:
+    """How many frames a take has, and that they are too few a second where they are."""
+    rate = "" if take.rate is None else f" at {take.rate:.0f} a second"
+    slow = take.rate is None or take.rate < SLOW * MODEL_RATE
+    models = f" (models read {MODEL_RATE:.0f} a second: more light helps most cameras)" if slow else ""
+    return f"{counted(len(take.landmarks), 'frame')}{rate}{models}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,21 @@ import numpy as np
 
 from edgekit.artifacts import fingerprint, json_text, parse_json, written_file
 from edgekit.data.layouts.npz import read_arrays
+from edgekit.data.remarks import counted
 from edgekit.errors import EdgekitError, InterruptedRunError
 from edgekit.hands import Film, HandTake
 
 #: How much work an end without warning may cost.
 SAVES_EVERY_S = 30.0
+
+
+@dataclass(frozen=True)
+class FilmNotes:
+    """What is said of a file beside its take. rate: a video's frames a second, 0 where it says none; None of a picture.
+    cut: that it ended early, empty where it did not."""
+
+    rate: int | None
+    cut: str = ""
 
 
 class Unfinished:
@@ -28,7 +39,7 @@ class Unfinished:
     def __init__(self, output: Path, settings: list[Any]) -> None:
         self.path = output.with_name(f".{output.name}.unfinished.npz")
         self._settings = fingerprint(settings)
-        self._kept: dict[str, HandTake] = {}
+        self._kept: dict[str, tuple[HandTake, FilmNotes]] = {}
         self._saved_s, self._new = time.monotonic(), False
 
     def __enter__(self) -> Unfinished:
@@ -41,17 +52,17 @@ class Unfinished:
             self._save()
         if kind is KeyboardInterrupt and self.path.is_file():
             raise InterruptedRunError(
-                f"interrupted: the {len(self._kept)} takes that were read are kept in {self.path}; the same command"
-                " goes on after them"
+                f"interrupted: {counted(len(self._kept), 'take')} read so far, kept in {self.path}; the same"
+                " command goes on after them"
             )
 
-    def take(self, film: Film) -> HandTake | None:
-        """The finished take of a file, if there is one."""
+    def take(self, film: Film) -> tuple[HandTake, FilmNotes] | None:
+        """The finished take of a file and what there is to say of it, if there is one."""
         return self._kept.get(self._key(film))
 
-    def keep(self, film: Film, take: HandTake) -> None:
+    def keep(self, film: Film, take: HandTake, notes: FilmNotes) -> None:
         """One more finished take."""
-        self._kept[self._key(film)] = take
+        self._kept[self._key(film)] = take, notes
         self._new = True
         if time.monotonic() - self._saved_s >= SAVES_EVERY_S:
             self._save()
@@ -69,17 +80,22 @@ class Unfinished:
         return fingerprint([self._settings, film.name, told.st_size, told.st_mtime_ns])
 
     def _save(self) -> None:
-        kept = {key: take for key, take in self._kept.items() if key}
-        about = [[key, take.hand, take.aspect, take.pictures, take.rate] for key, take in kept.items()]
-        arrays = {f"take{k}": take.landmarks for k, take in enumerate(kept.values())}
+        kept = {key: both for key, both in self._kept.items() if key}
+        about = [
+            [key, take.hand, take.aspect, take.pictures, take.rate, notes.rate, notes.cut]
+            for key, (take, notes) in kept.items()
+        ]
+        arrays = {f"take{k}": take.landmarks for k, (take, _) in enumerate(kept.values())}
         self._saved_s, self._new = time.monotonic(), False
         with contextlib.suppress(OSError), written_file(self.path) as file:  # a full disk only costs time here
             np.savez(file, about=np.array(json_text(about)), allow_pickle=False, **arrays)
 
-    def _read(self) -> dict[str, HandTake]:
+    def _read(self) -> dict[str, tuple[HandTake, FilmNotes]]:
         try:
             arrays = read_arrays(self.path)
             about = parse_json(str(arrays["about"]))
-            return {row[0]: HandTake(arrays[f"take{k}"], *row[1:]) for k, row in enumerate(about)}
+            return {
+                row[0]: (HandTake(arrays[f"take{k}"], *row[1:5]), FilmNotes(*row[5:])) for k, row in enumerate(about)
+            }
         except (EdgekitError, KeyError, ValueError, TypeError):
             return {}

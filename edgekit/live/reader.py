@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgekit.data import HAND_FEATURES, USUAL_FRAMES
 from edgekit.data.canonical import canonical_landmarks
 from edgekit.data.hand import frames_with_hand
+from edgekit.data.pictures import LARGEST_ASPECT, LEAST_ASPECT
 from edgekit.errors import ConfigError, ShapeError
 from edgekit.evaluate import are_probabilities, means_no_sign, softmax
 from edgekit.evaluate.no_sign import LOST_FRAMES
@@ -61,7 +62,7 @@ class Reader:
         reject: bool = True,
     ) -> None:
         if not 0 < pause_s < 1e6:
-            raise ConfigError(f"pause {pause_s!r}: expected seconds, more than 0")
+            raise ConfigError(f"pause {pause_s!r}: expected seconds, more than 0 and less than a million")
         self._model = open_labels(Path(model), class_names, runtime)
         self.names, self.features = self._model.names, self._model.features
         self._clock, self._pause_s = Clock(rate), pause_s
@@ -138,8 +139,13 @@ class Reader:
 
     def _landmarks(self, frame: ArrayLike | None, hand: str | None, aspect: float | None) -> F32 | None:
         values = _as_frame(frame, self.features)
-        if hand not in (None, "L", "R") or (aspect is not None and not 0 < aspect < 1e6):
-            raise ShapeError(f"hand {hand!r}, aspect {aspect!r}: expected L, R or None, and width / height or None")
+        if hand not in (None, "L", "R"):
+            raise ShapeError(f"a frame's hand is {hand!r}; expected L, R or None")
+        if aspect is not None and not LEAST_ASPECT <= aspect <= LARGEST_ASPECT:
+            raise ShapeError(
+                f"a frame's aspect is {aspect!r}; expected width / height, {LEAST_ASPECT:g} to {LARGEST_ASPECT:g}, or"
+                " None"
+            )
         if values is None:
             return None
         if hand is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from edgekit.data.remarks import counted
 from edgekit.live import Event
 from edgekit.live.clock import MODEL_RATE, SLOWEST_RATE
-from edgekit.results.live import Cost, LiveResult
+from edgekit.results.live import WHOLE, Cost, LiveResult
 
 
 def event_text(event: Event) -> str:
@@ -25,8 +26,8 @@ def live_text(result: LiveResult) -> str:
     """The text, what was seen, and which part takes how long."""
     lines = [f"text: {result.text}" if result.text else "text: none"]
     lines.append(
-        f"{result.source}: {_many(result.frames, 'frame')} in {result.stream_s:.1f} s,"
-        f" {result.with_hand:,} with a hand, {_many(result.letters, 'letter')}"
+        f"{result.source}: {counted(result.frames, 'frame')} in {result.stream_s:.1f} s,"
+        f" {result.with_hand:,} with a hand, {counted(result.letters, 'letter')}"
     )
     costs = [_cost_text(name, cost) for name, cost in (("tracker", result.tracker), (_way(result), result.classifier))]
     lines += [cost for cost in costs if cost]
@@ -45,18 +46,19 @@ def live_notes(result: LiveResult) -> list[str]:
         notes.append("no frame shows a hand")
     elif result.frames and not result.letters:
         notes.append("a hand is there, and no letter was sure enough")
-    if rate is not None and rate < SLOWEST_RATE:
+    if result.announced is not None and result.frames < WHOLE * result.announced and not result.interrupted:
         notes.append(
-            f"{rate:.1f} frames a second: each was read as a held hand; letters that move need"
-            f" {SLOWEST_RATE:.1f} or more"
+            f"{result.source}: ended after {result.frames:,} of the {result.announced:,} frames that it announces"
+        )
+    if rate is not None and rate < SLOWEST_RATE:
+        unit = " (time_s counts seconds)" if rate < 0.5 and result.tracker is None else ""
+        notes.append(
+            f"{rate:.{1 if rate >= 1 else 2}f} frames a second{unit}: each was read as a held hand; letters that move"
+            f" need {SLOWEST_RATE:.1f} or more"
         )
     elif rate is not None and rate > 1.2 * MODEL_RATE:
         notes.append(f"{rate:.0f} frames a second: {MODEL_RATE:.0f} of them were read, as many as models know")
     return notes
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _way(result: LiveResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.data.remarks import counted
 from edgekit.results import RecordResult
 
 
@@ -10,7 +11,7 @@ def record_text(result: RecordResult) -> str:
     who = f"by {result.signer}, " if result.signer else ""
     each = ", ".join(f"{label} {number}" for label, number in result.takes.items())
     lines = [
-        f"{result.path}: {result.recorded} takes recorded, {result.thrown} thrown away",
+        f"{result.path}: {counted(result.recorded, 'take')} recorded, {result.thrown} thrown away",
         f"{who}{result.session}: {each}; wanted {result.wanted} of each, {result.missing} missing",
     ]
     if result.missing:

@@ -7,7 +7,7 @@ from edgekit.results.chain import ChainResult, ModelScore, Verdict
 from edgekit.results.choice import FineTuning, SchemeChoice, SchemeTrial
 from edgekit.results.data import DataDescription, MixDescription
 from edgekit.results.landmarks import LandmarksResult
-from edgekit.results.live import Cost, LiveResult
+from edgekit.results.live import WHOLE, Cost, LiveResult
 from edgekit.results.native import CompileResult
 from edgekit.results.quantization import (
     ExportedModule,
@@ -38,6 +38,7 @@ from edgekit.results.tuning import Point, TrialResult, TuneResult
 from edgekit.results.variants import Nominal, VariantFigures
 
 __all__ = [
+    "WHOLE",
     "ChainResult",
     "CompileResult",
     "Cost",

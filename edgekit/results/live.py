@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+#: A video that gives less of the frames that it announces than this was cut off.
+WHOLE = 0.9
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -32,7 +35,7 @@ class LiveResult:
     """A stream to its end. frames: that came; with_hand: in which a hand was; letters: written. stream_s: from the
     first frame's time to the last one's. elapsed_s: that reading took here, waiting included. tracker: None of a stream
     of landmarks. steps: whether the model went by steps. interrupted: whether it
-    came to no end of its own."""
+    came to no end of its own. announced: how many frames a video says that it has, None of other sources."""
 
     source: str
     frames: int
@@ -45,6 +48,7 @@ class LiveResult:
     classifier: Cost | None
     steps: bool
     interrupted: bool
+    announced: int | None = None
 
     @property
     def frames_per_second(self) -> float | None:

@@ -15,6 +15,7 @@ from edgekit.errors import ModelFileError
 
 PREFIX = "edgekit."
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 #: Frames of a take, numbers of a frame, and numbers of a take that a file may ask for; a take is held in memory.
 MAX_FRAMES = MAX_FEATURES = 100_000
 MAX_TAKE = 2**26
@@ -198,10 +199,11 @@ def _is_state(value: Any) -> bool:
 
 
 def _is_rejection(value: Any) -> bool:
-    """Whether that is a rejection as JSON, with numbers that are some."""
+    """Whether that is a rejection as JSON, with numbers that logits can have."""
     if not (isinstance(value, dict) and value.keys() == {"score", "threshold", "found_on", "lost"}):
         return False
-    numbers = all(type(value[name]) in (int, float) and math.isfinite(value[name]) for name in ("threshold", "lost"))
+    numbers = all(type(value[name]) in (int, float) for name in ("threshold", "lost"))
+    numbers = numbers and all(abs(value[name]) <= FLOAT32_MAX for name in ("threshold", "lost"))
     told = isinstance(value["found_on"], str) and _is_text(value["found_on"])
     return numbers and told and value["score"] in get_args(Score)
 

@@ -82,6 +82,7 @@ def test_the_rule_goes_through_the_metadata_and_back() -> None:
         "{}", "3", '{"score": "energy"}', '{"score": "margin", "threshold": 1.0, "found_on": "", "lost": 0.0}',
         '{"score": "energy", "threshold": "1", "found_on": "", "lost": 0.0}',
         '{"score": "energy", "threshold": 1e999, "found_on": "", "lost": 0.0}',
+        '{"score": "energy", "threshold": 1e39, "found_on": "", "lost": 0.0}',
         '{"score": "energy", "threshold": true, "found_on": "", "lost": 0.0}',
         '{"score": ["energy"], "threshold": 1.0, "found_on": "", "lost": 0.0}',
     ],

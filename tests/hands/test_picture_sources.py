@@ -254,3 +254,47 @@ def test_stderr_that_is_closed_is_no_matter(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(os, "dup", closed)
     assert len(read(HAND)) == 1
+
+
+def test_a_video_whose_name_is_no_text_is_one_message(tmp_path: Path) -> None:
+    """OpenCV dies of such names."""
+    place = tmp_path / os.fsdecode(b"\xff.mp4")
+    try:
+        write_film(tmp_path / "film.mp4", grey(2)).rename(place)
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    with pytest.raises(InputError, match="its name is not text"):
+        read(place)
+
+
+@pytest.mark.parametrize(
+    ("across", "down", "turn", "expected"),
+    [
+        (0, 1, 0, (48, 64)),
+        (1, 1, 0, (48, 64)),
+        (4, 3, 0, (48, 85)),
+        (8, 9, 0, (54, 64)),
+        (4, 3, 90, (64, 64)),
+        (3041, 3040, 0, (48, 64)),
+        (100, 1, 0, (48, 64)),
+        (float("nan"), 1, 0, (48, 64)),
+    ],
+)
+def test_pixels_are_square(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, across: float, down: float, turn: int, expected: tuple[int, int]
+) -> None:
+    """As camcorders write them: 1440 pixels of 1080 lines that are shown as 1920."""
+    known = {cv2.CAP_PROP_SAR_NUM: across, cv2.CAP_PROP_SAR_DEN: down, cv2.CAP_PROP_ORIENTATION_META: turn}
+    opened = cv2.VideoCapture
+
+    class Anamorphic:
+        def __init__(self, *given: Any) -> None:
+            self.capture = opened(*given)
+            self.read, self.release, self.isOpened = self.capture.read, self.capture.release, self.capture.isOpened
+
+        def get(self, part: int) -> float:
+            return float(known[part]) if part in known else self.capture.get(part)
+
+    film = write_film(tmp_path / "film.mp4", grey(2))
+    monkeypatch.setattr(cv2, "VideoCapture", Anamorphic)
+    assert {one.pixels.shape[:2] for one in read(film)} == {expected}

@@ -139,10 +139,15 @@ def test_what_can_not_be_read_and_what_shows_no_hand_is_left_out_and_named(cli: 
         (("0", "-o", "new.npz"), "camera 0: say"),
         (("0", "-o", "new.npz", "--label", "A"), "camera 0: is not there"),
         (("good.mp4", "-o", "new.npz", "--hands", "3"), "3"),
+        (("good.mp4", "-o", "new.npz", "--label", ""), "--label is blank"),
+        (("good.mp4", "-o", "good.mp4/new.npz"), "good.mp4 is no folder; name a place of yours"),
+        (("blank", "-o", "new.npz"), "its folder's name, which is the class, is blank; rename it"),
+        (("bytes", "-o", "new.npz"), "which is not text (its bytes are not UTF-8); rename it"),
     ],
 )
 def test_bad_input_is_one_message_and_leaves_nothing(cli: Cli, here: Path, words: tuple[str, ...], said: str) -> None:
     film("good.mp4"), film("dark.mp4", DARK), film("flat/1.mp4"), film("mixed/A/1.mp4"), film("mixed/2.mp4")
+    film("blank/ /1.mp4"), film("bytes/A/1.mp4").rename(os.fsdecode(b"bytes/A/\xff.mp4"))
     (here / "empty").mkdir()
     (here / "bad.mp4").write_text("x")
     (here / "old.npz").write_bytes(b"old")
@@ -153,6 +158,67 @@ def test_bad_input_is_one_message_and_leaves_nothing(cli: Cli, here: Path, words
     assert "Traceback" not in answer.err
     assert (here / "old.npz").read_bytes() == b"old"
     assert not list(here.glob("*new*"))
+
+
+def test_links_are_followed_but_for_those_that_lead_back(cli: Cli, here: Path) -> None:
+    film("v/A/1.mp4"), film("elsewhere/B/1.mp4")
+    (here / "v/B").symlink_to(here / "elsewhere/B")
+    (here / "v/A/loop").symlink_to(here / "v")
+    (here / "v/A/gone.mp4").symlink_to(here / "nowhere.mp4")
+    answer = cli("landmarks", "v", "-o", "out.npz")
+    assert answer.code == 2
+    assert made().class_names == ("A", "B")
+    assert "left out, can't be read: 1 (v/A/gone.mp4: no such file" in answer.out
+    assert "passed over, neither video nor picture: 1 (A/loop)" in answer.out
+
+
+def test_a_place_that_refuses_is_told_before_anything_is_read(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film("A.mp4")
+    monkeypatch.setattr(FakeTracker, "track", lambda *given: pytest.fail("a picture was read"))
+    monkeypatch.setattr("os.access", lambda place, mode: mode == os.R_OK)
+    answer = cli("landmarks", "A.mp4", "-o", "out.npz")
+    assert (answer.code, "out.npz: can't be written: you may make no files in" in answer.err) == (2, True)
+
+
+def test_a_folder_that_can_not_be_read_is_no_folder_without_takes(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film("v/A/1.mp4"), film("v/B/1.mp4")
+    scan = os.scandir
+
+    def refuse(place: Any) -> Any:
+        if str(place).endswith("B"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    answer = cli("landmarks", "v", "-o", "out.npz")
+    assert (answer.code, "v/B: can't be read: Permission denied" in answer.err) == (2, True)
+    assert not (here / "out.npz").exists()
+
+
+def test_what_was_said_of_a_take_is_said_again_when_a_run_goes_on(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film("v/A/1.mp4", LIGHT * 5, 60), film("v/A/2.mp4")
+    whole = write_film(here / "v/A/0.avi", LIGHT * 9, 30, "MJPG").read_bytes()
+    (here / "v/A/0.avi").write_bytes(whole[: len(whole) // 2])
+    track, goes_on = FakeTracker.track, []  # type: ignore[var-annotated]
+
+    def until(self: FakeTracker, pixels: Any) -> Any:
+        if self.resets == 3 and not goes_on:
+            raise KeyboardInterrupt
+        return track(self, pixels)
+
+    monkeypatch.setattr(FakeTracker, "track", until)
+    assert cli("landmarks", "v", "-o", "out.npz").code == 130
+    goes_on.append(True)
+    answer = cli("landmarks", "v", "-o", "out.npz")
+    assert "2 takes had been read by an earlier run" in answer.out
+    assert "1 video faster than 30 frames a second: thinned to that" in answer.out
+    assert "ended before the end that they announce, and kept: 1 (A/0: " in answer.out
 
 
 def test_a_flat_folder_has_the_class_that_is_said(cli: Cli, here: Path) -> None:
@@ -190,7 +256,7 @@ def test_ctrl_c_keeps_what_was_read_and_the_next_run_goes_on(
     monkeypatch.setattr(FakeTracker, "track", until)
     answer = cli("landmarks", "v", "-o", "out.npz")
     assert answer.code == 130
-    assert "interrupted: the 2 takes that were read are kept" in answer.err
+    assert "interrupted: 2 takes read so far, kept in .out.npz.unfinished.npz" in answer.err
     assert not (here / "out.npz").exists()
     os.utime("v/A/1.mp4", (0, 0))  # as if it had been changed since
     answer = cli("landmarks", "v", "-o", "out.npz")

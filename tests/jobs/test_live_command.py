@@ -248,3 +248,24 @@ def test_a_video_without_a_hand_says_so_and_is_exit_2(
     assert answer.code == 2
     assert "no hand is found in any of 9 frames" in answer.err
     assert "9 frames in 0.3 s, 0 with a hand, 0 letters" in answer.out
+
+
+def test_a_video_that_is_cut_off_says_so(
+    cli: Cli, film: Callable[..., Path], low: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cv2", reason="no OpenCV")
+    from films import grey, write_film
+
+    place = film(1).with_name("cut.avi")
+    whole = write_film(place, [grey(1)[0]] * 60, 30, "MJPG").read_bytes()
+    place.write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr("edgekit.hands.HandTracker", lambda num_hands: OneHand(low))
+    answer = cli("live", "-m", "shipped", "--video", place, "--json")
+    end = events(answer)[-1]
+    assert 0 < end["frames"] < 60 == end["announced"]
+    assert f"ended after {end['frames']} of the 60 frames that it announces" in answer.err
+
+
+def test_times_in_milliseconds_are_guessed_aloud(stream: Stream) -> None:
+    answer = stream([json.dumps({"landmarks": None, "time_s": 33 * k}) for k in range(9)])
+    assert "0.03 frames a second (time_s counts seconds): each was read as a held hand" in answer.err

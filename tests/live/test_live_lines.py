@@ -20,6 +20,12 @@ def test_a_list_is_a_frame() -> None:
     assert (found.time_s, found.hand, found.aspect) == (None, None, None)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    assert parse_line("\ufeffnull", 1, 63).landmarks is None
+    with pytest.raises(DataError, match=r"^line 2: "):
+        parse_line("\ufeffnull", 2, 63)
+
+
 @pytest.mark.parametrize("line", ["null", "[]", '{"landmarks": null}', '{"landmarks": [], "time_s": 2}'])
 def test_a_lost_hand_is_a_frame_without_one(line: str) -> None:
     assert parse_line(line, 1, 63).landmarks is None
@@ -46,7 +52,9 @@ def test_an_object_says_what_is_known() -> None:
         ('{"time_s": 1}', "no landmarks"),
         ('{"landmarks": null, "when": 1}', "unknown 'when'"),
         ('{"landmarks": null, "hand": "left"}', "expected L, R or null"),
-        ('{"landmarks": null, "aspect": 0}', "more than 0"),
+        ('{"landmarks": null, "aspect": 0}', "aspect is 0; expected width / height, 0.01 to 100"),
+        ('{"landmarks": null, "aspect": 640}', "0.01 to 100"),
+        (json.dumps({"landmarks": [1e38] * 63, "aspect": 4}), "aspect 4 makes its numbers too large"),
         ('{"landmarks": null, "time_s": "1"}', "time_s is '1'"),
         ('{"landmarks": null, "time_s": true}', "time_s is 'True'"),
     ],

@@ -206,7 +206,8 @@ def test_whoever_signs_words_gets_them_with_spaces() -> None:
         (np.full(63, np.nan), {}, "NaN"),
         (np.full(63, 1e39), {}, "infinity"),
         (hand(), {"hand": "left"}, "expected L, R or None"),
-        (hand(), {"aspect": 0.0}, "width / height"),
+        (hand(), {"aspect": 0.0}, "width / height, 0.01 to 100"),
+        (hand(), {"aspect": 640.0}, "width / height, 0.01 to 100"),
     ],
 )
 def test_what_is_no_frame_is_one_message(frame: Any, more: dict[str, Any], said: str) -> None:
