@@ -143,10 +143,21 @@ def test_the_page_says_what_the_model_says(tmp_path: Path) -> None:
     page = (EXAMPLES / "web" / "index.html").read_text(encoding="utf-8")
     (tmp_path / "page.mjs").write_text(page.partition('<script type="module">')[2].partition("</script>")[0])
     (tmp_path / "browser.mjs").write_text(BROWSER)
-    predict = "if (x.length !== 4 || x.some(Number.isNaN)) throw new RangeError('4 numbers'); return { label: `${x}` };"
+    predict = "if (x.length !== 4 || x.some(Number.isNaN)) throw new RangeError('4 numbers');"
+    predict += " return { label: x.some(Boolean) ? `${x}` : null, nearest: 'A' };"
     stand_in = f"{{ frames: 2, features: 2, classes: ['A', 'B'], predict(x) {{ {predict} }} }}"
     (tmp_path / "model.mjs").write_text(f"export const load = async () => ({stand_in});")
-    takes = ("[[1, 2], [3, 4]]", "[[1, 2], [3, null]]", "[[1]]", "{", '{"a": 1}', "null", "[[[1], [2]], [[3, 4]]]")
+    takes = (
+        "[[1, 2], [3, 4]]",
+        "[[1, 2], [3, null]]",
+        "[[1]]",
+        "{",
+        '{"a": 1}',
+        "null",
+        "[[[1], [2]], [[3, 4]]]",
+        "[null, [3, 4]]",
+    )
+    takes = (*takes, "[[0, 0], null]")
     done = run("node", tmp_path / "browser.mjs", tmp_path / "page.mjs", *takes, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
@@ -155,6 +166,9 @@ def test_the_page_says_what_the_model_says(tmp_path: Path) -> None:
     assert "JSON" in said[4]
     assert said[5:7] == ["No answer: expected a list of frames, each a list of numbers"] * 2
     assert said[7] == "1,2,3,4", "landmarks by landmark, as edgekit reads them elsewhere"
+    assert said[8:] == ["0,0,3,4", "no sign"], (
+        "a lost hand is null, as elsewhere; where nobody signs there is no letter"
+    )
 
 
 @pytest.mark.slow

@@ -146,13 +146,12 @@ def choose_layout(path: StrPath, layout: str | None = None) -> Layout:
 
 def losses(recordings: Recordings, layout: Layout) -> tuple[str, ...]:
     """What exactly `layout` can't hold of these recordings, in words. `.npz` holds everything, and so does `.parquet`,
-    but for names that several takes share and the tracker's. Never lost: the numbers, each take's class, and that takes
+    but for names that several takes share. Never lost: the numbers, each take's class, what found them, and that takes
     are synthetic.
     """
     if layout == "npz":
         return ()
-    lost = ["the tracker's name"] if recordings.tracker else []
-    lost += folder_losses(recordings) if layout in ("takes", "frames") else row_losses(recordings)
+    lost = folder_losses(recordings) if layout in ("takes", "frames") else row_losses(recordings)
     if layout == "parquet":
         return tuple(lost)
     used = np.bincount(recordings.labels, minlength=recordings.classes) > 0

@@ -45,7 +45,7 @@ class DataConfig(StageConfig):
     mix_least: int = Field(default=0, ge=0, le=10_000_000, description="takes an epoch that are so made, at least")
     no_sign: Literal["none", "auto"] = Field(
         default="auto",
-        description="whether the file for the device knows when nobody signs; auto: where every class is called by a"
+        description="whether model files know when nobody signs; auto: where every class is called by a"
         " letter and a frame is one hand",
     )
     columns: str | None = Field(

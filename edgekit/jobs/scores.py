@@ -85,9 +85,9 @@ def _teacher(stages: Stages, x: NDArray[np.float32]) -> _Candidate:
 
 
 def _trained(stage: ModelStage, name: str, x: NDArray[np.float32]) -> _Candidate:
-    file = stage.folder / "model.onnx"
-    model = stage.export(file)
-    return _candidate(name, "PyTorch", model, file, predict_logits(model, x), x.shape[1])
+    model = stage.load()
+    stage.keep_onnx(model)
+    return _candidate(name, "PyTorch", model, stage.onnx, predict_logits(model, x), x.shape[1])
 
 
 def _device_files(stages: Stages, x: NDArray[np.float32]) -> list[_Candidate]:

@@ -19,6 +19,7 @@ from edgekit.native.building import Compiler, build_library, find_compiler, libr
 from edgekit.native.network import F32, Network
 from edgekit.native.program import Goldens, golden_program, golden_stream, makefile
 from edgekit.native.reading import describe, read_network
+from edgekit.native.signing import signed_classes
 from edgekit.native.source import header, source, weight_bytes
 from edgekit.native.stepping import stream_bytes
 from edgekit.native.takes import golden_takes
@@ -246,7 +247,7 @@ def _float_tolerance(wanted: F32) -> float:
 def _goldens(network: Network, x: F32, wanted: F32, got: F32) -> Goldens:
     streamed = golden_stream(network, x)
     if network.arithmetic == "int8":
-        return Goldens(
-            x, got, 0.0, "Expected: what the same integer arithmetic gives in numpy, to the last bit.", streamed
-        )
-    return Goldens(x, wanted, _float_tolerance(wanted), "Expected: ONNX Runtime's answers.", streamed)
+        about = "Expected: what the same integer arithmetic gives in numpy, to the last bit."
+        return Goldens(x, got, 0.0, about, streamed, signed_classes(network, x, got, 0.0))
+    allowed, about = _float_tolerance(wanted), "Expected: ONNX Runtime's answers."
+    return Goldens(x, wanted, allowed, about, streamed, signed_classes(network, x, wanted, allowed))

@@ -112,7 +112,7 @@ class Frames:
 @dataclass(frozen=True)
 class Network:
     """A whole model. readout: the last layer's mean over time, or its final states. sha256: of the ONNX file. no_sign:
-    when its answers say that nobody signs, which the program keeps and does not judge."""
+    when its answers say that nobody signs."""
 
     frames: Frames
     layers: tuple[Recurrent, ...]

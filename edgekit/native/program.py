@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekit.native import reference
 from edgekit.native.network import F32, Arithmetic, Network
+from edgekit.native.signing import UNKNOWN
 from edgekit.native.source import VARIANTS, filled, kernel
 from edgekit.native.tables import c_float, numbers
 
@@ -22,13 +23,20 @@ FAST = ("-O3",)
 class Goldens:
     """takes float32 (takes, frames, features), logits float32 (takes, classes). allowed: how far a logit of the
     compiled program may be off; 0 means the same bits. stream: float32 (frames, classes), what a stream of the takes,
-    one behind the other, answers after its frames; as many of them as there are."""
+    one behind the other, answers after its frames; as many of them as there are. called: see
+    `edgekit.native.signing.signed_classes`; one that is missing is not looked at."""
 
     takes: F32
     logits: F32
     allowed: float
     about: str
     stream: F32
+    called: tuple[int, ...] = ()
+
+    def called_in_c(self) -> str:
+        """One a take, and one of a take without a hand."""
+        every = (*self.called, *[UNKNOWN] * (len(self.takes) + 1 - len(self.called)))
+        return ", ".join(map(str, every))
 
 
 #: Frames of the golden stream.
@@ -59,6 +67,7 @@ def golden_program(goldens: Goldens, name: str) -> str:
         "allowed": c_float(goldens.allowed).removesuffix("f"),
         "landmarks": "\n".join(numbers(goldens.takes)),
         "expected": "\n".join(numbers(goldens.logits)),
+        "called": goldens.called_in_c(),
         "steps": str(len(goldens.stream)),
         "streamed": "\n".join(numbers(goldens.stream)),
     }

@@ -9,6 +9,7 @@ from edgekit.native.buffers import buffers, context_bytes
 from edgekit.native.calls import is_float, prediction
 from edgekit.native.gates import FINE, QUICK, Rational
 from edgekit.native.network import Arithmetic, Network
+from edgekit.native.signing import header_values, rule_values, signing_values
 from edgekit.native.stepping import step, stream_buffers, stream_bytes
 from edgekit.native.tables import Table, c_float, numbers, tables
 
@@ -72,6 +73,7 @@ def header(network: Network, name: str) -> str:
         "context": str(context_bytes(network)),
         "largest": LARGEST,
         "fields": "\n".join(one.declared for one in buffers(network)),
+        **header_values(network),
     }
     return filled(kernel("model.h"), values)
 
@@ -111,7 +113,7 @@ def source(network: Network, name: str) -> str:
             *(kernel(part) for part in parts),
             *_weights(made, name),
             *_names(network, name),
-            filled(kernel("entry.c"), {**values, "body": "\n".join(prediction(network))}),
+            filled(kernel("entry.c"), {"signing": _signing(network), **values, "body": "\n".join(prediction(network))}),
             *([filled(kernel("stream.c"), {**values, "step": "\n".join(step(network))})] if network.streams else []),
             filled(kernel("library.c"), {**values, "variants": _variants(network), "no_sign": _no_sign(network)}),
         ]
@@ -175,6 +177,12 @@ def _names(network: Network, name: str) -> Iterator[str]:
     yield from (f"    {_quoted(each)}," for each in network.class_names)
     yield "};"
     yield "#endif\n"
+
+
+def _signing(network: Network) -> str:
+    """Whether anybody signs, as C with @name@ still in it."""
+    rule = "" if network.no_sign is None else filled(kernel("rule.c"), rule_values(network.no_sign)).rstrip()
+    return filled(kernel("signing.c"), signing_values(network, rule)).rstrip()
 
 
 def _no_sign(network: Network) -> str:

@@ -80,6 +80,7 @@ def module_files(network: Network, goldens: Goldens, name: str) -> Mapping[str, 
         "allowed": c_float(goldens.allowed).removesuffix("f"),
         "landmarks": "\n".join(line.replace("f", "") for line in numbers(goldens.takes)),
         "expected": "\n".join(line.replace("f", "") for line in numbers(goldens.logits)),
+        "called": goldens.called_in_c(),
     }
     return {f"{name}.mjs": filled(kernel("loader.mjs"), values), "test.mjs": filled(kernel("test.mjs"), values)}
 

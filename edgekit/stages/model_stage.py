@@ -7,11 +7,14 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
+from edgekit.artifacts import sha256_file
 from edgekit.data import SynthConfig
-from edgekit.export import Standardisation
+from edgekit.errors import InputError
 from edgekit.model import ModelConfig, RecurrentClassifier, load_model
 from edgekit.model.shipped import start_from_shipped
+from edgekit.runtime import inspect_model
 from edgekit.stages.context import Context
+from edgekit.stages.no_sign import know_no_sign
 from edgekit.stages.start import Origin, Start
 from edgekit.stages.training_run import export_model, pretraining_of, pretraining_setup, run_setup
 from edgekit.train import ALONE, RunSetup, TrainingConfig
@@ -38,16 +41,30 @@ class ModelStage(Stage):
         """The model that the finished stage left."""
         return load_model(self.folder)[0]
 
-    def export(self, target: Path, standardisation: Standardisation = "explicit") -> RecurrentClassifier:
-        """Write the fp32 ONNX file of the finished stage's model to `target`; returns the model."""
-        model = self.load()
-        export_model(self.context.data, model, self.weights, target, self.origin, standardisation)
-        return model
+    @property
+    def onnx(self) -> Path:
+        """Where the ONNX file beside the weights is."""
+        return self.folder / "model.onnx"
 
     def leave_onnx(self, model: RecurrentClassifier) -> None:
         """An ONNX file beside the weights, for evaluate and bench; no output of the stage, since it can be written
-        again: nothing is trained anew because somebody deleted it."""
-        export_model(self.context.data, model, self.weights, self.folder / "model.onnx", self.origin)
+        again: nothing is trained anew because somebody deleted it. It knows when nobody signs, where the classes are
+        letters; the weights beside it stay as they were trained."""
+        known = know_no_sign(self.context, model)
+        if known.note:
+            self._note(known.note)
+        export_model(self.context.data, known.model, self.weights, self.onnx, self.origin, no_sign=known.rule)
+
+    def keep_onnx(self, model: RecurrentClassifier) -> None:
+        """`leave_onnx`, unless the file is there, of these weights, and has no rule that nobody wants."""
+        try:
+            metadata = inspect_model(self.onnx).metadata if self.onnx.exists() else None
+        except InputError:
+            metadata = None
+        ruled = metadata is not None and metadata.no_sign is not None
+        own = metadata is not None and metadata.parents[:1] == (sha256_file(self.weights),)
+        if not own or (ruled and self.context.data.letters is None):
+            self.leave_onnx(model)
 
     def run(self) -> Outcome:
         """Make it, set up before anything is computed: nothing that this process did or was told before has a say in

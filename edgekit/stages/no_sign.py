@@ -1,4 +1,4 @@
-"""The file for the device learns when nobody signs, where its classes are letters."""
+"""Files learn when nobody signs, where their classes are letters: that for the device, and those beside weights."""
 
 from __future__ import annotations
 

@@ -228,8 +228,8 @@ def test_a_take_has_one_of_each(column: str, one: str, other: str, tmp_path: Pat
     [
         ("take,hands\nA/0,L\n", "unknown column 'hands'; did you mean 'hand'"),
         ("take,hand,hand\nA/0,L,L\n", "column 'hand' appears more than once"),
-        ("take\nA/0\n", "no column 'hand' or 'aspect'; expected the columns take, hand, aspect"),
-        ("", "no column 'hand' or 'aspect'"),
+        ("take\nA/0\n", "no column 'hand', 'aspect' or 'tracker'; expected the columns take, hand, aspect"),
+        ("", "no column 'hand', 'aspect' or 'tracker'"),
         ("hand\nL\nR\n", "has 2 rows and no column 'take'"),
         ("hand\n", "has 0 rows and no column 'take'"),
         ("take,hand\nA/0\n", "line 2: 1 cells, the first line names 2 columns"),
@@ -289,3 +289,23 @@ def test_a_table_of_pictures_that_is_a_link_to_nowhere_is_told(tmp_path: Path) -
     (root / "PICTURES.csv").symlink_to(tmp_path / "gone.csv")
     with pytest.raises(DataError, match=r"PICTURES\.csv: no such file"):
         load_recordings(root)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ""])
+def test_what_found_the_landmarks_is_kept_in_every_layout(tmp_path: Path, suffix: str) -> None:
+    """Without hand and aspect, too; two trackers of joined recordings are two names."""
+    source = npz(tmp_path / "a.npz", tracker=np.array("one; two, with a comma"))
+    target = tmp_path / f"b{suffix}"
+    assert "tracker" not in " ".join(convert_recordings(source, target).lost)
+    back = load_recordings(target)
+    assert back.tracker == "one; two, with a comma"
+    assert pictures(back) == (None, None)
+    assert convert_recordings(target, tmp_path / "c.npz").lost == ()
+    assert load_recordings(tmp_path / "c.npz").tracker == back.tracker
+
+
+def test_rows_of_two_trackers_and_a_column_of_something_else(tmp_path: Path) -> None:
+    assert load_recordings(table(tmp_path / "a.csv", "tracker", "x", "y", "", "x")).tracker == "x; y"
+    with pytest.raises(DataError, match=r"a\.csv: column 'tracker' holds more than 1,000 characters \('0; 1; 2; "):
+        load_recordings(table(tmp_path / "a.csv", "tracker", *map(str, range(400))))
+    assert load_recordings(folder(tmp_path / "f", "take,tracker\nA/0,x\n")).tracker == "x"

@@ -341,7 +341,12 @@ def test_the_recordings_go_straight_into_data_check(cli: Cli, here: Path) -> Non
     assert "8 takes of 2 classes" in answer.out
     assert "tracker" not in answer.out, "a known array is not left out"
     assert "signers: 1, sessions: 4" in answer.out
-    assert cli("data", "convert", "out.npz", "out.csv").out.count("the tracker's name") == 1
+    before = load_recordings("out.npz").tracker
+    assert before
+    for target in ("out.csv", "out.parquet", "takes", "back.npz"):
+        source = "takes" if target == "back.npz" else "out.npz"
+        assert "tracker" not in cli("data", "convert", source, target).out, "nothing of it is lost"
+        assert load_recordings(target).tracker == before
 
 
 needs_networks = pytest.mark.skipif(

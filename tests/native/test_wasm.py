@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from test_signing import letters_and_idle_hands, predicted
 
 from edgekit.cli import run_cli
 from edgekit.errors import ConfigError, GateError
@@ -50,7 +51,8 @@ for (const [name, landmarks] of Object.entries(bad))
 const again = Array.from(model.predict(takes[0]).logits);
 const { frames, features, classes } = model;
 const logits = answers.map((answer) => Array.from(answer.logits)), labels = answers.map((answer) => answer.label);
-console.log(JSON.stringify({ frames, features, classes, logits, labels, errors, again }));
+const nearest = answers.map((answer) => answer.nearest);
+console.log(JSON.stringify({ frames, features, classes, logits, labels, nearest, errors, again }));
 """
 
 
@@ -91,9 +93,18 @@ def test_the_module_gives_the_bits_of_the_c_program(module: CompileResult, tmp_p
     told = _ask(module, x, tmp_path)
     wanted = reference.predict(network, x)
     assert (np.array(told["logits"], np.float32) == wanted).all()
-    assert told["labels"] == [network.class_names[k] for k in wanted.argmax(axis=1)]
+    assert told["nearest"] == [network.class_names[k] for k in wanted.argmax(axis=1)]
     assert told["again"] == told["logits"][0], "a refusal leaves nothing behind"
     assert (told["frames"], told["features"], told["classes"]) == (30, 63, list(network.class_names))
+
+
+def test_the_module_says_what_predict_makes_of_its_logits(module: CompileResult, tmp_path: Path) -> None:
+    takes = letters_and_idle_hands()
+    told = _ask(module, takes, tmp_path)
+    assert told["labels"] == predicted(np.array(told["logits"], np.float32), takes)
+    assert told["labels"][-1] is None, "without a hand"
+    assert 20 < told["labels"].count(None) < len(takes) - 20, "idle hands and letters"
+    assert None not in told["nearest"]
 
 
 def test_what_it_cant_answer_is_an_exception(module: CompileResult, tmp_path: Path) -> None:
@@ -114,10 +125,11 @@ def test_the_lines_of_the_page_run(module: CompileResult, tmp_path: Path) -> Non
     (lines,) = re.findall(r"```js\n(.*?)```", page, re.DOTALL)
     (tmp_path / "model.mjs").write_text(f'export * from "{module.folder}/letters.mjs";', encoding="utf-8")
     take = "const landmarks = new Float32Array(30 * 63).fill(0.5);"
-    (tmp_path / "page.mjs").write_text(f"{take}\n{lines}\nconsole.log(label, logits.length);", encoding="utf-8")
+    shown = "console.log(label, nearest, logits.length);"
+    (tmp_path / "page.mjs").write_text(f"{take}\n{lines}\n{shown}", encoding="utf-8")
     done = subprocess.run(["node", str(tmp_path / "page.mjs")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch("[A-Z] 26\n", done.stdout)
+    assert re.fullmatch("null [A-Z] 26\n", done.stdout), "21 landmarks in one place are no sign"
 
 
 def test_a_module_is_not_said_to_lack_streams_for_its_layers(module: CompileResult) -> None:

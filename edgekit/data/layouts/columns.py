@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 from edgekit.data.hand import HAND_FEATURES, LANDMARKS, count_hands
 from edgekit.data.layouts.landmarks import landmark_order, parse_landmark
-from edgekit.data.layouts.raw import SYNTHETIC
+from edgekit.data.layouts.raw import SYNTHETIC, TRACKER
 from edgekit.data.pictures import PICTURE
 from edgekit.errors import ConfigError, DataError, did_you_mean
 
 REQUIRED = ("take", "frame", "label")
-OPTIONAL = ("signer", "session", *PICTURE, SYNTHETIC)
+OPTIONAL = ("signer", "session", *PICTURE, SYNTHETIC, TRACKER)
 ROLES = (*REQUIRED, *OPTIONAL)
 #: What else stands in --columns.
 FEATURES, SKIP = "features", "skip"

@@ -8,7 +8,7 @@ import io
 import itertools
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from edgekit.data.layouts.columns import (
 from edgekit.data.layouts.npy import NOT_FINITE
 from edgekit.data.layouts.numbers import Rounding, as_float32, find_other_digits
 from edgekit.data.layouts.picture_columns import parse_aspects
-from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw, own_frames
+from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, TRACKER, Raw, own_frames
 from edgekit.data.layouts.rows import Rows, take_ids
 from edgekit.data.pictures import ASPECT, HAND, PICTURE
 from edgekit.data.recordings import Recordings
@@ -54,8 +54,8 @@ Line = tuple[int, list[str]]
 
 
 def read_csv(path: Path, strict: bool = True, said: str | None = None) -> Raw:
-    """take, frame, label, optional signer, session, hand, aspect and synthetic, and features, or another table whose
-    columns can be told (see `columns`). UTF-8. said: what the columns are, as `--columns` says it.
+    """take, frame, label, optional signer, session, hand, aspect, synthetic and tracker, and features, or another table
+    whose columns can be told (see `columns`). UTF-8. said: what the columns are, as `--columns` says it.
 
     A row whose features are all empty is a frame without a hand. strict: whether NaN and infinite numbers are refused.
     Raises DataError naming the line.
@@ -194,6 +194,7 @@ class _Table:
             hand=self._text.get(HAND),
             aspect=parse_aspects(self._text[ASPECT], self.place) if ASPECT in self._text else None,
             synthetic=self._synthetic(),
+            tracker=self._text.get(TRACKER),
             remarks=remarks,
         )
 
@@ -219,21 +220,25 @@ class _Table:
 
 
 def write_csv(path: Path, recordings: Recordings) -> None:
-    """UTF-8, lines ended as RFC 4180 says; a column `synthetic` where the takes are. Numbers in as few digits as read
+    """UTF-8, lines ended as RFC 4180 says; a column `synthetic` where the takes are, and
+    `tracker` where that is known. Numbers in as few digits as read
     back exactly."""
     known = [name for name in ("signer", "session", *PICTURE) if getattr(recordings, name) is not None]
-    flag = [SYNTHETIC] if recordings.synthetic else []
+    same = ({SYNTHETIC: "true"} if recordings.synthetic else {}) | (
+        {TRACKER: recordings.tracker} if recordings.tracker else {}
+    )
     with written_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        _write_rows(csv.writer(text), recordings, known, flag)
+        _write_rows(csv.writer(text), recordings, known, same)
         text.detach()  # writes what is left; the file is closed by who opened it
 
 
-def _write_rows(writer: Any, recordings: Recordings, known: Sequence[str], flag: Sequence[str]) -> None:
-    writer.writerow([*REQUIRED, *known, *flag, *feature_columns(recordings.features)])
+def _write_rows(writer: Any, recordings: Recordings, known: Sequence[str], same: Mapping[str, str]) -> None:
+    """same: columns that hold one text in every row."""
+    writer.writerow([*REQUIRED, *known, *same, *feature_columns(recordings.features)])
     for index, take in enumerate(take_ids(recordings)):
         label = recordings.class_names[recordings.labels[index]]
-        about = [label, *(cell_of(getattr(recordings, name)[index]) for name in known), *("true" for _ in flag)]
+        about = [label, *(cell_of(getattr(recordings, name)[index]) for name in known), *same.values()]
         frames = own_frames(recordings, index)
         seen: list[bool] = np.asarray(frames.any(axis=1)).tolist()
         for number, frame in enumerate(frames.astype(np.str_).tolist()):

@@ -17,7 +17,7 @@ from edgekit.data.layouts.columns import REQUIRED, Columns, feature_columns, fin
 from edgekit.data.layouts.labels import whole_numbers
 from edgekit.data.layouts.npy import NOT_FINITE
 from edgekit.data.layouts.numbers import Rounding
-from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, Raw
+from edgekit.data.layouts.raw import RECORDINGS, SYNTHETIC, TRACKER, Raw
 from edgekit.data.layouts.rows import Rows, take_ids
 from edgekit.data.pictures import ASPECT, HAND, PICTURE
 from edgekit.data.recordings import Recordings
@@ -122,6 +122,7 @@ class _Table:
             values=values,
             hand=self._text(HAND),
             aspect=self._aspects(),
+            tracker=self._text(TRACKER),
             synthetic=self._synthetic() or about.get(SYNTHETIC) is True,
             class_names=_class_names(about, label, self.source),
             remarks=rounding.remarks(),
@@ -237,6 +238,8 @@ def write_parquet(path: Path, recordings: Recordings) -> None:
             columns[name] = pa.array(getattr(recordings, name)[take], from_pandas=True)  # NaN is null
     if recordings.synthetic:
         columns[SYNTHETIC] = pa.array(np.full(len(take), True))
+    if recordings.tracker:
+        columns[TRACKER] = pa.array(np.full(len(take), recordings.tracker))
     for index, name in enumerate(feature_columns(recordings.features)):
         columns[name] = pa.array(values[:, index], mask=gone)
     about = {"class_names": recordings.class_names, SYNTHETIC: recordings.synthetic}

@@ -1,4 +1,4 @@
-"""`PICTURES.csv` in a folder of recordings: hand and aspect, which files of numbers can't say, a row a take."""
+"""`PICTURES.csv` in a folder of recordings: hand, aspect, tracker: what files of numbers can't say, a row a take."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from edgekit.artifacts import written_file
 from edgekit.data.layouts.csv import CSV, cell_of, csv_lines
 from edgekit.data.layouts.picture_columns import parse_aspects, refuse_bad_pictures
+from edgekit.data.layouts.raw import TRACKER, one_tracker
 from edgekit.data.pictures import ASPECT, HAND, PICTURE, UNKNOWN
 from edgekit.data.recordings import Recordings
 from edgekit.data.remarks import Remark, counted, kept
@@ -23,16 +24,16 @@ from edgekit.reading import open_file
 #: Stands in the root of a folder of recordings.
 PICTURES_FILE = "PICTURES.csv"
 TAKE = "take"
-COLUMNS = (TAKE, *PICTURE)
+COLUMNS = (TAKE, *PICTURE, TRACKER)
 EXPECTED = (
-    f"expected the columns {', '.join(COLUMNS)}, with a row a take such as A/take-01,L,1.7778; or one row without"
-    f" {TAKE} for all takes"
+    f"expected the columns {', '.join((TAKE, *PICTURE))}, with a row a take such as A/take-01,L,1.7778; or one row"
+    f" without {TAKE} for all takes"
 )
 
 
 def read_pictures(root: Path, names: Sequence[str]) -> tuple[dict[str, Any], list[Remark]]:
-    """hand and aspect as `Recordings` takes them, in the order of the takes' names, and remarks; nothing without the
-    file.
+    """hand, aspect and tracker as `Recordings` takes them, in the order of the takes' names, and remarks; nothing
+    without the file.
 
     Takes that it does not name are unknown; rows about takes that are not there are left out, and a remark says which.
     Raises DataError naming the line.
@@ -48,10 +49,11 @@ def read_pictures(root: Path, names: Sequence[str]) -> tuple[dict[str, Any], lis
     values: dict[str, Any] = {HAND: columns.get(HAND)}
     values[ASPECT] = parse_aspects(columns[ASPECT], place) if ASPECT in columns else None
     refuse_bad_pictures(values[HAND], values[ASPECT], place)
+    tracker = {TRACKER: one_tracker(columns.get(TRACKER, ()), path)}
     if TAKE not in columns:
         if len(numbers) != 1:
             raise DataError(f"{path}: has {counted(len(numbers), 'row')} and no column '{TAKE}'; {EXPECTED}")
-        return {name: None if column is None else column[0] for name, column in values.items()}, []
+        return {**tracker, **{name: None if column is None else column[0] for name, column in values.items()}}, []
     row_of: dict[str, int] = {}
     for row, take in enumerate(columns[TAKE]):
         if row_of.setdefault(take, row) != row:
@@ -59,7 +61,7 @@ def read_pictures(root: Path, names: Sequence[str]) -> tuple[dict[str, Any], lis
                 f"{place(row)}: take '{take}' is there already ({place(row_of[take])}); keep one of the rows"
             )
     others = [f"{place(row)} ({take})" for take, row in row_of.items() if take not in set(names)]
-    return {name: _of_takes(column, row_of, names) for name, column in values.items()}, _remarks(others)
+    return {**tracker, **{name: _of_takes(column, row_of, names) for name, column in values.items()}}, _remarks(others)
 
 
 def _read_columns(path: Path) -> tuple[dict[str, list[str]], list[int]]:
@@ -72,8 +74,8 @@ def _read_columns(path: Path) -> tuple[dict[str, list[str]], list[int]]:
             raise DataError(f"{path}: unknown column {name[:40]!r}{did_you_mean(name, COLUMNS)}; {EXPECTED}")
         if header.count(name) > 1:
             raise DataError(f"{path}: column '{name}' appears more than once; columns must be unique")
-    if not set(PICTURE) & set(header):
-        raise DataError(f"{path}: no column '{HAND}' or '{ASPECT}'; {EXPECTED}")
+    if not {*PICTURE, TRACKER} & set(header):
+        raise DataError(f"{path}: no column '{HAND}', '{ASPECT}' or '{TRACKER}'; {EXPECTED}")
     for number, cells in lines[1:]:
         if len(cells) != len(header):
             raise DataError(f"{path}, line {number}: {len(cells)} cells, the first line names {len(header)} columns")
@@ -97,13 +99,15 @@ def _remarks(others: Sequence[str]) -> list[Remark]:
 
 
 def write_pictures(root: Path, recordings: Recordings, paths: Sequence[str]) -> None:
-    """The file, where the recordings know a hand or an aspect. paths: of the takes, as class/take."""
+    """The file, where the recordings know a hand, an aspect or their tracker. paths: of the takes, as class/take."""
     known = [name for name in PICTURE if getattr(recordings, name) is not None]
-    if not known:
+    same = {TRACKER: recordings.tracker} if recordings.tracker else {}
+    if not known and not same:
         return
     with written_file(root / PICTURES_FILE) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.writer(text)
-        writer.writerow([TAKE, *known])
-        writer.writerows(zip(paths, *(map(cell_of, getattr(recordings, name)) for name in known), strict=True))
+        writer.writerow([TAKE, *known, *same])
+        rows = zip(paths, *(map(cell_of, getattr(recordings, name)) for name in known), strict=True)
+        writer.writerows([*row, *same.values()] for row in rows)
         text.detach()  # writes what is left; the file is closed by who opened it

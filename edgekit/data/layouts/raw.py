@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,19 +11,31 @@ from numpy.typing import NDArray
 
 from edgekit.data.hand import F32, largest_number
 from edgekit.data.layouts.numbers import as_float32
-from edgekit.data.recordings import Names, Recordings
+from edgekit.data.recordings import MOST_CHARACTERS, Names, Recordings
 from edgekit.data.remarks import Remark
 from edgekit.errors import DataError
 from edgekit.reading import FileKind, refuse_large
 
 #: What stands beside a file's takes when they are synthetic: accuracy on them has to be called so.
 SYNTHETIC = "synthetic"
-#: What found the landmarks, one text for all takes; an .npz alone holds it.
+#: What found the landmarks, one text for all takes; tables hold it in a column.
 TRACKER = "tracker"
 #: Of any layout; the limit is that of all its takes together, as float32 and padded to the longest.
 RECORDINGS = FileKind("recordings", DataError, 10**9)
 #: Takes that are looked at at once, where a look takes memory.
 CHUNK_BYTES = 2**26
+
+
+def one_tracker(names: Iterable[str], source: object) -> str:
+    """What found the landmarks, as one text, of what stands beside rows or takes: every name once, in order. Raises
+    DataError for one that is too long."""
+    found = "; ".join(dict.fromkeys(name for name in names if name))
+    if len(found) > MOST_CHARACTERS:
+        raise DataError(
+            f"{source}: column '{TRACKER}' holds more than {MOST_CHARACTERS:,} characters ({found[:40]!r}...); expected"
+            " what found the landmarks, the same in every row"
+        )
+    return found
 
 
 @dataclass(frozen=True)

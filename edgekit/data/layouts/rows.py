@@ -13,7 +13,7 @@ from edgekit.data.hand import F32, I64
 from edgekit.data.layouts.columns import Columns
 from edgekit.data.layouts.numbering import natural_key, numbering_remarks
 from edgekit.data.layouts.picture_columns import refuse_bad_pictures
-from edgekit.data.layouts.raw import Raw, distinct_names, refuse_padded
+from edgekit.data.layouts.raw import TRACKER, Raw, distinct_names, one_tracker, refuse_padded
 from edgekit.data.pictures import ASPECT, PICTURE
 from edgekit.data.recordings import Recordings, refuse_no_text
 from edgekit.data.remarks import Remark
@@ -41,6 +41,7 @@ class Rows:
     synthetic: bool
     hand: Sequence[str] | None = None
     aspect: NDArray[np.float64] | None = None
+    tracker: Sequence[str] | None = None
     class_names: tuple[str, ...] | None = None
     remarks: tuple[Remark, ...] = ()
 
@@ -70,11 +71,12 @@ class Rows:
             **about,
             take_names=None if self.take is None else np.array([self.take[row] for row in first], dtype=np.str_),
             synthetic=self.synthetic,
+            tracker=one_tracker(self.tracker or (), self.source),
             remarks=(*self._remarks(index, order), *self.remarks),
         )
 
     def _refuse_bad_names(self) -> None:
-        for name in ("take", "label", "signer", "session"):
+        for name in ("take", "label", "signer", "session", TRACKER):
             refuse_no_text(set(getattr(self, name) or ()), f"column '{name}'", self.source)
 
     def _sequences(self, index: I64, order: I64, lengths: I64) -> F32:

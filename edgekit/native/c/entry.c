@@ -35,6 +35,8 @@ size_t @name@_largest(const float *logits)
     return best;
 }
 
+@signing@
+
 const char *@name@_status_text(int status)
 {
     switch (status) {

@@ -2,7 +2,7 @@
 
      import { load } from "./@name@.mjs";
      const model = await load();
-     const { label, logits } = model.predict(landmarks);
+     const { label, nearest, logits } = model.predict(landmarks); // label: null where nobody signs, whatever is nearest
 
    landmarks: Float32Array of @frames@ frames of @features@ numbers, frame after frame, as recorded. */
 
@@ -25,7 +25,7 @@ export async function load(source = new URL("@name@.wasm", import.meta.url)) {
   const output = new Float32Array(memory.buffer, c.logits(), count);
   const classes = Array.from({ length: count }, (_, k) => text(c.class_name(k)));
 
-  /** { label, logits }. TypeError for what is no Float32Array, RangeError for a wrong size, NaN or too large numbers. */
+  /** { label, nearest, logits }. TypeError for what is no Float32Array, RangeError for a wrong size, NaN or too large numbers. */
   function predict(landmarks) {
     if (!(landmarks instanceof Float32Array)) throw new TypeError("landmarks: expected a Float32Array");
     if (landmarks.length !== input.length)
@@ -33,7 +33,8 @@ export async function load(source = new URL("@name@.wasm", import.meta.url)) {
     input.set(landmarks);
     const status = c.predict();
     if (status) throw new RangeError(`landmarks: ${text(c.status_text(status))}`);
-    return { label: classes[c.largest()], logits: output.slice() };
+    const nearest = classes[c.largest()];
+    return { label: c.is_sign() ? nearest : null, nearest, logits: output.slice() };
   }
   return { frames, features, classes, predict };
 }

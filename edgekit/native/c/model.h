@@ -43,7 +43,18 @@ int @name@_predict(@name@_context *context, const float *landmarks, size_t frame
 
 @streaming@
 
-/* Name of a class in UTF-8, NULL beyond the last; the class of the largest logit; and what a status means. */
+/* What is signed, in UTF-8; NULL where nobody signs: no hand is seen, or the answer is weaker than the ONNX file's rule
+   asks for (@rule@). hand: whether one is seen in the take, as @name@_hand_seen says; of a stream, in one of
+   the last @NAME@_LOST_FRAMES frames: trackers lose a hand that is there for up to four. */
+const char *@name@_label(const float *logits, int hand);
+#define @NAME@_LOST_FRAMES @lost@
+
+/* Whether a hand is in one of the frames: its numbers are all 0 where it was not found. 1 where nobody knows which of the
+   numbers are a hand's. */
+int @name@_hand_seen(const float *landmarks, size_t frames);
+
+/* Name of a class in UTF-8, NULL beyond the last; the class of the largest logit, whether anybody signs or not; and what
+   a status means. */
 const char *@name@_class_name(size_t index);
 size_t @name@_largest(const float *logits);
 const char *@name@_status_text(int status);

@@ -19,6 +19,8 @@ static const float landmarks[TAKES * NUMBERS] = {
 static const float expected[TAKES * @NAME@_CLASSES] = {
 @expected@
 };
+/* Class of what is signed in each, then in a take without a hand; -1 nobody signs, -2 too close to tell. */
+static const int signed_in[TAKES + 1] = {@called@};
 
 static @name@_context context;
 static float logits[@NAME@_CLASSES], spoiled[NUMBERS];
@@ -36,10 +38,17 @@ static double off(const float *wanted, double more)
     return more;
 }
 
+/* 1 where the answer to x is called otherwise than it should. */
+static int miscalled(const float *x, int wanted)
+{
+    const char *label = @name@_label(logits, @name@_hand_seen(x, @NAME@_FRAMES));
+    return wanted > -2 && label != (wanted < 0 ? NULL : @name@_class_name((size_t)wanted));
+}
+
 static int golden(void)
 {
     double worst = 0.0;
-    int take;
+    int i, take, wrong = 0;
     for (take = 0; take < TAKES; take++) {
         int status = predict(landmarks + take * NUMBERS);
         if (status != @NAME@_OK) {
@@ -47,9 +56,15 @@ static int golden(void)
             return 1;
         }
         worst = off(expected + take * @NAME@_CLASSES, worst);
+        wrong += miscalled(landmarks + take * NUMBERS, signed_in[take]);
     }
+    for (i = 0; i < NUMBERS; i++)
+        spoiled[i] = 0.0f;
+    wrong += predict(spoiled) != @NAME@_OK || miscalled(spoiled, signed_in[TAKES]);
     printf("%d takes, largest difference of a logit %.3g, allowed %.3g\n", TAKES, worst, ALLOWED);
-    return !(worst <= ALLOWED);
+    if (wrong)
+        printf("%d takes are called otherwise than they should\n", wrong);
+    return wrong || !(worst <= ALLOWED);
 }
 
 static int refused(void)

@@ -14,6 +14,11 @@ EXPORTED(classes) int ek_module_classes(void) { return @NAME@_CLASSES; }
 EXPORTED(class_name) const char *ek_module_class_name(int index) { return @name@_class_name((size_t)index); }
 EXPORTED(status_text) const char *ek_module_status_text(int status) { return @name@_status_text(status); }
 EXPORTED(largest) int ek_module_largest(void) { return (int)@name@_largest(logits); }
+/* Whether the last prediction was of a sign. */
+EXPORTED(is_sign) int ek_module_is_sign(void)
+{
+    return @name@_label(logits, @name@_hand_seen(landmarks, @NAME@_FRAMES)) != NULL;
+}
 EXPORTED(predict) int ek_module_predict(void)
 {
     return @name@_predict(&context, landmarks, @NAME@_FRAMES, @NAME@_FEATURES, logits, @NAME@_CLASSES);
