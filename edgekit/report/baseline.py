@@ -19,11 +19,26 @@ def baseline_lines(baseline: BaselineChanges | None) -> list[str]:
 
 
 def _change_text(change: Change) -> str:
-    """`latency p95 +3.1 % (-1.2 to +7.9)`."""
+    """`latency p95 3.1 % more (1.2 less to 7.9 more)`."""
     if change.measured is None:
         return f"{change.quantity} not measured"
-    shown = f"{change.quantity} {100 * change.measured:+.1f} %"
+    shown = f"{change.quantity.removesuffix(' lost')} {change_text(change.quantity, change.measured)}"
     if change.ends[0] == change.ends[1]:
         return shown
-    low, high = ("?" if end is None else f"{100 * end:+.1f}" for end in change.ends)
+    low, high = ("?" if end is None else _end_text(change.quantity, end) for end in change.ends)
     return f"{shown} ({low} to {high})"
+
+
+def change_text(quantity: str, ratio: float) -> str:
+    """A change in words instead of with a sign: `3.1 % more`, `1.2 % less`, of accuracy `0.5 % lost`. ratio: positive
+    where it is for the worse."""
+    return f"{percent(abs(ratio))} {_side(quantity, ratio)}"
+
+
+def _end_text(quantity: str, ratio: float) -> str:
+    return f"{abs(100 * ratio):.1f} {_side(quantity, ratio)}"
+
+
+def _side(quantity: str, ratio: float) -> str:
+    worse, better = ("lost", "gained") if "accuracy" in quantity else ("more", "less")
+    return better if round(100 * ratio, 1) < 0 else worse

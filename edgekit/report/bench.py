@@ -9,9 +9,11 @@ from edgekit.bench import BenchResult, Measurement, Row
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
+from edgekit.evaluate import points_text
 from edgekit.measure import Disturbance, FedInput, LatencySummary, Machine, MemoryStage
+from edgekit.profiles import RAM_SHARE_RATIO
 from edgekit.report.accuracy import accuracy_lines
-from edgekit.report.baseline import baseline_lines
+from edgekit.report.baseline import baseline_lines, change_text
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
@@ -63,13 +65,14 @@ def bench_body(result: BenchResult) -> str:
         *baseline_lines(result.baseline),
         *([] if result.measurement.sweep is None else [sweep_text(result.measurement.sweep)]),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
+        *memory_limit_notes(result),
         *bench_notes(result.rows),
         *input_notes(result.measurement.inputs),
         *disturbance_notes(result.measurement),
     ]
     worst = result.worst_board
     if worst is not None:
-        margin = "no figure" if worst.margin_ratio is None else f"margin {percent(worst.margin_ratio)}"
+        margin = "no figure" if worst.measured is None else f"margin {margin_text(worst)}"
         parts.append(f"worst board: {worst.board} ({worst.quantity}, {margin})")
     return "\n".join(parts)
 
@@ -113,14 +116,43 @@ def figure(value: float | None, unit: str) -> str:
 
 def bench_cells(row: Row) -> tuple[str, ...]:
     """One row of the table, under BENCH_HEADERS."""
-    margin = "?" if row.margin_ratio is None else percent(row.margin_ratio)
-    measured, limit = figure(row.measured, row.unit), figure(row.limit, row.unit)
+    return row_title(row), measured_text(row), amount_text(row, row.limit), margin_text(row), row.verdict, row.evidence
+
+
+def measured_text(row: Row) -> str:
+    """The figure, or what it is certainly above; `?` where nothing is known."""
     if row.measured is None and row.floor is not None:
-        measured = f"> {figure(row.floor, row.unit)}"
-    return _title(row), measured, limit, margin, row.verdict, row.evidence
+        return f"> {amount_text(row, row.floor)}"
+    return amount_text(row, row.measured)
 
 
-def _title(row: Row) -> str:
+def amount_text(row: Row, value: float | None) -> str:
+    """A figure of this row, or its limit; what can be a loss or a gain says which, instead of a sign."""
+    if value is None:
+        return "?"
+    if row.constraint == "max_accuracy_drop":
+        return points_text(value)
+    if row.constraint == "max_regression":
+        return change_text(row.quantity, value)
+    return figure(value, row.unit)
+
+
+def margin_text(row: Row) -> str:
+    """What is left of the limit, as a share of it: `71.5 %`, `all of it` after a gain; beyond it `4.0 % over`, or
+    `2.31 times it`; `-` where the limit is 0, `?` where there is no figure."""
+    if row.measured is None:
+        return "?"
+    if row.margin_ratio is None:
+        return "-"
+    if row.measured <= 0:
+        return "all of it"
+    if row.margin_ratio >= 0:
+        return percent(row.margin_ratio)
+    used = 1 - row.margin_ratio
+    return f"{percent(used - 1)} over" if used < 2 else f"{used:.3g} times it"
+
+
+def row_title(row: Row) -> str:
     return row.quantity if row.board is None else f"{row.board}: {row.quantity}"
 
 
@@ -262,6 +294,24 @@ def disturbance_notes(measured: Measurement) -> list[str]:
         f"note: {found.kind} in {len(seen[key])} of {len(measured.latency)} processes, at worst: {found.text};"
         f" {found.next_step}"
         for key, found in worst.items()
+    ]
+
+
+def memory_limit_notes(result: BenchResult) -> list[str]:
+    """Why memory is held against less than the profile says: boards keep the rest for others."""
+    profile = result.profile
+    said = None if profile.max_ram_mb is None else profile.max_ram_mb * 1e6
+    lower = [(profile.ram_limit_bytes(board) or 0, board) for board in profile.boards]
+    lower = sorted((limit, board) for limit, board in lower if said is not None and limit < said)
+    if said is None or not lower:
+        return []
+    limits: dict[int, list[str]] = {}
+    for limit, board in lower:
+        limits.setdefault(limit, []).append(board.name)
+    each = "; ".join(f"{size(limit)} on {', '.join(names)}" for limit, names in limits.items())
+    return [
+        f"memory limit: {profile.name} allows {size(said)}, and of a board's own memory {100 * RAM_SHARE_RATIO:g} %"
+        f" where that is less: {each}; the peak here is held against the least"
     ]
 
 

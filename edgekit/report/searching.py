@@ -72,7 +72,7 @@ def choice_text(chosen: FrontRow, best: FrontRow, error: float) -> str:
 
 def search_text(result: SearchResult) -> str:
     """The table, what to make of it, and what to type next."""
-    parts = [_table(result), *_notes(result)] if result.front else _notes(result)
+    parts = [_table(result), *search_notes(result)] if result.front else search_notes(result)
     return "\n".join([*parts, *_choice(result)])
 
 
@@ -98,7 +98,8 @@ def _row(row: FrontRow, chosen: int | None) -> list[str]:
     ]
 
 
-def _notes(result: SearchResult) -> list[str]:
+def search_notes(result: SearchResult) -> list[str]:
+    """What to make of the table, a sentence each."""
     tried = len(result.trials)
     lines = [
         f"{tried} of {result.size} students: {result.count('finished')} taught to the end,"

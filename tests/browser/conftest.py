@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, steered by playwright (extra `browser`), and axe-core, the checker of accessibility.
+"""A real browser: Debian's Chromium, steered by playwright (extra `browser`), and axe-core, which checks accessibility.
 
 All of it may be missing: each fixture then skips, and says what is missing and how it comes. EDGEKIT_CHROMIUM names
 another Chromium.
