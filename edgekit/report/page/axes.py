@@ -65,10 +65,10 @@ def whole(low: int, high: int, title: str, most: int = 8) -> Axis:
     return Axis(low, high, title, tuple((float(value), str(value)) for value in (low, *inner, high)))
 
 
-def logarithm(values: Iterable[float], title: str, most: int = 7) -> Axis:
-    """An axis that holds all numbers, each above 0, with some room at its ends."""
+def logarithm(values: Iterable[float], title: str, most: int = 7, room: float = 1.25) -> Axis:
+    """An axis that holds all numbers, each above 0. room: a factor between them and its ends."""
     kept = sorted(values)
-    low, high = kept[0] / 1.25, kept[-1] * 1.25
+    low, high = kept[0] / room, kept[-1] * room
     for factors in _FACTORS:
         ticks = _powers(low, high, factors)
         if len(ticks) <= most:

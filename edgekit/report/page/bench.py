@@ -43,8 +43,8 @@ def bench_evidence(result: BenchResult) -> str:
     return "measured on device" if "measured on device" in here else "measured on this host"
 
 
-def measured_sections(result: BenchResult) -> Iterable[Section]:
-    """Limits, size, latency and memory; what was not measured is left out, and said by `bench_missing`."""
+def measured_sections(result: BenchResult) -> list[Section]:
+    """Limits first, then size, latency and memory; what was not measured is left out, and said by `bench_missing`."""
     evidence = bench_evidence(result)
     sections = [
         limits_section(result),
@@ -52,7 +52,7 @@ def measured_sections(result: BenchResult) -> Iterable[Section]:
         latency_section(result, evidence),
         memory_section(result, evidence),
     ]
-    return (section for section in sections if section is not None)
+    return [section for section in sections if section is not None]
 
 
 def _size(result: BenchResult) -> Section | None:

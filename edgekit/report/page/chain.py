@@ -34,7 +34,8 @@ from edgekit.results import ChainResult
 
 def chain_page(result: ChainResult) -> str:
     """The whole page; the same facts as the Markdown report, and pictures."""
-    sections = [*_first(result), *_bench(result), *_models(result), *_last(result)]
+    limits, *measured = [] if result.bench is None else measured_sections(result.bench)
+    sections = [limits, *_first(result), *measured, *_models(result), *_last(result)]
     title = (
         "edgekit report"
         if result.bench is None
@@ -99,10 +100,6 @@ def _first(result: ChainResult) -> Iterable[Section]:
     )
 
 
-def _bench(result: ChainResult) -> Iterable[Section]:
-    return () if result.bench is None else measured_sections(result.bench)
-
-
 def _models(result: ChainResult) -> Iterable[Section]:
     with_curve = {curve.stage for curve in result.curves}
     without = [stage.name for stage in result.trained if stage.name not in with_curve]
@@ -131,7 +128,7 @@ def _quantized(result: ChainResult) -> Section:
         else None
     )
     checked = [] if result.bench is None else accuracy_lines(result.bench.accuracy)
-    stages = table(STAGE_HEADERS, map(stage_cells, result.stages), "Every stage", left=2)
+    stages = table(STAGE_HEADERS, map(stage_cells, result.stages), "Every stage", left=2, also=(4,), class_="stages")
     lines: list[Content] = [
         capital(line.removeprefix("note: ")) for line in [*quantization_text(figures).splitlines(), *checked]
     ]

@@ -50,10 +50,10 @@ def _by_class(metrics: Metrics, where: str) -> Html:
     ]
     mean = metrics.macro
     rows.append(
-        ["mean of classes", None, percent(mean.recall), percent(mean.precision), percent(mean.f1), count(mean.support)]
+        ["mean of classes", "", percent(mean.recall), percent(mean.precision), percent(mean.f1), count(mean.support)]
     )
     headers = ("class", "read right", "recall", "precision", "F1", "takes")
-    return table(headers, rows, f"Each class on {where}, the weakest first", class_="classes")
+    return table(headers, rows, f"Each class on {where}, the weakest first", also=(1,), class_="classes")
 
 
 def _known(takes: int, ratio: float) -> str:

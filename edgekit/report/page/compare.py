@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from edgekit.bench import CompareResult, TimeRatio
 from edgekit.measure import MedianInterval
 from edgekit.report.bench import input_notes
@@ -19,10 +17,10 @@ from edgekit.report.compare import (
     origin_text,
     runtime_notes,
 )
-from edgekit.report.page.axes import linear, logarithm
+from edgekit.report.page.axes import Axis, linear, logarithm, within
 from edgekit.report.page.document import Missing, Section, document
 from edgekit.report.page.drawing import WIDTH, Panel, block, dot, drawing, line, words
-from edgekit.report.page.latency import SUMMARY_HEADERS, axis_end, distribution, summary_cells
+from edgekit.report.page.latency import SUMMARY_HEADERS, distribution, summary_cells, time_axis
 from edgekit.report.page.machine import machine_section
 from edgekit.report.page.markup import Html, tag
 from edgekit.report.page.parts import capital, figure, grid, notes, table
@@ -40,17 +38,26 @@ def compare_page(result: CompareResult) -> str:
     names = file_names(result)
     found = [in_words(ratio, names[0]) for ratio in result.ratios]
     about = tag("span", f"{len(names)} files in turn, each against {names[0]}")
-    head = headline("compare", "none", _sentence(names, found), about)
+    head = headline("compare", "none", _sentence(result, names, found), about)
     sections = [_times(result, names, found), _runs(result, names), _sizes(result, names), _machine(result)]
     return document(f"edgekit compare: {', '.join(names)}", head, sections, _NOT_COMPARED)
 
 
-def _sentence(names: Sequence[str], found: Sequence[str]) -> str:
+_SHORTLY = {
+    "faster": "{} is faster",
+    "slower": "{} is slower",
+    "same": "No difference that counts",
+    "undecided": "Can't tell which is faster",
+}
+
+
+def _sentence(result: CompareResult, names: Sequence[str], found: Sequence[str]) -> str:
+    """One file against the first in a few words, several by their number; behind the colon what was found."""
     if len(found) == 1:
-        return f"{names[1]} {found[0]}" if found[0].startswith("takes") else f"{names[1]}, {found[0]}"
-    return f"{len(found)} files against {names[0]}: " + "; ".join(
-        f"{name}: {text}" for name, text in zip(names[1:], found, strict=True)
-    )
+        text = found[0].removeprefix("can't tell: ")
+        return f"{_SHORTLY[result.ratios[0].verdict].format(names[1])}: {names[1]}: {text}"
+    each = "; ".join(f"{name}: {text}" for name, text in zip(names[1:], found, strict=True))
+    return f"{len(found)} files against {names[0]}: {each}"
 
 
 def _evidence(result: CompareResult) -> str:
@@ -87,7 +94,7 @@ def _ratios(result: CompareResult, names: Sequence[str]) -> Html:
         for end in (process.median, process.low, process.high)
         if math.isfinite(end) and end > 0
     ]
-    axis = logarithm([*ends, 1.0], f"time over that of {names[0]}, a factor")
+    axis = _ratio_axis([*ends, 1.0], f"time over that of {names[0]}, a factor")
     heads = len(result.ratios)
     height = 26.0 * heads + 15 * len(rows) + 74
     panel = Panel(axis, linear(0, 1, "", 1, lambda _: ""), height=height, left=14, top=22)
@@ -108,11 +115,19 @@ def _ratios(result: CompareResult, names: Sequence[str]) -> Html:
     return figure(shown, caption, _evidence(result), class_="narrow")
 
 
+def _ratio_axis(ratios: Sequence[float], title: str) -> Axis:
+    low, high = min(ratios), max(ratios)
+    if high > 2 * low:
+        return logarithm(ratios, title)
+    room = max(0.1 * (high - low), 0.03)
+    return within(low - room, high + room, title, 6)
+
+
 def _groups(panel: Panel, result: CompareResult, names: Sequence[str]) -> Iterable[Html]:
     y = 24.0
     for name, ratio in zip(names[1:], result.ratios, strict=True):
         yield words(name, panel.left, y + 12, "row-label")
-        yield words(f"{ratio.ratio:.3g}", WIDTH - panel.right, y + 12, "mark-label", "end")
+        yield words(f"{ratio.ratio:.3f}", WIDTH - panel.right, y + 12, "mark-label", "end")
         y += 26
         for process in ratio.processes:
             yield from _process(panel, process, ratio, y)
@@ -132,9 +147,9 @@ def _runs(result: CompareResult, names: Sequence[str]) -> Section:
         tuple(sample for one in result.measured for sample in (one.samples_ns, *one.others_ns)[index])
         for index in range(len(names))
     ]
-    end_s = max(axis_end(np.asarray(each, dtype=np.float64) / 1e6) for each in samples) / 1e3
+    axis = time_axis(samples)
     drawings = [
-        distribution(each, summary, name, _evidence(result), end_s=end_s)
+        distribution(each, summary, name, _evidence(result), axis)
         for each, summary, name in zip(samples, result.latency, names, strict=True)
     ]
     rows = [summary_cells(name, summary) for name, summary in zip(names, result.latency, strict=True)]

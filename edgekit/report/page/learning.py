@@ -32,7 +32,7 @@ def learning_section(curves: Sequence[LearningCurve], lines: Iterable[str], with
 
 
 def _stage(curve: LearningCurve) -> Content:
-    name = _STAGES.get(curve.stage, curve.stage.capitalize())
+    name = _STAGES.get(curve.stage) or f"Teacher, {curve.stage.removeprefix('train ')}"
     kept = f"weights of epoch {curve.best_epoch} of {curve.epochs}"
     loss = _panel(curve, (curve.loss, curve.val_loss), "loss, nats", f"{name}: loss by epoch")
     accuracy = _panel(
@@ -46,10 +46,10 @@ def _stage(curve: LearningCurve) -> Content:
         tag("h3", name),
         tag(
             "p",
-            f"{kept[:1].upper()}{kept[1:]}, validation accuracy {best} (optimistic: the epoch was chosen by it).",
+            f"{kept[:1].upper()}{kept[1:]}, validation accuracy {best} (optimistic).",
             class_="under",
         ),
-        grid(figure(loss, None, None, "Loss"), figure(accuracy, None, None, "Accuracy")),
+        grid(figure(loss, None), figure(accuracy, None)),
         as_table("Epochs as a table", _table(curve, name)),
     ]
 

@@ -9,9 +9,8 @@ import yaml
 
 from edgekit.measure import Machine
 from edgekit.report.page.document import Section
-from edgekit.report.page.markup import Content, tag
-from edgekit.report.page.parts import facts
-from edgekit.report.tables import size
+from edgekit.report.page.markup import Content
+from edgekit.report.page.parts import as_table, facts, verbatim
 
 _NAMES = {
     "system": "system",
@@ -46,17 +45,18 @@ def machine_section(
 def _shown(key: str, value: Any) -> str | None:
     if value is None:
         return None
-    return size(value) if key.endswith("_bytes") else f"{value:.2f}" if key == "load_1min" else str(value)
+    return f"{value / 1e9:.1f} GB" if key.endswith("_bytes") else f"{value:.2f}" if key == "load_1min" else str(value)
 
 
 def environment_facts(environment: Mapping[str, Any]) -> list[tuple[str, Content]]:
     """Versions of what worked."""
-    return [(name, "unknown" if value is None else str(value)) for name, value in environment.items()]
+    return [
+        (name.removesuffix("_bytes").replace("_", " "), _shown(name, value) or "unknown")
+        for name, value in environment.items()
+    ]
 
 
 def settings_details(settings: Mapping[str, Any]) -> Content:
     """Every setting, closed until somebody asks."""
     text = yaml.safe_dump(dict(settings), sort_keys=False).rstrip()
-    return tag(
-        "details", tag("summary", "Every setting, as a file that --config takes"), tag("pre", text, tabindex="0")
-    )
+    return as_table("Every setting, as a file that --config takes", verbatim(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 
 from edgekit.text import plain
@@ -18,6 +19,8 @@ class Html(str):
 Content = str | None | Iterable["Content"]
 Attribute = str | float | bool | None
 
+#: The space between a number and its unit, where no line breaks.
+_UNIT = re.compile(r"(?<=\d) (?=%|MB|KB|GB|ms\b)")
 #: Elements that have no end tag.
 _VOID = frozenset({"meta", "br", "hr", "col"})
 
@@ -36,6 +39,11 @@ def join(*content: Content) -> Html:
     return Html("".join(map(_escaped, content)))
 
 
+def unbroken(text: str) -> Html:
+    """Text with its own spaces and no others, escaped."""
+    return Html(html.escape(plain(text)))
+
+
 def number(value: float) -> str:
     """A coordinate with at most two decimals: `12.5`, `7`."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
@@ -46,7 +54,7 @@ def _escaped(content: Content) -> str:
     if content is None or isinstance(content, Html):
         return content or ""
     if isinstance(content, str):
-        return html.escape(plain(content))
+        return html.escape(plain(_UNIT.sub("\u00a0", content)))
     return "".join(map(_escaped, content))
 
 

@@ -11,7 +11,7 @@ from edgekit.report.page.axes import linear
 from edgekit.report.page.document import Section
 from edgekit.report.page.drawing import WIDTH, Panel, block, drawing, line, words
 from edgekit.report.page.markup import Html
-from edgekit.report.page.parts import as_table, capital, figure, notes, table
+from edgekit.report.page.parts import capital, figure, grid, notes, table
 from edgekit.report.tables import size
 
 _NAMES = {
@@ -65,14 +65,10 @@ def memory_section(result: BenchResult, evidence: str) -> Section | None:
         "memory",
         "Memory by stage",
         [
-            figure(
-                _drawn(steps),
-                "Resident memory of the largest process when it had come so far.",
-                evidence,
-                class_="narrow",
+            grid(
+                figure(_drawn(steps), "Of the largest process, when it had come so far.", evidence, "Resident memory"),
+                [_table(steps), notes(own)],
             ),
-            as_table("Memory as a table", _table(steps)),
-            notes(own),
         ],
         lead=lead,
     )

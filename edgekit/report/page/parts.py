@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from edgekit.report.page.markup import Content, Html, tag
+from edgekit.report.page.markup import Content, Html, tag, unbroken
 
 #: The kinds of evidence, and the mark that each has beside its words: full, half, empty.
 _EVIDENCE = {"measured on device": "device", "measured on this host": "host", "estimated": "estimated"}
@@ -25,14 +25,23 @@ def verdict_mark(verdict: str) -> Html:
 
 
 def table(
-    headers: Sequence[Content], rows: Iterable[Sequence[Content]], caption: str, left: int = 1, class_: str = ""
+    headers: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    caption: str,
+    left: int = 1,
+    also: Sequence[int] = (),
+    class_: str = "",
 ) -> Html:
-    """A table whose rows are headed by their first cell. left: columns that hold words; the others hold figures.
+    """A table whose rows are headed by their first cell. left: how many columns hold words; also: those further on that
+    do, or hold drawings; the others hold figures.
 
     It scrolls by itself where it is wider than the page, by keyboard, too.
     """
-    sides = ["words" if index < left else "figure" for index in range(len(headers))]
-    head = (tag("th", header, scope="col", class_=side) for header, side in zip(headers, sides, strict=True))
+    sides = ["words" if index < left or index in also else "figure" for index in range(len(headers))]
+    head = (
+        tag("th" if header else "td", header, scope="col" if header else None, class_=side)
+        for header, side in zip(headers, sides, strict=True)
+    )
     body = (
         tag(
             "tr",
@@ -53,26 +62,33 @@ def scrolling(content: Content, label: str) -> Html:
 
 
 def figure(drawing: Content, caption: Content, how: str | None = None, title: str = "", class_: str = "") -> Html:
-    """A drawing with its title above, its words below, and how its figures were obtained."""
+    """A drawing under its title, its words, and how its figures were obtained."""
     heading = tag("p", title, class_="figure-title") if title else None
-    words = tag("figcaption", heading, caption, " " if how else None, None if how is None else evidence(how))
-    return tag("figure", drawing, words, class_=class_)
+    said = [caption, " " if how else None, None if how is None else evidence(how)]
+    return tag(
+        "figure", tag("figcaption", heading, said) if heading or caption or how else None, drawing, class_=class_
+    )
 
 
-def as_table(summary: str, shown: Content) -> Html:
-    """The figures of a drawing as a table, closed until somebody asks; open on paper."""
-    return tag("details", tag("summary", summary), shown)
+def as_table(summary: str, shown: Content, on_paper: bool = False) -> Html:
+    """The figures of a drawing as a table, closed until somebody asks. on_paper: open there, where nobody can ask."""
+    return tag("details", tag("summary", summary), shown, class_=None if on_paper else "screen")
 
 
 def grid(*content: Content) -> Html:
-    """Figures side by side where there is room."""
-    return tag("div", content, class_="grid")
+    """What stands side by side where there is room."""
+    return tag("div", (tag("div", each) for each in content if each is not None), class_="grid")
 
 
 def notes(lines: Iterable[Content]) -> Html | None:
     """A list of sentences; nothing for none."""
     items = [tag("li", line) for line in lines]
     return tag("ul", items, class_="notes") if items else None
+
+
+def verbatim(text: str) -> Html:
+    """Text of which every space counts, such as a command."""
+    return tag("pre", unbroken(text), tabindex="0")
 
 
 def callout(content: Content, kind: str = "note") -> Html:
@@ -103,8 +119,8 @@ def facts(pairs: Iterable[tuple[str, Content]]) -> Html:
 
 
 def capital(text: str) -> str:
-    """With its first letter as a sentence has it; the rest stays."""
-    return text[:1].upper() + text[1:]
+    """With its first letter as a sentence has it, where that is a word; names of files and figures stay as they are."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+(?=[ ,:]|$)", text) else text
 
 
 def key_of(text: str) -> str:

@@ -12,7 +12,7 @@ from edgekit.report.page.drawing import Panel, dot, path
 from edgekit.report.page.front import front_section
 from edgekit.report.page.machine import machine_section
 from edgekit.report.page.markup import Content, Html, join, tag
-from edgekit.report.page.parts import callout, capital, facts, figure, notes, table, tile, tiles
+from edgekit.report.page.parts import callout, capital, facts, figure, notes, table, tile, tiles, verbatim
 from edgekit.report.page.sizes import SizedFile, sizes_table
 from edgekit.report.page.verdict import bench_tiles, headline
 from edgekit.report.searching import search_notes
@@ -67,7 +67,7 @@ def _commands(result: SearchResult) -> Html:
             "To make it the work directory's student, with its own, longer schedule, and see it on test takes, once:",
             class_="under",
         ),
-        tag("pre", text, tabindex="0"),
+        verbatim(text),
     )
 
 

@@ -35,4 +35,4 @@ def sizes_table(files: Sequence[SizedFile], caption: str) -> Html:
         for file in files
     ]
     headers = ["file", "beside the largest", "size", "of the largest", *(["gzipped"] if zipped else [])]
-    return table(headers, rows, caption, class_="sizes")
+    return table(headers, rows, caption, also=(1,), class_="sizes")

@@ -67,7 +67,7 @@ def _card(take: ReadTake, misread: Misread) -> Html:
             tag("b", take.true),
             " read as ",
             tag("b", take.answer),
-            f", {percent(take.probability)}",
+            f", {percent(take.probability)} sure",
             class_="figure-title",
         ),
         tag("p", take.title, class_="under"),
@@ -83,7 +83,7 @@ def _card(take: ReadTake, misread: Misread) -> Html:
             for name, one in right
         ),
     ]
-    return tag("figure", tag("div", pictures, class_="hands"), caption, class_="card")
+    return tag("figure", caption, tag("div", pictures, class_="hands"), class_="card")
 
 
 def _labelled(picture: Html | None, words: str, class_: str) -> Html:

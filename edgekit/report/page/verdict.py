@@ -10,8 +10,6 @@ from edgekit.report.accuracy import takes_text
 from edgekit.report.bench import (
     amount_text,
     bench_notes,
-    disturbance_notes,
-    input_notes,
     margin_text,
     measured_text,
     memory_limit_notes,
@@ -24,7 +22,7 @@ from edgekit.report.page.markup import Content, Html, join, tag
 from edgekit.report.page.parts import capital, evidence, notes, table, tile, verdict_mark
 from edgekit.report.tables import percent, size
 
-_HEADERS = ("constraint", "measured", "limit", "used of it", "margin", "verdict", "evidence")
+_HEADERS = ("constraint", "verdict", "measured", "limit", "used of it", "margin", "evidence")
 _ROWS = (("max_latency_ms", "Latency"), ("max_ram_mb", "Memory"))
 
 
@@ -83,14 +81,8 @@ def accuracy_tile(accuracy: Accuracy) -> Html:
 def limits_section(result: BenchResult) -> Section:
     """Every limit of the profile, the figure beside it, and why rows did not pass."""
     rows = [_cells(row) for row in result.rows]
-    caption = f"Limits of {result.profile.name}"
-    shown = table(_HEADERS, rows, caption, class_="limits")
-    lines = [
-        *memory_limit_notes(result),
-        *bench_notes(result.rows),
-        *input_notes(result.measurement.inputs),
-        *disturbance_notes(result.measurement),
-    ]
+    shown = table(_HEADERS, rows, "Every limit, and what is used of it", also=(1, 4, 6), class_="limits")
+    lines = [*memory_limit_notes(result), *bench_notes(result.rows)]
     return Section(
         "limits",
         f"Limits of {result.profile.name}",
@@ -106,11 +98,11 @@ def _cells(row: Row) -> list[Content]:
     limit = amount_text(row, row.limit)
     return [
         capital(row_title(row)),
+        verdict_mark(row.verdict),
         measured_text(row),
         limit,
         _used(row, limit),
         margin_text(row),
-        verdict_mark(row.verdict),
         evidence(row.evidence),
     ]
 
