@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,8 @@ class Accuracy:
     takes_cut: int = 0
     seen: Seen | None = None
     notes: tuple[str, ...] = ()
-    metrics: Metrics | None = None
-    misread: Misread | None = None
+    metrics: Metrics | None = field(default=None, compare=False)
+    misread: Misread | None = field(default=None, compare=False)
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.bench import BaselineChanges, Change
+from edgekit.bench.changes import change_end_text, change_text
 from edgekit.report.tables import percent
 
 
@@ -25,20 +26,5 @@ def _change_text(change: Change) -> str:
     shown = f"{change.quantity.removesuffix(' lost')} {change_text(change.quantity, change.measured)}"
     if change.ends[0] == change.ends[1]:
         return shown
-    low, high = ("?" if end is None else _end_text(change.quantity, end) for end in change.ends)
+    low, high = ("?" if end is None else change_end_text(change.quantity, end) for end in change.ends)
     return f"{shown} ({low} to {high})"
-
-
-def change_text(quantity: str, ratio: float) -> str:
-    """A change in words instead of with a sign: `3.1 % more`, `1.2 % less`, of accuracy `0.5 % lost`. ratio: positive
-    where it is for the worse."""
-    return f"{percent(abs(ratio))} {_side(quantity, ratio)}"
-
-
-def _end_text(quantity: str, ratio: float) -> str:
-    return f"{abs(100 * ratio):.1f} {_side(quantity, ratio)}"
-
-
-def _side(quantity: str, ratio: float) -> str:
-    worse, better = ("lost", "gained") if "accuracy" in quantity else ("more", "less")
-    return better if round(100 * ratio, 1) < 0 else worse

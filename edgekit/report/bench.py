@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from edgekit.bench import BenchResult, Measurement, Row
+from edgekit.bench.changes import change_text
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
@@ -13,7 +14,7 @@ from edgekit.evaluate import points_text
 from edgekit.measure import Disturbance, FedInput, LatencySummary, Machine, MemoryStage
 from edgekit.profiles import RAM_SHARE_RATIO
 from edgekit.report.accuracy import accuracy_lines
-from edgekit.report.baseline import baseline_lines, change_text
+from edgekit.report.baseline import baseline_lines
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
@@ -116,7 +117,7 @@ def figure(value: float | None, unit: str) -> str:
 
 def bench_cells(row: Row) -> tuple[str, ...]:
     """One row of the table, under BENCH_HEADERS."""
-    return row_title(row), measured_text(row), amount_text(row, row.limit), margin_text(row), row.verdict, row.evidence
+    return row_title(row), measured_text(row), limit_text(row), margin_text(row), row.verdict, row.evidence
 
 
 def measured_text(row: Row) -> str:
@@ -127,7 +128,7 @@ def measured_text(row: Row) -> str:
 
 
 def amount_text(row: Row, value: float | None) -> str:
-    """A figure of this row, or its limit; what can be a loss or a gain says which, instead of a sign."""
+    """A figure of this row; what can be a loss or a gain says which, instead of a sign."""
     if value is None:
         return "?"
     if row.constraint == "max_accuracy_drop":
@@ -137,9 +138,16 @@ def amount_text(row: Row, value: float | None) -> str:
     return figure(value, row.unit)
 
 
+def limit_text(row: Row) -> str:
+    """The limit: `100 ms`, of a drop of accuracy `1.00 points`."""
+    if row.constraint == "max_accuracy_drop":
+        return f"{100 * row.limit:.2f} points"
+    return figure(row.limit, row.unit)
+
+
 def margin_text(row: Row) -> str:
     """What is left of the limit, as a share of it: `71.5 %`, `all of it` after a gain; beyond it `4.0 % over`, or
-    `2.31 times it`; `-` where the limit is 0, `?` where there is no figure."""
+    `2.31 x limit`; `-` where the limit is 0, `?` where there is no figure."""
     if row.measured is None:
         return "?"
     if row.margin_ratio is None:
@@ -149,7 +157,7 @@ def margin_text(row: Row) -> str:
     if row.margin_ratio >= 0:
         return percent(row.margin_ratio)
     used = 1 - row.margin_ratio
-    return f"{percent(used - 1)} over" if used < 2 else f"{used:.3g} times it"
+    return f"{percent(used - 1)} over" if used < 2 else f"{used:.3g} x limit"
 
 
 def row_title(row: Row) -> str:

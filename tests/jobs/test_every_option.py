@@ -167,7 +167,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(BENCH, set="--set bench.warmup=3", seed="--seed 3", data="--data {hands}", json="--json"),
         **of(f"{BENCH} --data {{hands}}", part="--part all", parent="--parent {other}"),
         **of(f"{BENCH} --data {{hands}} --part test", split="--split signer"),
-        **of(BENCH, junit="--junit {new}/b.xml", markdown="--markdown {new}/b.md"),
+        **of(BENCH, junit="--junit {new}/b.xml", markdown="--markdown {new}/b.md", html="--html {new}/b.html"),
         **of(BENCH, baseline="--baseline {baseline} --max-regression 10%"),
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),

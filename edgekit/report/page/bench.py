@@ -26,7 +26,7 @@ def bench_page(result: BenchResult) -> str:
     """The whole page; the same facts as the Markdown report, and pictures."""
     sections = [*measured_sections(result), *_accuracy(result), _machine(result)]
     title = f"edgekit bench: {result.info.path.name}, {result.verdict} on {result.profile.name}"
-    return document(title, _head(result), sections, bench_missing(result))
+    return document(title, _head(result), sections, _missing(result))
 
 
 def _head(result: BenchResult) -> Html:
@@ -44,7 +44,7 @@ def bench_evidence(result: BenchResult) -> str:
 
 
 def measured_sections(result: BenchResult) -> list[Section]:
-    """Limits first, then size, latency and memory; what was not measured is left out, and said by `bench_missing`."""
+    """Limits first, then size, latency and memory; of what was not measured `measured_missing` tells."""
     evidence = bench_evidence(result)
     sections = [
         limits_section(result),
@@ -94,27 +94,26 @@ def _machine(result: BenchResult) -> Section:
     return machine_section(result.measurement.machine, bench_evidence(result), more)
 
 
-def bench_missing(result: BenchResult) -> list[Missing]:
-    """What could not be measured, or was not asked for, and what would."""
+def measured_missing(result: BenchResult) -> list[Missing]:
+    """What could not be measured, and why."""
     found: list[Missing] = []
     measured = result.measurement
     if measured.summary is None:
         found.append(Missing("Latency", measured.memory_reason if measured.stopped else "no run was measured"))
     if all(stage.rss_bytes is None for stage in measured.largest.stages):
         found.append(Missing("Memory by stage", measured.memory_reason))
-    accuracy = result.accuracy
+    return found
+
+
+def _missing(result: BenchResult) -> list[Missing]:
+    """That, and what was not asked for, or is not left."""
+    found, accuracy = measured_missing(result), result.accuracy
     if accuracy is None:
-        found.append(
-            Missing(
-                "Accuracy", "no labelled takes were read: --data gives some, and --part and --parent say more of them"
-            )
-        )
+        reason = "no labelled takes were read: --data gives some, and --part and --parent say more of them"
+        found.append(Missing("Accuracy", reason))
+    elif accuracy.metrics is None:
+        reason = "only the sum is left in the work directory; where its data is, bench shows it"
+        found.append(Missing("Accuracy by class", reason))
     elif accuracy.misread is not None and not accuracy.misread.wrong:
         found.append(Missing("Takes that were read wrong", f"all {count(accuracy.misread.takes)} were read right"))
-    elif accuracy.metrics is None:
-        found.append(
-            Missing(
-                "Accuracy by class", "only the sum is left in the work directory; where its data is, bench shows it"
-            )
-        )
     return found

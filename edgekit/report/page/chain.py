@@ -17,7 +17,7 @@ from edgekit.report.chain import (
     stage_findings_lines,
 )
 from edgekit.report.markdown import STAGE_HEADERS, stage_cells
-from edgekit.report.page.bench import bench_evidence, bench_missing, measured_sections
+from edgekit.report.page.bench import bench_evidence, measured_missing, measured_sections
 from edgekit.report.page.classes import classes_section
 from edgekit.report.page.document import Missing, Section, document
 from edgekit.report.page.learning import learning_section
@@ -34,8 +34,8 @@ from edgekit.results import ChainResult
 
 def chain_page(result: ChainResult) -> str:
     """The whole page; the same facts as the Markdown report, and pictures."""
-    limits, *measured = [] if result.bench is None else measured_sections(result.bench)
-    sections = [limits, *_first(result), *measured, *_models(result), *_last(result)]
+    measured = [] if result.bench is None else measured_sections(result.bench)
+    sections = [*measured[:1], *_first(result), *measured[1:], *_models(result), *_last(result)]
     title = (
         "edgekit report"
         if result.bench is None
@@ -145,7 +145,6 @@ def _last(result: ChainResult) -> Iterable[Section]:
     environment = [
         tag("h3", "When the models were made"),
         facts(environment_facts(result.environment)),
-        tag("h3", "Settings"),
         settings,
     ]
     if result.bench is None:
@@ -155,7 +154,7 @@ def _last(result: ChainResult) -> Iterable[Section]:
 
 
 def _missing(result: ChainResult) -> list[Missing]:
-    found = [] if result.bench is None else bench_missing(result.bench)
+    found = [] if result.bench is None else measured_missing(result.bench)
     if not result.curves:
         found.append(
             Missing("Learning curves", "no whole log of a training is left in the folder logs of the work directory")

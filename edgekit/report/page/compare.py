@@ -54,8 +54,9 @@ _SHORTLY = {
 def _sentence(result: CompareResult, names: Sequence[str], found: Sequence[str]) -> str:
     """One file against the first in a few words, several by their number; behind the colon what was found."""
     if len(found) == 1:
-        text = found[0].removeprefix("can't tell: ")
-        return f"{_SHORTLY[result.ratios[0].verdict].format(names[1])}: {names[1]}: {text}"
+        verdict = result.ratios[0].verdict
+        text = found[0] if verdict in ("faster", "slower") else found[0].partition(": ")[2]
+        return f"{_SHORTLY[verdict].format(names[1])}: {names[1]}: {text}"
     each = "; ".join(f"{name}: {text}" for name, text in zip(names[1:], found, strict=True))
     return f"{len(found)} files against {names[0]}: {each}"
 

@@ -57,7 +57,7 @@ def _panel(result: SearchResult, shown: Sequence[SearchedModel], cost: Cost, tit
     told = "; ".join(f"{numbers[m.name]}: {m.describe()}, {percent(m.accuracy)}, {cost(m):.3g} {title}" for m in front)
     marks = [
         _mark(panel, model, cost, numbers.get(model.name), result.chosen)
-        for model in sorted(shown, key=lambda m: m.name in numbers)
+        for model in sorted(shown, key=lambda one: (one.name in numbers, numbers.get(one.name) == result.chosen))
     ]
     label = f"Accuracy over {title}, {len(shown)} files. The front: {told}."
     return panel.draw(label, _floor(panel, result.min_accuracy), _steps(panel, front, cost), marks)
@@ -107,11 +107,11 @@ def _mark(panel: Panel, model: SearchedModel, cost: Cost, row: int | None, chose
 
 def _legend(result: SearchResult) -> Html:
     taken = (
-        ""
-        if result.chosen is None
-        else f" The filled one, row {result.chosen}, is what the search would take: {result.reason}."
+        f" The filled one, row {result.chosen}, is what the search would take: {result.reason}."
+        " Limits, latency and memory below are that file's."
     )
-    return tag("p", f"Circles with a number are the front, dots the other files.{taken}", class_="under")
+    shown = "" if result.chosen is None else taken
+    return tag("p", f"Circles with a number are the front, dots the other files.{shown}", class_="under")
 
 
 def _table(result: SearchResult) -> Html:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from edgekit.report.chain import SYNTHETIC, data_text
 from edgekit.report.page.axes import linear, whole
-from edgekit.report.page.bench import bench_evidence, bench_missing, measured_sections
+from edgekit.report.page.bench import bench_evidence, measured_missing, measured_sections
 from edgekit.report.page.document import Missing, Section, document
-from edgekit.report.page.drawing import Panel, dot, path
+from edgekit.report.page.drawing import Panel, dot, path, words
 from edgekit.report.page.front import front_section
 from edgekit.report.page.machine import machine_section
 from edgekit.report.page.markup import Content, Html, join, tag
@@ -20,6 +20,8 @@ from edgekit.report.tables import count, known, percent
 from edgekit.report.tuning import duration
 from edgekit.results.searching import SearchResult, StudentTrial
 
+#: Students up to which each curve has its name.
+MOST_NAMED = 6
 _STATES = {"finished": "taught to the end", "pruned": "given up", "failed": "failed"}
 
 
@@ -101,7 +103,7 @@ def _looks(trials: Sequence[StudentTrial]) -> Html:
     most = max(len(trial.accuracies) for trial in trials)
     panel = Panel(whole(1, most, "look"), linear(0, 100, "accuracy, %", 5), height=260)
     told = "; ".join(f"{trial.point.describe()} {percent(trial.accuracies[-1])}" for trial in trials)
-    curves = (_curve(panel, trial) for trial in trials)
+    curves = (_curve(panel, trial, len(trials) <= MOST_NAMED) for trial in trials)
     return figure(
         panel.draw(f"Accuracy of {len(trials)} students by look. Last: {told}.", curves),
         "Full lines were taught to the end, dashed ones given up.",
@@ -111,12 +113,14 @@ def _looks(trials: Sequence[StudentTrial]) -> Html:
     )
 
 
-def _curve(panel: Panel, trial: StudentTrial) -> Iterable[Html]:
+def _curve(panel: Panel, trial: StudentTrial, named: bool) -> Iterable[Html]:
     points = [panel.at(look, 100 * accuracy) for look, accuracy in enumerate(trial.accuracies, 1)]
     kind = "student" if trial.state == "finished" else "student given-up"
     if len(points) > 1:
         yield path(points, f"curve {kind}")
     x, y = points[-1]
+    if named:
+        yield words(trial.point.describe(), x - 6, y - 8, "mark-label", "end")
     yield dot(x, y, 3, f"point {kind}", f"{trial.point.describe()}: {percent(trial.accuracies[-1])}")
 
 
@@ -163,4 +167,4 @@ def _missing(result: SearchResult) -> list[Missing]:
     found = [Missing("Accuracy on test takes, by class", "a search does not read them: the commands above do, once")]
     if result.bench is None:
         return [*found, Missing("Latency and memory", "no file was chosen")]
-    return [*found, *(each for each in bench_missing(result.bench) if each.what in ("Latency", "Memory by stage"))]
+    return [*found, *measured_missing(result.bench)]

@@ -8,8 +8,8 @@ from pathlib import Path
 from edgekit.bench import Accuracy, BenchResult, Row
 from edgekit.report.accuracy import takes_text
 from edgekit.report.bench import (
-    amount_text,
     bench_notes,
+    limit_text,
     margin_text,
     measured_text,
     memory_limit_notes,
@@ -55,7 +55,7 @@ def bench_tiles(result: BenchResult) -> Iterable[Html]:
     """The size, and each figure of this machine that has a limit; then the board that comes closest to one."""
     rows = {row.constraint: row for row in result.rows if row.board is None}
     limit = rows.get("max_model_mb")
-    about = "no limit" if limit is None else f"limit {amount_text(limit, limit.limit)}"
+    about = "no limit" if limit is None else f"limit {limit_text(limit)}"
     yield tile("File size", size(result.info.size_bytes), about, "the same on every machine")
     for constraint, name in _ROWS:
         row = rows.get(constraint)  # type: ignore[call-overload]
@@ -65,7 +65,7 @@ def bench_tiles(result: BenchResult) -> Iterable[Html]:
                 if name == "Latency"
                 else "Peak memory here"
             )
-            yield tile(title, measured_text(row), f"limit {amount_text(row, row.limit)}", row.evidence)
+            yield tile(title, measured_text(row), f"limit {limit_text(row)}", row.evidence)
     worst = result.worst_board
     if worst is not None:
         yield tile("Tightest board", margin_text(worst), f"left on {worst.board}, {worst.quantity}", worst.evidence)
@@ -95,7 +95,7 @@ def limits_section(result: BenchResult) -> Section:
 
 
 def _cells(row: Row) -> list[Content]:
-    limit = amount_text(row, row.limit)
+    limit = limit_text(row)
     return [
         capital(row_title(row)),
         verdict_mark(row.verdict),
