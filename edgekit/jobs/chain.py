@@ -100,7 +100,7 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
     picture = workspace.path / "confusion.png" if can_draw() else None
     evaluation = evaluate_file(workspace, None, "test", picture)
     evaluation = replace(evaluation, picture=picture.name if picture else None)
-    result = replace(result, bench=bench, evaluation=evaluation, curves=read_curves(workspace, result.trained))
+    result = replace(result, bench=bench, evaluation=evaluation, curves=read_curves(workspace.path, result.trained))
     write_text(workspace.path / "report.html", chain_page(result))
     write_json(workspace.path / "report.json", result.to_dict())
     write_text(workspace.path / "report.md", chain_markdown(result))

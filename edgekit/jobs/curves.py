@@ -1,45 +1,41 @@
-"""Learning curves from the logs that training left in the work directory, for a report."""
+"""Learning curves from the logs that stages leave beside their models, for a report."""
 
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgekit.artifacts import sha256_bytes
 from edgekit.errors import InputError
-from edgekit.reading import FileKind, read_text
+from edgekit.reading import FileKind, StrPath, read_file
 from edgekit.results import LearningCurve, StageResult, TrainingFigures
-from edgekit.workdir.workspace import Workspace
 
 LOG = FileKind("a training log", InputError, 50_000_000)
+LOG_NAME = "training_log.csv"
 COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
-def read_curves(workspace: Workspace, stages: Iterable[StageResult[TrainingFigures]]) -> tuple[LearningCurve, ...]:
-    """Of every stage whose log is there, whole, and of the run that made its model: one row for each of its epochs.
-
-    A log can be deleted, or be of a run that was interrupted or replaced: a stage with such a log has no curve.
-    """
-    found = (read_curve(workspace.path / "logs" / stage.name.replace(" ", "-"), stage) for stage in stages)
+def read_curves(workdir: StrPath, stages: Iterable[StageResult[TrainingFigures]]) -> tuple[LearningCurve, ...]:
+    """Of every stage whose log is there as it left it."""
+    found = (read_curve(workdir, stage) for stage in stages)
     return tuple(curve for curve in found if curve is not None)
 
 
-def read_curve(folder: Path, stage: StageResult[TrainingFigures]) -> LearningCurve | None:
-    """The curve of a stage whose log is in `folder`; None where there is none that fits its figures."""
-    try:
-        rows = list(csv.DictReader(read_text(folder / "training_log.csv", LOG).splitlines()))
-        columns = {name: tuple(float(row[name]) for row in rows) for name in COLUMNS}
-    except (InputError, csv.Error, LookupError, TypeError, ValueError):
-        return None
-    figures = stage.figures
-    finite = all(math.isfinite(value) for column in columns.values() for value in column)
-    if not finite or len(rows) != figures.epochs or not _same_weights(columns, figures):
-        return None
-    return LearningCurve(stage=stage.name, best_epoch=figures.best_epoch, **columns)
+def read_curve(workdir: StrPath, stage: StageResult[TrainingFigures]) -> LearningCurve | None:
+    """The curve of a stage. None where it left no log, as an older edgekit, or the log is gone or was changed since."""
+    for name, digest in stage.record.outputs.items():
+        if Path(name).name == LOG_NAME:
+            try:
+                content = read_file(Path(workdir) / name, LOG)
+            except InputError:
+                return None
+            return _curve(content, stage) if sha256_bytes(content) == digest else None
+    return None
 
 
-def _same_weights(columns: dict[str, tuple[float, ...]], figures: TrainingFigures) -> bool:
-    """Whether the epoch whose weights were kept has their validation accuracy, to the log's six digits."""
-    best = columns["val_accuracy"][figures.best_epoch - 1]
-    return math.isclose(best, figures.val_accuracy, abs_tol=1e-4)
+def _curve(content: bytes, stage: StageResult[TrainingFigures]) -> LearningCurve:
+    """Of a log that is known to be the stage's own."""
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    columns = {name: tuple(float(row[name]) for row in rows) for name in COLUMNS}
+    return LearningCurve(stage=stage.name, best_epoch=stage.figures.best_epoch, **columns)

@@ -1,4 +1,4 @@
-"""Results as text for people. JSON comes from the results' own `to_dict`."""
+"""Results as text and as pages for people. JSON comes from the results' own `to_dict`."""
 
 from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, cut_text, exported_text, mix_text

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 from edgekit import __version__
 from edgekit.bench import BenchResult, Row
-from edgekit.report.bench import limit_text, margin_text, measured_text, verdict_line
+from edgekit.report.bench import verdict_line
+from edgekit.report.rows import limit_text, margin_text, measured_text
 
 #: What XML 1.0 can't hold, not even escaped: control characters, half surrogate pairs, and two that are no characters.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -12,18 +12,7 @@ from edgekit.bench import BenchResult
 from edgekit.evaluate import Evaluation, points_text
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
-from edgekit.report.bench import (
-    BENCH_HEADERS,
-    bench_cells,
-    bench_notes,
-    disturbance_notes,
-    input_notes,
-    latency_line,
-    machine_text,
-    memory_limit_notes,
-    memory_line,
-    verdict_line,
-)
+from edgekit.report.bench import disturbance_notes, input_notes, latency_line, machine_text, memory_line, verdict_line
 from edgekit.report.chain import (
     accuracy_line,
     data_text,
@@ -33,6 +22,7 @@ from edgekit.report.chain import (
 )
 from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
 from edgekit.report.quantization import CHOICE_HEADERS, choice_rows, quantization_text
+from edgekit.report.rows import BENCH_HEADERS, bench_cells, bench_notes, memory_limit_notes
 from edgekit.report.tables import count, percent
 from edgekit.results import ChainResult, PruningFigures, QuantizationFigures, StageResult, TrainingFigures
 from edgekit.text import plain

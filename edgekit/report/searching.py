@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from edgekit.bench import BenchResult
 from edgekit.bench.result import Row
-from edgekit.report.bench import bench_cells, machine_text
+from edgekit.report.bench import machine_text
 from edgekit.report.chain import SYNTHETIC, length_lines
+from edgekit.report.rows import bench_cells
 from edgekit.report.tables import known, milliseconds, percent, size, table
 from edgekit.report.tuning import duration
 from edgekit.results.searching import RULED, FrontRow, RuledOut, SearchResult, StudentTrial

@@ -63,11 +63,13 @@ def test_markup_in_a_name_does_nothing_even_where_it_would_get_through(browser: 
     changed = files["run"].with_name("changed.html")
     changed.write_text(text, encoding="utf-8")
     context = browser.new_context()
-    page, asked = context.new_page(), []
-    page.on("request", lambda request: asked.append(request.url))
+    page, refused, answered = context.new_page(), [], []
+    page.on("requestfailed", lambda request: refused.append((request.url, request.failure)))
+    page.on("response", lambda response: answered.append(response.url))
     page.goto(changed.as_uri())
     assert page.evaluate("window.evil === undefined")
-    assert [url for url in asked if not url.startswith("file:")] == []
+    assert refused == [("https://evil.example/x.png", "csp")]
+    assert answered == [changed.as_uri()]
     context.close()
 
 

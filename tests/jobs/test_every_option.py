@@ -180,6 +180,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(COMPARE, repeats="--repeats 7", processes="--processes 2", time_limit="--time-limit 3"),
         **of(COMPARE, shape="--shape landmarks=2,30,63", value="--value landmarks=1", threads="--threads 2"),
         **of(COMPARE, config="--config {settings}", set="--set compare.warmup=3", seed="--seed 3", json="--json"),
+        **of(COMPARE, html="--html {new}/c.html"),
         **of("compare {model} {model} --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
     },
     "evaluate": {

@@ -195,7 +195,7 @@ def test_a_run_without_logs_or_without_mistakes_says_so() -> None:
     evaluation = replace(made.evaluation(), metrics=right, misread=misread)
     page = Page(chain_page(made.chain(curves=(), evaluation=evaluation)))
     assert page.sections() == ["limits", "models", "latency", "memory", "classes", "done", "machine", "absent"]
-    assert "no whole log" in page.text
+    assert "the logs beside the models are gone or were changed" in page.text
     assert "all 52 were read right" in page.text
 
 

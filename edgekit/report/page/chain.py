@@ -156,9 +156,7 @@ def _last(result: ChainResult) -> Iterable[Section]:
 def _missing(result: ChainResult) -> list[Missing]:
     found = [] if result.bench is None else measured_missing(result.bench)
     if not result.curves:
-        found.append(
-            Missing("Learning curves", "no whole log of a training is left in the folder logs of the work directory")
-        )
+        found.append(Missing("Learning curves", "the logs beside the models are gone or were changed"))
     misread = None if result.evaluation is None else result.evaluation.misread
     if misread is not None and not misread.wrong:
         found.append(Missing("Takes that were read wrong", f"all {count(misread.takes)} were read right"))

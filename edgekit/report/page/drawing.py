@@ -104,12 +104,10 @@ def dot(x: float, y: float, radius: float, class_: str, hint: str = "") -> Html:
     return tag("circle", tag("title", hint) if hint else None, cx=x, cy=y, r=radius, class_=class_)
 
 
-def bar(share: float, label: str, class_: str = "bar") -> Html:
-    """A bar as long as a share of its place, for a cell of a table; a share above 1 fills it, and is marked so."""
-    over = share > 1
-    filled = tag(
-        "rect", x=0, y=0, width=100 * min(max(share, 0.004), 1.0), height=10, class_="over" if over else "fill"
-    )
+def bar(share: float, label: str, kind: str = "fill") -> Html:
+    """A bar as long as a share of its place, for a cell of a table. kind: its colour; `over` or `open` for a share
+    above 1, which fills the place."""
+    filled = tag("rect", x=0, y=0, width=100 * min(max(share, 0.004), 1.0), height=10, class_=kind)
     return tag(
         "svg",
         tag("rect", x=0, y=0, width=100, height=10, class_="track"),
@@ -118,5 +116,5 @@ def bar(share: float, label: str, class_: str = "bar") -> Html:
         preserveAspectRatio="none",
         role="img",
         aria_label=label,
-        class_=class_,
+        class_="bar",
     )

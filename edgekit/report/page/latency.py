@@ -167,7 +167,7 @@ def boards_figure(rows: Sequence[Row]) -> Html | None:
         line((x, 16), (x, height - panel.bottom), "limit-line"),
         words(f"limit {milliseconds(limit)}", x - 5, 13, "limit-label", "end"),
     ]
-    caption = "Left end: no board can be faster. Right end: at its lowest clock it takes no longer."
+    caption = "Left end: it can't be faster there. Right end: it takes no longer at the lowest clock."
     shown = drawing(
         WIDTH, height, f"Latency on boards. {told}. Limit {milliseconds(limit)}.", *panel.columns(), fence, marks
     )

@@ -44,8 +44,8 @@ def takes_section(misread: Misread, where: str) -> Section | None:
         )
     how = (
         " Each card shows the take in the middle of its time, and one take of either class that was read right, the"
-        " surest. Thin lines are the ways of the fingertips; the thumb is darker. Hands are as the model reads them:"
-        " right hands mirrored to left ones."
+        " surest. Thin lines are the ways of the fingertips; the thumb is the thicker one. Hands are as the model reads"
+        " them: right hands mirrored to left ones."
     )
     return Section(
         "takes",

@@ -7,23 +7,15 @@ from pathlib import Path
 
 from edgekit.bench import Accuracy, BenchResult, Row
 from edgekit.report.accuracy import takes_text
-from edgekit.report.bench import (
-    bench_notes,
-    limit_text,
-    margin_text,
-    measured_text,
-    memory_limit_notes,
-    row_title,
-    verdict_line,
-)
+from edgekit.report.bench import verdict_line
 from edgekit.report.page.document import Section
 from edgekit.report.page.drawing import bar
 from edgekit.report.page.markup import Content, Html, join, tag
 from edgekit.report.page.parts import capital, evidence, notes, table, tile, verdict_mark
+from edgekit.report.rows import bench_notes, limit_text, margin_text, measured_text, memory_limit_notes, row_title
 from edgekit.report.tables import percent, size
 
 _HEADERS = ("constraint", "verdict", "measured", "limit", "used of it", "margin", "evidence")
-_ROWS = (("max_latency_ms", "Latency"), ("max_ram_mb", "Memory"))
 
 
 def headline(kind: str, verdict: str, sentence: str, about: Content) -> Html:
@@ -53,22 +45,16 @@ def bench_headline(kind: str, result: BenchResult) -> Html:
 
 def bench_tiles(result: BenchResult) -> Iterable[Html]:
     """The size, and each figure of this machine that has a limit; then the board that comes closest to one."""
-    rows = {row.constraint: row for row in result.rows if row.board is None}
+    rows: dict[str, Row] = {row.constraint: row for row in result.rows if row.board is None}
     limit = rows.get("max_model_mb")
     about = "no limit" if limit is None else f"limit {limit_text(limit)}"
     yield tile("File size", size(result.info.size_bytes), about, "the same on every machine")
-    for constraint, name in _ROWS:
-        row = rows.get(constraint)  # type: ignore[call-overload]
-        if row is not None:
-            title = (
-                f"{name}, {row.quantity.removeprefix(name.lower()).strip()} here"
-                if name == "Latency"
-                else "Peak memory here"
-            )
-            yield tile(title, measured_text(row), f"limit {limit_text(row)}", row.evidence)
+    for row in (rows[each] for each in ("max_latency_ms", "max_ram_mb") if each in rows):
+        yield tile(f"{capital(row.quantity)} here", measured_text(row), f"limit {limit_text(row)}", row.evidence)
     worst = result.worst_board
     if worst is not None:
-        yield tile("Tightest board", margin_text(worst), f"left on {worst.board}, {worst.quantity}", worst.evidence)
+        left = "left on" if (worst.margin_ratio or 0) > 0 else "on"
+        yield tile("Tightest board", margin_text(worst), f"{left} {worst.board}, {worst.quantity}", worst.evidence)
 
 
 def accuracy_tile(accuracy: Accuracy) -> Html:
@@ -112,4 +98,5 @@ def _used(row: Row, limit: str) -> Content:
     if row.measured is None or not row.limit:
         return "-"
     share = max(row.measured / row.limit, 0.0)
-    return bar(share, f"{100 * share:.3g} % of {limit} used")
+    kind = "fill" if share <= 1 else "over" if row.verdict == "fail" else "open"
+    return bar(share, f"{100 * share:.3g} % of {limit} used", kind)
