@@ -91,7 +91,7 @@ def test_the_readme_leads_with_the_two_commands_then_the_three() -> None:
 
 
 def test_the_readmes_table_is_a_bench_as_it_prints() -> None:
-    from edgekit.report.bench import BENCH_HEADERS
+    from edgekit.report.rows import BENCH_HEADERS
 
     (shown,) = blocks_of("README.md", "text")
     header, *rows = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines() if re.match(r" \w", line)]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.artifacts import parse_json
-from edgekit.bench.changes import BaselineChanges, Change
+from edgekit.bench.changes import BaselineChanges, Change, change_end_text
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row
 from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
@@ -265,7 +265,8 @@ def _row(change: Change, limit: float, evidence: Evidence) -> Row:
 def _interval_note(change: Change, limit: float) -> str:
     if change.low == change.high or not math.isfinite(change.high):
         return change.note
-    parts = [f"the interval of the change is {100 * change.low:+.1f} to {100 * change.high:+.1f} %", change.note]
+    low, high = (change_end_text(change.quantity, end) for end in (change.low, change.high))
+    parts = [f"the interval of the change is {low} to {high}, in %", change.note]
     if change.judge(limit) == "undecided":
         parts.append("more takes, --repeats or --processes on a quiet machine may tell")
     return "; ".join(part for part in parts if part)

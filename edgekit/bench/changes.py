@@ -56,3 +56,19 @@ class BaselineChanges:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {**vars(self), "changes": [change.to_dict() for change in self.changes], "notes": list(self.notes)}
+
+
+def change_text(quantity: str, ratio: float) -> str:
+    """A change in words instead of with a sign: `3.1 % more`, `1.2 % less`, of accuracy `0.5 % lost`. ratio: positive
+    where it is for the worse."""
+    return f"{abs(100 * ratio):.1f} % {_side(quantity, ratio)}"
+
+
+def change_end_text(quantity: str, ratio: float) -> str:
+    """The end of an interval of such a change: `3.1 more`."""
+    return f"{abs(100 * ratio):.1f} {_side(quantity, ratio)}"
+
+
+def _side(quantity: str, ratio: float) -> str:
+    worse, better = ("lost", "gained") if "accuracy" in quantity else ("more", "less")
+    return better if round(100 * ratio, 1) < 0 else worse

@@ -13,7 +13,7 @@ from edgekit.bench.latency import latency_row
 from edgekit.bench.result import Measurement, Row
 from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, Verdict, accepts
 from edgekit.device import Estimate
-from edgekit.evaluate import CONFIDENCE, Flips
+from edgekit.evaluate import CONFIDENCE, Flips, points_interval_text
 from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import Machine
 from edgekit.profiles import Board, Profile
@@ -131,7 +131,7 @@ def _accuracy(profile: Profile, accuracy: Accuracy | None) -> Row | None:
 def _drop_note(flips: Flips, limit: float) -> str:
     """The interval; where it holds the limit, how many takes would decide."""
     low, high = flips.interval()
-    note = f"{100 * CONFIDENCE:g} % interval {100 * low:.2f} to {100 * high:.2f} points on {flips.takes} takes"
+    note = f"{100 * CONFIDENCE:g} % interval {points_interval_text(low, high)} (points) on {flips.takes} takes"
     if flips.judge(limit) != "undecided":
         return note
     needed = flips.takes_needed(limit)

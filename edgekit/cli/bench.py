@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     o.QUIET,
     o.JUNIT,
     o.MARKDOWN,
+    o.HTML,
 )
 @click.argument("model", required=False, type=o.PATH)
 @shared
@@ -64,6 +65,7 @@ def bench(
     max_regression: str | None,
     junit: Path | None,
     markdown: Path | None,
+    html: Path | None,
     class_names: str | None,
     **measuring: Any,
 ) -> int:
@@ -88,15 +90,16 @@ def bench(
 
     said = measuring_settings(common.threads, measuring)
     allowed, names = parse_regression(baseline, max_regression), parse_class_names(class_names)
-    check_reports(junit, markdown)
+    reports = {"junit": junit, "markdown": markdown, "html": html}
+    check_reports(*reports.values())
     labelled = any(given is not None for given in (common.data, part, parent))
     asked = {"parent": parent, "part": part, "labelled": labelled, "baseline": baseline}
     with workspace(common, flags(bench=said), read_only=True) as opened:
         if common.dry_run:
-            return _plan(common, opened, model, profile, {**asked, "reports": (junit, markdown)})
+            return _plan(common, opened, model, profile, {**asked, "reports": tuple(reports.values())})
         told = {"max_regression": allowed, "class_names": names, "runtime": runtime}
         result = _measure(opened, model, profile, {**asked, **told})
-    return _tell(common, result, junit, markdown)
+    return _tell(common, result, reports)
 
 
 def _plan(common: Common, opened: Workspace, model: Path | None, profile: str, asked: dict[str, Any]) -> int:
@@ -113,12 +116,12 @@ def _measure(opened: Workspace, model: Path | None, profile: str, asked: dict[st
     return bench_model(opened, model, profile, **asked)
 
 
-def _tell(common: Common, result: BenchResult, junit: Path | None, markdown: Path | None) -> int:
+def _tell(common: Common, result: BenchResult, reports: dict[str, Path | None]) -> int:
     """The result as files and on stdout; returns the exit code."""
     from edgekit.jobs import write_reports
     from edgekit.report import bench_text
 
-    write_reports(result, junit, markdown)
+    write_reports(result, **reports)
     emit(common.as_json, result.to_dict(), lambda: bench_text(result))
     return result.exit_code
 

@@ -25,10 +25,11 @@ from edgekit.cli.declaring import command
     o.SEED.saying("Seed of random input [0]."),
     o.JSON,
     o.QUIET,
+    o.HTML,
 )
 @click.argument("models", nargs=-1, metavar="A B [C]...", type=o.PATH)
 @shared
-def compare(common: Common, models: tuple[Path, ...], **measuring: Any) -> int:
+def compare(common: Common, models: tuple[Path, ...], html: Path | None, **measuring: Any) -> int:
     """Say which model is faster, by how much, or can't tell.
 
     A model is an ONNX file, which runs on ONNX Runtime, or what `edgekit compile` made: the library or its folder.
@@ -43,11 +44,13 @@ def compare(common: Common, models: tuple[Path, ...], **measuring: Any) -> int:
       edgekit compare edgekit-work/model.int8.onnx native
       edgekit compare mine.onnx theirs.onnx --shape x=1,30,63 --json
     """
-    from edgekit.jobs import compare_models
+    from edgekit.jobs import check_reports, compare_models, write_comparison
     from edgekit.report import compare_text
 
     said = measuring_settings(common.threads, measuring)
+    check_reports(html)
     with workspace(common, flags(compare=said), read_only=True) as opened:
         result = compare_models(opened, models)
+    write_comparison(result, html)
     emit(common.as_json, result.to_dict(), lambda: compare_text(result))
     return 0

@@ -128,6 +128,12 @@ MARKDOWN = _output(
     metavar="FILE.md",
     help="Write the report as Markdown, for example for a comment on a pull request.",
 )
+HTML = _output(
+    "--html",
+    type=PATH,
+    metavar="FILE.html",
+    help="Write the report as a page with pictures: one file that needs nothing else.",
+)
 PICTURE = _output("--picture", type=PATH, metavar="FILE.png", help="Draw the confusion matrix: .png, .svg or .pdf.")
 OUTPUT = _output("--output", "-o", type=PATH, help="With MODEL: where to write the result [MODEL.int8.onnx].")
 

@@ -4,7 +4,14 @@ from edgekit.evaluate.accuracy import Accuracy, LabelledTakes, Parent, score_acc
 from edgekit.evaluate.answers import Prediction, StreamAnswer
 from edgekit.evaluate.class_names import check_class_names, check_count, match_class_names, parse_class_names
 from edgekit.evaluate.evaluation import Evaluation, Silence
-from edgekit.evaluate.intervals import CONFIDENCE, Flips, Retention, accuracy_interval
+from edgekit.evaluate.intervals import (
+    CONFIDENCE,
+    Flips,
+    Retention,
+    accuracy_interval,
+    points_interval_text,
+    points_text,
+)
 from edgekit.evaluate.metrics import (
     ClassMetrics,
     Metrics,
@@ -13,6 +20,7 @@ from edgekit.evaluate.metrics import (
     known_takes,
     map_labels,
 )
+from edgekit.evaluate.misread import Misread, ReadTake, find_misread
 from edgekit.evaluate.no_sign import (
     NO_SIGN,
     are_signs,
@@ -37,10 +45,12 @@ __all__ = [
     "Flips",
     "LabelledTakes",
     "Metrics",
+    "Misread",
     "OrderCheck",
     "Origin",
     "Parent",
     "Prediction",
+    "ReadTake",
     "Retention",
     "Roles",
     "Seen",
@@ -57,12 +67,15 @@ __all__ = [
     "doubt",
     "evaluate_model",
     "evaluate_predictions",
+    "find_misread",
     "hand_is_seen",
     "known_takes",
     "map_labels",
     "match_class_names",
     "means_no_sign",
     "parse_class_names",
+    "points_interval_text",
+    "points_text",
     "predict_batches",
     "score_accuracy",
     "sign_scores",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from edgekit.errors import ConfigError, ShapeError
 from edgekit.evaluate.class_names import check_count, contradiction, kept_names
 from edgekit.evaluate.intervals import Flips, accuracy_interval
-from edgekit.evaluate.metrics import known_takes
+from edgekit.evaluate.metrics import Metrics, evaluate_predictions, known_takes
+from edgekit.evaluate.misread import Misread, find_misread
 from edgekit.evaluate.order import check_order, complaint, doubt
 from edgekit.evaluate.predictions import predict_batches
 from edgekit.evaluate.seen import Roles, Seen
@@ -32,7 +33,8 @@ class LabelledTakes:
 
     x: float32 (takes, time, features), as long as the model reads. labels: int (takes,), indices into class_names.
     part, source: which takes of what, for people. synthetic: whether a generator made them. takes_cut: those of them
-    that are longer in truth, and lost frames with a hand. roles: what each was to the model.
+    that are longer in truth, and lost frames with a hand. roles: what each was to the model. titles: where people find
+    each; empty: by its number.
     """
 
     x: F32
@@ -43,6 +45,7 @@ class LabelledTakes:
     synthetic: bool = False
     takes_cut: int = 0
     roles: Roles = NOBODY_KNOWS
+    titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Accuracy:
     takes_sha256 of what they are answers to; None where only a sum is left. excluded: takes of the
     excluded_classes, which this model or its parent does not know. takes_cut: see `LabelledTakes`. seen: how many of
     the takes the model has learned from. notes: what keeps the figures from being taken at their word, a sentence each.
+    metrics, misread: class by class, and takes that were read wrong, to look at; no part of the JSON.
     """
 
     accuracy: float
@@ -89,6 +93,8 @@ class Accuracy:
     takes_cut: int = 0
     seen: Seen | None = None
     notes: tuple[str, ...] = ()
+    metrics: Metrics | None = field(default=None, compare=False)
+    misread: Misread | None = field(default=None, compare=False)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -99,7 +105,7 @@ class Accuracy:
         """JSON-ready, with the interval of the accuracy."""
         low, high = self.interval
         return {
-            **vars(self),
+            **{name: value for name, value in vars(self).items() if name not in ("metrics", "misread")},
             "low": low,
             "high": high,
             "excluded_classes": list(self.excluded_classes),
@@ -166,6 +172,8 @@ def score_accuracy(
         takes_cut=takes.takes_cut,
         seen=seen,
         notes=tuple(note for note in notes if note is not None),
+        metrics=_metrics(answers[0], true, excluded=int((~kept).sum()), excluded_classes=excluded),
+        misread=_misread(answers[0], takes, kept, true),
     )
 
 
@@ -196,9 +204,8 @@ def _order_notes(answer: _Answers, true: NDArray[np.str_]) -> list[str | None]:
 
     Raises ConfigError where classes were assumed and the answers speak against it.
     """
-    index, path = {name: k for k, name in enumerate(answer.names)}, answer.predictor.info.path
-    labels = np.array([index[name] for name in true.tolist()], dtype=np.int64)
-    check = check_order(answer.logits.argmax(axis=1), labels, len(answer.names))
+    path = answer.predictor.info.path
+    check = check_order(answer.logits.argmax(axis=1), _indices(answer, true), len(answer.names))
     wrong = complaint(check, answer.names, answer.named)
     if wrong is not None and not answer.named:
         raise ConfigError(f"{path}: {wrong}")
@@ -207,6 +214,24 @@ def _order_notes(answer: _Answers, true: NDArray[np.str_]) -> list[str | None]:
         own = None if metadata is None else metadata.class_names
         return [contradiction(answer.names, own, path), None if wrong is None else f"{path}: {wrong}"]
     return [f"{path} holds no class names: its outputs are taken in the data's order of classes", doubt(check)]
+
+
+def _metrics(answer: _Answers, true: NDArray[np.str_], **left_out: Any) -> Metrics:
+    """Class by class, in the model's order. true: names of classes (takes,)."""
+    found = evaluate_predictions(answer.logits.argmax(axis=1), _indices(answer, true), answer.names)
+    return replace(found, **left_out)
+
+
+def _misread(answer: _Answers, takes: LabelledTakes, kept: NDArray[np.bool_], true: NDArray[np.str_]) -> Misread:
+    """kept: bool (takes,), those that were read; true: names of their classes."""
+    index = np.flatnonzero(kept)
+    titles = [takes.titles[k] if takes.titles else f"take {k}" for k in index]
+    return find_misread(takes.x[kept], _indices(answer, true), answer.logits, answer.names, titles)
+
+
+def _indices(answer: _Answers, true: NDArray[np.str_]) -> NDArray[np.int64]:
+    index = {name: k for k, name in enumerate(answer.names)}
+    return np.array([index[name] for name in true.tolist()], dtype=np.int64)
 
 
 def _compare(answers: list[_Answers], right: list[NDArray[np.bool_]], common: tuple[str, ...]) -> Parent:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.evaluate.metrics import Metrics
+from edgekit.evaluate.misread import Misread
 from edgekit.evaluate.order import OrderCheck, Origin, complaint, doubt
 from edgekit.evaluate.seen import Seen
 
@@ -33,7 +34,8 @@ class Evaluation:
     answers fit them. seen: how many of the takes it has learned from. takes_cut: those that are longer than the
     model's sequence_length. picture: the file with the confusion matrix, where one was drawn.
     otherwise: that the model itself calls its outputs otherwise, in words. shipped: that the model is the one that
-    edgekit comes with, because there is no other, in words. silence: how often it says that nobody signs.
+    edgekit comes with, because there is no other, in words. silence: how often it says that nobody signs. misread:
+    takes that it read wrong, to look at, no part of its JSON.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Evaluation:
     otherwise: str | None = None
     shipped: str | None = None
     silence: Silence = Silence()
+    misread: Misread | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

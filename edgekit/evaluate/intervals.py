@@ -143,3 +143,22 @@ def _end(score: Callable[[float], float], inner: float, outer: float, quantile: 
         within = abs(score(middle)) <= quantile
         inner, outer = (middle, outer) if within else (inner, middle)
     return inner
+
+
+def points_text(drop: float) -> str:
+    """A difference of accuracies in words instead of with a sign: `0.36 points lost`, `0.16 points gained`.
+
+    drop: a ratio, positive where accuracy was lost.
+    """
+    return f"{abs(100 * drop):.2f} points {_side(drop)}"
+
+
+def points_interval_text(low: float, high: float) -> str:
+    """Both ends of such a difference: `1.02 gained to 2.03 lost`, `0.10 to 2.03 lost`; of ratios, low <= high."""
+    same = _side(low) == _side(high)
+    return f"{abs(100 * low):.2f}{'' if same else f' {_side(low)}'} to {abs(100 * high):.2f} {_side(high)}"
+
+
+def _side(drop: float) -> str:
+    """What rounds to nothing counts as lost: a loss of 0.00."""
+    return "gained" if round(100 * drop, 2) < 0 else "lost"

@@ -17,7 +17,7 @@ from edgekit.jobs.chain import (
     show_settings,
     show_variants,
 )
-from edgekit.jobs.compare import compare_models
+from edgekit.jobs.compare import compare_models, write_comparison
 from edgekit.jobs.compile_file import compile_file
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.export_module import export_module
@@ -65,5 +65,6 @@ __all__ = [
     "run_tune",
     "show_settings",
     "show_variants",
+    "write_comparison",
     "write_reports",
 ]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from edgekit.artifacts import scratch_folder, write_bytes, write_text
 from edgekit.errors import ConfigError, DataError, InputError, StateError
 from edgekit.jobs.model_files import find_model, refuse_changed
-from edgekit.jobs.takes import BenchTakes, named_takes, own_takes, part_of, roles_of
+from edgekit.jobs.takes import BenchTakes, named_takes, own_takes, part_of, roles_of, titles_of
 from edgekit.reading import StrPath
-from edgekit.report import bench_junit, bench_markdown
+from edgekit.report import bench_junit, bench_markdown, bench_page
 from edgekit.results import QuantizationFigures
 from edgekit.runtime import Runtime
 from edgekit.stages.names import FP32_NAME
@@ -102,13 +102,20 @@ def check_reports(*paths: StrPath | None) -> None:
         raise InputError(f"{wanted[0]}: one file can't hold two reports; give each its own")
 
 
-def write_reports(result: BenchResult, junit: StrPath | None = None, markdown: StrPath | None = None) -> None:
+def write_reports(
+    result: BenchResult,
+    junit: StrPath | None = None,
+    markdown: StrPath | None = None,
+    html: StrPath | None = None,
+) -> None:
     """A finished bench as files, each of them whole or absent. None: not wanted. Raises OSError for a place that can't
     be written."""
     if junit is not None:
         write_bytes(Path(junit), bench_junit(result))
     if markdown is not None:
         write_text(Path(markdown), bench_markdown(result))
+    if html is not None:
+        write_text(Path(html), bench_page(result))
 
 
 def _own_parent(workspace: Workspace) -> Path | None:
@@ -147,6 +154,7 @@ def _accuracy(
         synthetic=recordings.synthetic,
         takes_cut=chosen.takes_cut,
         roles=roles_of(path, recordings, workspace.digest, chosen.index),
+        titles=titles_of(recordings, chosen.index),
     )
     return score_accuracy(library or path, labelled, parent, class_names)
 

@@ -12,10 +12,11 @@ from edgekit.config import Tree
 from edgekit.data.pretraining import PretrainConfig, refuse_pretraining
 from edgekit.errors import ConfigError, EdgekitError, GateError, WeakEvidenceError
 from edgekit.jobs.bench import bench_model
+from edgekit.jobs.curves import read_curves
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.takes import refuse_said_mix
 from edgekit.profiles import load_profile
-from edgekit.report import can_draw, chain_markdown
+from edgekit.report import can_draw, chain_markdown, chain_page
 from edgekit.results import (
     ChainResult,
     PruningFigures,
@@ -86,8 +87,8 @@ def run_quantize(workspace: Workspace) -> ChainResult | None:
 
 
 def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
-    """Everything in order, then the bench of the file for the device against a profile, and the report as Markdown and
-    JSON. None in a dry run.
+    """Everything in order, then the bench of the file for the device against a profile, and the report as a page, as
+    Markdown and as JSON. None in a dry run.
     """
     checked = load_profile(profile)  # a misspelt name is an error now, not after the training
     stages = _stages(workspace, "run")
@@ -98,10 +99,12 @@ def run_chain(workspace: Workspace, profile: str) -> ChainResult | None:
     bench = bench_model(workspace, None, checked)
     picture = workspace.path / "confusion.png" if can_draw() else None
     evaluation = evaluate_file(workspace, None, "test", picture)
-    result = replace(result, bench=bench, evaluation=replace(evaluation, picture=picture.name if picture else None))
+    evaluation = replace(evaluation, picture=picture.name if picture else None)
+    result = replace(result, bench=bench, evaluation=evaluation, curves=read_curves(workspace.path, result.trained))
+    write_text(workspace.path / "report.html", chain_page(result))
     write_json(workspace.path / "report.json", result.to_dict())
     write_text(workspace.path / "report.md", chain_markdown(result))
-    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.md'}, report.json")
+    workspace.watcher.stage("report", "start", f"{workspace.path / 'report.html'}, report.md, report.json")
     return result
 
 

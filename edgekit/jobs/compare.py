@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit.artifacts import write_text
 from edgekit.errors import ShapeError
 from edgekit.jobs.model_files import find_model
 from edgekit.jobs.takes import own_takes
 from edgekit.reading import StrPath
+from edgekit.report import compare_page
 from edgekit.runtime import inspect_any
 from edgekit.workdir.workspace import Workspace
 
@@ -27,6 +29,13 @@ def compare_models(workspace: Workspace, models: Sequence[StrPath]) -> CompareRe
     config = workspace.settings.section("compare", CompareConfig)
     takes = own_takes(workspace, *paths)
     return compare_onnx(paths, config, takes=None if takes is None else takes.x)
+
+
+def write_comparison(result: CompareResult, html: StrPath | None) -> None:
+    """A finished comparison as a page, whole or absent. None: not wanted. Raises OSError for a place that can't be
+    written."""
+    if html is not None:
+        write_text(Path(html), compare_page(result))
 
 
 def _refuse_mixed(paths: Sequence[Path]) -> None:

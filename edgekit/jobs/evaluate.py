@@ -17,13 +17,14 @@ from edgekit.evaluate import (
     check_order,
     complaint,
     evaluate_predictions,
+    find_misread,
     known_takes,
     predict_batches,
     takes_with_hand,
 )
 from edgekit.evaluate.reading import names_for, read_as
 from edgekit.jobs.model_files import find_reader
-from edgekit.jobs.takes import Part, frames_for, part_of, refuse_unreadable, roles_of
+from edgekit.jobs.takes import Part, frames_for, part_of, refuse_unreadable, roles_of, titles_of
 from edgekit.reading import StrPath
 from edgekit.report import check_picture, draw_confusion
 from edgekit.runtime import open_predictor
@@ -69,6 +70,7 @@ def evaluate_file(
     if wrong is not None:
         raise ConfigError(f"{path}: {wrong}")
     metrics = evaluate_predictions(answers, mapped[kept], names)
+    titles = titles_of(recordings, takes.index[kept])
     evaluation = Evaluation(
         model=str(path),
         data=recordings.source,
@@ -83,6 +85,7 @@ def evaluate_file(
         otherwise=reading.note,
         shipped=None if box is None else box.note(workspace.path),
         silence=_silence(are_signs(logits, predictor.info.metadata, names), takes, logits, mapped),
+        misread=find_misread(takes.x[kept], mapped[kept], logits[kept], names, titles),
     )
     if picture is None:
         return evaluation

@@ -14,7 +14,7 @@ from edgekit.errors import EdgekitError, GateError, WeakEvidenceError
 from edgekit.jobs.scores import median_latencies_s
 from edgekit.jobs.search_task import Search
 from edgekit.measure import Machine
-from edgekit.report import can_draw, choice_text, draw_front, weakest_text
+from edgekit.report import can_draw, choice_text, draw_front, search_page, weakest_text
 from edgekit.results.searching import FrontRow, SearchedModel, SearchResult, StudentTrial
 from edgekit.results.tuning import STATES
 from edgekit.search.board import place_of
@@ -33,7 +33,8 @@ def search_result(search: Search, trials: Sequence[StudentTrial]) -> SearchResul
     front, benches = _front(search, pareto_front(good, latencies_s), latencies_s)
     machine = benches[0].measurement.machine if benches else None
     result = _described(search, trials, front, latencies_s, machine)
-    return _left(search, replace(result, failure=_failure(result, models)))
+    bench = None if result.chosen is None else benches[result.chosen - 1]
+    return _left(search, replace(result, failure=_failure(result, models), bench=bench))
 
 
 def _described(
@@ -76,6 +77,7 @@ def _left(search: Search, result: SearchResult) -> SearchResult:
     if result.picture is not None:
         draw_front(result, result.picture)
     write_json(search.folder / "search.json", result.to_dict())
+    write_text(search.folder / "report.html", search_page(result))
     return result
 
 

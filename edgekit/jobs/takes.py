@@ -113,6 +113,16 @@ def part_of(workspace: Workspace, part: str, frames: int) -> Part:
     return Part(x, recordings.labels[index], index, int(cut[index].sum()))
 
 
+def titles_of(recordings: Recordings, index: NDArray[np.int64]) -> tuple[str, ...]:
+    """Where people find each of the takes at `index`: its name or number, who signed it and when, as far as known."""
+    names = recordings.take_names
+    about = [column for column in (recordings.signer, recordings.session) if column is not None]
+    return tuple(
+        ", ".join([f"take {k}" if names is None else str(names[k]), *(str(column[k]) for column in about if column[k])])
+        for k in index
+    )
+
+
 def frames_for(reading: Reading, recordings: Recordings, settings: Settings) -> int:
     """Frames of a take as the file reads it; where it takes any number, what `data.sequence_length` says."""
     said = settings.section("data", DataConfig).sequence_length

@@ -14,7 +14,15 @@ from torch import nn
 from edgekit.artifacts import scratch_folder
 from edgekit.config import StageConfig
 from edgekit.errors import GateError, WeakEvidenceError
-from edgekit.evaluate import CONFIDENCE, Flips, LabelledTakes, predict_batches, score_accuracy
+from edgekit.evaluate import (
+    CONFIDENCE,
+    Flips,
+    LabelledTakes,
+    points_interval_text,
+    points_text,
+    predict_batches,
+    score_accuracy,
+)
 from edgekit.export import Standardisation, verify_parity
 from edgekit.quantize.files import quantize_onnx
 from edgekit.quantize.settings import QuantizeConfig
@@ -146,8 +154,8 @@ def _more_takes(flips: Flips, limit: float) -> str:
 
 
 def _drop(flips: Flips) -> str:
-    low, high = (100 * end for end in flips.interval())
+    low, high = flips.interval()
     return (
-        f"{100 * flips.drop:.1f} points on {flips.takes} validation takes, {low:.1f} to {high:.1f} with"
+        f"{points_text(flips.drop)} on {flips.takes} validation takes, {points_interval_text(low, high)} with"
         f" {100 * CONFIDENCE:g} % confidence"
     )

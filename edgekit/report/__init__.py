@@ -1,4 +1,4 @@
-"""Results as text for people. JSON comes from the results' own `to_dict`."""
+"""Results as text and as pages for people. JSON comes from the results' own `to_dict`."""
 
 from edgekit.report.bench import bench_text
 from edgekit.report.chain import chain_text, cut_text, exported_text, mix_text
@@ -10,6 +10,7 @@ from edgekit.report.landmarks import landmarks_text
 from edgekit.report.live import event_text, live_notes, live_text, now_text
 from edgekit.report.markdown import bench_markdown, chain_markdown
 from edgekit.report.native import compiled_text
+from edgekit.report.page import bench_page, chain_page, compare_page, search_page
 from edgekit.report.picture import can_draw, check_picture, draw_confusion
 from edgekit.report.quality import cleaning_text, conversion_text, quality_text
 from edgekit.report.quantized import quantized_text
@@ -29,13 +30,16 @@ from edgekit.report.variants import variants_text
 __all__ = [
     "bench_junit",
     "bench_markdown",
+    "bench_page",
     "bench_text",
     "can_draw",
     "chain_markdown",
+    "chain_page",
     "chain_text",
     "check_picture",
     "choice_text",
     "cleaning_text",
+    "compare_page",
     "compare_text",
     "compiled_text",
     "conversion_text",
@@ -59,6 +63,7 @@ __all__ = [
     "quantized_text",
     "record_text",
     "ruled_out_text",
+    "search_page",
     "search_text",
     "stage_text",
     "step_text",

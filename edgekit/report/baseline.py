@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgekit.bench import BaselineChanges, Change
+from edgekit.bench.changes import change_end_text, change_text
 from edgekit.report.tables import percent
 
 
@@ -19,11 +20,11 @@ def baseline_lines(baseline: BaselineChanges | None) -> list[str]:
 
 
 def _change_text(change: Change) -> str:
-    """`latency p95 +3.1 % (-1.2 to +7.9)`."""
+    """`latency p95 3.1 % more (1.2 less to 7.9 more)`."""
     if change.measured is None:
         return f"{change.quantity} not measured"
-    shown = f"{change.quantity} {100 * change.measured:+.1f} %"
+    shown = f"{change.quantity.removesuffix(' lost')} {change_text(change.quantity, change.measured)}"
     if change.ends[0] == change.ends[1]:
         return shown
-    low, high = ("?" if end is None else f"{100 * end:+.1f}" for end in change.ends)
+    low, high = ("?" if end is None else change_end_text(change.quantity, end) for end in change.ends)
     return f"{shown} ({low} to {high})"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from edgekit.bench import BenchResult, Measurement, Row
+from edgekit.bench import BenchResult, Measurement
 from edgekit.bench.result import ColdStart
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import Sweep
 from edgekit.measure import Disturbance, FedInput, LatencySummary, Machine, MemoryStage
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
-from edgekit.report.tables import count, known, milliseconds, percent, size, table
+from edgekit.report.rows import BENCH_HEADERS, bench_cells, bench_notes, margin_text, memory_limit_notes, row_titles
+from edgekit.report.tables import count, known, milliseconds, size, table
 
-BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
 _STAGES = {"interpreter": "Python", "run": "later runs"}
 SWEEP_HEADERS = ("threads", "batch", "p50", "p95", "takes per second")
 WINDOW_HEADERS = ("window", "runs", "p50", "p95", "longest", "clock", "temperature")
@@ -63,13 +63,14 @@ def bench_body(result: BenchResult) -> str:
         *baseline_lines(result.baseline),
         *([] if result.measurement.sweep is None else [sweep_text(result.measurement.sweep)]),
         table(BENCH_HEADERS, (bench_cells(row) for row in result.rows)),
+        *memory_limit_notes(result),
         *bench_notes(result.rows),
         *input_notes(result.measurement.inputs),
         *disturbance_notes(result.measurement),
     ]
     worst = result.worst_board
     if worst is not None:
-        margin = "no figure" if worst.margin_ratio is None else f"margin {percent(worst.margin_ratio)}"
+        margin = "no figure" if worst.measured is None else f"margin {margin_text(worst)}"
         parts.append(f"worst board: {worst.board} ({worst.quantity}, {margin})")
     return "\n".join(parts)
 
@@ -91,7 +92,7 @@ def verdict_line(result: BenchResult) -> str:
     """One sentence: whether the model fits and by what, or which constraints say no or can't say."""
     rows = [row for row in result.rows if row.verdict == result.verdict and result.counts(row)]
     name = result.profile.name
-    return _VERDICTS[result.verdict].format(profile=name, reasons=_titles(rows), judged=judged_text(result))
+    return _VERDICTS[result.verdict].format(profile=name, reasons=row_titles(rows), judged=judged_text(result))
 
 
 def judged_text(result: BenchResult) -> str:
@@ -102,26 +103,6 @@ def judged_text(result: BenchResult) -> str:
     held = f"{', '.join(names)} and {last} are" if names else f"{last} is"
     accuracy = any("accuracy" in row.quantity for row in result.rows)
     return f"{held} within its limits" + ("" if accuracy else "; accuracy was not judged")
-
-
-def figure(value: float | None, unit: str) -> str:
-    """A figure as people read it: KB or MB (10^3, 10^6 bytes), ms, percent; "?" for none."""
-    if value is None:
-        return "?"
-    return {"bytes": size, "s": milliseconds}.get(unit, percent)(value)
-
-
-def bench_cells(row: Row) -> tuple[str, ...]:
-    """One row of the table, under BENCH_HEADERS."""
-    margin = "?" if row.margin_ratio is None else percent(row.margin_ratio)
-    measured, limit = figure(row.measured, row.unit), figure(row.limit, row.unit)
-    if row.measured is None and row.floor is not None:
-        measured = f"> {figure(row.floor, row.unit)}"
-    return _title(row), measured, limit, margin, row.verdict, row.evidence
-
-
-def _title(row: Row) -> str:
-    return row.quantity if row.board is None else f"{row.board}: {row.quantity}"
 
 
 def machine_text(machine: Machine, threads: int) -> str:
@@ -287,20 +268,3 @@ def input_notes(inputs: Iterable[FedInput]) -> list[str]:
         for item in inputs
         if item.decides is not None
     ]
-
-
-def bench_notes(rows: Sequence[Row]) -> list[str]:
-    """Why rows did not pass, each reason once with all the rows it holds for."""
-    reasons: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.note and row.verdict != "pass":
-            reasons.setdefault(row.note, []).append(row)
-    return [f"note: {_titles(group)}: {reason}" for reason, group in reasons.items()]
-
-
-def _titles(rows: Sequence[Row]) -> str:
-    """`latency p95; latency bound on A, B`: every quantity once."""
-    boards: dict[str, list[str]] = {}
-    for row in rows:
-        boards.setdefault(row.quantity, []).extend([row.board] if row.board else [])
-    return "; ".join(f"{name} on {', '.join(on)}" if on else name for name, on in boards.items())

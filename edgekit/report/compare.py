@@ -12,7 +12,7 @@ from edgekit.report.bench import input_notes, input_text, machine_text
 from edgekit.report.tables import count, milliseconds, size, table
 from edgekit.runtime import ModelInfo, ModelMetadata
 
-_HEADERS = ("file", "scheme", "parameters", "MACs", "size", "p50 here", "time")
+HEADERS = ("file", "scheme", "parameters", "MACs", "size", "p50 here", "time")
 
 
 def compare_text(result: CompareResult) -> str:
@@ -20,18 +20,23 @@ def compare_text(result: CompareResult) -> str:
 
     Plain text without colours. Times are ratios to the first file's, with the ends of all processes' intervals.
     """
-    names = _names(result)
-    first, *others = zip(names, result.infos, result.latency, strict=True)
-    known = {info.sha256: info.metadata for info in result.infos if not info.compiled}
-    rows = [_cells(*first, None, known)]
-    rows += [_cells(*other, found, known) for other, found in zip(others, result.ratios, strict=True)]
+    names = file_names(result)
+    rows = comparison_rows(result)
     sentences = [
         f"{name}: {in_words(found, names[0])}\n  each process: {_processes(found)}"
         for name, found in zip(names[1:], result.ratios, strict=True)
     ]
-    head = [machine_text(result.machine, result.config.threads), _method(result)]
-    notes = [*input_notes(result.measured[0].inputs), *_runtime_notes(result.infos)]
-    return "\n".join([*head, table(_HEADERS, rows, left=2), *sentences, *notes, _origin(result)])
+    head = [machine_text(result.machine, result.config.threads), method_text(result)]
+    notes = [*input_notes(result.measured[0].inputs), *runtime_notes(result.infos)]
+    return "\n".join([*head, table(HEADERS, rows, left=2), *sentences, *notes, origin_text(result)])
+
+
+def comparison_rows(result: CompareResult) -> list[tuple[str, ...]]:
+    """A row a file, under HEADERS."""
+    first, *others = zip(file_names(result), result.infos, result.latency, strict=True)
+    known = {info.sha256: info.metadata for info in result.infos if not info.compiled}
+    rows = [_cells(*first, None, known)]
+    return rows + [_cells(*other, found, known) for other, found in zip(others, result.ratios, strict=True)]
 
 
 def in_words(found: TimeRatio, first: str) -> str:
@@ -86,7 +91,8 @@ def _processes(found: TimeRatio) -> str:
     return ", ".join(f"{_factor(process.median)} ({_interval(process)})" for process in found.processes)
 
 
-def _method(result: CompareResult) -> str:
+def method_text(result: CompareResult) -> str:
+    """How it was measured, and what the times are."""
     config, first = result.config, result.measured[0]
     rounds = sum(len(process.samples_ns) for process in result.measured)
     return (
@@ -97,20 +103,21 @@ def _method(result: CompareResult) -> str:
     )
 
 
-def _runtime_notes(infos: Sequence[ModelInfo]) -> list[str]:
+def runtime_notes(infos: Sequence[ModelInfo]) -> list[str]:
     """What the times of libraries hold, beside those of ONNX Runtime."""
     if not any(info.compiled for info in infos):
         return []
     return ["compiled: a library of edgekit compile, called from Python; that takes about 2 us, as part of its time"]
 
 
-def _origin(result: CompareResult) -> str:
+def origin_text(result: CompareResult) -> str:
+    """Whether these are a device's times."""
     if result.board:
         return f"measured on device: {result.board}"
     return "measured on this host: these are not a device's times, and another processor may rank the files otherwise"
 
 
-def _names(result: CompareResult) -> list[str]:
+def file_names(result: CompareResult) -> list[str]:
     """File names, or whole paths where two files have the same name."""
     names = [Path(info.path).name for info in result.infos]
     return names if len(set(names)) == len(names) else [str(info.path) for info in result.infos]

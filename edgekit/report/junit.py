@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 from edgekit import __version__
 from edgekit.bench import BenchResult, Row
-from edgekit.report.bench import figure, verdict_line
-from edgekit.report.tables import percent
+from edgekit.report.bench import verdict_line
+from edgekit.report.rows import limit_text, margin_text, measured_text
 
 #: What XML 1.0 can't hold, not even escaped: control characters, half surrogate pairs, and two that are no characters.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -56,14 +56,14 @@ def _case(suite: ElementTree.Element, result: BenchResult, row: Row, outcome: st
     elif outcome == "skipped":
         _node(case, outcome, {"message": facts})
     else:
-        message = f"{row.quantity}: {figure(row.measured, row.unit)}, limit {figure(row.limit, row.unit)}"
+        message = f"{row.quantity}: {measured_text(row)}, limit {limit_text(row)}"
         _node(case, outcome, {"message": message, "type": row.verdict}, text=facts)
 
 
 def _facts(row: Row) -> str:
     """`latency p95 0.041 ms, limit 100 ms, margin 100.0 %: pass, measured on this host; 1000 samples`."""
-    margin = "" if row.margin_ratio is None else f", margin {percent(row.margin_ratio)}"
-    found = f"{row.quantity} {figure(row.measured, row.unit)}, limit {figure(row.limit, row.unit)}{margin}"
+    margin = "" if row.margin_ratio is None else f", margin {margin_text(row)}"
+    found = f"{row.quantity} {measured_text(row)}, limit {limit_text(row)}{margin}"
     return f"{found}: {row.verdict}, {row.evidence}" + (f"; {row.note}" if row.note else "")
 
 

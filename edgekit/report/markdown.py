@@ -9,20 +9,10 @@ from typing import Any
 import yaml
 
 from edgekit.bench import BenchResult
-from edgekit.evaluate import Evaluation
+from edgekit.evaluate import Evaluation, points_text
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
-from edgekit.report.bench import (
-    BENCH_HEADERS,
-    bench_cells,
-    bench_notes,
-    disturbance_notes,
-    input_notes,
-    latency_line,
-    machine_text,
-    memory_line,
-    verdict_line,
-)
+from edgekit.report.bench import disturbance_notes, input_notes, latency_line, machine_text, memory_line, verdict_line
 from edgekit.report.chain import (
     accuracy_line,
     data_text,
@@ -32,6 +22,7 @@ from edgekit.report.chain import (
 )
 from edgekit.report.evaluation import CLASS_HEADERS, class_rows, confused_text
 from edgekit.report.quantization import CHOICE_HEADERS, choice_rows, quantization_text
+from edgekit.report.rows import BENCH_HEADERS, bench_cells, bench_notes, memory_limit_notes
 from edgekit.report.tables import count, percent
 from edgekit.results import ChainResult, PruningFigures, QuantizationFigures, StageResult, TrainingFigures
 from edgekit.text import plain
@@ -93,17 +84,21 @@ def bench_markdown(result: BenchResult) -> str:
 
 def stages_markdown(stages: Sequence[StageResult[TrainingFigures | QuantizationFigures]]) -> str:
     """One row a stage: its figures, seconds, seed and files with their SHA-256 beginning."""
-    rows = [
-        [
-            stage.name,
-            "; ".join(_figures(stage.figures)),
-            f"{stage.record.wall_s:.0f} s",
-            str(stage.record.seed),
-            ", ".join(f"{path} ({digest[:12]})" for path, digest in stage.record.outputs.items()),
-        ]
-        for stage in stages
+    return markdown_table(STAGE_HEADERS, map(stage_cells, stages), left=2)
+
+
+STAGE_HEADERS = ("stage", "figures", "took", "seed", "files (SHA-256)")
+
+
+def stage_cells(stage: StageResult[TrainingFigures | QuantizationFigures]) -> list[str]:
+    """A row under STAGE_HEADERS."""
+    return [
+        stage.name,
+        "; ".join(_figures(stage.figures)),
+        f"{stage.record.wall_s:.0f} s",
+        str(stage.record.seed),
+        ", ".join(f"{path} ({digest[:12]})" for path, digest in stage.record.outputs.items()),
     ]
-    return markdown_table(("stage", "figures", "took", "seed", "files (SHA-256)"), rows, left=2)
 
 
 def _figures(figures: TrainingFigures | QuantizationFigures) -> Iterable[str]:
@@ -111,7 +106,7 @@ def _figures(figures: TrainingFigures | QuantizationFigures) -> Iterable[str]:
         yield f"parity {figures.parity.max_abs_difference:.1e} (allowed {figures.parity.tolerance:.0e})"
         if figures.int8 is not None:
             kind = "INT4" if figures.scheme == "int4-weights" else "INT8"
-            yield f"{kind} loses {100 * figures.int8.flips.drop:+.2f} points on validation"
+            yield f"{kind}: {points_text(figures.int8.flips.drop)} on validation takes"
         return
     yield f"{count(figures.parameters)} parameters"
     yield f"weights of epoch {figures.best_epoch} of {figures.epochs}"
@@ -125,7 +120,8 @@ def _bench(result: BenchResult) -> list[str]:
     found = [*accuracy_lines(result.accuracy), *baseline_lines(result.baseline)]
     figures = [latency_line(result), memory_line(result.measurement), *found]
     measured = result.measurement
-    notes = [*figures, *bench_notes(result.rows), *input_notes(measured.inputs), *disturbance_notes(measured)]
+    limits = [*memory_limit_notes(result), *bench_notes(result.rows)]
+    notes = [*figures, *limits, *input_notes(measured.inputs), *disturbance_notes(measured)]
     machine = machine_text(result.measurement.machine, result.threads)
     return [
         f"## Bench against {result.profile.name}",

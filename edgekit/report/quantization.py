@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from edgekit.evaluate import points_interval_text, points_text
 from edgekit.report.tables import count, milliseconds, percent, size
-from edgekit.results import FineTuning, Int8Loss, NoSign, QuantizationFigures, SchemeChoice, SchemeTrial
+from edgekit.results import FineTuning, NoSign, QuantizationFigures, SchemeChoice, SchemeTrial
 from edgekit.runtime import SCHEMES
 
-CHOICE_HEADERS = ("form", "file", "p50 here", "time over fp32's", "speed", "points lost", "")
+CHOICE_HEADERS = ("form", "file", "p50 here", "time over fp32's", "speed", "accuracy", "")
 
 
 def quantization_text(figures: QuantizationFigures) -> str:
@@ -33,9 +34,9 @@ def _rounded_lines(figures: QuantizationFigures) -> list[str]:
     proof, (low, high) = quantized.proof, loss.flips.interval()
     kind = "int4" if figures.scheme == "int4-weights" else "int8"
     return [
-        f"{kind.upper()}: {100 * loss.flips.drop:+.2f} points lost on {loss.takes} validation takes (95 % interval"
-        f" {100 * low:+.2f} to {100 * high:+.2f}),"
-        f" {loss.changed} labels changed; standardisation {figures.standardisation}",
+        f"{kind.upper()}: {points_text(loss.flips.drop)} on {loss.takes} validation takes (95 % interval"
+        f" {points_interval_text(low, high)}), {loss.changed} labels changed;"
+        f" standardisation {figures.standardisation}",
         f"Proof: {len(proof.tensors)} weight tensors are {kind}"
         f" ({percent(proof.weight_reduction_ratio)} smaller; the file {percent(proof.file_reduction_ratio)});"
         f" {SCHEMES[figures.scheme]}",
@@ -72,7 +73,7 @@ def choice_rows(choice: SchemeChoice) -> list[list[str]]:
             milliseconds(trial.latency_p50_s) + _ends(trial.latency_low_s, trial.latency_high_s, "{:.3g}", 1e3),
             "-" if trial.ratio is None else f"{trial.ratio:.2f}" + _ends(trial.ratio_low, trial.ratio_high, "{:.2f}"),
             trial.speed or "-",
-            "-" if trial.loss is None else _points(trial.loss),
+            "-" if trial.loss is None else points_text(trial.loss.flips.drop),
             _remark(trial, choice.scheme),
         ]
         for trial in choice.trials
@@ -113,11 +114,7 @@ def tuning_lines(tuning: FineTuning | None) -> list[str]:
     done = "" if tuning.kept else "; that is worse, so the file is without it"
     epochs = f"{tuning.epochs} epoch{'' if tuning.epochs == 1 else 's'}"
     return [
-        f"Fine-tuning with int{tuning.bits} weights ({tuning.reason}): {_points(tuning.before)} points lost before,"
-        f" {_points(tuning.after)} after {epochs} (weights of epoch {tuning.best_epoch}, chosen on these"
+        f"Fine-tuning with int{tuning.bits} weights ({tuning.reason}): {points_text(tuning.before.flips.drop)} before,"
+        f" {points_text(tuning.after.flips.drop)} after {epochs} (weights of epoch {tuning.best_epoch}, chosen on these"
         f" validation takes, which is optimistic){done}"
     ]
-
-
-def _points(loss: Int8Loss) -> str:
-    return f"{100 * loss.flips.drop:+.2f}"

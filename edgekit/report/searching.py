@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from edgekit.bench import BenchResult
 from edgekit.bench.result import Row
-from edgekit.report.bench import bench_cells, machine_text
+from edgekit.report.bench import machine_text
 from edgekit.report.chain import SYNTHETIC, length_lines
+from edgekit.report.rows import bench_cells
 from edgekit.report.tables import known, milliseconds, percent, size, table
 from edgekit.report.tuning import duration
 from edgekit.results.searching import RULED, FrontRow, RuledOut, SearchResult, StudentTrial
@@ -72,7 +73,7 @@ def choice_text(chosen: FrontRow, best: FrontRow, error: float) -> str:
 
 def search_text(result: SearchResult) -> str:
     """The table, what to make of it, and what to type next."""
-    parts = [_table(result), *_notes(result)] if result.front else _notes(result)
+    parts = [_table(result), *search_notes(result)] if result.front else search_notes(result)
     return "\n".join([*parts, *_choice(result)])
 
 
@@ -98,7 +99,8 @@ def _row(row: FrontRow, chosen: int | None) -> list[str]:
     ]
 
 
-def _notes(result: SearchResult) -> list[str]:
+def search_notes(result: SearchResult) -> list[str]:
+    """What to make of the table, a sentence each."""
     tried = len(result.trials)
     lines = [
         f"{tried} of {result.size} students: {result.count('finished')} taught to the end,"

@@ -27,6 +27,7 @@ from edgekit.results.stage import Figures, Record, StageResult, read_figures
 from edgekit.results.step import StepResult
 from edgekit.results.training import (
     Finding,
+    LearningCurve,
     PruningFigures,
     StageFinding,
     TeacherCheck,
@@ -49,6 +50,7 @@ __all__ = [
     "FineTuning",
     "Int8Loss",
     "LandmarksResult",
+    "LearningCurve",
     "LeftFloat",
     "LiveResult",
     "MixDescription",

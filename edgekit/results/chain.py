@@ -11,7 +11,7 @@ from edgekit.errors import EdgekitError, worst
 from edgekit.results.data import DataDescription
 from edgekit.results.quantization_stage import QuantizationFigures
 from edgekit.results.stage import StageResult
-from edgekit.results.training import StageFinding, TrainingFigures
+from edgekit.results.training import LearningCurve, StageFinding, TrainingFigures
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class ChainResult:
     quantized: the one after them. settings: every resolved one. environment: this machine and its software.
     evaluation: of the file for the device on the test takes, an `Evaluation`. failure: of a gate, or that it can't
     tell, raised by the caller after everything has been shown. generalisation: findings of models that are good on
-    validation takes and poor on test takes.
+    validation takes and poor on test takes. curves: of the stages that train and whose logs are there; no part of the
+    JSON, as they are files of their own.
     """
 
     data: DataDescription
@@ -97,6 +98,7 @@ class ChainResult:
     evaluation: Any = None
     failure: EdgekitError | None = None
     generalisation: tuple[StageFinding, ...] = ()
+    curves: tuple[LearningCurve, ...] = ()
 
     @property
     def stages(self) -> tuple[StageResult[TrainingFigures | QuantizationFigures], ...]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from edgekit.bench import BenchResult
 from edgekit.errors import EdgekitError
 from edgekit.evaluate import accuracy_interval
 from edgekit.measure import Machine
@@ -180,7 +181,7 @@ class SearchResult:
     size: students of the whole study. files: that could be made of all students there are. trials: finished ones first.
     latencies_s: p50 of every file that takes part, by its name. chosen: number of the row that it would take, None
     where none will do; reason: why that one. commands: what makes it the work directory's, in order. failure: raised
-    after all has been shown.
+    after all has been shown. bench: of the chosen file, no part of the JSON.
     """
 
     profile: str
@@ -200,6 +201,7 @@ class SearchResult:
     data: DataDescription
     machine: Machine | None
     failure: EdgekitError | None = None
+    bench: BenchResult | None = None
 
     @property
     def models(self) -> tuple[SearchedModel, ...]:

@@ -73,6 +73,26 @@ class TeacherDescription:
     check: TeacherCheck | None = None
 
 
+@dataclass(frozen=True)
+class LearningCurve:
+    """How a stage's run went, from its log: one number an epoch in each column, losses in nats, accuracies as ratios.
+
+    loss, accuracy: on training takes as the run saw them, augmented. best_epoch: whose weights were kept, from 1.
+    """
+
+    stage: str
+    best_epoch: int
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+
+    @property
+    def epochs(self) -> int:
+        """How many there are."""
+        return len(self.loss)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingFigures:
     """A trained model's run: accuracies are ratios, losses in nats, of the weights that were kept.

@@ -198,7 +198,7 @@ def test_the_worst_board_is_the_one_nearest_its_limit() -> None:
     ("flips", "verdict", "note"),
     [
         (None, "undecided", "--parent"),
-        (Flips(1000, 2, 2), "pass", "-0.55 to 0.55 points"),
+        (Flips(1000, 2, 2), "pass", "0.55 gained to 0.55 lost (points)"),
         (Flips(1000, 0, 50), "pass", "on 1000 takes"),
         (Flips(1000, 50, 2), "fail", "on 1000 takes"),
         (Flips(275, 0, 0), "undecided", "contains the limit; about 106 more takes like these would decide"),

@@ -167,7 +167,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(BENCH, set="--set bench.warmup=3", seed="--seed 3", data="--data {hands}", json="--json"),
         **of(f"{BENCH} --data {{hands}}", part="--part all", parent="--parent {other}"),
         **of(f"{BENCH} --data {{hands}} --part test", split="--split signer"),
-        **of(BENCH, junit="--junit {new}/b.xml", markdown="--markdown {new}/b.md"),
+        **of(BENCH, junit="--junit {new}/b.xml", markdown="--markdown {new}/b.md", html="--html {new}/b.html"),
         **of(BENCH, baseline="--baseline {baseline} --max-regression 10%"),
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
@@ -180,6 +180,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(COMPARE, repeats="--repeats 7", processes="--processes 2", time_limit="--time-limit 3"),
         **of(COMPARE, shape="--shape landmarks=2,30,63", value="--value landmarks=1", threads="--threads 2"),
         **of(COMPARE, config="--config {settings}", set="--set compare.warmup=3", seed="--seed 3", json="--json"),
+        **of(COMPARE, html="--html {new}/c.html"),
         **of("compare {model} {model} --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
     },
     "evaluate": {

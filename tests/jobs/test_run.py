@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from safetensors.numpy import load_file
 
 from edgekit.artifacts import sha256_file
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
+from edgekit.jobs.curves import read_curve
+from edgekit.results import Record, StageResult, TrainingFigures, read_figures
 from edgekit.runtime import inspect_model
 from edgekit.workdir import Options, open_workspace
 
@@ -75,7 +79,7 @@ def test_weights_are_safetensors_with_a_json_config_and_nothing_is_pickled(chain
         trained = sum(w.size for name, w in weights.items() if not name.startswith("preprocess."))
         assert description["parameters"] == trained
     suffixes = {path.suffix for path in chain.workdir.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md", ".yaml", ".png"}, (
+    assert suffixes == {".safetensors", ".json", ".csv", ".onnx", ".md", ".html", ".yaml", ".png"}, (
         "a resume file outlived its stage"
     )
 
@@ -113,6 +117,40 @@ def test_the_markdown_report_holds_what_the_json_holds(chain: Any) -> None:
     for package in ("python", "numpy", "onnxruntime", "torch"):
         assert f"| {package} | {report['environment'][package].replace('_', chr(92) + '_')} |" in text
     assert yaml.safe_load(text.partition("```yaml")[2].partition("```")[0]) == report["settings"]
+
+
+def test_the_page_holds_what_the_json_holds_and_how_every_stage_learned(chain: Any) -> None:
+    report, page = chain.report, (chain.workdir / "report.html").read_text(encoding="utf-8")
+    text = html.unescape(page).replace("\u00a0", " ")
+    assert "SYNTHETIC" in text
+    for found in (report["data"]["sha256"], report["bench"]["model"]["sha256"]):
+        assert found in text
+    for model in report["models"]:
+        assert f"{100 * model['accuracy']:.1f} %" in text
+    for stage in ("Teacher, accurate", "Student, distilled", "Pruned student, recovering"):
+        assert f"<h3>{stage}</h3>" in page
+    wrong = sum(map(sum, report["evaluation"]["confusion"])) - round(
+        report["evaluation"]["accuracy"] * report["evaluation"]["takes"]
+    )
+    assert page.count('class="card"') == min(wrong, 24)
+    assert len(page) < 1_000_000
+
+
+def test_a_log_that_was_changed_since_has_no_curve(chain: Any, tmp_path: Path) -> None:
+    """Nothing is drawn that is not the run's own."""
+    record = chain.manifest["stages"]["distill"]
+    stage = StageResult("distill", Record(**record), read_figures(TrainingFigures, record["metrics"]))
+    assert read_curve(tmp_path, stage) is None
+    curve = read_curve(chain.workdir, stage)
+    assert curve is not None
+    assert (curve.epochs, curve.best_epoch) == (record["metrics"]["epochs"], record["metrics"]["best_epoch"])
+    assert curve.val_accuracy[curve.best_epoch - 1] == pytest.approx(record["metrics"]["val_accuracy"], abs=1e-5)
+    log = tmp_path / "student" / "training_log.csv"
+    log.parent.mkdir()
+    log.write_bytes((chain.workdir / "student" / "training_log.csv").read_bytes() + b" ")
+    assert read_curve(tmp_path, stage) is None
+    older = replace(stage, record=replace(stage.record, outputs={"student/model.safetensors": "0" * 64}))
+    assert read_curve(chain.workdir, older) is None
 
 
 def test_the_tables_of_the_markdown_report_are_tables(chain: Any) -> None:
@@ -208,7 +246,7 @@ def test_a_second_run_makes_nothing_and_changes_nothing(chain: Any, cli: Cli, sn
         assert f"= {stage}: up to date" in answer.err
     assert "done in" not in answer.err
     after = snapshot(chain.workdir)
-    measured = {"report.json", "report.md", ".lock"}
+    measured = {"report.json", "report.md", "report.html", ".lock"}
     assert {k: v for k, v in after.items() if k not in measured} == {
         k: v for k, v in before.items() if k not in measured
     }

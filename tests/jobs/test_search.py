@@ -76,6 +76,8 @@ def test_the_front_is_left_as_files_and_as_settings_that_make_them_again(cli: Cl
     assert (searched.json["chosen"], row["verdict"]) == (1, "pass")
     assert Path(row["file"]).stat().st_size == row["model"]["size_bytes"]
     assert (work / "search/search.png").read_bytes().startswith(b"\x89PNG")
+    page = (work / "search/report.html").read_text(encoding="utf-8")
+    assert f"row {searched.json['chosen']}" in page.lower()
 
     told = yaml.safe_load((work / "search/point-1.yaml").read_text())
     assert told["student"] == {
