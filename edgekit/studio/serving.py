@@ -75,6 +75,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((HOST, port))
+        listening.listen(128)  # whoever comes before the server is ready waits
         yield listening
     except OSError as error:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):

@@ -3,7 +3,7 @@
 
 export const MODEL_RATE = 30;
 const MOST_BETWEEN = 3, MOST_HELD = 12;
-const CANONICAL_ASPECT = 4 / 3;
+const CANONICAL_ASPECT = Math.fround(4 / 3);
 //: A frame may come so much early, in parts of the time between two, and still be the one that was due.
 const EARLY = 0.25;
 
@@ -41,9 +41,9 @@ function rounded(value) {
 
 /** Landmarks as a 4:3 picture of a hand called left gives them. frame: Float32Array (63,); aspect: width / height. */
 export function canonical(frame, right, aspect) {
-  const widening = Math.fround(aspect / CANONICAL_ASPECT), side = right ? -1 : 1;
+  const widening = Math.fround(Math.fround(aspect) / CANONICAL_ASPECT), side = right ? -1 : 1;
   return frame.map((value, k) => {
-    if (k % 3 === 0) return 0.5 + side * widening * (value - 0.5);
+    if (k % 3 === 0) return 0.5 + Math.fround(side * widening) * Math.fround(value - 0.5);
     return k % 3 === 2 ? value * widening : value;
   });
 }

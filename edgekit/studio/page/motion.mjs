@@ -3,7 +3,7 @@
 const TIPS = [4, 8, 12, 16, 20], PALM = [0, 5, 9, 13, 17];
 const STILL = 0.1, TRAVELLED = 12;
 export const STEPPED = 10;
-const CANONICAL_ASPECT = 4 / 3;
+const CANONICAL_ASPECT = Math.fround(4 / 3);
 
 /** Of one hand in canonical landmarks; frames are 1/30 s apart. Lengths are in hand sizes. */
 export class Motion {

@@ -2,9 +2,6 @@
 
 import { placed } from "./regions.mjs";
 
-//: OpenCV places points to 1/32 of a pixel.
-const STEPS = 32;
-
 /**
  * picture: {width, height, data} with data RGBA, as getImageData gives it. Returns Float32Array (side, side, 3) in 0 to
  * 1. Outside of the picture is black, or with `replicate` its nearest pixel.
@@ -17,7 +14,7 @@ export function cut(picture, region, side, replicate) {
   for (let v = 0, at = 0; v < side; v++) {
     for (let u = 0; u < side; u++, at += 3) {
       const x = corner[0] + u * across[0] + v * down[0], y = corner[1] + u * across[1] + v * down[1];
-      sample(picture, Math.round(x * STEPS) / STEPS, Math.round(y * STEPS) / STEPS, replicate, made, at);
+      sample(picture, x, y, replicate, made, at);
     }
   }
   return made;
