@@ -13,7 +13,7 @@ SHEET = Path(__file__).with_name("letters.jpg")
 LETTERS, COLUMNS, TILE = "ABCDEFGHIKLMNOPQRSTUVWXY", 6, (240, 320)
 RATE = 30
 #: Frames of a letter, of nothing behind it, and of nothing at the end of the film, which tells where it begins anew.
-HELD, GAP, END = 45, 15, 75
+HELD, GAP, END = 45, 15, 150
 #: Seconds from the beginning of a letter to the next one's.
 PACE_S = (HELD + GAP) / RATE
 

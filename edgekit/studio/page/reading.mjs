@@ -38,8 +38,8 @@ export class Reading {
 
   #tell({ kind, label }) {
     const speech = at("speech").value;
+    performance.mark(`edgekit ${kind}`, { detail: label }); // for whoever measures
     if (kind === "letter") {
-      performance.mark("edgekit-letter", { detail: label });
       at("said").textContent = plain(label);
       if (speech === "letters") say(label);
     }
