@@ -19,8 +19,9 @@ from starlette.routing import Route
 
 from edgekit import __version__
 from edgekit.artifacts import json_text, parse_json
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, InputError
 from edgekit.hands.networks import HAND, PALM, find_network
+from edgekit.reading import FileKind, read_text
 from edgekit.studio.assets import FILES, find_asset
 from edgekit.studio.findings import findings_of
 from edgekit.studio.model import PageModel
@@ -39,7 +40,8 @@ TYPES = {
 LARGEST_REQUEST = 4_000_000
 #: A report opens in a window of its own, which can show no token: by an address that works once, and not for long.
 TICKET_S = 60.0
-REPORT = "report.html"
+REPORT, REPORT_TEXT = "report.html", "report.md"
+REPORTS = FileKind("a report", InputError, 10**7)
 #: The report may have scripts of its own, and reaches nothing: neither this server nor any other.
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
@@ -89,6 +91,7 @@ def make_app(served: Served) -> Starlette:
 def _studio(served: Served, request: Request) -> dict[str, Any]:
     """What the page needs to begin."""
     report = served.workdir / REPORT
+    text = served.workdir / REPORT_TEXT
     return {
         "version": __version__,
         "workdir": str(served.workdir),
@@ -98,6 +101,7 @@ def _studio(served: Served, request: Request) -> dict[str, Any]:
         "signer": served.signer,
         "today": datetime.date.today().isoformat(),
         "report": report.stat().st_mtime if report.is_file() else None,
+        "report_text": read_text(text, REPORTS) if text.is_file() else None,
     }
 
 

@@ -89,8 +89,8 @@ def test_letters_in_letters_out(live: Studio, tmp_path: Path) -> None:
 def test_words_are_told_to_eyes_and_to_screen_readers(live: Studio, tmp_path: Path) -> None:
     with chromium(*with_film(film_of(tmp_path, "LV"))) as browser:
         page = open_page(browser, live.address)
-        page.evaluate("window.heard = []; speechSynthesis.speak = (words) => heard.push(words.text)")
-        page.evaluate("speechSynthesis.getVoices = () => []")
+        page.evaluate("window.heard = []; speechSynthesis.speak = (words) => heard.push(words.text); 0")
+        page.evaluate("speechSynthesis.getVoices = () => []; 0")
         page.select_option("#speech", "letters")
         assert "no voice of this machine" in page.inner_text("#speech-note")
         page.click("#start")

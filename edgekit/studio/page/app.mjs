@@ -55,7 +55,7 @@ async function begin() {
   showModel(told.model);
   reading.begin(told.model.names);
   if (records) {
-    showReport(told.report, trouble);
+    showReport(told, trouble);
     recording.begin(told);
   }
   addEventListener("hashchange", () => show(true));

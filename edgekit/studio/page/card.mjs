@@ -14,11 +14,14 @@ export function showModel(model) {
   at("card").replaceChildren(...(model.card === null ? [] : paragraphs(model.card)));
 }
 
-/** made: seconds since 1970 when the last report was written, or null. */
-export function showReport(made, trouble) {
+/** told: as `api/studio.json`; report: seconds since 1970 when the last one was written, or null; report_text: of the
+    last run, as Markdown, or null. */
+export function showReport({ report: made, report_text: text }, trouble) {
   at("report").hidden = made === null;
-  const when = made === null ? "" : new Date(1000 * made).toLocaleString();
-  at("report-note").textContent = made === null ? "The work directory has no report.html yet." : `written ${when}`;
+  at("report-note").textContent = made === null ? "" : `written ${new Date(1000 * made).toLocaleString()}`;
+  if (made === null && text === null) at("report-note").textContent = "The work directory has no report yet.";
+  at("told").hidden = text === null;
+  at("report-text").replaceChildren(...(text === null ? [] : paragraphs(text)));
   at("report").addEventListener("click", async () => {
     try {
       const { path } = await postJson("./api/report");
@@ -31,7 +34,9 @@ export function showReport(made, trouble) {
 
 /** As much of Markdown as the card has: headings, paragraphs, lists, tables and code. Everything else is text. */
 function paragraphs(text) {
-  return text.split(/\n{2,}/).map((block) => block.trim()).filter(Boolean).map(paragraph);
+  const parts = text.split(/^(```[^]*?^```)$/m); // every other one is code, which may hold empty lines
+  const blocks = parts.flatMap((part, k) => (k % 2 ? [part] : part.split(/\n{2,}/)));
+  return blocks.map((block) => block.trim()).filter(Boolean).map(paragraph);
 }
 
 function paragraph(block) {
@@ -57,5 +62,8 @@ function table([head, , ...rows]) {
   return make("table", {}, make("thead", {}, make("tr", {}, ...cells(head, "th"))), body);
 }
 
-/** Text with its code. */
-const words = (text) => text.replace(/\s*\n\s*/g, " ").split(/`([^`]+)`/).map((part, k) => (k % 2 ? make("code", {}, part) : part));
+/** Text with its code; of links the words alone, since the card's lead to files beside it. */
+function words(text) {
+  const flat = text.replace(/\s*\n\s*/g, " ").replace(/\[([^\]]+)\]\([^)]*\)/g, "$1");
+  return flat.split(/`([^`]+)`/).map((part, k) => (k % 2 ? make("code", {}, part) : part));
+}
