@@ -64,4 +64,6 @@ async function begin() {
   stage.ready();
 }
 
-begin().catch(trouble).finally(() => (at("loading").hidden = true));
+begin()
+  .catch(trouble)
+  .finally(() => (at("loading").hidden = true));

@@ -19,7 +19,9 @@ export class CameraTrouble extends Error {
 
 /** A camera that feeds a video element. gone: called where it goes away by itself. */
 export class Camera {
-  #stream = null; #shown = null; #wanted = null;
+  #stream = null;
+  #shown = null;
+  #wanted = null;
 
   constructor(video, gone) {
     this.video = video;

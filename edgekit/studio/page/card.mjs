@@ -6,8 +6,12 @@ import { postJson } from "./server.mjs";
 /** model: as `api/studio.json` tells of it. */
 export function showModel(model) {
   const rows = [
-    ["file", model.file], ["size", `${(model.bytes / 1000).toFixed(1)} KB`], ["SHA-256", model.sha256],
-    ["reads", `${model.frames} frames of one hand`], ["classes", model.names.join(", ")], ...model.facts,
+    ["file", model.file],
+    ["size", `${(model.bytes / 1000).toFixed(1)} KB`],
+    ["SHA-256", model.sha256],
+    ["reads", `${model.frames} frames of one hand`],
+    ["classes", model.names.join(", ")],
+    ...model.facts,
   ];
   const lines = rows.flatMap(([what, value]) => [make("dt", {}, what), make("dd", {}, plain(value))]);
   at("facts").replaceChildren(...lines);
@@ -36,15 +40,20 @@ export function showReport({ report: made, report_text: text }, trouble) {
 function paragraphs(text) {
   const parts = text.split(/^(```[^]*?^```)$/m); // every other one is code, which may hold empty lines
   const blocks = parts.flatMap((part, k) => (k % 2 ? [part] : part.split(/\n{2,}/)));
-  return blocks.map((block) => block.trim()).filter(Boolean).map(paragraph);
+  return blocks
+    .map((block) => block.trim())
+    .filter(Boolean)
+    .map(paragraph);
 }
 
 function paragraph(block) {
   const lines = block.split("\n");
   if (block.startsWith("#")) return make(/^#\s/.test(block) ? "h2" : "h3", {}, block.replace(/^#+\s*/, ""));
-  if (block.startsWith("```")) return focusable(make("pre", {}, make("code", {}, lines.slice(1, -1).join("\n"))), "Command");
+  if (block.startsWith("```"))
+    return focusable(make("pre", {}, make("code", {}, lines.slice(1, -1).join("\n"))), "Command");
   if (block.startsWith("|")) return focusable(make("div", { className: "scroll" }, table(lines)), "Table");
-  if (block.startsWith("- ")) return make("ul", {}, ...block.split(/\n(?=- )/).map((item) => make("li", {}, ...words(item.slice(2)))));
+  if (block.startsWith("- "))
+    return make("ul", {}, ...block.split(/\n(?=- )/).map((item) => make("li", {}, ...words(item.slice(2)))));
   return make("p", {}, ...words(block));
 }
 
@@ -57,7 +66,11 @@ function focusable(element, name) {
 }
 
 function table([head, , ...rows]) {
-  const cells = (line, name) => line.split("|").slice(1, -1).map((cell) => make(name, {}, ...words(cell.trim())));
+  const cells = (line, name) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => make(name, {}, ...words(cell.trim())));
   const body = make("tbody", {}, ...rows.map((line) => make("tr", {}, ...cells(line, "td"))));
   return make("table", {}, make("thead", {}, make("tr", {}, ...cells(head, "th"))), body);
 }

@@ -10,9 +10,13 @@ export function drawHand(canvas, landmarks) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (!landmarks) return;
   const place = (k) => [landmarks[3 * k] * canvas.width, landmarks[3 * k + 1] * canvas.height];
-  const style = getComputedStyle(canvas), unit = Math.max(canvas.width / 160, 1);
+  const style = getComputedStyle(canvas),
+    unit = Math.max(canvas.width / 160, 1);
   context.lineCap = "round";
-  for (const [width, colour] of [[2.2 * unit, style.getPropertyValue("--outline")], [unit, style.getPropertyValue("--bone")]]) {
+  for (const [width, colour] of [
+    [2.2 * unit, style.getPropertyValue("--outline")],
+    [unit, style.getPropertyValue("--bone")],
+  ]) {
     context.lineWidth = width;
     context.strokeStyle = colour;
     context.beginPath();
@@ -33,11 +37,14 @@ export function drawHand(canvas, landmarks) {
 /** The same hand in the middle of a canvas, as large as fits, whatever its picture was. frames: of a take, for a place
     and size that stay. */
 export function fitted(frames, aspect, canvas) {
-  const points = frames.filter((frame) => frame.some((value) => value !== 0)).flatMap((frame) =>
-    Array.from({ length: 21 }, (_, k) => [frame[3 * k] * aspect, frame[3 * k + 1]]));
+  const points = frames
+    .filter((frame) => frame.some((value) => value !== 0))
+    .flatMap((frame) => Array.from({ length: 21 }, (_, k) => [frame[3 * k] * aspect, frame[3 * k + 1]]));
   if (!points.length) return () => null;
-  const xs = points.map((point) => point[0]), ys = points.map((point) => point[1]);
-  const low = [Math.min(...xs), Math.min(...ys)], size = Math.max(Math.max(...xs) - low[0], Math.max(...ys) - low[1], 1e-6);
+  const xs = points.map((point) => point[0]),
+    ys = points.map((point) => point[1]);
+  const low = [Math.min(...xs), Math.min(...ys)],
+    size = Math.max(Math.max(...xs) - low[0], Math.max(...ys) - low[1], 1e-6);
   const wide = canvas.width / canvas.height;
   const middle = [(low[0] + Math.max(...xs)) / 2, (low[1] + Math.max(...ys)) / 2];
   return (frame) => {

@@ -46,9 +46,11 @@ const tasks = {
 };
 
 addEventListener("message", ({ data }) => {
-  queue = queue.then(() => tasks[data.task](data)).catch((error) => {
-    postMessage({ kind: "failed", task: data.task, message: String(error?.message ?? error) });
-  });
+  queue = queue
+    .then(() => tasks[data.task](data))
+    .catch((error) => {
+      postMessage({ kind: "failed", task: data.task, message: String(error?.message ?? error) });
+    });
 });
 
 /** RGBA of a picture, which is closed. */
@@ -66,7 +68,9 @@ function pixelsOf(picture) {
 /** What `edgekit record` keeps of a take: {landmarks: [frame or null], hand, aspect, rate, withHand}. */
 async function readTake(pictures, times) {
   tracker.reset();
-  const thinning = new Thinning(), landmarks = [], kept = [];
+  const thinning = new Thinning(),
+    landmarks = [],
+    kept = [];
   const votes = { L: 0, R: 0 };
   let aspect = 1;
   for (const [k, picture] of pictures.entries()) {
@@ -82,7 +86,8 @@ async function readTake(pictures, times) {
     kept.push(time);
   }
   tracker.reset();
-  const withHand = votes.L + votes.R, span = kept.at(-1) - kept[0];
+  const withHand = votes.L + votes.R,
+    span = kept.at(-1) - kept[0];
   const label = !withHand ? "" : votes.L >= votes.R ? "L" : "R";
   return { landmarks, hand: label, aspect, withHand, rate: span > 0 ? (kept.length - 1) / span : null };
 }

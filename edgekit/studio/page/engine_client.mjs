@@ -3,7 +3,9 @@
 import { getBytes } from "./server.mjs";
 
 /** The simplest module with a SIMD instruction: what a browser without SIMD refuses. */
-const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const SIMD = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+];
 const NEEDED = "Chrome or Edge 91, Firefox 114, Safari 16.4, or a later one, will do.";
 
 /** What this browser lacks, as a message, or null. */
@@ -18,11 +20,13 @@ export function lacking() {
 }
 
 /** Half of the cores, four at most, where the page may have threads at all. */
-const threads = () => (globalThis.crossOriginIsolated ? Math.min(4, Math.max(1, (navigator.hardwareConcurrency ?? 2) >> 1)) : 1);
+const threads = () =>
+  globalThis.crossOriginIsolated ? Math.min(4, Math.max(1, (navigator.hardwareConcurrency ?? 2) >> 1)) : 1;
 
 /** Tracker and reader in a worker. One task at a time; each method ends when the worker is done with it. */
 export class Engine {
-  #worker; #waiting = [];
+  #worker;
+  #waiting = [];
 
   constructor() {
     this.#worker = new Worker(new URL("./engine.mjs", import.meta.url), { type: "module" });
@@ -38,7 +42,10 @@ export class Engine {
     const told = (bytes) => progress(Math.min((here += bytes) / whole, 1));
     const files = await Promise.all(["palm", "hand", "model"].map((name) => getBytes(`./api/${name}.onnx`, told)));
     const [palm, hand, file] = files;
-    await this.#ask({ task: "open", palm, hand, file, model, threads: threads() }, files.map((each) => each.buffer));
+    await this.#ask(
+      { task: "open", palm, hand, file, model, threads: threads() },
+      files.map((each) => each.buffer),
+    );
   }
 
   /** A moment: {hand, events, now, text, took}. */

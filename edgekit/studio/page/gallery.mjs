@@ -4,11 +4,16 @@ import { at, make, plain } from "./dom.mjs";
 import { replay } from "./recording.mjs";
 import { getJson, postJson } from "./server.mjs";
 
-const A_PAGE = 12, ALL = "";
+const A_PAGE = 12,
+  ALL = "";
 
 /** trouble: called with an error, or null. */
 export class Gallery {
-  #takes = []; #found = {}; #page = 0; #stops = []; #drawing = 0;
+  #takes = [];
+  #found = {};
+  #page = 0;
+  #stops = [];
+  #drawing = 0;
 
   constructor(trouble) {
     this.trouble = trouble;
@@ -22,14 +27,15 @@ export class Gallery {
   /** Ask for everything again. */
   async refresh() {
     try {
-      const [{ takes }, { thrown }, check] = await Promise.all([
-        getJson("./api/takes"), getJson("./api/counts"), getJson("./api/check"),
-      ]);
+      const [{ takes }, { thrown }] = await Promise.all([getJson("./api/takes"), getJson("./api/counts")]);
       this.#takes = takes;
-      this.#found = check.takes;
       at("undo").disabled = thrown === 0;
-      this.#list([...check.warnings, ...check.notes]);
       this.#classes();
+      await this.#turn(this.#page);
+      const check = await getJson("./api/check"); // of many takes this lasts seconds
+      this.#list([...check.warnings, ...check.notes]);
+      if (JSON.stringify(check.takes) === JSON.stringify(this.#found)) return;
+      this.#found = check.takes;
       await this.#turn(this.#page);
     } catch (error) {
       this.trouble(error);
@@ -48,19 +54,24 @@ export class Gallery {
   }
 
   #classes() {
-    const chosen = at("shown-class").value, counts = new Map();
+    const chosen = at("shown-class").value,
+      counts = new Map();
     for (const { label } of this.#takes) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const options = [...counts].map(([label, count]) => new Option(`${plain(label)} (${count})`, label, false, label === chosen));
+    const options = [...counts].map(
+      ([label, count]) => new Option(`${plain(label)} (${count})`, label, false, label === chosen),
+    );
     at("shown-class").replaceChildren(new Option(`all (${this.#takes.length})`, ALL), ...options);
   }
 
   get #chosen() {
-    const label = at("shown-class").value, only = at("only-found").checked;
+    const label = at("shown-class").value,
+      only = at("only-found").checked;
     return this.#takes.filter((take) => (label === ALL || take.label === label) && (!only || this.#found[take.key]));
   }
 
   async #turn(page) {
-    const takes = this.#chosen, pages = Math.max(Math.ceil(takes.length / A_PAGE), 1);
+    const takes = this.#chosen,
+      pages = Math.max(Math.ceil(takes.length / A_PAGE), 1);
     this.#page = Math.min(Math.max(page, 0), pages - 1);
     at("earlier").disabled = this.#page === 0;
     at("later").disabled = this.#page === pages - 1;
@@ -82,15 +93,22 @@ export class Gallery {
   }
 
   #card(take) {
-    const canvas = make("canvas", { width: 240, height: 240 }), found = this.#found[take.key] ?? [];
+    const canvas = make("canvas", { width: 240, height: 240 }),
+      found = this.#found[take.key] ?? [];
     canvas.setAttribute("aria-hidden", "true");
     const out = make("button", { type: "button" }, "Throw out");
     out.setAttribute("aria-label", `Throw out this take of ${plain(take.label)}`);
     out.addEventListener("click", () => this.#throw(take.key));
     const who = [take.signer || "nobody named", take.session].filter(Boolean).join(", ");
-    const card = make("li", {}, canvas, make("strong", {}, plain(take.label)),
+    const card = make(
+      "li",
+      {},
+      canvas,
+      make("strong", {}, plain(take.label)),
       make("span", { className: "hint" }, plain(`${who}; ${take.frames} frames, a hand in ${take.with_hand}`)),
-      ...found.map((words) => make("span", { className: "found" }, plain(words))), out);
+      ...found.map((words) => make("span", { className: "found" }, plain(words))),
+      out,
+    );
     return { card, canvas, key: take.key };
   }
 

@@ -1,7 +1,9 @@
 // How a hand moves from frame to frame: edgekit/live/motion.py in JavaScript.
 
-const TIPS = [4, 8, 12, 16, 20], PALM = [0, 5, 9, 13, 17];
-const STILL = 0.1, TRAVELLED = 12;
+const TIPS = [4, 8, 12, 16, 20],
+  PALM = [0, 5, 9, 13, 17];
+const STILL = 0.1,
+  TRAVELLED = 12;
 export const STEPPED = 10;
 const CANONICAL_ASPECT = Math.fround(4 / 3);
 
@@ -29,7 +31,8 @@ export class Motion {
   push(frame) {
     const point = (k) => [frame[3 * k] * CANONICAL_ASPECT, frame[3 * k + 1]];
     const size = Math.max(apart(point(9), point(0)), 1e-3);
-    const tips = TIPS.map(point), palm = mean(PALM.map(point));
+    const tips = TIPS.map(point),
+      palm = mean(PALM.map(point));
     if (this.tips !== null) {
       this.speed = Math.max(...tips.map((tip, k) => apart(tip, this.tips[k]))) / size;
       keepLast(this.speeds, this.speed, TRAVELLED);

@@ -3,9 +3,14 @@
 import { cut } from "./pixels.mjs";
 import { aroundPalm, wholePicture } from "./regions.mjs";
 
-const SIDE = 192, SAME_PALM = 0.3, VALUES = 18;
+const SIDE = 192,
+  SAME_PALM = 0.3,
+  VALUES = 18;
 //: [cells along a side, anchors a cell] of the network's two grids.
-const GRIDS = [[24, 2], [12, 6]];
+const GRIDS = [
+  [24, 2],
+  [12, 6],
+];
 
 /** The anchors' centres in 0 to 1, [x, y] each, in the order of the network's rows. */
 function anchors() {
@@ -28,7 +33,9 @@ export async function findPalm(run, picture, least) {
   const { boxes, scores } = await run(cut(picture, square, SIDE, false), SIDE);
   const palm = merged(decoded(boxes, scores, least));
   if (palm === null) return null;
-  const x = square.x - square.side / 2, y = square.y - square.side / 2, size = square.side;
+  const x = square.x - square.side / 2,
+    y = square.y - square.side / 2,
+    size = square.side;
   const points = Array.from({ length: 7 }, (_, k) => [palm[4 + 2 * k] * size + x, palm[5 + 2 * k] * size + y]);
   const box = { x: palm[0] * size + x, y: palm[1] * size + y, width: palm[2] * size, height: palm[3] * size };
   const region = aroundPalm(box, points);

@@ -5,16 +5,25 @@ import { Clock, canonical, hasHand } from "./frames.mjs";
 import { Motion, keepLast } from "./motion.mjs";
 import { Speller } from "./speller.mjs";
 
-const PAUSE_S = 0.75, LOST_FRAMES = 5, VOTES = 15;
+const PAUSE_S = 0.75,
+  LOST_FRAMES = 5,
+  VOTES = 15;
 
 /**
- * model: as `api/model` tells of it. classify: Float32Array (frames, 63) to a promise of outputs, Float32Array (classes,).
+ * model: as `api/model` tells of it. classify: Float32Array (frames, 63) to a promise of outputs, one a
+ * class.
  * Events are {kind, label, probability, time, text}; kind is "hand found", "letter", "letter ended", "word ended" or
  * "hand lost".
  */
 export class Reader {
-  #clock = new Clock(); #motion = new Motion(); #missing = LOST_FRAMES; #signed = 0; #sides = []; #right = false;
-  #words = []; #word = [];
+  #clock = new Clock();
+  #motion = new Motion();
+  #missing = LOST_FRAMES;
+  #signed = 0;
+  #sides = [];
+  #right = false;
+  #words = [];
+  #word = [];
 
   constructor(model, classify) {
     this.model = model;

@@ -13,13 +13,20 @@ export class Reading {
 
   /** names: of the model's classes. */
   begin(names) {
-    at("letter").classList.toggle("word", names.some((name) => name.length > 2));
+    at("letter").classList.toggle(
+      "word",
+      names.some((name) => name.length > 2),
+    );
   }
 
   moment({ hand, events, now, text }) {
     at("letter").textContent = now ? plain(now.label) : "";
     at("sure-bar").style.transform = `scaleX(${now ? now.probability.toFixed(3) : 0})`;
-    at("state").textContent = now ? `${(100 * now.probability).toFixed(0)} % sure` : hand ? "A hand, no letter yet" : "No hand";
+    at("state").textContent = now
+      ? `${(100 * now.probability).toFixed(0)} % sure`
+      : hand
+        ? "A hand, no letter yet"
+        : "No hand";
     this.happened(events, text);
   }
 

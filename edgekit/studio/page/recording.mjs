@@ -4,11 +4,16 @@ import { at, make, plain } from "./dom.mjs";
 import { drawHand, fitted } from "./drawing.mjs";
 import { getJson, postJson } from "./server.mjs";
 
-const COUNTDOWN = 3, TAKE_S = 1, FRAME_MS = 1000 / 30;
+const COUNTDOWN = 3,
+  TAKE_S = 1,
+  FRAME_MS = 1000 / 30;
 
 /** stage: of the camera. trouble: called with an error, or null. */
 export class Recording {
-  #counts = {}; #own = new Set(); #taken = null; #replay = null;
+  #counts = {};
+  #own = new Set();
+  #taken = null;
+  #replay = null;
 
   constructor(stage, trouble) {
     Object.assign(this, { stage, trouble });
@@ -48,7 +53,8 @@ export class Recording {
   }
 
   #show() {
-    const chosen = this.#sign, names = [...new Set([...Object.keys(this.#counts), ...this.#own])];
+    const chosen = this.#sign,
+      names = [...new Set([...Object.keys(this.#counts), ...this.#own])];
     const next = chosen !== null && names.includes(chosen) ? chosen : names[0];
     at("signs").replaceChildren(...names.map((name) => this.#option(name, name === next)));
     this.#name();
@@ -59,7 +65,13 @@ export class Recording {
     const input = make("input", { type: "radio", name: "sign", value: name, checked });
     input.addEventListener("change", () => this.#name());
     const told = make("small", {}, `${count} of ${this.#wanted}`);
-    return make("label", { className: count >= this.#wanted ? "done" : "", title: plain(name) }, input, make("b", {}, plain(name)), told);
+    return make(
+      "label",
+      { className: count >= this.#wanted ? "done" : "", title: plain(name) },
+      input,
+      make("b", {}, plain(name)),
+      told,
+    );
   }
 
   #name() {
@@ -122,14 +134,23 @@ export class Recording {
     at("judge-text").textContent = `${plain(sign)}: ${frames} frames${rate}, a hand in ${take.withHand}.`;
     this.#say(at("judge-text").textContent);
     at("judge").hidden = false;
-    this.#replay = replay(at("replay"), take.landmarks.map((frame) => frame ?? []), take.aspect);
+    this.#replay = replay(
+      at("replay"),
+      take.landmarks.map((frame) => frame ?? []),
+      take.aspect,
+    );
     at("keep").focus();
   }
 
   async #keep() {
     if (!this.#taken) return;
     const { sign, take } = this.#taken;
-    const said = { label: sign, new_class: this.#own.has(sign), signer: at("signer").value.trim(), session: at("session").value.trim() };
+    const said = {
+      label: sign,
+      new_class: this.#own.has(sign),
+      signer: at("signer").value.trim(),
+      session: at("session").value.trim(),
+    };
     try {
       at("keep").disabled = true;
       const { landmarks, hand, aspect } = take;

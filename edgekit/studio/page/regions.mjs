@@ -2,12 +2,15 @@
 // A region is {x, y, side, angle}: centre and side in pixels, angle in radians from straight up. A point is [x, y].
 
 const STABLE = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18];
-const PALM_GROWTH = 2.6, PALM_SHIFT = -0.5;
-const HAND_GROWTH = 2.0, HAND_SHIFT = -0.1;
+const PALM_GROWTH = 2.6,
+  PALM_SHIFT = -0.5;
+const HAND_GROWTH = 2.0,
+  HAND_SHIFT = -0.1;
 
 /** A vector turned by an angle; y goes down. */
 export function turned([x, y], angle) {
-  const cos = Math.cos(angle), sin = Math.sin(angle);
+  const cos = Math.cos(angle),
+    sin = Math.sin(angle);
   return [cos * x - sin * y, sin * x + cos * y];
 }
 
@@ -46,8 +49,12 @@ const minus = (a, b) => [a[0] - b[0], a[1] - b[1]];
 const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
 
 function bounds(points) {
-  const xs = points.map((point) => point[0]), ys = points.map((point) => point[1]);
-  return [[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]];
+  const xs = points.map((point) => point[0]),
+    ys = points.map((point) => point[1]);
+  return [
+    [Math.min(...xs), Math.min(...ys)],
+    [Math.max(...xs), Math.max(...ys)],
+  ];
 }
 
 /** How far a direction is turned from straight up, in -pi to pi. */

@@ -27,7 +27,9 @@ async function ask(path, options = {}) {
   try {
     answer = await fetch(new URL(path, document.baseURI), { ...options, headers });
   } catch {
-    throw new Refused(served ? "The studio does not answer: is `edgekit studio` still running?" : "The server does not answer.");
+    throw new Refused(
+      served ? "The studio does not answer: is `edgekit studio` still running?" : "The server does not answer.",
+    );
   }
   if (answer.ok) return answer;
   throw new Refused(await whyNot(answer));
@@ -54,9 +56,10 @@ export async function postJson(path, body = {}) {
 
 /** The bytes of a file; told: called with how many are here. */
 export async function getBytes(path, told) {
-  const answer = await ask(path), parts = [];
+  const answer = await ask(path),
+    parts = [];
   let length = 0;
-  for (const reader = answer.body.getReader(); ; ) {
+  for (const reader = answer.body.getReader(); ;) {
     const { done, value } = await reader.read();
     if (done) break;
     parts.push(value);

@@ -3,9 +3,21 @@
 import { STEPPED } from "./motion.mjs";
 
 //: Letters that move, and the held ones that their hands begin as.
-const MOVING = new Map([["J", "I"], ["Z", "D"]]);
+const MOVING = new Map([
+  ["J", "I"],
+  ["Z", "D"],
+]);
 const RULES = {
-  enter: 0.78, leave: 0.2, rest: 4, begins: 6, tail: 8, moving: 5, enterMoving: 0.6, travel: 2.0, again: 6, gone: 4,
+  enter: 0.78,
+  leave: 0.2,
+  rest: 4,
+  begins: 6,
+  tail: 8,
+  moving: 5,
+  enterMoving: 0.6,
+  travel: 2.0,
+  again: 6,
+  gone: 4,
   step: 0.5,
 };
 

@@ -9,7 +9,8 @@ const FIGURES_S = 2;
 
 /** engine: see engine_client.mjs. moment, ended: called with what the reader tells. trouble: called with an error. */
 export class Stage {
-  #loops = []; #capture = null;
+  #loops = [];
+  #capture = null;
 
   constructor(engine, { moment, ended, trouble }) {
     Object.assign(this, { engine, moment, ended, trouble });
@@ -57,7 +58,7 @@ export class Stage {
 
   async #run() {
     try {
-      for (let grabbed; (grabbed = await this.camera.next()) !== null; ) {
+      for (let grabbed; (grabbed = await this.camera.next()) !== null;) {
         if (this.#capture) this.#collect(grabbed);
         else await this.#read(grabbed);
       }
@@ -71,6 +72,7 @@ export class Stage {
   async #read({ picture, time }) {
     this.#fit(picture);
     const moment = await this.engine.frame(picture, time);
+    if (!this.runs) return;
     drawHand(at("overlay"), moment.hand?.landmarks ?? null);
     this.#count(moment.took);
     this.moment(moment);
@@ -113,7 +115,8 @@ export class Stage {
   }
 
   async #list() {
-    const cameras = await this.camera.list(), chosen = at("cameras").value;
+    const cameras = await this.camera.list(),
+      chosen = at("cameras").value;
     at("cameras").replaceChildren(...cameras.map(({ id, name }) => new Option(name, id, false, id === chosen)));
     at("which").hidden = cameras.length < 2;
   }

@@ -4,7 +4,8 @@ import { findPalm } from "./palms.mjs";
 import { cut } from "./pixels.mjs";
 import { aroundHand, placed } from "./regions.mjs";
 
-const SIDE = 224, DEPTH = 0.4; // what MediaPipe divides z by
+const SIDE = 224,
+  DEPTH = 0.4; // what MediaPipe divides z by
 const LEAST = 0.5;
 
 /**
@@ -12,7 +13,10 @@ const LEAST = 0.5;
  * network's outputs by name. A picture is {width, height, data}, data RGBA.
  */
 export class HandTracker {
-  #palm; #hand; #region = null; #size = "";
+  #palm;
+  #hand;
+  #region = null;
+  #size = "";
 
   constructor(palm, hand) {
     this.#palm = palm;
@@ -24,7 +28,7 @@ export class HandTracker {
     this.#region = null;
   }
 
-  /** {landmarks, label, presence} of the hand, or null. landmarks: Float32Array (21, 3), as edgekit.hands.Hand has it. */
+  /** {landmarks, label, presence} of the hand, or null. landmarks: Float32Array (21, 3), see edgekit.hands.Hand. */
   async track(picture) {
     const size = `${picture.width}x${picture.height}`;
     if (size !== this.#size) [this.#size, this.#region] = [size, null];
@@ -33,7 +37,9 @@ export class HandTracker {
     if (region === null) return null;
     const told = await this.#hand(cut(picture, region, SIDE, true), SIDE);
     const { landmarks, pixels } = inPicture(told.landmarks, region, picture);
-    const after = aroundHand(pixels), presence = told.presence[0], first = told.handedness[0];
+    const after = aroundHand(pixels),
+      presence = told.presence[0],
+      first = told.handedness[0];
     if (!(presence > LEAST && after.side > 1)) return null;
     this.#region = after;
     return { landmarks, label: first > 0.5 ? "L" : "R", presence };
@@ -41,7 +47,8 @@ export class HandTracker {
 }
 
 function inPicture(inside, region, { width, height }) {
-  const landmarks = new Float32Array(63), pixels = [];
+  const landmarks = new Float32Array(63),
+    pixels = [];
   for (let k = 0; k < 21; k++) {
     const [x, y] = placed(region, [inside[3 * k] / SIDE, inside[3 * k + 1] / SIDE]);
     pixels.push([x, y]);
