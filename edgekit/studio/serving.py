@@ -33,12 +33,12 @@ class Studio:
     token: str
     model: PageModel
     takes: Takes
-    _thread: threading.Thread = field(repr=False)
+    _ended: threading.Event = field(repr=False)
 
     def wait(self) -> None:
         """Until the server ends, which it does not by itself; a signal interrupts it."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
+        while not self._ended.wait(0.5):
+            pass
 
 
 @contextmanager
@@ -58,9 +58,9 @@ def open_studio(workdir: StrPath, model: StrPath | None = None, port: int = 0, s
     with _listening(port) as listening:
         number = int(listening.getsockname()[1])
         token = secrets.token_urlsafe(24)
-        with _running(app, listening, token) as thread:
+        with _running(app, listening, token) as ended:
             address = f"http://{HOST}:{number}/#token={token}"
-            yield Studio(address, number, token, page_model, takes, thread)
+            yield Studio(address, number, token, page_model, takes, ended)
 
 
 def _require_server() -> None:
@@ -87,8 +87,11 @@ def _listening(port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _running(app: Any, listening: socket.socket, token: str) -> Iterator[threading.Thread]:
-    """The app behind its guard, in a thread, so that signals stay the command's."""
+def _running(app: Any, listening: socket.socket, token: str) -> Iterator[threading.Event]:
+    """The app behind its guard, in a thread, so that signals stay the command's; what is set when that has ended.
+
+    The thread itself is not waited for: Python takes one for ended when a signal interrupts who waits (3.11).
+    """
     import uvicorn
 
     from edgekit.studio.guard import Guard
@@ -107,11 +110,17 @@ def _running(app: Any, listening: socket.socket, token: str) -> Iterator[threadi
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],), name="edgekit-studio", daemon=True)
-    thread.start()
+    server, ended = uvicorn.Server(config), threading.Event()
+
+    def run() -> None:
+        try:
+            server.run([listening])
+        finally:
+            ended.set()
+
+    threading.Thread(target=run, name="edgekit-studio", daemon=True).start()
     try:
-        yield thread
+        yield ended
     finally:
         server.should_exit = True
-        thread.join(PATIENCE_S)
+        ended.wait(PATIENCE_S)

@@ -197,6 +197,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=20)
     connection.request("GET", "/")
     assert connection.getresponse().status == 200
+    connection.close()
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()
     assert process.wait(timeout=30) == 130
