@@ -4,10 +4,11 @@
 const FINGERS = [0, 1, 2, 3, 4].flatMap((f) => [0, 1, 2, 3].map((k) => [k ? 4 * f + k : 0, 4 * f + k + 1]));
 const BONES = [...FINGERS, [5, 9], [9, 13], [13, 17]];
 
-/** landmarks: 63 numbers, x and y in 0 to 1 of the canvas, or null for an empty one. */
-export function drawHand(canvas, landmarks) {
+/** landmarks: 63 numbers, x and y in 0 to 1 of the canvas, or null for no hand. picture: what lies behind it. */
+export function drawHand(canvas, landmarks, picture = null) {
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, canvas.width, canvas.height);
+  if (picture) context.drawImage(picture, 0, 0);
   if (!landmarks) return;
   const place = (k) => [landmarks[3 * k] * canvas.width, landmarks[3 * k + 1] * canvas.height];
   const style = getComputedStyle(canvas),

@@ -22,12 +22,12 @@ const tasks = {
   /** picture: ImageBitmap; time: seconds. */
   async frame({ picture, time }) {
     const begin = performance.now();
-    const pixels = pixelsOf(picture);
+    const pixels = pixelsOf(picture, true);
     const hand = await tracker.track(pixels);
     const tracked = performance.now();
     const events = await reader.read(hand, time, pixels.width / pixels.height);
     const took = { tracker: tracked - begin, classifier: performance.now() - tracked };
-    postMessage({ kind: "moment", hand, events, now: reader.now, text: reader.text, took });
+    postMessage({ kind: "moment", picture, hand, events, now: reader.now, text: reader.text, took }, [picture]);
   },
 
   /** A recorded take: pictures and their times, seconds. */
@@ -53,15 +53,15 @@ addEventListener("message", ({ data }) => {
     });
 });
 
-/** RGBA of a picture, which is closed. */
-function pixelsOf(picture) {
+/** RGBA of a picture, which is closed unless it is kept. */
+function pixelsOf(picture, kept = false) {
   const { width, height } = picture;
   if (!canvas || canvas.width !== width || canvas.height !== height) {
     canvas = new OffscreenCanvas(width, height);
     context = canvas.getContext("2d", { willReadFrequently: true });
   }
   context.drawImage(picture, 0, 0);
-  picture.close();
+  if (!kept) picture.close();
   return context.getImageData(0, 0, width, height);
 }
 

@@ -48,7 +48,7 @@ export class Engine {
     );
   }
 
-  /** A moment: {hand, events, now, text, took}. */
+  /** A moment: {picture, hand, events, now, text, took}; the picture is the same one. */
   frame(picture, time) {
     return this.#ask({ task: "frame", picture, time }, [picture]);
   }

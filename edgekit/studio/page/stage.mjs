@@ -53,6 +53,7 @@ export class Stage {
 
   /** Pictures of so many seconds: {pictures, times}. null where the camera stops meanwhile. */
   capture(seconds) {
+    drawHand(at("overlay"), null);
     return new Promise((resolve) => (this.#capture = { seconds, pictures: [], times: [], resolve }));
   }
 
@@ -70,10 +71,9 @@ export class Stage {
   }
 
   async #read({ picture, time }) {
-    this.#fit(picture);
     const moment = await this.engine.frame(picture, time);
+    this.#draw(moment);
     if (!this.runs) return;
-    drawHand(at("overlay"), moment.hand?.landmarks ?? null);
     this.#count(moment.took);
     this.moment(moment);
   }
@@ -91,9 +91,13 @@ export class Stage {
     times.push(time);
   }
 
-  #fit({ width, height }) {
-    const canvas = at("overlay");
+  /** The hand over the picture that it was found in: the video is some pictures ahead. */
+  #draw({ picture, hand }) {
+    const { width, height } = picture,
+      canvas = at("overlay");
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    drawHand(canvas, this.runs && hand ? hand.landmarks : null, this.runs && !this.#capture ? picture : null);
+    picture.close();
   }
 
   /** How fast it goes, over the last seconds. */
