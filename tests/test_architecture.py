@@ -26,6 +26,7 @@ ORDER = (
     "__main__",
     "start",
     "cli",
+    "studio",
     "jobs",
     "search",
     "tune",

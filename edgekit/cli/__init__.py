@@ -37,6 +37,7 @@ from edgekit.cli.record import record
 from edgekit.cli.run import run
 from edgekit.cli.search import search
 from edgekit.cli.step import step
+from edgekit.cli.studio import studio
 from edgekit.cli.terminal import complain, open_streams, say
 from edgekit.cli.train import train
 from edgekit.cli.tune import tune
@@ -64,6 +65,7 @@ COMMANDS = (
     landmarks,
     record,
     live,
+    studio,
     variants,
     profiles,
     env,

@@ -355,6 +355,22 @@ WHEEL = _own(
     "--wheel", type=PATH, metavar="FILE.whl", help="The wheel of mediapipe 0.10.14, of any system [pip fetches one]."
 )
 
+# Of `studio`.
+
+PORT = _own(
+    "--port", type=Whole(0, 65535), default=8765, show_default=True, help="Of the page; 0 for any that is free."
+)
+EXPORT_PAGE = _own(
+    "--export",
+    "page_folder",
+    type=PATH,
+    metavar="FOLDER",
+    help="Write the page into a folder, for any web server.",
+)
+NPM_PACKAGE = _own(
+    "--package", type=PATH, metavar="FILE.tgz", help="With setup: onnxruntime-web's npm package [npm fetches it]."
+)
+
 # Of `data`.
 
 OUT_OF_FOLD = _own(

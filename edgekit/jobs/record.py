@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from edgekit.artifacts import refuse_unwritable, taking_turns
-from edgekit.data import (
-    HAND_FEATURES,
-    Recordings,
-    choose_layout,
-    join_recordings,
-    load_recordings,
-    save_recordings,
-)
-from edgekit.data.recordings import refuse_no_text
 from edgekit.data.remarks import counted
 from edgekit.errors import DataError, InputError, InterruptedRunError
-from edgekit.hands import TRACKER, Hand, HandTake, HandTracker, Picture, open_pictures
+from edgekit.hands import Hand, HandTake, HandTracker, Picture, open_pictures
 from edgekit.hands.takes import MODEL_RATE, Taking
+from edgekit.jobs.take_file import TakeFile, refuse_names
 from edgekit.reading import StrPath
 from edgekit.results import RecordResult
 
@@ -80,111 +67,28 @@ def record_takes(
     makes room.
     """
     _check_names(labels, options)
-    file = _File(Path(output), options)
+    file = TakeFile(output, options.num_hands)
     tracker = HandTracker(options.num_hands)
     with open_pictures(source) as pictures:
         session = _Session(pictures.stream, tracker, screen, options, file)
         ended, faulty = session.record_all(labels)
-    counts = {label: file.count(label) for label in labels}
+    counts = {label: file.count(label, options.signer, options.session) for label in labels}
     done = (session.recorded, session.thrown)
     return RecordResult(file.path, options.signer, options.session, counts, options.takes, *done, ended, faulty)
 
 
 def _check_names(labels: Sequence[str], options: RecordOptions) -> None:
-    for what, names in (("the signs", labels), ("--signer", [options.signer]), ("--session", [options.session])):
-        refuse_no_text(names, what, "record")
-    for label in labels:
-        if not label.strip():
-            raise InputError("record: a sign has no name; name them, such as A B C")
+    refuse_names(labels, options.signer, options.session, "record")
     double = [label for label, number in Counter(labels).items() if number > 1]
     if double:
         raise InputError(f"record: '{double[0]}' is there twice; name each sign once")
-
-
-class _File:
-    """The recordings so far; see `record_takes`."""
-
-    def __init__(self, path: Path, options: RecordOptions) -> None:
-        choose_layout(path)
-        refuse_unwritable(path)
-        self.path, self.options = path, options
-        self.recordings: Recordings | None = None
-        self._known: tuple[int, ...] = ()
-        self._read_on()
-
-    def _read_on(self) -> None:
-        """What is on the disk now, where another process has written it. A file that has gone is written again.
-        Raises DataError for other recordings, and for what can't be read."""
-        state = _state(self.path)
-        if not state or state == self._known:
-            return
-        found, features = load_recordings(self.path), HAND_FEATURES * self.options.num_hands
-        if found.features != features:
-            raise DataError(
-                f"{self.path}: holds {found.features} numbers a frame, and takes of"
-                f" {counted(self.options.num_hands, 'hand')} have {features}; give --hands as it was, or another name"
-            )
-        self.recordings, self._known = found, state
-
-    def count(self, label: str) -> int:
-        """Takes of a class by this signer in this session."""
-        found = self.recordings
-        if found is None or label not in found.class_names:
-            return 0
-        same = found.labels == found.class_names.index(label)
-        for known, name in ((found.signer, self.options.signer), (found.session, self.options.session)):
-            same &= (np.full(found.takes, "") if known is None else known) == name
-        return int(same.sum())
-
-    def add(self, label: str, take: HandTake) -> None:
-        """One more take, on the disk, after what others have written meanwhile. Raises DataError where it can't be
-        written; then nothing has changed."""
-        with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        with taking_turns(self.path.parent):
-            self._read_on()
-            new = self._recordings(label, take)
-            whole = new if self.recordings is None else _joined(self.recordings, new, str(self.path))
-            save_recordings(self.path, whole)
-            self.recordings, self._known = whole, _state(self.path)
-
-    def _recordings(self, label: str, take: HandTake) -> Recordings:
-        return Recordings(
-            sequences=take.landmarks[None],
-            lengths=np.array([len(take.landmarks)]),
-            labels=np.array([0]),
-            class_names=(label,),
-            signer=np.array([self.options.signer]),
-            session=np.array([self.options.session]),
-            source=str(self.path),
-            hand=np.array([take.hand]),
-            aspect=np.array([take.aspect], np.float32),
-            tracker=TRACKER,
-        )
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    """What tells one version of a file or folder from the next; empty where there is none."""
-    try:
-        told = path.stat()
-    except FileNotFoundError:
-        return ()
-    return told.st_ino, told.st_mtime_ns, told.st_size
-
-
-def _joined(old: Recordings, new: Recordings, called: str) -> Recordings:
-    """Both, with the names that the old takes have."""
-    whole = join_recordings([old, new], called)
-    if old.take_names is None:
-        return whole
-    return replace(whole, take_names=np.append(old.take_names, f"recorded/{old.takes}"))
 
 
 class _Session:
     """One person in front of one camera."""
 
     def __init__(
-        self, stream: Iterator[Picture], tracker: HandTracker, screen: Screen, options: RecordOptions, file: _File
+        self, stream: Iterator[Picture], tracker: HandTracker, screen: Screen, options: RecordOptions, file: TakeFile
     ) -> None:
         self.stream, self.tracker, self.screen, self.options, self.file = stream, tracker, screen, options, file
         self.recorded = self.thrown = 0
@@ -209,7 +113,7 @@ class _Session:
 
     def record(self, label: str) -> None:
         """What is missing of a class."""
-        while (number := self.file.count(label)) < self.options.takes:
+        while (number := self._count(label)) < self.options.takes:
             what = f"{label}, take {number + 1} of {self.options.takes}"
             answer = self._ask(f"{what}: Enter records, s skips the sign, q ends", (GO, SKIP))
             if answer == SKIP:
@@ -218,6 +122,9 @@ class _Session:
             take = self._take(what)
             if self._accepted(what, take):
                 self._save(label, take)
+
+    def _count(self, label: str) -> int:
+        return self.file.count(label, self.options.signer, self.options.session)
 
     def _ask(self, text: str, allowed: Sequence[str]) -> str:
         answer = self.screen.ask(text, (*allowed, QUIT), self._look)
@@ -266,7 +173,7 @@ class _Session:
         """On the disk, if need be after someone has made room there."""
         while True:
             try:
-                self.file.add(label, take)
+                self.file.add(label, take, self.options.signer, self.options.session)
             except DataError as error:
                 asked = f"{error}: make room, or put right what it is; Enter tries again, q gives up"
                 answer = self.screen.ask(asked, (GO, QUIT), self._look)

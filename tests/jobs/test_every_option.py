@@ -209,6 +209,12 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of("live --model {ruled} --least 0", no_reject="--no-reject"),
         **of("live", workdir="--workdir {done}"),
     },
+    "studio": {
+        **of("studio --workdir {new}", model="--model {model}", port="--port 0", signer="--signer anna"),
+        **of("studio --workdir {new}", export="--export {new}/page"),
+        **of("studio setup", package="--package {table}", json="--json"),
+        "--workdir": ("studio --workdir {new}", "studio --workdir {done}"),
+    },
     "config": {
         **of("config --workdir {new}", config="--config {settings}", set="--set training.epochs=3", seed="--seed 3"),
         **of("config --workdir {new}", preset="--preset quick", split="--split signer", json="--json"),
@@ -373,6 +379,9 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
     monkeypatch.setattr("edgekit.bench.compare_onnx", gives(canned[1]))
     monkeypatch.setattr("edgekit.jobs.variants.describe_variants", gives(()))
     monkeypatch.setattr("edgekit.hands.make_networks", watched(gives([])))
+    for name in ("open_studio", "export_page"):
+        monkeypatch.setattr(f"edgekit.studio.{name}", ends(name))
+    monkeypatch.setattr("edgekit.studio.make_assets", gives(False))
     monkeypatch.setattr("edgekit.jobs.landmarks.HandTracker", FakeTracker)
     monkeypatch.setattr("edgekit.hands.pictures.open_camera", lambda number: FilmCamera(places["film"]))
     monkeypatch.setattr("edgekit.jobs.record.HandTracker", FakeTracker)
