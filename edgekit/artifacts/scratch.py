@@ -180,7 +180,7 @@ def _clear(place: Path, folder: bool) -> None:
 
 
 @contextlib.contextmanager
-def taking_turns(folder: Path) -> Iterator[None]:
+def taking_turns(folder: StrPath) -> Iterator[None]:
     """While the block runs, no other process that takes turns in the same folder runs its own. Where folders can't be
     held, as on Windows, all run at once."""
     try:

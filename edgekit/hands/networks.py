@@ -17,7 +17,7 @@ from typing import Any
 
 from edgekit.artifacts.digests import sha256_bytes, sha256_file
 from edgekit.artifacts.scratch import scratch_folder
-from edgekit.artifacts.writing import write_bytes
+from edgekit.artifacts.writing import refuse_unwritable, write_bytes
 from edgekit.errors import InputError, ModelFileError, missing_extra
 from edgekit.hands.fetching import VERSION, Watch, fetch_wheel
 from edgekit.hands.papers import CARD, LICENSE, card
@@ -92,13 +92,15 @@ def make_networks(wheel: StrPath | None = None, folder: StrPath | None = None, w
     """Make the networks that are not ready, and write their licence and card; the names of those made.
 
     wheel: MediaPipe's, of any system, or None to let pip fetch it. watch: see `fetch_wheel`. Where all is there,
-    nothing is done. Raises InputError where the wheel can't be had or is another version's, MissingExtraError without
-    tflite or onnx, ModelFileError where what is made has not the known SHA-256; that is not written.
+    nothing is done. Raises InputError where the wheel can't be had or is another version's, or the folder can't be
+    written, MissingExtraError without tflite or onnx, ModelFileError where what is made has not the known SHA-256; that
+    is not written.
     """
     wanted = [network for network in NETWORKS if state_of(network, folder) != "ready"]
     if not wanted and papers_there(folder):
         return []
     _require_converter()
+    refuse_unwritable(_folder(folder) / LICENSE)
     if wheel is not None:
         return _make_from(Path(wheel), wanted, _folder(folder))
     with scratch_folder("hands") as scratch:

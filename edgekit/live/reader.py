@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,7 @@ from edgekit.data import HAND_FEATURES, USUAL_FRAMES
 from edgekit.data.canonical import canonical_landmarks
 from edgekit.data.hand import frames_with_hand
 from edgekit.data.pictures import LARGEST_ASPECT, LEAST_ASPECT
-from edgekit.errors import ConfigError, ShapeError
+from edgekit.errors import ConfigError, ShapeError, require_kind
 from edgekit.evaluate import are_probabilities, means_no_sign, softmax
 from edgekit.evaluate.no_sign import LOST_FRAMES
 from edgekit.live.answers import open_answers
@@ -28,6 +29,7 @@ from edgekit.runtime import Runtime
 
 F32 = NDArray[np.float32]
 
+NUMBER = (int, float, np.integer, np.floating)
 #: Seconds without a letter after which a word has ended.
 PAUSE_S = 0.75
 #: Frames whose handedness is put to the vote: trackers change their mind.
@@ -45,7 +47,7 @@ class Reader:
     called "no sign" never do.
 
     Not for use from several threads at once. Raises ModelFileError for a model that can't be read, ConfigError for a
-    setting out of range.
+    setting out of range, InputError for one that is none.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Reader:
         is_sign: Decision | None = None,
         reject: bool = True,
     ) -> None:
+        _check_kinds({"rate": rate, "pause_s": pause_s, "least": 0 if least is None else least}, thresholds, runtime)
         if not 0 < pause_s < 1e6:
             raise ConfigError(f"pause {pause_s!r}: expected seconds, more than 0 and less than a million")
         self._model = open_labels(Path(model), class_names, runtime)
@@ -128,6 +131,8 @@ class Reader:
         frame, as recordings have them (L or R; width / height); without them it is read as it is. Raises ShapeError
         for what is no frame, DataError for a time that goes back.
         """
+        require_kind(time_s, (*NUMBER, type(None)), "Reader.read: time_s", "seconds, or None")
+        require_kind(aspect, (*NUMBER, type(None)), "Reader.read: aspect", "width / height, or None")
         landmarks = self._landmarks(frame, hand, aspect)
         ticks = self._clock.ticks(landmarks, time_s)
         self._frame, self._seen = self._frame + 1, landmarks is not None
@@ -218,6 +223,14 @@ class Reader:
         probabilities = outputs if ready else softmax(outputs[None])[0]
         sign = self._letters[int(probabilities.argmax())] and self._is_sign(outputs, probabilities)
         return np.where(self._letters & sign, probabilities, 0).astype(np.float32)
+
+
+def _check_kinds(numbers: Mapping[str, object], thresholds: object, runtime: str) -> None:
+    for name, value in numbers.items():
+        require_kind(value, NUMBER, f"Reader: {name}", "a number")
+    require_kind(thresholds, (Thresholds, type(None)), "Reader: thresholds", "Thresholds, or None")
+    if runtime not in get_args(Runtime):
+        raise ConfigError(f"Reader: runtime is {runtime!r}; expected one of {', '.join(get_args(Runtime))}")
 
 
 def _as_frame(frame: ArrayLike | None, features: int) -> F32 | None:

@@ -14,7 +14,7 @@ from edgekit.cli import run_cli
 from edgekit.errors import InputError
 from edgekit.hands import fetching
 from edgekit.hands.fetching import REQUEST, WHEEL_BYTES, fetch_wheel
-from edgekit.hands.networks import NETWORKS, tracker_card, tracker_state
+from edgekit.hands.networks import NETWORKS, make_networks, tracker_card, tracker_state
 from edgekit.hands.papers import CARD, LICENSE
 
 
@@ -147,3 +147,11 @@ def test_pip_is_this_pythons(pip: Path, folder: Path) -> None:
     pip.write_text("import sys\nprint(sys.executable, file=sys.stderr)\nsys.exit(1)\n")
     with pytest.raises(InputError, match=os.path.basename(sys.executable)):  # noqa: PTH119
         fetch_wheel(folder)
+
+
+def test_a_folder_that_refuses_is_told_before_anything_is_fetched(pip: Path, folder: Path) -> None:
+    pytest.importorskip("tflite"), pytest.importorskip("onnx")
+    taken = folder / "taken"
+    taken.write_bytes(b"")
+    with pytest.raises(InputError, match=r"taken is no folder; name a place of yours"):
+        make_networks(folder=taken)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgekit.data import SynthConfig, canonical_takes, synthesise_hands
-from edgekit.errors import ConfigError, DataError, ShapeError
+from edgekit.errors import ConfigError, DataError, InputError, ShapeError
 from edgekit.evaluate.no_sign import LOST_FRAMES
 from edgekit.live import Event, Reader
 from edgekit.live.reader import VOTES
@@ -251,3 +251,25 @@ def test_the_guides_lines_run(
     monkeypatch.chdir(tmp_path)
     exec(block, {"frames": [None, hand(), hand().ravel()]})
     assert capsys.readouterr().out.splitlines()[0] == "hand found None "
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rate": "30"}, "Reader: rate is str; expected a number"),
+        ({"pause_s": None}, "Reader: pause_s is NoneType"),
+        ({"least": "a"}, "Reader: least is str"),
+        ({"thresholds": 3}, "Reader: thresholds is int"),
+        ({"runtime": "onnx"}, "Reader: runtime is 'onnx'; expected one of onnxruntime, native"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_one_message(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        Reader(open_box().student, **settings)
+
+
+@pytest.mark.parametrize("more", [{"time_s": "1"}, {"time_s": [1]}, {"aspect": "4:3"}])
+def test_what_is_known_of_a_frame_is_a_number(more: dict[str, Any]) -> None:
+    reader, _ = scripted()
+    with pytest.raises(InputError, match=next(iter(more))):
+        reader.read(hand(), **more)
