@@ -38,6 +38,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from commands import command_line, obey
 from numpy.typing import NDArray
 from strangers import deal, joined, without
 
@@ -343,19 +344,12 @@ def each(values: Sequence[float]) -> str:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    running = commands.add_parser("run")
-    running.add_argument("folder", type=Path)
-    running.add_argument("models", nargs="+", type=Path, help="work directories of the study")
-    running.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
-    running.add_argument("--results", type=Path, required=True)
-    running.set_defaults(do=run)
-    showing = commands.add_parser("show")
-    showing.add_argument("results", type=Path)
-    showing.set_defaults(do=show)
-    given = parser.parse_args()
-    given.do(given)
+    parser, commands = command_line(__doc__, run=run, show=show)
+    commands["run"].add_argument("folder", type=Path)
+    commands["run"].add_argument("models", nargs="+", type=Path, help="work directories of the study")
+    commands["run"].add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    commands["run"].add_argument("--results", type=Path, required=True)
+    obey(parser)
 
 
 if __name__ == "__main__":

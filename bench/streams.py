@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from commands import command_line, obey
 from numpy.typing import NDArray
 
 from edgekit.artifacts import sha256_file
@@ -257,24 +258,18 @@ def pair(text: str) -> tuple[int, int]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    commands = parser.add_subparsers(required=True)
-    running_ = commands.add_parser("run")
-    running_.add_argument("model", type=Path)
-    running_.add_argument("recordings", type=Path)
-    running_.add_argument("--name", required=True)
-    running_.add_argument("--sessions", nargs="*", default=[])
-    running_.add_argument("--signers", nargs="*", default=[])
-    running_.add_argument("--frames", nargs="*", type=pair, default=[(20, 30), (45, 60)])
-    running_.add_argument("--between", nargs="*", type=int, default=[0, 6])
-    running_.add_argument("--seeds", type=int, default=1)
-    running_.add_argument("--results", type=Path, required=True)
-    running_.set_defaults(do=run)
-    showing = commands.add_parser("show")
-    showing.add_argument("results", type=Path)
-    showing.set_defaults(do=show)
-    given = parser.parse_args()
-    given.do(given)
+    parser, commands = command_line(__doc__, run=run, show=show)
+    one = commands["run"]
+    one.add_argument("model", type=Path)
+    one.add_argument("recordings", type=Path)
+    one.add_argument("--name", required=True)
+    one.add_argument("--sessions", nargs="*", default=[])
+    one.add_argument("--signers", nargs="*", default=[])
+    one.add_argument("--frames", nargs="*", type=pair, default=[(20, 30), (45, 60)])
+    one.add_argument("--between", nargs="*", type=int, default=[0, 6])
+    one.add_argument("--seeds", type=int, default=1)
+    one.add_argument("--results", type=Path, required=True)
+    obey(parser)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from commands import command_line, obey
 from numpy.typing import NDArray
 from word_streams import Spelled, Takes, streams
 
@@ -416,10 +417,8 @@ def _lags(found: Sequence[dict[str, Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
-    for name, do in (("run", run), ("tune", tune)):
-        one = commands.add_parser(name)
+    parser, commands = command_line(__doc__, run=run, tune=tune, show=show)
+    for one in (commands["run"], commands["tune"]):
         for place in ("model", "letters", "idle"):
             one.add_argument(place, type=Path)
         one.add_argument("--signer", nargs="+", required=True, help="whose takes")
@@ -427,16 +426,10 @@ def main() -> None:
         one.add_argument("--idle-signer", nargs="*", default=[], help="whose idle takes [the same people's]")
         one.add_argument("--words", type=int, default=200)
         one.add_argument("--seeds", type=int, nargs="+", default=[0])
-        one.set_defaults(do=do)
         one.add_argument("--step", type=Path, help="a step model of the same file")
-        if name == "run":
-            one.add_argument("--name", required=True)
-            one.add_argument("--results", type=Path)
-    showing = commands.add_parser("show")
-    showing.add_argument("results", type=Path)
-    showing.set_defaults(do=show)
-    given = parser.parse_args()
-    given.do(given)
+    commands["run"].add_argument("--name", required=True)
+    commands["run"].add_argument("--results", type=Path)
+    obey(parser)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def live(
     list as "landmarks" and what is known of "time_s", "hand" (L or R) and "aspect".
 
     A terminal shows the letter now and the text so far, a file or a pipe a line an event. At the end: the text, and how
-    long tracker and classifier take. Ctrl-C ends it, with exit code 130.
+    long tracker and classifier take. Ctrl-C ends it, with exit code 130. Where no frame shows a hand, the exit code
+    is 2.
 
     \b
     Example:
@@ -145,7 +146,7 @@ class _Screen:
 
 
 def _close(run: LiveRun, as_json: bool, interrupted: bool) -> None:
-    """The summary, and notes. Raises DataError for pictures without a hand."""
+    """The summary, and notes. Raises DataError where no frame shows a hand."""
     from edgekit.artifacts import json_text
     from edgekit.jobs import refuse_handless
     from edgekit.report import live_notes, live_text

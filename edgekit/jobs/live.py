@@ -121,11 +121,11 @@ def open_source(reader: Reader, source: StrPath | int) -> Iterator[LiveRun]:
 
 
 def refuse_handless(result: LiveResult) -> None:
-    """Raises DataError for pictures none of which shows a hand, unless somebody ended them."""
-    if result.tracker is not None and not result.with_hand and not result.interrupted:
-        raise DataError(
-            f"{result.source}: no hand is found in any of {result.frames:,} frames; try more light, a hand nearer"
-        )
+    """Raises DataError where no frame shows a hand, so that nothing was read, unless somebody ended it."""
+    if result.with_hand or result.interrupted:
+        return
+    todo = "see what the tracker before it writes" if result.tracker is None else "try more light, a hand nearer"
+    raise DataError(f"{result.source}: no hand is found in any of {result.frames:,} frames; {todo}")
 
 
 def find_live_model(workdir: StrPath, given: StrPath | None, runtime: Runtime) -> tuple[Path, Box | None]:

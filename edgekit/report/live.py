@@ -42,9 +42,7 @@ def live_text(result: LiveResult) -> str:
 def live_notes(result: LiveResult) -> list[str]:
     """What a reader of the result should know."""
     notes, rate = [], result.source_rate
-    if result.frames and not result.with_hand:
-        notes.append("no frame shows a hand")
-    elif result.frames and not result.letters:
+    if result.with_hand and not result.letters:
         notes.append("a hand is there, and no letter was sure enough")
     if result.announced is not None and result.frames < WHOLE * result.announced and not result.interrupted:
         notes.append(

@@ -89,10 +89,14 @@ def test_every_kind_of_no_hand_is_a_lost_hand(stream: Stream, low: list[str]) ->
     assert [event["event"] for event in events(answer)][-3:] == ["hand lost", "word ended", "end"]
 
 
-def test_a_stream_without_any_hand_is_no_error_and_says_so(stream: Stream) -> None:
+def test_a_stream_without_any_hand_is_exit_2_as_a_video_is(stream: Stream) -> None:
+    """A script that reads on must not take it for an empty text."""
     answer = stream(["null"] * 9)
-    assert (answer.code, answer.out.splitlines()[0]) == (0, "text: none")
-    assert "note: no frame shows a hand" in answer.err
+    assert (answer.code, answer.out.splitlines()[0]) == (2, "text: none")
+    told = "edgekit: error: stdin: no hand is found in any of 9 frames; see what the tracker before it writes\n"
+    assert answer.err.endswith(told)
+    as_json = stream(["null"] * 9, "--json")
+    assert (as_json.code, events(as_json)[-1]["event"], events(as_json)[-1]["with_hand"]) == (2, "end", 0)
 
 
 def test_hand_and_aspect_of_a_line_are_taken_out(stream: Stream, low: list[str]) -> None:
