@@ -19,6 +19,7 @@ from browser import ALLOWED, CAMERA, chromium, events, open_page, wait_for, with
 from letter_film import GAP, HELD, LETTERS, RATE, READ_MARKS, write_film
 
 from edgekit.data import load_recordings
+from edgekit.shipped import open_box
 from edgekit.studio import Studio, export_page, open_studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ready")]
@@ -113,6 +114,39 @@ def test_words_are_told_to_eyes_and_to_screen_readers(live: Studio, tmp_path: Pa
         assert page.faults == []
 
 
+def test_networks_run_in_several_threads_where_there_are_cores(live: Studio, tmp_path: Path) -> None:
+    cores = "Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })"
+    with chromium(*with_film(film_of(tmp_path, "L"))) as browser:
+        page = open_page(browser, live.address, cores)
+        page.click("#start")
+        wait_for(lambda: "L" in page.inner_text("#text"))
+        assert len(page.workers) == 2, "the engine and a thread of its"
+        assert page.faults == []
+
+
+def test_two_models_read_the_same_hand(tmp_path: Path) -> None:
+    student = open_box().student
+    other = tmp_path / "other.onnx"
+    other.write_bytes(student.read_bytes())
+    with (
+        open_studio(tmp_path / "work", beside=other) as opened,
+        chromium(*with_film(film_of(tmp_path, "LV"))) as browser,
+    ):
+        page = open_page(browser, opened.address)
+        assert page.inner_text("#beside-title") == "Beside it: other.onnx"
+        page.click("#start")
+        wait_for(lambda: {"L", "V"} <= set(page.inner_text("#beside-text")))
+        page.click("#start")
+        wait_for(lambda: page.inner_text("#state") == "The camera is off.")
+        assert page.inner_text("#beside-text") == page.inner_text("#text"), "the same file reads the same"
+        page.click('nav a[href="#model"]')
+        assert [line.inner_text() for line in page.query_selector_all("#facts h2")] == [
+            "student.int8.onnx",
+            "other.onnx",
+        ]
+        assert page.faults == []
+
+
 def test_takes_are_recorded_with_keys_alone(live: Studio, tmp_path: Path) -> None:
     with chromium(*with_film(film_of(tmp_path, "LLLLLL"))) as browser:
         page = open_page(browser, live.address)
@@ -181,10 +215,7 @@ def test_a_take_is_looked_at_thrown_out_and_brought_back(live: Studio) -> None:
 )  # fmt: skip
 def test_what_is_missing_is_said(live: Studio, flags: tuple[str, ...], script: str, said: str) -> None:
     with chromium(*flags) as browser:
-        page = browser.new_page()
-        page.add_init_script(script)
-        page.goto(live.address)
-        wait_for(lambda: page.is_enabled("#start") or page.is_visible("#trouble"))
+        page = open_page(browser, live.address, script)
         if page.is_enabled("#start"):
             page.click("#start")
         wait_for(lambda: page.is_visible("#trouble"))
