@@ -209,6 +209,16 @@ def test_it_loads_without_torch_and_onnx(name: str) -> None:
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, [], "")
 
 
+def test_what_only_training_needs_comes_with_the_first_epoch() -> None:
+    """Lightning and scikit-learn take seconds to import, and most commands that know settings of training train
+    nothing."""
+    code = (
+        "import sys, edgekit.train; print(sorted({'lightning', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_the_public_names_load_on_first_use_and_no_module_has_them() -> None:
     code = "import sys, edgekit; dir(edgekit); print('torch' in sys.modules, 'onnx' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-import edgekit.train.frameworks  # noqa: F401  (before what imports Lightning)
 from edgekit.data import AugmentConfig, Mix
 from edgekit.model import require_trainable, try_module
 from edgekit.train.diagnosis import Fitted, diagnose, live_findings, poor_generalisation
+from edgekit.train.fitting import fit
 from edgekit.train.folds import Folds, grouped_folds
 from edgekit.train.hardware import ALONE, Hardware, Precision, cuda_gpus
 from edgekit.train.logs import CSV_NAME, LogConfig, RunLogs, class_accuracies, csv_text
-from edgekit.train.loop import FitResult, fit
-from edgekit.train.losses import focal_loss, supervised_loss
+from edgekit.train.losses import Objective, focal_loss, supervised_loss
 from edgekit.train.out_of_fold import predict_out_of_fold
 from edgekit.train.pace import Pace, measure_pace
 from edgekit.train.progress import Epoch, Listener
 from edgekit.train.projection import Projection
+from edgekit.train.result import FitResult
 from edgekit.train.resume import unseal
-from edgekit.train.run import Objective
 from edgekit.train.settings import (
     EarlyStoppingConfig,
     LossConfig,

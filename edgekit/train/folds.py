@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 
 from edgekit.data import Recordings, runs_of
 from edgekit.errors import DataError
@@ -40,6 +39,8 @@ def grouped_folds(
     no more folds than takes of the largest class. Takes of classes that a fold does not train are left out of its
     validation. The same seed gives the same folds. Raises DataError when nothing can be validated.
     """
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
+
     part = np.sort(np.asarray(part, dtype=np.int64))
     grouping, groups = _groups(recordings, part, by)
     labels = recordings.labels[part]

@@ -11,7 +11,6 @@ import logging
 import signal
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,20 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from edgekit.artifacts import clear_leftovers
-from edgekit.errors import ConfigError, InterruptedRunError, StateError
+from edgekit.errors import InterruptedRunError, StateError
 from edgekit.model import RecurrentClassifier, plain_attention
 from edgekit.train.batches import read_ahead, worth_prefetching
 from edgekit.train.callbacks import EarlyStopping, EpochReport, KeptWeights, ProjectedWeights, ResumeFile
+from edgekit.train.checkpoints import SealedFiles
 from edgekit.train.hardware import Hardware
-from edgekit.train.logs import CSV_NAME, CsvLog, TensorBoardLog
+from edgekit.train.loggers import CsvLog, TensorBoardLog
+from edgekit.train.logs import CSV_NAME
+from edgekit.train.losses import Objective
 from edgekit.train.processes import Work, in_processes, states_of, strategy_of, take_states
-from edgekit.train.progress import Epoch, Listener
+from edgekit.train.progress import Listener
 from edgekit.train.projection import Projection
-from edgekit.train.resume import SealedFiles
-from edgekit.train.run import Objective, Run
+from edgekit.train.result import FitResult
+from edgekit.train.run import Run
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes
@@ -40,61 +42,19 @@ from edgekit.train.takes import EpochSource, Takes
 INTERRUPTED = "interrupted; finished epochs are kept, the same command continues from there"
 
 
-@dataclass(frozen=True)
-class FitResult:
-    """How a run went. `best_epoch`, or the last where that is kept, counts from 1; its weights are in the module then.
-
-    val_confusion: of the validation takes at that epoch, row the true class, column the predicted one.
-    """
-
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    val_accuracy: float
-    val_loss: float
-    elapsed_s: float
-    stopped_early: bool
-    val_confusion: tuple[tuple[int, ...], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "epochs": len(self.history),
-            "best_epoch": self.best_epoch,
-            "val_accuracy": self.val_accuracy,
-            "val_loss": self.val_loss,
-            "elapsed_s": self.elapsed_s,
-            "stopped_early": self.stopped_early,
-        }
-
-
-def fit(
+def run_epochs(
     module: nn.Module,
     source: EpochSource,
     validation: Takes,
     objective: Objective,
     config: TrainingConfig,
-    *,
-    seed: int = 0,
-    weight_decay: float = 0.0,
-    projection: Projection | None = None,
-    setup: RunSetup | None = None,
+    seed: int,
+    weight_decay: float,
+    projection: Projection | None,
+    setup: RunSetup,
 ) -> FitResult:
-    """Train `module` in place and leave it in evaluation mode with the weights of the best epoch, or of the last where
-    config.keep says so. edgekit's own models then know how many frames they were trained on.
-
-    Best is the highest validation accuracy, then the lowest validation loss. weight_decay applies to the kernels of
-    linear layers only. projection: what stays true of the weights after every step, and so of the weights that are
-    left.
-
-    Raises InterruptedRunError on Ctrl-C, ConfigError when a batch's loss or gradients are no longer finite, before the
-    optimiser's step, or the projection settles after the last epoch, StateError when the resume file does not fit.
-    """
-    setup = setup or RunSetup()
-    hardware = setup.hardware
-    hardware.check(config.batch_size)
-    settled_from = 0 if projection is None else projection.settled_from
-    if settled_from >= config.epochs:
-        raise ConfigError(f"training.epochs: {config.epochs} are not enough, the weights settle after {settled_from}")
+    """See `edgekit.train.fit`."""
+    hardware, settled_from = setup.hardware, 0 if projection is None else projection.settled_from
     module.train()  # Lightning leaves modules in the mode they are in
     run = Run(module, source, validation, objective, config, weight_decay, seed, settled_from, setup)
     kept, report = KeptWeights(settled_from, config.keep), EpochReport(config.epochs, setup.listener)

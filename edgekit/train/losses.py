@@ -11,6 +11,10 @@ from edgekit.train.settings import LossConfig
 
 #: (logits float32 (batch, classes), labels int64 (batch,)) to a scalar, the mean over the batch, in nats.
 Loss = Callable[[Tensor, Tensor], Tensor]
+#: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats,
+#: a mean over the batch: several processes weigh what their shares of a batch give by the number of takes. One that
+#: is a module learns along with the model.
+Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 
 
 def supervised_loss(config: LossConfig) -> Loss:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from edgekit.data import OutOfFold, Recordings
 from edgekit.data.disagreement import NEIGHBOURS, pose_vectors
@@ -56,6 +52,11 @@ def _predict(
     classes: int,
     seed: int,
 ) -> NDArray[np.float64]:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     linear = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE))
     trees = ExtraTreesClassifier(TREES, random_state=seed)
     model = VotingClassifier([("linear", linear), ("trees", trees)], voting="soft").fit(vectors[train], labels[train])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.data import AugmentConfig, Mix
-from edgekit.train.loop import fit
+from edgekit.train.fitting import fit
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import Takes, augmented, epoch_generator

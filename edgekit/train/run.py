@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,14 +13,10 @@ from torch import Tensor, nn
 from edgekit.errors import ConfigError, StateError
 from edgekit.train.batches import Batches, epoch_batches, plain_parts
 from edgekit.train.hardware import Hardware
+from edgekit.train.losses import Objective
 from edgekit.train.settings import TrainingConfig
 from edgekit.train.setup import RunSetup
 from edgekit.train.takes import EpochSource, Takes, share_of
-
-#: (logits float32 (batch, classes), batch: x, labels int64 (batch,) and what else the epoch holds) to a scalar in nats,
-#: a mean over the batch: several processes weigh what their shares of a batch give by the number of takes. One that
-#: is a module learns along with the model.
-Objective = Callable[[Tensor, tuple[Tensor, ...]], Tensor]
 
 VALIDATION_BATCH = 256
 

@@ -31,7 +31,7 @@ from edgekit.train import (
     train_model,
 )
 from edgekit.train.callbacks import EpochReport, ResumeFile
-from edgekit.train.logs import SCALARS, TensorBoardLog
+from edgekit.train.loggers import SCALARS, TensorBoardLog
 
 TinyModel = Callable[..., RecurrentClassifier]
 Learnable = tuple[Takes, Takes]
