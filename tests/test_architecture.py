@@ -65,6 +65,7 @@ ORDER = (
 #: Loaded by commands that must work where neither torch nor onnx is installed.
 LIGHT = (
     "cli",
+    "studio",
     "workdir",
     "live",
     "predict",
@@ -88,6 +89,8 @@ LIGHT = (
 #: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata,
 #: and makes the hand tracker's networks.
 OPTIONAL = ("edgekit.device.graph", "edgekit.device.folding", "edgekit.hands.convert")
+#: Need the extra studio.
+OPTIONAL += ("edgekit.studio.app", "edgekit.studio.guard")
 HEAVY = (
     "torch", "lightning", "torch_pruning", "safetensors", "onnx", "sklearn",
     "tensorboard", "matplotlib", "optuna", "ray",

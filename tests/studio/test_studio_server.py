@@ -19,6 +19,9 @@ from edgekit.errors import InputError
 from edgekit.hands import TRACKER
 from edgekit.shipped import open_box
 from edgekit.studio import Studio, open_studio
+
+pytest.importorskip("starlette", reason="needs starlette and uvicorn: pip install '.[studio]'")
+
 from edgekit.studio.app import LARGEST_REQUEST, page_files
 
 Answer = tuple[int, dict[str, str], bytes]
