@@ -65,6 +65,7 @@ ORDER = (
 #: Loaded by commands that must work where neither torch nor onnx is installed.
 LIGHT = (
     "cli",
+    "studio",
     "workdir",
     "live",
     "predict",
@@ -86,8 +87,11 @@ LIGHT = (
     "errors",
 )
 #: Imported inside a function, after a look whether onnx is there: counts the work of graphs without edgekit's metadata,
-#: and makes the hand tracker's networks.
-OPTIONAL = ("edgekit.device.graph", "edgekit.device.folding", "edgekit.hands.convert")
+#: makes the hand tracker's networks, and, with the extra studio, answers a browser.
+OPTIONAL = (
+    "edgekit.device.graph", "edgekit.device.folding", "edgekit.hands.convert",
+    "edgekit.studio.app", "edgekit.studio.guard",
+)  # fmt: skip
 HEAVY = (
     "torch", "lightning", "torch_pruning", "safetensors", "onnx", "sklearn",
     "tensorboard", "matplotlib", "optuna", "ray",

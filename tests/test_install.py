@@ -77,6 +77,10 @@ def test_the_packages_hold_profiles_types_and_one_version(packages: tuple[Path, 
     assert {f"edgekit/_profiles/{name}" for name in profiles} | {"edgekit/py.typed"} <= names
     shipped = {*open_box().files, CONTENTS}
     assert {f"edgekit/shipped/{name}" for name in shipped} <= names
+    page = (ROOT / "edgekit" / "studio").rglob("*.*")
+    studio = {path.relative_to(ROOT).as_posix() for path in page if path.suffix in (".mjs", ".html", ".css", ".json")}
+    assert len(studio) > 20
+    assert studio <= names
     licences = {name for name in shipped if name.startswith("licenses/")}
     assert {f"{stem}.dist-info/licenses/edgekit/shipped/{name}" for name in licences} <= names
     assert not {name.partition("/")[0] for name in names} - {"edgekit", f"{stem}.dist-info"}

@@ -357,6 +357,7 @@ WHEEL = _own(
 
 # Of `studio`.
 
+BESIDE = _own("--beside", type=PATH, metavar="MODEL", help="A second model, which reads the same hand.")
 PORT = _own(
     "--port", type=Whole(0, 65535), default=8765, show_default=True, help="Of the page; 0 for any that is free."
 )

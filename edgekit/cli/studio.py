@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @command(
     o.MODEL.saying("The model that answers [the work directory's file for the device, else edgekit's own]."),
+    o.BESIDE,
     o.PORT,
     o.SIGNER.saying("Who signs; the page asks, too."),
     o.EXPORT_PAGE,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def studio(
     setup: str | None,
     model: Path | None,
+    beside: Path | None,
     port: int,
     signer: str | None,
     page_folder: Path | None,
@@ -54,15 +56,17 @@ def studio(
       edgekit studio --export page
     """
     if setup is not None:
-        refuse_given({"model", "port", "signer", "page_folder", "workdir"}, "setup only puts onnxruntime-web in place")
+        refuse_given(
+            {"model", "beside", "port", "signer", "page_folder", "workdir"}, "setup only puts onnxruntime-web in place"
+        )
         return _set_up(package, as_json)
     if package is not None:
         raise click.UsageError("--package goes with setup: edgekit studio setup --package FILE.tgz")
     if page_folder is not None:
         refuse_given({"port", "signer"}, "--export serves nothing")
-        return _export(page_folder, workdir, model, as_json)
+        return _export(page_folder, workdir, model, beside, as_json)
     refuse_given({"as_json"}, "the studio has no result")
-    return _serve(workdir, model, port, signer or "")
+    return _serve(workdir, model, port, signer or "", beside)
 
 
 def _set_up(package: Path | None, as_json: bool) -> int:
@@ -78,11 +82,11 @@ def _set_up(package: Path | None, as_json: bool) -> int:
     return 0
 
 
-def _export(folder: Path, workdir: Path, model: Path | None, as_json: bool) -> int:
+def _export(folder: Path, workdir: Path, model: Path | None, beside: Path | None, as_json: bool) -> int:
     from edgekit.report.tables import size
     from edgekit.studio import export_page
 
-    result = export_page(folder, workdir, model)
+    result = export_page(folder, workdir, model, beside)
     text = (
         f"{result.folder}: {result.files} files, {size(result.bytes)}, with {result.model}\n"
         f"try it: python -m http.server --bind 127.0.0.1 --directory {result.folder}\n"
@@ -92,10 +96,10 @@ def _export(folder: Path, workdir: Path, model: Path | None, as_json: bool) -> i
     return 0
 
 
-def _serve(workdir: Path, model: Path | None, port: int, signer: str) -> int:
+def _serve(workdir: Path, model: Path | None, port: int, signer: str, beside: Path | None) -> int:
     from edgekit.studio import open_studio
 
-    with open_studio(workdir, model, port, signer) as opened:
+    with open_studio(workdir, model, port, signer, beside) as opened:
         _tell(opened)
         opened.wait()
     return 0

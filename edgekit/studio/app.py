@@ -57,6 +57,7 @@ class Served:
     model: PageModel
     takes: Takes
     signer: str = ""
+    beside: PageModel | None = None
     clock: Callable[[], float] = time.monotonic
     tickets: dict[str, float] = field(default_factory=dict)
 
@@ -72,6 +73,7 @@ def make_app(served: Served) -> Starlette:
     private = [
         ("/api/studio.json", _json(functools.partial(_studio, served)), ["GET"]),
         ("/api/model.onnx", _file(served.model.path), ["GET"]),
+        *([] if served.beside is None else [("/api/beside.onnx", _file(served.beside.path), ["GET"])]),
         ("/api/palm.onnx", _file(find_network(PALM)), ["GET"]),
         ("/api/hand.onnx", _file(find_network(HAND)), ["GET"]),
         ("/api/counts", _json(lambda request: served.takes.counts(*_who(request))), ["GET"]),
@@ -96,6 +98,7 @@ def _studio(served: Served, request: Request) -> dict[str, Any]:
         "version": __version__,
         "workdir": str(served.workdir),
         "model": served.model.to_dict(),
+        "beside": None if served.beside is None else served.beside.to_dict(),
         "classes": served.takes.classes(),
         "file": str(served.takes.path),
         "signer": served.signer,

@@ -36,17 +36,20 @@ class ExportResult:
         return {**vars(self), "folder": str(self.folder)}
 
 
-def export_page(folder: StrPath, workdir: StrPath, model: StrPath | None = None) -> ExportResult:
+def export_page(
+    folder: StrPath, workdir: StrPath, model: StrPath | None = None, beside: StrPath | None = None
+) -> ExportResult:
     """Write the page into a new or an empty folder, whole or not at all.
 
-    It reads letters and words; it records nothing, for which there is no server. Raises InputError for a folder that
-    holds something, ModelFileError as `open_studio` does.
+    It reads letters and words; it records nothing, for which there is no server. beside: a second model. Raises
+    InputError for a folder that holds something, ModelFileError as `open_studio` does.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: holds something already; name a folder that is empty or not there yet")
     page_model = PageModel(workdir, model)
-    sources = _sources(page_model)
+    second = None if beside is None else PageModel(workdir, beside)
+    sources = _sources(page_model) | ({} if second is None else {"api/beside.onnx": second.path})
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replaced_folder(folder) as made:
         for name, path in sources.items():
@@ -54,7 +57,8 @@ def export_page(folder: StrPath, workdir: StrPath, model: StrPath | None = None)
             shutil.copyfile(path, made / name)
         index = (made / "index.html").read_text(encoding="utf-8")
         (made / "index.html").write_text(index.replace(SERVED, STATIC), encoding="utf-8")
-        told = {"version": __version__, "model": page_model.to_dict()}
+        other = None if second is None else second.to_dict()
+        told = {"version": __version__, "model": page_model.to_dict(), "beside": other}
         (made / "api" / "studio.json").write_text(json_text(told), encoding="utf-8")
     files = [path for path in folder.rglob("*") if path.is_file()]
     return ExportResult(folder, str(page_model.path), len(files), sum(path.stat().st_size for path in files))

@@ -42,9 +42,15 @@ class Studio:
 
 
 @contextmanager
-def open_studio(workdir: StrPath, model: StrPath | None = None, port: int = 0, signer: str = "") -> Iterator[Studio]:
+def open_studio(
+    workdir: StrPath,
+    model: StrPath | None = None,
+    port: int = 0,
+    signer: str = "",
+    beside: StrPath | None = None,
+) -> Iterator[Studio]:
     """A server for the block. port: 0 for any that is free. model: see `edgekit.jobs.model_files.find_reader`. signer:
-    who signs, until the page says another.
+    who signs, until the page says another. beside: a second model, which reads the same hand.
 
     Raises MissingExtraError without starlette and uvicorn, ModelFileError where the hand tracker's networks or
     onnxruntime-web are not set up or no model can answer, InputError for a port that is in use.
@@ -54,7 +60,8 @@ def open_studio(workdir: StrPath, model: StrPath | None = None, port: int = 0, s
 
     page_model = PageModel(workdir, model)
     takes = Takes(workdir, tuple(page_model.to_dict()["names"]))
-    app = make_app(Served(Path(workdir), page_model, takes, signer))
+    second = None if beside is None else PageModel(workdir, beside)
+    app = make_app(Served(Path(workdir), page_model, takes, signer, second))
     with _listening(port) as listening:
         number = int(listening.getsockname()[1])
         token = secrets.token_urlsafe(24)

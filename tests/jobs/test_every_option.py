@@ -211,7 +211,7 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
     },
     "studio": {
         **of("studio --workdir {new}", model="--model {model}", port="--port 0", signer="--signer anna"),
-        **of("studio --workdir {new}", export="--export {new}/page"),
+        **of("studio --workdir {new}", export="--export {new}/page", beside="--beside {model}"),
         **of("studio setup", package="--package {table}", json="--json"),
         "--workdir": ("studio --workdir {new}", "studio --workdir {done}"),
     },

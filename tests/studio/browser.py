@@ -50,9 +50,11 @@ def wait_for(answers: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
     raise AssertionError(f"nothing within {patience_s:g} s")
 
 
-def open_page(browser: Any, address: str, **context: Any) -> Any:
-    """A page that has loaded tracker and model. Its requests are in `page.asked`, what went wrong in `page.faults`."""
+def open_page(browser: Any, address: str, script: str = "", **context: Any) -> Any:
+    """A page that has loaded tracker and model. Its requests are in `page.asked`, what went wrong in `page.faults`.
+    script: runs in it before its own."""
     page = browser.new_context(**context).new_page()
+    page.add_init_script(script)
     page.asked, page.faults = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.faults.append(str(error)))

@@ -14,8 +14,8 @@ import pytest
 
 from edgekit.hands import NETWORKS, state_of
 from edgekit.studio import Studio, assets_state, open_studio
-from edgekit.studio.app import PAGE
 from edgekit.studio.assets import assets_folder
+from edgekit.studio.exporting import PAGE
 
 NODE = shutil.which("node")
 SERVER = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn"))
@@ -49,7 +49,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 @pytest.fixture
 def ready() -> None:
-    """Skips where networks or onnxruntime-web are not set up."""
+    """Skips where networks or onnxruntime-web are not set up, or the server's packages are missing."""
+    if not SERVER:
+        pytest.skip("needs starlette and uvicorn: pip install '.[studio]'")
     if not NETWORKS_READY:
         pytest.skip("`edgekit hands setup` was not run")
     if not ASSETS_READY:
@@ -59,6 +61,8 @@ def ready() -> None:
 @pytest.fixture
 def blank_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Files of networks and of onnxruntime-web that hold nothing, for tests of the server alone."""
+    if not SERVER:
+        pytest.skip("needs starlette and uvicorn: pip install '.[studio]'")
     empty = tmp_path / "blank.onnx"
     empty.write_bytes(b"blank")
     monkeypatch.setattr("edgekit.studio.app.find_network", lambda network: empty)
@@ -68,7 +72,5 @@ def blank_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def studio(blank_files: None, models_run_here: None, tmp_path: Path) -> Iterator[Studio]:
     """A server that runs, with an empty work directory `work` and the shipped student."""
-    if not SERVER:
-        pytest.skip("needs starlette and uvicorn: pip install '.[studio]'")
     with open_studio(tmp_path / "work") as opened:
         yield opened

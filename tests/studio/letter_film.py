@@ -12,10 +12,16 @@ import numpy as np
 SHEET = Path(__file__).with_name("letters.jpg")
 LETTERS, COLUMNS, TILE = "ABCDEFGHIKLMNOPQRSTUVWXY", 6, (240, 320)
 RATE = 30
-#: Frames of a letter, of nothing behind it, and of nothing at the end of the film, which tells where it begins anew.
-HELD, GAP, END = 45, 15, 150
-#: Seconds from the beginning of a letter to the next one's.
-PACE_S = (HELD + GAP) / RATE
+#: Frames of a letter, and of nothing behind it.
+HELD, GAP = 60, 15
+#: Squares of so many pixels at the top left say in binary which letter it is, the first is 1; 0 is none.
+MARK_PX, MARKS = 16, 5
+#: In a page: the number that the marks of a canvas's picture say.
+READ_MARKS = f"""(canvas) => {{
+  const pixels = canvas.getContext('2d').getImageData(0, 0, {MARK_PX * MARKS}, {MARK_PX}).data;
+  const light = (k) => pixels[4 * ({MARK_PX // 2} * {MARK_PX * MARKS} + {MARK_PX} * k + {MARK_PX // 2})] > 127;
+  return Array.from({{ length: {MARKS} }}, (_, k) => (light(k) ? 2 ** k : 0)).reduce((a, b) => a + b);
+}}"""
 
 
 def still(letter: str) -> Any:
@@ -40,13 +46,20 @@ def held(letter: str, frames: int = HELD) -> Iterator[Any]:
         yield cv2.warpAffine(picture, matrix, (640, 480), borderMode=cv2.BORDER_REPLICATE)
 
 
+def marked(picture: Any, number: int) -> Any:
+    """The picture with the marks of a number."""
+    told = picture.copy()
+    for k in range(MARKS):
+        told[:MARK_PX, MARK_PX * k : MARK_PX * (k + 1)] = 255 * (number >> k & 1)
+    return told
+
+
 def film(letters: str = LETTERS) -> Iterator[Any]:
     """Every frame, red first."""
-    nothing = np.full((480, 640, 3), 90, np.uint8)
-    for letter in letters:
-        yield from held(letter)
+    nothing = marked(np.full((480, 640, 3), 90, np.uint8), 0)
+    for number, letter in enumerate(letters, 1):
+        yield from (marked(picture, number) for picture in held(letter))
         yield from [nothing] * GAP
-    yield from [nothing] * END
 
 
 def write_film(path: Path, letters: str = LETTERS) -> Path:

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from browser import ALLOWED, CAMERA, chromium, events, open_page, wait_for, with_film
-from letter_film import END, LETTERS, PACE_S, RATE, write_film
+from letter_film import GAP, HELD, LETTERS, RATE, READ_MARKS, write_film
 
 from edgekit.data import load_recordings
+from edgekit.shipped import open_box
 from edgekit.studio import Studio, export_page, open_studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ready")]
@@ -43,47 +44,55 @@ def only_here(page: Any, port: int) -> bool:
     }
 
 
-def letters_by_place(told: list[dict[str, Any]]) -> dict[int, list[str]]:
-    """Which letters were written while the film showed its k-th. The pause at the film's end, longer than any other,
-    tells where it begins."""
-    begin, lost = None, float("inf")
-    places: dict[int, list[str]] = {}
-    for event in told:
-        if event["kind"] == "hand lost":
-            lost = event["time_s"]
-        if begin is None and event["kind"] == "hand found" and event["time_s"] - lost > END / RATE - 1:
-            begin = event["time_s"]
-        if begin is not None and event["kind"] == "letter":
-            places.setdefault(int((event["time_s"] - begin + 0.2) / PACE_S), []).append(event["label"])
-    return places
+#: In the page: notes for each letter that is written which one the picture shows in which it was read.
+WATCH = f"""{{
+  const marks = {READ_MARKS}, text = document.getElementById('text');
+  let length = 0;
+  window.written = [];
+  new MutationObserver(() => {{
+    if (text.textContent.length > length) {{
+      window.written.push([marks(document.getElementById('overlay')), text.textContent.at(-1)]);
+    }}
+    length = text.textContent.length;
+  }}).observe(text, {{ childList: true }});
+}}"""
+
+
+def first_written(written: list[tuple[int, str]], letters: str) -> dict[str, str]:
+    """The first letter that was written while the film held up a letter, for each."""
+    found: dict[str, str] = {}
+    for number, label in written:
+        found.setdefault(letters[number - 1] if number else "", label)
+    return found
 
 
 def test_letters_in_letters_out(live: Studio, tmp_path: Path) -> None:
-    """Of 24 letters that hold still. Python reads 19 of this film: no hand is found in M, N, S and T are called no
-    sign, E is read as B."""
-    film_s = len(LETTERS) * PACE_S + END / RATE
+    """Of 24 letters that hold still. Python's own tracker and reader read 19 of these hands: no hand is found in M; N,
+    S and T are called no sign, E is read as B."""
+    film_s = len(LETTERS) * (HELD + GAP) / RATE
     with chromium(*with_film(film_of(tmp_path, LETTERS))) as browser:
         page = open_page(browser, live.address)
         assert page.evaluate("crossOriginIsolated")
+        page.evaluate(WATCH)
         page.click("#start")
-        first = wait_for(lambda: [event for event in events(page) if event["kind"] == "letter"])[0]
+        first = wait_for(lambda: [event for event in events(page) if event["kind"] == "letter"])[0]["time_s"]
         figures: list[str] = []
 
-        def two_rounds() -> bool:
+        def all_shown() -> bool:
             figures.append(page.inner_text("#figures"))
-            return bool(events(page)[-1]["time_s"] - first["time_s"] > 2 * film_s)
+            return bool(page.evaluate("performance.now()") / 1000 - first > 1.1 * film_s)
 
-        wait_for(two_rounds, 3 * film_s)
-        places = letters_by_place(events(page))
-        right = [letter for k, letter in enumerate(LETTERS) if places.get(k, [""])[0] == letter]
-        rates = [int(text.split()[0]) for text in figures if text]
-        print(f"first letter {first['time_s']:.1f} s after the page opened; {len(right)} of {len(LETTERS)} right;"
-              f" {statistics.median(rates):g} pictures a second: {figures[-1]}; wrong or nothing: "
-              f"{ {LETTERS[k]: places.get(k) for k in range(len(LETTERS)) if LETTERS[k] not in right} }")  # fmt: skip
+        wait_for(all_shown, 3 * film_s)
+        found = first_written(page.evaluate("written"), LETTERS)
+        right = [letter for letter in LETTERS if found.get(letter) == letter]
+        rate = statistics.median(int(text.split()[0]) for text in figures if text)
+        wrong = {letter: found.get(letter, "nothing") for letter in LETTERS if letter not in right}
+        print(f"first letter {first:.1f} s after the page opened; {len(right)} of {len(LETTERS)} right, others {wrong};"
+              f" {rate:g} pictures a second in the median; at the end {figures[-1]}")  # fmt: skip
         assert page.faults == []
         assert only_here(page, live.port)
         assert not page.is_visible("#trouble")
-        assert len(right) >= (17 if statistics.median(rates) >= 8 else 10), "a slow machine misses some"
+        assert len(right) >= (17 if rate >= 8 else 12), "where it goes slowly, some are missed"
 
 
 def test_words_are_told_to_eyes_and_to_screen_readers(live: Studio, tmp_path: Path) -> None:
@@ -102,6 +111,39 @@ def test_words_are_told_to_eyes_and_to_screen_readers(live: Studio, tmp_path: Pa
         wait_for(lambda: page.inner_text("#state") == "The camera is off.")
         page.click("#clear")
         assert page.inner_text("#text") == ""
+        assert page.faults == []
+
+
+def test_networks_run_in_several_threads_where_there_are_cores(live: Studio, tmp_path: Path) -> None:
+    cores = "Object.defineProperty(navigator, 'hardwareConcurrency', { get: () => 4 })"
+    with chromium(*with_film(film_of(tmp_path, "L"))) as browser:
+        page = open_page(browser, live.address, cores)
+        page.click("#start")
+        wait_for(lambda: "L" in page.inner_text("#text"))
+        assert len(page.workers) == 2, "the engine and a thread of its"
+        assert page.faults == []
+
+
+def test_two_models_read_the_same_hand(tmp_path: Path) -> None:
+    student = open_box().student
+    other = tmp_path / "other.onnx"
+    other.write_bytes(student.read_bytes())
+    with (
+        open_studio(tmp_path / "work", beside=other) as opened,
+        chromium(*with_film(film_of(tmp_path, "LV"))) as browser,
+    ):
+        page = open_page(browser, opened.address)
+        assert page.inner_text("#beside-title") == "Beside it: other.onnx"
+        page.click("#start")
+        wait_for(lambda: {"L", "V"} <= set(page.inner_text("#beside-text")))
+        page.click("#start")
+        wait_for(lambda: page.inner_text("#state") == "The camera is off.")
+        assert page.inner_text("#beside-text") == page.inner_text("#text"), "the same file reads the same"
+        page.click('nav a[href="#model"]')
+        assert [line.inner_text() for line in page.query_selector_all("#facts h2")] == [
+            "student.int8.onnx",
+            "other.onnx",
+        ]
         assert page.faults == []
 
 
@@ -173,10 +215,7 @@ def test_a_take_is_looked_at_thrown_out_and_brought_back(live: Studio) -> None:
 )  # fmt: skip
 def test_what_is_missing_is_said(live: Studio, flags: tuple[str, ...], script: str, said: str) -> None:
     with chromium(*flags) as browser:
-        page = browser.new_page()
-        page.add_init_script(script)
-        page.goto(live.address)
-        wait_for(lambda: page.is_enabled("#start") or page.is_visible("#trouble"))
+        page = open_page(browser, live.address, script)
         if page.is_enabled("#start"):
             page.click("#start")
         wait_for(lambda: page.is_visible("#trouble"))

@@ -23,6 +23,7 @@ from edgekit.errors import InputError, ModelFileError
 from edgekit.studio import assets as assets_module
 from edgekit.studio import assets_state, export_page, make_assets
 from edgekit.studio.assets import FILES, LOCK, PACKAGE, PAPERS, find_asset, locked
+from edgekit.studio.exporting import PAGE
 
 Said = pytest.CaptureFixture[str]
 
@@ -175,8 +176,6 @@ def test_nothing_is_exported_without_the_networks(
 
 
 def test_the_pages_code_is_short_and_refers_to_nothing_outside() -> None:
-    from edgekit.studio.app import PAGE
-
     for path in PAGE.iterdir():
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?:", text), path.name

@@ -90,15 +90,6 @@ def worst_px(page: Page, folder: Path, pictures: list[Any], fresh: bool) -> list
     return worst
 
 
-@pytest.mark.usefixtures("ready")
-def test_the_tracker_finds_the_same_hand(page: Page, tmp_path: Path) -> None:
-    pytest.importorskip("cv2")
-    nothing = np.zeros((480, 640, 3), np.uint8)
-    worst = worst_px(page, tmp_path, [*held("L", 2), nothing, *held("W", 2)], fresh=False)
-    assert len(worst) == 4
-    assert max(worst) < 0.2
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("ready")
 def test_the_tracker_finds_the_hands_of_all_letters(page: Page, tmp_path: Path) -> None:
@@ -165,10 +156,15 @@ STREAMS = [
 
 
 @pytest.mark.usefixtures("ready")
-def test_the_reader_tells_what_pythons_reader_tells(page: Page) -> None:
+@pytest.mark.parametrize(
+    ("given", "least"), [(STREAMS[:1], 2), pytest.param(STREAMS, 20, marks=pytest.mark.slow)], ids=["one", "five"]
+)
+def test_the_reader_tells_what_pythons_reader_tells(
+    page: Page, given: list[tuple[int, str, float]], least: int
+) -> None:
     """The same events at the same frames, and probabilities as near as two builds of ONNX Runtime are."""
     model = PageModel("nowhere", open_box().student)
-    streams = [stream(*given) for given in STREAMS]
+    streams = [stream(*each) for each in given]
     told = page("read", model=model.to_dict(), file=str(model.path), streams=streams)
     letters = 0
     for answer, frames in zip(told, streams, strict=True):
@@ -182,7 +178,7 @@ def test_the_reader_tells_what_pythons_reader_tells(page: Page) -> None:
         for found, event in zip(answer["events"], expected, strict=True):
             assert (found["probability"] or 0) == pytest.approx(event.probability or 0, abs=2e-5)
         letters += sum(event.kind == "letter" for event in expected)
-    assert letters >= 20
+    assert letters >= least
 
 
 def test_pictures_are_thinned_alike(page: Page) -> None:

@@ -17,7 +17,11 @@ import pytest
 from edgekit.data import load_recordings
 from edgekit.errors import InputError
 from edgekit.hands import TRACKER
+from edgekit.shipped import open_box
 from edgekit.studio import Studio, open_studio
+
+pytest.importorskip("starlette", reason="needs starlette and uvicorn: pip install '.[studio]'")
+
 from edgekit.studio.app import LARGEST_REQUEST, page_files
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -277,6 +281,16 @@ def test_the_report_opens_once_and_reaches_nothing(ask: Ask, studio: Studio) -> 
     assert headers["content-security-policy"].startswith("sandbox allow-scripts allow-popups; default-src 'none'")
     assert ask("GET", told["path"])[0] == 404
     assert ask("GET", "/report/x")[0] == 404
+
+
+def test_a_second_model_is_served_beside_the_first(ask: Ask, blank_files: None, tmp_path: Path) -> None:
+    assert get(ask, "/api/studio.json")["beside"] is None
+    assert ask("GET", "/api/beside.onnx")[0] == 404
+    with open_studio(tmp_path, beside=open_box().student) as opened:
+        connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=20)
+        connection.request("GET", "/api/beside.onnx", headers={"authorization": f"Bearer {opened.token}"})
+        assert connection.getresponse().read() == open_box().student.read_bytes()
+        connection.close()
 
 
 def test_a_port_that_is_in_use_is_one_message(studio: Studio, blank_files: None, tmp_path: Path) -> None:

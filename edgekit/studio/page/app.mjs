@@ -1,6 +1,6 @@
 // The page: opens the engine, and shows one view at a time.
 
-import { showModel, showReport } from "./card.mjs";
+import { showModels, showReport } from "./card.mjs";
 import { at, plain, tell } from "./dom.mjs";
 import { Engine, lacking } from "./engine_client.mjs";
 import { Gallery } from "./gallery.mjs";
@@ -52,15 +52,16 @@ async function begin() {
   const told = await getJson("./api/studio.json");
   at("version").textContent = `edgekit ${told.version}`;
   tell(at("note"), told.model.note && plain(told.model.note));
-  showModel(told.model);
-  reading.begin(told.model.names);
+  const models = told.beside ? [told.model, told.beside] : [told.model];
+  showModels(models);
+  reading.begin(models);
   if (records) {
     showReport(told, trouble);
     recording.begin(told);
   }
   addEventListener("hashchange", () => show(true));
   show(false);
-  await engine.open(told.model, (part) => (at("progress").value = part));
+  await engine.open(models, (part) => (at("progress").value = part));
   stage.ready();
 }
 

@@ -3,8 +3,14 @@
 import { at, make, plain } from "./dom.mjs";
 import { postJson } from "./server.mjs";
 
-/** model: as `api/studio.json` tells of it. */
-export function showModel(model) {
+/** models: as `api/studio.json` tells of them, one or two. */
+export function showModels(models) {
+  at("facts").replaceChildren(...models.flatMap((model) => facts(model, models.length > 1)));
+  const [{ card }] = models;
+  at("card").replaceChildren(...(card === null ? [] : paragraphs(card)));
+}
+
+function facts(model, several) {
   const rows = [
     ["file", model.file],
     ["size", `${(model.bytes / 1000).toFixed(1)} KB`],
@@ -14,8 +20,7 @@ export function showModel(model) {
     ...model.facts,
   ];
   const lines = rows.flatMap(([what, value]) => [make("dt", {}, what), make("dd", {}, plain(value))]);
-  at("facts").replaceChildren(...lines);
-  at("card").replaceChildren(...(model.card === null ? [] : paragraphs(model.card)));
+  return [...(several ? [make("h2", {}, plain(model.file))] : []), make("dl", { className: "facts" }, ...lines)];
 }
 
 /** told: as `api/studio.json`; report: seconds since 1970 when the last one was written, or null; report_text: of the

@@ -6,16 +6,19 @@ import { openClassifier, openNetwork, prepare } from "./networks.mjs";
 import { Reader } from "./reader.mjs";
 import { HandTracker } from "./tracker.mjs";
 
-let tracker, reader, canvas, context;
+let tracker, readers, canvas, context;
 let queue = Promise.resolve();
 
 const tasks = {
-  /** palm, hand, file: ArrayBuffers; model: as `api/studio.json` tells of it. */
-  async open({ palm, hand, file, model, threads }) {
+  /** palm, hand, files: contents; models: as `api/studio.json` tells of them, one a file. */
+  async open({ palm, hand, files, models, threads }) {
     prepare(threads);
     tracker = new HandTracker(await openNetwork(palm), await openNetwork(hand));
-    reader = new Reader(model, await openClassifier(file, model.frames));
-    await reader.classify(new Float32Array(model.frames * 63)); // the first run takes longest
+    readers = [];
+    for (const [k, model] of models.entries()) {
+      readers.push(new Reader(model, await openClassifier(files[k], model.frames)));
+      await readers[k].classify(new Float32Array(model.frames * 63)); // the first run takes longest
+    }
     postMessage({ kind: "opened" });
   },
 
@@ -25,9 +28,13 @@ const tasks = {
     const pixels = pixelsOf(picture, true);
     const hand = await tracker.track(pixels);
     const tracked = performance.now();
-    const events = await reader.read(hand, time, pixels.width / pixels.height);
+    const told = [];
+    for (const reader of readers) {
+      const events = await reader.read(hand, time, pixels.width / pixels.height);
+      told.push({ events, now: reader.now, text: reader.text });
+    }
     const took = { tracker: tracked - begin, classifier: performance.now() - tracked };
-    postMessage({ kind: "moment", picture, hand, events, now: reader.now, text: reader.text, took }, [picture]);
+    postMessage({ kind: "moment", picture, hand, told, took }, [picture]);
   },
 
   /** A recorded take: pictures and their times, seconds. */
@@ -37,11 +44,12 @@ const tasks = {
 
   async end() {
     tracker.reset();
-    postMessage({ kind: "ended", events: reader.end(), text: reader.text });
+    const told = readers.map((reader) => ({ events: reader.end(), now: null, text: reader.text }));
+    postMessage({ kind: "ended", told });
   },
 
   async clear() {
-    reader.clear();
+    for (const reader of readers) reader.clear();
   },
 };
 

@@ -8,6 +8,9 @@ const SIMD = [
 ];
 const NEEDED = "Chrome or Edge 91, Firefox 114, Safari 16.4, or a later one, will do.";
 
+//: Of both networks of the tracker, about: for the part that has been loaded.
+const NETWORK_BYTES = 7.73e6;
+
 /** What this browser lacks, as a message, or null. */
 export function lacking() {
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(new Uint8Array(SIMD))) {
@@ -34,21 +37,18 @@ export class Engine {
     this.#worker.onerror = () => this.#answer({ kind: "failed", message: "the tracker's code was not loaded" });
   }
 
-  /** Fetch networks and model, and open them. progress: called with the part that is done, 0 to 1. */
-  async open(model, progress) {
-    const sizes = { palm: 2.34e6, hand: 5.48e6, model: model.bytes }; // of the networks, about
-    const whole = sizes.palm + sizes.hand + sizes.model;
+  /** Fetch networks and models, and open them. progress: called with the part that is done, 0 to 1. */
+  async open(models, progress) {
+    const names = ["palm", "hand", ...["model", "beside"].slice(0, models.length)];
+    const whole = NETWORK_BYTES + models.reduce((sum, model) => sum + model.bytes, 0);
     let here = 0;
     const told = (bytes) => progress(Math.min((here += bytes) / whole, 1));
-    const files = await Promise.all(["palm", "hand", "model"].map((name) => getBytes(`./api/${name}.onnx`, told)));
-    const [palm, hand, file] = files;
-    await this.#ask(
-      { task: "open", palm, hand, file, model, threads: threads() },
-      files.map((each) => each.buffer),
-    );
+    const [palm, hand, ...files] = await Promise.all(names.map((name) => getBytes(`./api/${name}.onnx`, told)));
+    const given = [palm, hand, ...files].map((each) => each.buffer);
+    await this.#ask({ task: "open", palm, hand, files, models, threads: threads() }, given);
   }
 
-  /** A moment: {picture, hand, events, now, text, took}; the picture is the same one. */
+  /** A moment: {picture, hand, told, took}; the picture is the same one, told is {events, now, text} of each model. */
   frame(picture, time) {
     return this.#ask({ task: "frame", picture, time }, [picture]);
   }
@@ -58,7 +58,7 @@ export class Engine {
     return (await this.#ask({ task: "take", pictures, times }, pictures)).take;
   }
 
-  /** The camera has stopped: {events, text}. */
+  /** The camera has stopped: {told}, as of a moment. */
   end() {
     return this.#ask({ task: "end" }, []);
   }

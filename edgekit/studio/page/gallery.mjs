@@ -112,18 +112,19 @@ export class Gallery {
     return { card, canvas, key: take.key };
   }
 
-  async #throw(key) {
-    await this.#change(`./api/takes/${key}/out`, "Thrown out. The button above brings it back.");
-    at("undo").focus();
+  #throw(key) {
+    return this.#change(`./api/takes/${key}/out`, "Thrown out. The button above brings it back.");
   }
 
   #undo() {
     return this.#change("./api/undo", "The take is back, at the end of its class.");
   }
 
+  /** What had the focus may go with this: it moves to what can be done next, at once. */
   async #change(path, message) {
     try {
-      await postJson(path);
+      at("undo").disabled = (await postJson(path)).thrown === 0;
+      at(at("undo").disabled ? "takes-title" : "undo").focus();
       this.trouble(null);
     } catch (error) {
       this.trouble(error);

@@ -11,36 +11,35 @@ export class Reading {
     at("speech").addEventListener("change", () => this.#chosen());
   }
 
-  /** names: of the model's classes. */
-  begin(names) {
-    at("letter").classList.toggle(
-      "word",
-      names.some((name) => name.length > 2),
-    );
+  /** models: as `api/studio.json` tells of them; the second one is shown beside the first. */
+  begin(models) {
+    const long = models.some((model) => model.names.some((name) => name.length > 2));
+    at("letter").classList.toggle("word", long);
+    at("beside").hidden = models.length < 2;
+    if (models.length > 1) at("beside-title").textContent = `Beside it: ${plain(models[1].file)}`;
   }
 
-  moment({ hand, events, now, text }) {
+  moment({ hand, told }) {
+    const { now } = told[0];
     at("letter").textContent = now ? plain(now.label) : "";
     at("sure-bar").style.transform = `scaleX(${now ? now.probability.toFixed(3) : 0})`;
-    at("state").textContent = now
-      ? `${(100 * now.probability).toFixed(0)} % sure`
-      : hand
-        ? "A hand, no letter yet"
-        : "No hand";
-    this.happened(events, text);
+    at("state").textContent = now ? howSure(now) : hand ? "A hand, no letter yet" : "No hand";
+    this.#happened(told);
   }
 
-  /** Events outside of a moment, too: the camera has stopped. */
-  happened(events, text) {
-    at("text").textContent = plain(text);
-    for (const event of events) this.#tell(event);
-  }
-
-  ended({ events, text }) {
-    this.happened(events, text);
+  ended({ told }) {
+    this.#happened(told);
     at("letter").textContent = "";
     at("sure-bar").style.transform = "scaleX(0)";
     at("state").textContent = "The camera is off.";
+  }
+
+  #happened([first, second]) {
+    at("text").textContent = plain(first.text);
+    for (const event of first.events) this.#tell(event);
+    if (!second) return;
+    at("beside-now").textContent = second.now ? `${plain(second.now.label)}, ${howSure(second.now)}` : "No letter";
+    at("beside-text").textContent = plain(second.text);
   }
 
   #tell({ kind, label }) {
@@ -63,7 +62,7 @@ export class Reading {
 
   #clear(clear) {
     clear();
-    at("text").textContent = "";
+    for (const id of ["text", "beside-text"]) at(id).textContent = "";
     at("said").textContent = "Cleared";
   }
 
@@ -76,3 +75,5 @@ export class Reading {
     }
   }
 }
+
+const howSure = ({ probability }) => `${(100 * probability).toFixed(0)} % sure`;

@@ -105,7 +105,7 @@ export class Stage {
     const now = performance.now() / 1000;
     this.#loops.push({ now, ...took });
     while (now - this.#loops[0].now > FIGURES_S) this.#loops.shift();
-    if (this.#loops.length < 5) return;
+    if (this.#loops.length < 3) return;
     const mean = (name) => this.#loops.reduce((sum, loop) => sum + loop[name], 0) / this.#loops.length;
     const rate = (this.#loops.length - 1) / (now - this.#loops[0].now);
     const times = `tracker ${mean("tracker").toFixed(0)} ms, classifier ${mean("classifier").toFixed(1)} ms`;
