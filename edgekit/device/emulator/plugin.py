@@ -17,7 +17,7 @@ from edgekit.reading import StrPath
 
 SOURCE = Path(__file__).with_name("plugin.c")
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
-#: Versions of the plugin interface, the newest first: an emulator takes older ones, too, whose functions it has changed.
+#: Versions of the plugin interface, the newest first: an emulator takes older ones, too, and calls them wrongly.
 VERSIONS = range(9, 0, -1)
 KINDS = ("alu", "branch", "load_store", "vector_load_store", "vector", "other")
 
@@ -68,10 +68,10 @@ def between(marks: Sequence[Mark]) -> list[Counts]:
     return [later.counts - mark.counts for mark, later in pairs if (mark.name, later.name) == ("begin", "end")]
 
 
-def build_plugin(emulator: Sequence[str], target: StrPath, variables: Mapping[str, str] | None = None) -> int:
+def build_plugin(emulator: Sequence[str], target: StrPath, environment: Mapping[str, str] | None = None) -> int:
     """Write the plugin for this emulator to `target`; the version of the interface that it speaks.
 
-    emulator: its command. variables: of its environment. Raises InputError without a C compiler, and where the emulator
+    emulator: its command. environment: its variables. Raises InputError without a C compiler, and where the emulator
     takes no plugins; EdgekitError where it counts wrongly.
     """
     compiler = c_compiler()
@@ -84,7 +84,8 @@ def build_plugin(emulator: Sequence[str], target: StrPath, variables: Mapping[st
             if built.returncode:
                 raise EdgekitError(f"{compiler[0]} can't compile the emulator's plugin: {last_words(built)}")
             counted = folder / "counts"
-            if run_program([*emulator, "-plugin", f"{made},out={counted}", program], variables=variables).returncode:
+            start = [*emulator, "-plugin", f"{made},out={counted}"]
+            if run_program([*start, program], environment=environment).returncode:
                 continue
             _check_known(between(read_marks(counted)))
             write_bytes(Path(target), made.read_bytes())

@@ -44,11 +44,11 @@ def run_program(
     command: Sequence[Word],
     *,
     folder: Path | None = None,
-    variables: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
     patience_s: float = PATIENCE_S,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, however that is. variables: set beside those that there are. Raises InputError where it
-    is not there or does not end in time."""
+    """Run a program to its end, however that is. environment: all of its variables, where they are not this process's.
+    Raises InputError where it is not there or does not end in time."""
     words = [str(word) for word in command]
     try:
         return subprocess.run(
@@ -58,7 +58,7 @@ def run_program(
             errors="replace",
             check=False,
             cwd=folder,
-            env={**os.environ, **(variables or {})},
+            env=environment,
             timeout=patience_s,
             stdin=subprocess.DEVNULL,
         )
