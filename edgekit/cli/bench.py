@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     o.DURATION,
     o.SWEEP,
     o.EVIDENCE,
+    o.EMULATE,
+    o.MAX_INSTRUCTIONS,
     o.SHAPE,
     o.VALUE,
     o.INFERENCE_THREADS,
@@ -65,6 +67,8 @@ def bench(
     junit: Path | None,
     markdown: Path | None,
     class_names: str | None,
+    emulate: bool,
+    max_instructions: int | None,
     **measuring: Any,
 ) -> int:
     """Measure an ONNX file and enforce a device profile.
@@ -80,12 +84,15 @@ def bench(
     Example:
       edgekit bench --profile raspberry-pi
       edgekit bench other.onnx --profile raspberry-pi-4b --json
+      edgekit bench --profile raspberry-pi --emulate
       edgekit bench model.int8.onnx --data my-signs.npz --part test --parent model.onnx
       edgekit bench model.int8.onnx --baseline main.json --max-regression 10% --junit bench.xml
     """
     from edgekit.evaluate import parse_class_names
     from edgekit.jobs import check_reports
 
+    if max_instructions is not None and not emulate:
+        raise click.UsageError("--max-instructions: instructions are counted on emulated cores; add --emulate")
     said = measuring_settings(common.threads, measuring)
     allowed, names = parse_regression(baseline, max_regression), parse_class_names(class_names)
     check_reports(junit, markdown)
@@ -95,6 +102,7 @@ def bench(
         if common.dry_run:
             return _plan(common, opened, model, profile, {**asked, "reports": (junit, markdown)})
         told = {"max_regression": allowed, "class_names": names, "runtime": runtime}
+        told |= {"emulate": emulate, "max_instructions": max_instructions}
         result = _measure(opened, model, profile, {**asked, **told})
     return _tell(common, result, junit, markdown)
 

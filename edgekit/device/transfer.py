@@ -2,8 +2,8 @@
 
     time = instructions / (IPC x clock)          + bytes from main memory / memory rate, where noted
 
-**Convolutional networks.** `calibration.json` holds 19 published one-thread latencies of ncnn on each of four boards, and
-the instructions of those networks, counted. Each gives a rate of instructions per cycle, their waiting for memory
+**Convolutional networks.** `calibration.json` holds 19 published one-thread latencies of ncnn on each of four boards,
+and the instructions of those networks, counted. Each gives a rate of instructions per cycle, their waiting for memory
 included. The estimate takes a board's geometric mean; the band goes from the lowest rate, less a quarter
 (`MARGIN_RATIO`), to the highest, and a quarter more, because ONNX Runtime and a compiled model are not ncnn.
 

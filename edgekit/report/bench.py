@@ -12,6 +12,7 @@ from edgekit.bench.sweep import Sweep
 from edgekit.measure import Disturbance, FedInput, LatencySummary, Machine, MemoryStage
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
+from edgekit.report.emulation import emulation_text
 from edgekit.report.tables import count, known, milliseconds, percent, size, table
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
@@ -35,6 +36,8 @@ _JUDGED = {
     "max_ram_mb": "memory",
     "max_accuracy_drop": "accuracy lost",
     "max_regression": "the change since the baseline",
+    "answers": "the emulated answers",
+    "max_instructions": "the instructions",
 }
 
 
@@ -59,6 +62,7 @@ def bench_body(result: BenchResult) -> str:
         cold_start_line(result.measurement.cold_start),
         memory_line(result.measurement),
         *([] if result.measurement.sustained is None else [sustained_text(result.measurement.sustained)]),
+        *([] if result.emulation is None else [emulation_text(result.emulation)]),
         *accuracy_lines(result.accuracy),
         *baseline_lines(result.baseline),
         *([] if result.measurement.sweep is None else [sweep_text(result.measurement.sweep)]),
@@ -105,10 +109,11 @@ def judged_text(result: BenchResult) -> str:
 
 
 def figure(value: float | None, unit: str) -> str:
-    """A figure as people read it: KB or MB (10^3, 10^6 bytes), ms, percent; "?" for none."""
+    """A figure as people read it: KB or MB (10^3, 10^6 bytes), ms, percent, a count; "?" for none."""
     if value is None:
         return "?"
-    return {"bytes": size, "s": milliseconds}.get(unit, percent)(value)
+    written = {"bytes": size, "s": milliseconds, "instructions": lambda number: count(round(number))}
+    return {**written, "number": lambda number: f"{number:.1g}"}.get(unit, percent)(value)
 
 
 def bench_cells(row: Row) -> tuple[str, ...]:

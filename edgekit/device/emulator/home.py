@@ -51,12 +51,18 @@ class Home:
         """Starts Python as on that core; what the plugin counts goes to the file `counts`."""
         return [
             *self.emulator,
-            *("-L", str(self.places.core_root(core.cpu)), "-cpu", core.cpu),
-            *("-R", f"0x{GUEST_BYTES:x}", "-B", f"0x{GUEST_BASE:x}"),
-            *(word for name in self.environment for word in ("-U", name)),
+            *("-L", str(self.places.core_root(core.cpu))),
+            *self.machine(core, counts),
             *(word for name, value in self._guest(onnxruntime).items() for word in ("-E", f"{name}={value}")),
-            *("-plugin", self.plugin_arguments(core, counts)),
             str(self.places.root / "usr" / "bin" / f"python{self.python}"),
+        ]
+
+    def machine(self, core: Core, counts: Path) -> list[str]:
+        """Of the emulator's command: which core, where its memory lies, and what is counted."""
+        return [
+            *("-cpu", core.cpu, "-R", f"0x{GUEST_BYTES:x}", "-B", f"0x{GUEST_BASE:x}"),
+            *(word for name in self.environment for word in ("-U", name)),
+            *("-plugin", self.plugin_arguments(core, counts)),
         ]
 
     @property

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import statistics
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from edgekit.artifacts import scratch_folder
 from edgekit.device.emulator.cores import Core
 from edgekit.device.emulator.home import Home
-from edgekit.device.emulator.plugin import KINDS, Counts, Mark, between, read_marks
+from edgekit.device.emulator.plugin import KINDS, Counts, between, read_marks
+from edgekit.device.emulator.programs import run_program
 from edgekit.errors import EdgekitError, ModelFileError
-from edgekit.measure import WorkerRequest, WorkerResult, run_worker
+from edgekit.measure import WorkerRequest, run_worker
 
 #: Runs that count, after as many as a session needs to come to rest.
 RUNS, WARMUP = 8, 2
 TAKES = 8
+#: Stages of the worker before it, which are imports and the session.
+FIRST_RUN = 2
+
+#: Of each run, the numbers of all outputs, None for one that is not finite.
+Answers = tuple[tuple[float | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class CoreRun:
     core: str
     failure: str = ""
     runs: tuple[Counts, ...] = ()
-    answers: tuple[tuple[float | None, ...], ...] = ()
+    answers: Answers = ()
     cold_start: int = 0
     guest_bytes: int = 0
 
@@ -90,18 +98,28 @@ def run_on_core(home: Home, core: Core, onnxruntime: str, request: WorkerRequest
             )
         except ModelFileError as error:
             return CoreRun(core.name, failure=str(error))
-        return _read(core, result, read_marks(counts))
+        return read_run(core, result.answers, counts, first=FIRST_RUN)
 
 
-def _read(core: Core, result: WorkerResult, marks: Sequence[Mark]) -> CoreRun:
+def run_program_on_core(
+    home: Home, core: Core, command: Sequence[str | Path], counts: Path
+) -> subprocess.CompletedProcess[str]:
+    """A program for 64-bit Arm, without libraries, on that core; what the plugin counts goes to the file `counts`."""
+    start = [*home.emulator, *home.machine(core, counts)]
+    return run_program([*start, *command], environment=home.environment)
+
+
+def read_run(core: Core, answers: Answers, counts: Path, *, first: int) -> CoreRun:
+    """What was counted. first: which stage, from 0, ends with the first run."""
+    marks = read_marks(counts)
     stages = [mark for mark in marks if mark.name == "stage"]
     runs = tuple(between(marks))
-    if len(runs) != RUNS or len(stages) < 4:
+    if len(runs) != RUNS or len(stages) <= first:
         raise EdgekitError(f"{core.name}: the emulator's plugin counted {len(runs)} runs, where there were {RUNS}")
     return CoreRun(
         core=core.name,
         runs=runs,
-        answers=result.answers,
-        cold_start=stages[2].counts.instructions,
+        answers=answers,
+        cold_start=stages[first].counts.instructions,
         guest_bytes=max(mark.guest_bytes for mark in stages),
     )
