@@ -56,10 +56,9 @@ def main() -> None:
     given = parser.parse_args()
     found = all_boards()
     for board, one in found.items():
-        print(
-            f"{board:24} median {100 * one['median_error_ratio']:.1f} %, largest {100 * one['largest_error_ratio']:.0f} %"
-            f", {one['in_band']} of {one['networks']} in the band"
-        )
+        median, largest = (100 * one[f"{name}_error_ratio"] for name in ("median", "largest"))
+        inside = f"{one['in_band']} of {one['networks']} in the band"
+        print(f"{board:24} median {median:.1f} %, largest {largest:.0f} %, {inside}")
     if given.results:
         given.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -108,5 +108,5 @@ def _counted(home: Home, compiler: str, folder: Path, scratch: Path, core: Core)
     done = run_program_on_core(home, core, [program, scratch / "takes"], counts)
     if done.returncode:
         return CoreRun(core.name, failure=f"the compiled program ended with {done.returncode}")
-    answers = tuple(tuple(map(float, line.split())) for line in done.stdout.splitlines())
+    answers = tuple(tuple(float(np.float32(word)) for word in line.split()) for line in done.stdout.splitlines())
     return read_run(core, answers, counts, first=0)

@@ -112,8 +112,9 @@ def figure(value: float | None, unit: str) -> str:
     """A figure as people read it: KB or MB (10^3, 10^6 bytes), ms, percent, a count; "?" for none."""
     if value is None:
         return "?"
-    written = {"bytes": size, "s": milliseconds, "instructions": lambda number: count(round(number))}
-    return {**written, "number": lambda number: f"{number:.1g}"}.get(unit, percent)(value)
+    if unit == "instructions":
+        return count(round(value))
+    return f"{value:.1g}" if unit == "number" else {"bytes": size, "s": milliseconds}.get(unit, percent)(value)
 
 
 def bench_cells(row: Row) -> tuple[str, ...]:

@@ -97,8 +97,14 @@ def run_on_core(home: Home, core: Core, onnxruntime: str, request: WorkerRequest
                 counting(request), python=home.command(core, onnxruntime, counts), environment=home.environment
             )
         except ModelFileError as error:
-            return CoreRun(core.name, failure=str(error))
+            return CoreRun(core.name, failure=_why(error, request))
         return read_run(core, result.answers, counts, first=FIRST_RUN)
+
+
+def _why(error: ModelFileError, request: WorkerRequest) -> str:
+    """What went wrong, without the file's name and what the emulator has to say about itself."""
+    said = str(error).removeprefix(f"{request.model}: ")
+    return said.partition(" (it said: qemu:")[0]
 
 
 def run_program_on_core(
