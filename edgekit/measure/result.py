@@ -213,9 +213,9 @@ class WorkerResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, every sample included."""
+        """JSON-ready, every sample included, and no answers."""
         return {
-            **vars(self),
+            **{name: value for name, value in vars(self).items() if name != "answers"},
             "stages": [stage.to_dict() for stage in self.stages],
             "inputs": [item.to_dict() for item in self.inputs],
             "machine": self.machine.to_dict(),

@@ -60,7 +60,7 @@ class Home:
     def machine(self, core: Core, counts: Path) -> list[str]:
         """Of the emulator's command: which core, where its memory lies, and what is counted."""
         return [
-            *("-cpu", core.cpu, "-R", f"0x{GUEST_BYTES:x}", "-B", f"0x{GUEST_BASE:x}"),
+            *("-cpu", core.cpu, "-seed", "1", "-R", f"0x{GUEST_BYTES:x}", "-B", f"0x{GUEST_BASE:x}"),
             *(word for name in self.environment for word in ("-U", name)),
             *("-plugin", self.plugin_arguments(core, counts)),
         ]

@@ -20,8 +20,8 @@ from edgekit.measure import WorkerRequest, run_worker
 #: Runs that count, after as many as a session needs to come to rest.
 RUNS, WARMUP = 8, 2
 TAKES = 8
-#: Stages of the worker before it, which are imports and the session.
-FIRST_RUN = 2
+#: Stages of the worker before it: the interpreter, imports and the session.
+FIRST_RUN = 3
 
 #: Of each run, the numbers of all outputs, None for one that is not finite.
 Answers = tuple[tuple[float | None, ...], ...]
