@@ -2,7 +2,7 @@
 
     edgekit emulator setup
     edgekit hands setup
-    python bench/emulated.py --results bench/results/emulated.json
+    python bench/emulated.py student dtln hands --results bench/results/emulated.json
 
 The shipped student under ONNX Runtime and compiled, each twice, so that equal counts show; the hand tracker's two
 networks; and DTLN, two networks of two LSTM layers of 128 units that read a block of 8 ms, with random weights, for
@@ -18,7 +18,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +133,22 @@ def large(home: Home, path: Path) -> dict[str, Any]:
         running.RUNS = usual
 
 
-def everything(folder: Path) -> dict[str, Any]:
-    """Name to what was found."""
-    home = find_home()
-    found = student(home, folder)
+def recurrent(home: Home, folder: Path) -> dict[str, Any]:
+    """DTLN's networks."""
+    found = {}
     for name, files in dtln(folder).items():
         for path in files:
             request = WorkerRequest(path, "latency", max_time_s=300)
             found[f"{name}: {path.name}"] = told(path, emulate_model(home, RUNTIME, request, CORES))
-    for network in NETWORKS:
-        found[network.name] = large(home, find_network(network))
     return found
+
+
+def hands(home: Home, folder: Path) -> dict[str, Any]:
+    """The tracker's networks."""
+    return {network.name: large(home, find_network(network)) for network in NETWORKS}
+
+
+PARTS: Mapping[str, Callable[[Home, Path], dict[str, Any]]] = {"student": student, "dtln": recurrent, "hands": hands}
 
 
 def show(name: str, found: dict[str, Any]) -> None:
@@ -162,17 +167,23 @@ def show(name: str, found: dict[str, Any]) -> None:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--results", type=Path, help="a JSON file to write")
+    parser.add_argument("parts", nargs="*", choices=list(PARTS), default=list(PARTS), help="what to count [all]")
+    parser.add_argument("--results", type=Path, help="a JSON file to write; what it has of other parts stays")
     given = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as place:
-            found = everything(Path(place))
-    except EdgekitError as error:
-        sys.exit(f"error: {error}")
-    for name, one in found.items():
-        show(name, one)
-    if given.results:
-        given.results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    kept: dict[str, Any] = {}
+    if given.results and given.results.exists():
+        kept = json.loads(given.results.read_text(encoding="utf-8"))
+    for part in given.parts:
+        try:
+            with tempfile.TemporaryDirectory() as place:
+                found = PARTS[part](find_home(), Path(place))
+        except EdgekitError as error:
+            sys.exit(f"error: {error}")
+        for name, one in found.items():
+            show(name, one)
+        kept |= found
+        if given.results:
+            given.results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

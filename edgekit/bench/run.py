@@ -17,7 +17,7 @@ from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
 from edgekit.device import Estimate, estimate_latency, model_work
-from edgekit.device.emulator import Emulate
+from edgekit.device.emulator import BY_NAME, Emulate
 from edgekit.errors import ConfigError, ModelFileError, ShapeError, require_kind
 from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
@@ -78,6 +78,12 @@ def bench_onnx(
     profile = profile if isinstance(profile, Profile) else load_profile(profile)
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
+    cores = cores_of(profile)
+    if emulate is not None and not cores:
+        raise ConfigError(
+            f"profile {profile.name}: none of its boards has a core that can be emulated ({', '.join(BY_NAME)}); leave"
+            " out --emulate"
+        )
     if library is not None and config.sweep:
         raise ConfigError("a sweep is of threads and batches, and a compiled model has one of each; leave out --sweep")
     native = None if library is None else open_native(library).info
@@ -93,7 +99,7 @@ def bench_onnx(
     emulation = None
     if emulate is not None:
         request = latency_request(info, profile, config, chosen, None if native is None else native.path)
-        emulated = emulate(request, cores_of(profile))
+        emulated = emulate(request, cores)
         emulation = weigh(emulated, info, profile, max_instructions, integers=native is not None and _integers(info))
     rows = judge(profile, config, (native or info).size_bytes, measurement, estimates, accuracy, emulation)
     return BenchResult(

@@ -100,7 +100,7 @@ def bench(
     asked = {"parent": parent, "part": part, "labelled": labelled, "baseline": baseline}
     with workspace(common, flags(bench=said), read_only=True) as opened:
         if common.dry_run:
-            return _plan(common, opened, model, profile, {**asked, "reports": (junit, markdown)})
+            return _plan(common, opened, model, profile, {**asked, "emulate": emulate, "reports": (junit, markdown)})
         told = {"max_regression": allowed, "class_names": names, "runtime": runtime}
         told |= {"emulate": emulate, "max_instructions": max_instructions}
         result = _measure(opened, model, profile, {**asked, **told})

@@ -113,8 +113,9 @@ def _emulator(library: Path | None) -> Emulate:
     home = find_home()
     if library is None:
         return partial(emulate_model, home, chosen_onnxruntime(home.sites))
-    from edgekit.native.counting import emulate_compiled
+    from edgekit.native.counting import cross_compiler, emulate_compiled
 
+    cross_compiler()
     return partial(emulate_compiled, home, library.parent, library)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ from test_baseline import result as plain_result
 from test_baseline import samples, saved
 from test_verdict import _measurement
 
-from edgekit.bench import BenchConfig, BenchResult, Row, agreement, hold_against, judge
+from edgekit.bench import BenchConfig, BenchResult, Row, agreement, bench_onnx, hold_against, judge
 from edgekit.bench.emulated import Emulation, cores_of, kind_of, weigh
 from edgekit.device import Estimate
 from edgekit.device.emulator import KINDS, CoreRun, Counts, Emulated
-from edgekit.errors import InputError
+from edgekit.errors import ConfigError, InputError
 from edgekit.profiles import Profile, load_profile
 from edgekit.report import bench_junit, bench_text
 from edgekit.runtime import ModelInfo
@@ -165,6 +165,11 @@ def test_which_rates_a_model_has() -> None:
 def test_every_core_of_the_family_is_emulated_once() -> None:
     assert tuple(core.name for core in cores_of(FAMILY)) == CORES
     assert cores_of(Profile(name="none")) == ()
+
+
+def test_a_profile_without_cores_that_can_be_emulated_is_refused(lstm_file: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match=r"none: none of its boards has a core that can be emulated \(Cortex-A53"):
+        bench_onnx(lstm_file(), Profile(name="none"), emulate=lambda request, cores: pytest.fail("not asked"))
 
 
 def test_the_text_tells_counts_bands_and_rates() -> None:
