@@ -100,10 +100,10 @@ def told(path: Path, emulated: Emulated, integers: bool = False) -> dict[str, An
     return found.to_dict()
 
 
-def first_difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """Whether two emulations counted the same."""
-    counts = [[run["runs"] for run in each["runs"]] for each in (one, other)]
-    return "the same" if counts[0] == counts[1] else f"{counts[0]} and {counts[1]}"
+def largest_change(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """By how much any run of two emulations differs, as a ratio."""
+    counts = [[count for run in each["runs"] for count in run["runs"]] for each in (one, other)]
+    return max(abs(second / first - 1) for first, second in zip(*counts, strict=True))
 
 
 def student(home: Home, folder: Path) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def student(home: Home, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, way in ways.items():
         twice = [told(path, way(CORES), integers=name.endswith("compiled")) for _ in range(2)]
-        found[name] = {**twice[0], "second run": first_difference(*twice)}
+        found[name] = {**twice[0], "second_run_ratio": largest_change(*twice)}
     return found
 
 
@@ -153,7 +153,8 @@ PARTS: Mapping[str, Callable[[Home, Path], dict[str, Any]]] = {"student": studen
 
 def show(name: str, found: dict[str, Any]) -> None:
     """A line a core, and one a board."""
-    print(name, f"(second run: {found['second run']})" if "second run" in found else "")
+    again = found.get("second_run_ratio")
+    print(name, "" if again is None else f"(a second time: within {100 * again:.2g} %)")
     for run in found["runs"]:
         print(f"  {run['core']}: {run['failure'] or format(run['instructions'], ',')}", end="")
         print(

@@ -28,12 +28,16 @@ def request_() -> WorkerRequest:
     return WorkerRequest(open_box().student, "latency", takes=takes, max_time_s=300)
 
 
-def test_two_runs_count_the_same_and_answers_are_those_of_this_machine(home: Home, request_: WorkerRequest) -> None:
-    """To 1e-6 of a logit of up to 10: sums in another order."""
+def test_two_runs_count_nearly_the_same_and_answers_are_those_of_this_machine(
+    home: Home, request_: WorkerRequest
+) -> None:
+    """To 1e-6 of a logit of up to 10: sums in another order. Counts to 0.03 %: buffers may lie elsewhere where the
+    system gives longer numbers to processes."""
     version = chosen_onnxruntime(home.sites)
     once, twice = (run_on_core(home, CORES[0], version, request_) for _ in range(2))
     assert once.failure == ""
-    assert [run.instructions for run in once.runs] == [run.instructions for run in twice.runs]
+    for first, second in zip(once.runs, twice.runs, strict=True):
+        assert second.instructions == pytest.approx(first.instructions, rel=3e-4)
     assert 300_000 < once.least_instructions <= once.instructions < 1_000_000
     assert 40_000_000 < once.guest_bytes < 100_000_000
     assert once.cold_start > 100 * once.instructions
