@@ -29,9 +29,14 @@ def row(page: str, *cells: str) -> str:
     return line
 
 
+def digits(value: float) -> str:
+    """Two of them."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
 def band(found: dict[str, Any], board: str, unit: float = 1e3) -> str:
     ends = found["bands"][board]
-    low, likely, high = (f"{unit * ends[f'{name}_s']:.2g}" for name in ("low", "likely", "high"))
+    low, likely, high = (digits(unit * ends[f"{name}_s"]) for name in ("low", "likely", "high"))
     return f"{low} to {high} ms, likely {likely}"
 
 
@@ -61,7 +66,7 @@ def test_dtln(counted: dict[str, Any], kind: str, published: str) -> None:
     assert len(parts) == 2
     instructions = sum(run["instructions"] for part in parts for run in part["runs"] if run["core"] == "Cortex-A53")
     ends = {name: sum(part["bands"][board][f"{name}_s"] for part in parts) for name in ("low", "likely", "high")}
-    low, likely, high = (f"{1e3 * ends[name]:.2g}" for name in ("low", "likely", "high"))
+    low, likely, high = (digits(1e3 * ends[name]) for name in ("low", "likely", "high"))
     row(PAGE, kind, f"{instructions:,}", f"{low} to {high} ms, likely {likely}", published)
 
 
@@ -76,7 +81,7 @@ def test_the_hand_trackers_networks(counted: dict[str, Any]) -> None:
     hand, palm = counted["hand_landmark_full"], counted["palm_detection_full"]
     for board in hand["bands"]:
         ends = hand["bands"][board]
-        low, likely, high = (f"{1 / ends[f'{name}_s']:.2g}" for name in ("high", "likely", "low"))
+        low, likely, high = (digits(1 / ends[f"{name}_s"]) for name in ("high", "likely", "low"))
         row(HANDS, board, band(hand, board), band(palm, board), f"{low} to {high}, likely {likely}")
     for found in (hand, palm):
         counts = {round(run["instructions"] / 1e6) for run in found["runs"]}

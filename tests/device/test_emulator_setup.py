@@ -72,6 +72,12 @@ def test_sources_without_the_architecture_are_one_clear_sentence(tools: Path, tm
     assert "add a source that has" in str(caught.value)
 
 
+def test_lists_that_could_not_be_fetched_say_why(tools: Path, tmp_path: Path) -> None:
+    program(tools, "apt-get", "echo 'W: slow' >&2; echo 'E: The repository is not signed.' >&2; echo 'W: so' >&2")
+    with pytest.raises(InputError, match=r"lists of packages for arm64 could not be fetched \(E: The repository is no"):
+        Apt(tmp_path / "apt", "arm64", installed=False).update()
+
+
 def test_a_file_that_is_here_is_not_fetched_again_and_another_one_is_removed(tools: Path, tmp_path: Path) -> None:
     content = b"deb!"
     package = Package("libc6", "2", len(content), sha256_bytes(content))
@@ -97,7 +103,7 @@ def test_what_could_not_be_fetched_is_named(tools: Path, tmp_path: Path) -> None
 def test_sources_are_asked_for_the_other_architecture(
     tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(tools, "apt-get", "exit 0")
+    program(tools, "apt-get", f"touch {tmp_path}/apt/lists/somewhere_Packages")
     lists = tmp_path / "sources.list.d"
     lists.mkdir()
     (lists / "a.list").write_text("deb [arch=amd64,i386 signed-by=/k] https://somewhere stable main\n")

@@ -55,9 +55,13 @@ class Apt:
         self.options = [f"-o{name}={value}" for name, value in settings.items()]
 
     def update(self) -> None:
-        """Fetch the lists of packages. A source that has nothing for the architecture is passed over."""
+        """Fetch the lists of packages. A source that has nothing for the architecture is passed over. Raises InputError
+        where no source could be read."""
         _copy_sources(self.folder / "sources", self.architecture)
-        run_program(["apt-get", *self.options, "update"])
+        done = run_program(["apt-get", *self.options, "update"])
+        if not any("_Packages" in path.name for path in (self.folder / "lists").iterdir()):
+            why = next((line for line in done.stderr.splitlines() if line.startswith("E:")), last_words(done))
+            raise InputError(f"the lists of packages for {self.architecture} could not be fetched ({why[:300]})")
 
     def needed(self, wanted: Sequence[str], names: str = ".*") -> list[Package]:
         """What `wanted` needs, itself included: packages whose whole name fits the pattern `names`. Raises InputError
