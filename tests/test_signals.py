@@ -208,8 +208,9 @@ def test_every_program_that_edgekit_starts_ends_with_it() -> None:
     starting = {name: text for name, text in texts.items() if re.search(r"subprocess\.(run|Popen)\(", text)}
     own = {
         "runtime/guard.py",  # its program looks whether its parent is the same, and ends when stdin does
-        "hands/fetching.py",  # pip, which is killed with it, or fetches one file and ends by itself
         "studio/assets.py",  # npm, which is killed with it, or fetches one file and ends by itself
+        "artifacts/fetching.py",  # pip, which is killed with it, or fetches a file or two and ends by itself
+        "device/emulator/programs.py",  # a compiler, package tools, an emulator for a moment: they end by themselves
         "native/building.py",  # a C compiler and what it made, which end by themselves within seconds
     }
     assert set(starting) == {"measure/launch.py", "quantize/versions.py", "device/counting.py"} | own

@@ -3,6 +3,7 @@
 from edgekit.bench.baseline import Baseline, hold_against, read_baseline
 from edgekit.bench.changes import BaselineChanges, Change
 from edgekit.bench.compare import CompareResult, TimeRatio, compare_onnx
+from edgekit.bench.emulated import Agreement, Emulation, agreement
 from edgekit.bench.result import BenchResult, Measurement, Row
 from edgekit.bench.run import bench_onnx
 from edgekit.bench.settings import EVIDENCE_ORDER, BenchConfig, CompareConfig, Evidence
@@ -13,6 +14,7 @@ from edgekit.evaluate.accuracy import Accuracy, LabelledTakes, Parent, score_acc
 __all__ = [
     "EVIDENCE_ORDER",
     "Accuracy",
+    "Agreement",
     "Baseline",
     "BaselineChanges",
     "BenchConfig",
@@ -20,6 +22,7 @@ __all__ = [
     "Change",
     "CompareConfig",
     "CompareResult",
+    "Emulation",
     "Evidence",
     "Flips",
     "LabelledTakes",
@@ -27,6 +30,7 @@ __all__ = [
     "Parent",
     "Row",
     "TimeRatio",
+    "agreement",
     "bench_onnx",
     "compare_onnx",
     "hold_against",

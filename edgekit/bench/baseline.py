@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from edgekit.artifacts import parse_json
 from edgekit.bench.changes import BaselineChanges, Change, change_end_text
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.result import SCHEMA_VERSION, BenchResult, Row
-from edgekit.bench.settings import ON_DEVICE, ON_HOST, Evidence
+from edgekit.bench.settings import EMULATED, ON_DEVICE, ON_HOST, Evidence
 from edgekit.bench.verdict import this_board
 from edgekit.errors import InputError
 from edgekit.evaluate import Flips
@@ -31,6 +31,10 @@ _FACTS = ("cpu_model", "architecture", "cores", "device_tree_model", "onnxruntim
 _NOTED = ("system", "release", "python", "numpy")
 
 
+#: What the figures of a core are called.
+INSTRUCTIONS = "instructions on {}"
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What a bench's JSON holds that a later one is compared with.
@@ -39,6 +43,8 @@ class Baseline:
     percentile of latency. latency_ns: the samples of each process that has some. peaks_bytes: of the memory processes
     where the system told. outcomes: "1" for right and "0" for wrong, one a labelled take, and takes_sha256 of these;
     empty and None where none were scored. load: what others did to the machine meanwhile, empty for nothing.
+    instructions: of a prediction, by emulated core, and counted_in: what computed there; empty where nothing was
+    emulated.
     """
 
     source: str
@@ -52,6 +58,8 @@ class Baseline:
     outcomes: str
     takes_sha256: str | None
     load: str
+    instructions: Mapping[str, int] = field(default_factory=dict)
+    counted_in: str = ""
 
 
 def read_baseline(path: StrPath) -> Baseline:
@@ -81,6 +89,7 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
     machine, processes = content["machine"], content["processes"]
     results = [*processes["latency"], *processes["memory"]]
     accuracy = content.get("accuracy") or {}
+    emulated = content.get("emulation") or {}
     percent = float(content["profile"]["latency_percentile"])
     if not 0 < percent < 100:
         raise ValueError(f"latency_percentile: {percent}")
@@ -104,6 +113,8 @@ def parse_baseline(content: Mapping[str, Any], source: str) -> Baseline:
         outcomes=_outcomes(accuracy.get("outcomes") or ""),
         takes_sha256=accuracy.get("takes_sha256"),
         load=next((str(item["text"]) for item in content["disturbances"] if item["kind"] == "foreign load"), ""),
+        instructions=_instructions(emulated),
+        counted_in=str(emulated.get("runtime", "")),
     )
 
 
@@ -132,6 +143,8 @@ def as_baseline(result: BenchResult) -> Baseline:
         outcomes=(accuracy.outcomes if accuracy else None) or "",
         takes_sha256=accuracy.takes_sha256 if accuracy else None,
         load=next((found.text for found in measurement.disturbances if found.kind == "foreign load"), ""),
+        instructions={} if result.emulation is None else result.emulation.instructions,
+        counted_in="" if result.emulation is None else result.emulation.emulated.runtime,
     )
 
 
@@ -147,6 +160,13 @@ def _positive(values: Sequence[Any]) -> tuple[int, ...]:
     return tuple(values)
 
 
+def _instructions(emulated: Mapping[str, Any]) -> dict[str, int]:
+    """Core to instructions, of the cores on which the model started."""
+    runs = [run for run in emulated.get("runs", ()) if not run["failure"]]
+    counts = _positive([run["instructions"] for run in runs])
+    return {str(run["core"]): count for run, count in zip(runs, counts, strict=True)}
+
+
 def _outcomes(text: Any) -> str:
     if not isinstance(text, str) or set(text) - set("01"):
         raise ValueError("outcomes: expected a text of 0 and 1")
@@ -160,6 +180,13 @@ def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
         for name, value in now.like.items()
         if earlier.like[name] != value
     ]
+    if now.instructions:  # counts are the same on every machine
+        facts = {name: (earlier.like[name], now.like[name]) for name in ("input",)}
+        facts["what computed on the emulated cores"] = (
+            earlier.counted_in or "nothing, without --emulate",
+            now.counted_in,
+        )
+        unlike = [f"{name} was {old}, is {new}" for name, (old, new) in facts.items() if old != new]
     takes = [(side.takes_sha256, len(side.outcomes)) for side in (earlier, now)]
     if earlier.outcomes and takes[0] != takes[1]:
         unlike.append(f"accuracy was measured on {'other' if now.outcomes else 'labelled'} takes (--data, --part)")
@@ -171,11 +198,26 @@ def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
 
 
 def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
-    """Every figure of the baseline: latency, peak memory, file size, accuracy. Raises InputError for unlike benches."""
+    """Every figure of the baseline: latency, peak memory, file size, accuracy. Where instructions were counted, they
+    stand for latency and memory, which depend on the machine. Raises InputError for unlike benches."""
     refuse_unlike(now, earlier)
     size = now.size_bytes / earlier.size_bytes - 1
+    if now.instructions:
+        counts = [_counted(core, now, earlier) for core in earlier.instructions]
+        return tuple(
+            change for change in (*counts, Change("file size", size, size, size), _accuracy(now, earlier)) if change
+        )
     found = [_latency(now, earlier), _memory(now, earlier), Change("file size", size, size, size)]
     return tuple(change for change in (*found, _accuracy(now, earlier)) if change is not None)
+
+
+def _counted(core: str, now: Baseline, earlier: Baseline) -> Change:
+    """Exact: neither side has an interval."""
+    name = INSTRUCTIONS.format(core)
+    if core not in now.instructions:
+        return _gone(name)
+    ratio = now.instructions[core] / earlier.instructions[core] - 1
+    return Change(name, ratio, ratio, ratio)
 
 
 def _gone(quantity: str) -> Change:
@@ -235,9 +277,13 @@ def hold_against(result: BenchResult, earlier: Baseline, max_regression: float) 
     Raises InputError for unlike benches.
     """
     now = as_baseline(result)
-    changes = compare_baseline(now, earlier) if now.latency_ns else (_gone(f"latency p{earlier.percent:g}"),)
+    known = bool(now.latency_ns or now.instructions)
+    changes = compare_baseline(now, earlier) if known else (_gone(f"latency p{earlier.percent:g}"),)
     evidence = ON_DEVICE if this_board(result.profile.boards, result.measurement.machine) else ON_HOST
-    rows = tuple(_row(change, max_regression, evidence) for change in changes)
+    counted = {INSTRUCTIONS.format(core) for core in earlier.instructions}
+    rows = tuple(
+        _row(change, max_regression, EMULATED if change.quantity in counted else evidence) for change in changes
+    )
     notes = tuple(
         f"{name} was {old}, is {now.noted[name]}" for name, old in earlier.noted.items() if now.noted[name] != old
     )

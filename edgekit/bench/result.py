@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from edgekit.bench.changes import BaselineChanges
+from edgekit.bench.emulated import Emulation
 from edgekit.bench.intervals import process_interval
 from edgekit.bench.settings import ON_HOST, BenchConfig, Evidence, Verdict
 from edgekit.bench.sustained import Sustained
@@ -29,8 +30,10 @@ from edgekit.runtime import ModelInfo
 
 SCHEMA_VERSION = 2
 
-Unit = Literal["bytes", "s", "ratio"]
-Constraint = Literal["max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop", "max_regression"]
+Unit = Literal["bytes", "s", "ratio", "number", "instructions"]
+Constraint = Literal[
+    "max_model_mb", "max_latency_ms", "max_ram_mb", "max_accuracy_drop", "max_regression", "answers", "max_instructions"
+]
 
 _SEVERITY: tuple[Verdict, ...] = ("pass", "undecided", "fail")
 
@@ -39,7 +42,8 @@ _SEVERITY: tuple[Verdict, ...] = ("pass", "undecided", "fail")
 class Row:
     """One constraint against one figure.
 
-    constraint: the profile's key, or max_regression for a figure against an earlier bench's. quantity: the same for
+    constraint: the profile's key, max_regression for a figure against an earlier bench's, max_instructions for one
+    against a budget, answers for those of an emulated core against this machine's. quantity: the same for
     people, such as "latency p95". board: None for a figure of the machine that measured. measured, limit: in `unit`;
     measured is None where there is no figure. For an estimate it is the pessimistic bound, and floor what it can't be
     below. note: how it was found, or why it is undecided. low, high: of the interval that holds the figure, where it
@@ -203,7 +207,8 @@ class BenchResult:
 
     rows: this machine's first, then each board's. accuracy: None where no labelled takes were scored.
     baseline: what `hold_against` found; None without an earlier bench. library: of `edgekit compile`, where that was
-    measured; None for ONNX Runtime.
+    measured; None for ONNX Runtime. emulation: what emulated cores did; None where
+    none were.
     """
 
     info: ModelInfo
@@ -215,6 +220,7 @@ class BenchResult:
     accuracy: Accuracy | None = None
     baseline: BaselineChanges | None = None
     library: ModelInfo | None = None
+    emulation: Emulation | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -262,6 +268,7 @@ class BenchResult:
             "sustained": _optional(self.measurement.sustained),
             "accuracy": None if self.accuracy is None else self.accuracy.to_dict(),
             "baseline": None if self.baseline is None else self.baseline.to_dict(),
+            "emulation": None if self.emulation is None else self.emulation.to_dict(),
             "sweep": _optional(self.measurement.sweep),
             "rows": [row.to_dict() for row in self.rows],
             "processes": {

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edgekit.bench.emulated import cores_of, weigh
 from edgekit.bench.result import BenchResult, Measurement
 from edgekit.bench.settings import BenchConfig
 from edgekit.bench.sustained import Sustained
 from edgekit.bench.sweep import sweep_model
 from edgekit.bench.verdict import judge
 from edgekit.device import Estimate, estimate_latency, model_work
+from edgekit.device.emulator import BY_NAME, Emulate
 from edgekit.errors import ConfigError, ModelFileError, ShapeError, require_kind
 from edgekit.evaluate.accuracy import Accuracy
 from edgekit.measure import WorkerRequest, WorkerResult, run_worker, stop_rule
@@ -53,6 +55,8 @@ def bench_onnx(
     accuracy: Accuracy | None = None,
     library: StrPath | None = None,
     measure: Measure = run_worker,
+    emulate: Emulate | None = None,
+    max_instructions: int | None = None,
 ) -> BenchResult:
     """Measure the model at `path` in processes of its own and hold it against the profile's limits.
 
@@ -60,6 +64,8 @@ def bench_onnx(
     accuracy: of this file and its float32 parent, for a profile with `max_accuracy_drop`; `score_accuracy` measures it.
     library: what `edgekit compile` made of the model, to be run and sized in its place; boards are not estimated then,
     because the estimates are ONNX Runtime's. measure: what runs one worker request, for other places than this host.
+    emulate: what runs one on emulated cores, which then stand for the profile's boards. max_instructions: what a
+    prediction may take on each of them.
 
     Returns a BenchResult whatever the verdict is. Raises ModelFileError for a file that is no usable ONNX model, or,
     with a profile that does not limit memory, takes more than `edgekit.runtime.limits` allows; ShapeError for takes
@@ -72,6 +78,12 @@ def bench_onnx(
     profile = profile if isinstance(profile, Profile) else load_profile(profile)
     info = inspect_model(Path(path))
     chosen = None if takes is None else choose_takes(takes)
+    cores = cores_of(profile)
+    if emulate is not None and not cores:
+        raise ConfigError(
+            f"profile {profile.name}: none of its boards has a core that can be emulated ({', '.join(BY_NAME)}); leave"
+            " out --emulate"
+        )
     if library is not None and config.sweep:
         raise ConfigError("a sweep is of threads and batches, and a compiled model has one of each; leave out --sweep")
     native = None if library is None else open_native(library).info
@@ -84,8 +96,20 @@ def bench_onnx(
         estimate_latency(work, board) if native is None else Estimate(board.name, None, None, UNKNOWN_NATIVE)
         for board in profile.boards
     ]
-    rows = judge(profile, config, (native or info).size_bytes, measurement, estimates, accuracy)
-    return BenchResult(info, profile, config, measurement.threads, measurement, rows, accuracy, library=native)
+    emulation = None
+    if emulate is not None:
+        request = latency_request(info, profile, config, chosen, None if native is None else native.path)
+        emulated = emulate(request, cores)
+        emulation = weigh(emulated, info, profile, max_instructions, integers=native is not None and _integers(info))
+    rows = judge(profile, config, (native or info).size_bytes, measurement, estimates, accuracy, emulation)
+    return BenchResult(
+        info, profile, config, measurement.threads, measurement, rows, accuracy, library=native, emulation=emulation
+    )
+
+
+def _integers(info: ModelInfo) -> bool:
+    """Whether a compiled model reckons in integers, whose answers are the same bits everywhere."""
+    return info.metadata is not None and info.metadata.scheme.startswith("int8")
 
 
 def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:
@@ -100,16 +124,11 @@ def choose_takes(takes: ArrayLike) -> NDArray[np.float32]:
     return validate_input(given[index], (None,) * given.ndim, "takes")
 
 
-def _measure(
-    info: ModelInfo,
-    profile: Profile,
-    config: BenchConfig,
-    takes: NDArray[np.float32] | None,
-    measure: Measure,
-    library: Path | None,
-) -> Measurement:
-    """Memory first: a model that the limit stops is not run any further."""
-    latency = WorkerRequest(
+def latency_request(
+    info: ModelInfo, profile: Profile, config: BenchConfig, takes: NDArray[np.float32] | None, library: Path | None
+) -> WorkerRequest:
+    """What one process that measures latency is asked for."""
+    return WorkerRequest(
         model=info.path,
         mode="latency",
         takes=takes,
@@ -126,6 +145,18 @@ def _measure(
         memory_limit_bytes=memory_limit_bytes(profile) or model_memory_bytes(),
         library=library,
     )
+
+
+def _measure(
+    info: ModelInfo,
+    profile: Profile,
+    config: BenchConfig,
+    takes: NDArray[np.float32] | None,
+    measure: Measure,
+    library: Path | None,
+) -> Measurement:
+    """Memory first: a model that the limit stops is not run any further."""
+    latency = latency_request(info, profile, config, takes, library)
     few = None if takes is None else takes[:MEMORY_TAKES]
     memory = _until_stopped(replace(latency, mode="memory", takes=few, repeats=MEMORY_RUNS, stop=None), config, measure)
     stopped = memory[-1].stopped is not None

@@ -12,11 +12,12 @@ Evidence = Literal["measured on device", "emulated", "estimated", "measured on t
 Verdict = Literal["pass", "fail", "undecided"]
 
 ON_DEVICE: Evidence = "measured on device"
+EMULATED: Evidence = "emulated"
 ESTIMATED: Evidence = "estimated"
 ON_HOST: Evidence = "measured on this host"
 
 #: From the strongest to the weakest, as a statement about a board.
-EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, "emulated", ESTIMATED, ON_HOST)
+EVIDENCE_ORDER: tuple[Evidence, ...] = (ON_DEVICE, EMULATED, ESTIMATED, ON_HOST)
 
 Count = Annotated[int, Field(ge=1)]
 #: A process keeps as many at most.

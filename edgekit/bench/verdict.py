@@ -7,8 +7,10 @@ memory. Where this machine is one of the boards, what was measured stands for th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from edgekit.bench.emulated import Emulation
+from edgekit.bench.emulation import board_rows, budget_rows
 from edgekit.bench.latency import latency_row
 from edgekit.bench.result import Measurement, Row
 from edgekit.bench.settings import ESTIMATED, ON_DEVICE, ON_HOST, BenchConfig, Evidence, Verdict, accepts
@@ -30,10 +32,13 @@ def judge(
     measurement: Measurement,
     estimates: Sequence[Estimate],
     accuracy: Accuracy | None = None,
+    emulation: Emulation | None = None,
 ) -> tuple[Row, ...]:
-    """One row for each limit that the profile sets: this machine's, then two for each of its boards.
+    """One row for each limit that the profile sets: this machine's, then two for each of its boards, and one more for
+    the answers of an emulated one.
 
     estimates: one a board, in the profile's order. accuracy: of this model and its parent, for `max_accuracy_drop`.
+    emulation: what emulated cores did; where one stands for a board, the estimate is left out.
     """
     here = this_board(profile.boards, measurement.machine)
     evidence = ON_DEVICE if here else ON_HOST
@@ -47,10 +52,25 @@ def judge(
         if board is here:
             own = [latency and _move(latency, board), _board_memory(profile, board, measurement, ON_DEVICE)]
         else:
-            bound = _board_latency(profile, board, estimate)
-            own = [bound, _board_memory(profile, board, measurement, ESTIMATED)]
+            own = list(_elsewhere(profile, board, measurement, estimate, emulation))
         rows += [row and _demand(row, config.evidence) for row in own]
+    rows += budget_rows(emulation) if emulation else []
     return tuple(row for row in rows if row is not None)
+
+
+def _elsewhere(
+    profile: Profile, board: Board, measurement: Measurement, estimate: Estimate, emulation: Emulation | None
+) -> Iterator[Row | None]:
+    """What can be said of a board that is not here: what was emulated, and bounds for what was not."""
+    emulated = emulation and board_rows(profile, board, emulation)
+    rows = emulated or []
+    told = {row.constraint for row in rows}
+    if "max_latency_ms" not in told:
+        yield _board_latency(profile, board, estimate)
+    yield from (row for row in rows if row.constraint == "max_latency_ms")
+    if "max_ram_mb" not in told:
+        yield _board_memory(profile, board, measurement, ESTIMATED)
+    yield from (row for row in rows if row.constraint != "max_latency_ms")
 
 
 def this_board(boards: Sequence[Board], machine: Machine) -> Board | None:

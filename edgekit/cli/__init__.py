@@ -23,6 +23,7 @@ from edgekit.cli.compile import compile_
 from edgekit.cli.config import config
 from edgekit.cli.data import data
 from edgekit.cli.distill import distill
+from edgekit.cli.emulator import emulator
 from edgekit.cli.env import env
 from edgekit.cli.evaluate import evaluate
 from edgekit.cli.export import export
@@ -58,6 +59,7 @@ COMMANDS = (
     compile_,
     step,
     bench,
+    emulator,
     compare,
     evaluate,
     predict,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     o.DURATION,
     o.SWEEP,
     o.EVIDENCE,
+    o.EMULATE,
+    o.MAX_INSTRUCTIONS,
     o.SHAPE,
     o.VALUE,
     o.INFERENCE_THREADS,
@@ -67,6 +69,8 @@ def bench(
     markdown: Path | None,
     html: Path | None,
     class_names: str | None,
+    emulate: bool,
+    max_instructions: int | None,
     **measuring: Any,
 ) -> int:
     """Measure an ONNX file and enforce a device profile.
@@ -82,12 +86,15 @@ def bench(
     Example:
       edgekit bench --profile raspberry-pi
       edgekit bench other.onnx --profile raspberry-pi-4b --json
+      edgekit bench --profile raspberry-pi --emulate
       edgekit bench model.int8.onnx --data my-signs.npz --part test --parent model.onnx
       edgekit bench model.int8.onnx --baseline main.json --max-regression 10% --junit bench.xml
     """
     from edgekit.evaluate import parse_class_names
     from edgekit.jobs import check_reports
 
+    if max_instructions is not None and not emulate:
+        raise click.UsageError("--max-instructions: instructions are counted on emulated cores; add --emulate")
     said = measuring_settings(common.threads, measuring)
     allowed, names = parse_regression(baseline, max_regression), parse_class_names(class_names)
     reports = {"junit": junit, "markdown": markdown, "html": html}
@@ -96,8 +103,10 @@ def bench(
     asked = {"parent": parent, "part": part, "labelled": labelled, "baseline": baseline}
     with workspace(common, flags(bench=said), read_only=True) as opened:
         if common.dry_run:
-            return _plan(common, opened, model, profile, {**asked, "reports": tuple(reports.values())})
+            planned = {**asked, "emulate": emulate, "reports": tuple(reports.values())}
+            return _plan(common, opened, model, profile, planned)
         told = {"max_regression": allowed, "class_names": names, "runtime": runtime}
+        told |= {"emulate": emulate, "max_instructions": max_instructions}
         result = _measure(opened, model, profile, {**asked, **told})
     return _tell(common, result, reports)
 

@@ -226,6 +226,11 @@ EVIDENCE = _own(
     type=click.Choice(["measured on device", "emulated", "estimated", "measured on this host"]),
     help="Weakest evidence that is accepted [estimated].",
 )
+EMULATE = _own("--emulate", is_flag=True, help="Also run the model on the boards' cores, emulated.")
+MAX_INSTRUCTIONS = _own(
+    "--max-instructions", type=COUNT, help="Maximum number of instructions of a prediction; with --emulate [any]."
+)
+ONNXRUNTIME = _own("--onnxruntime", metavar="VERSION", help="Version of ONNX Runtime for 64-bit Arm [1.32.0].")
 SHAPE = _own(
     "--shape", "shapes", multiple=True, metavar="NAME=1,30,63", help="Sizes of an input that the file leaves open."
 )

@@ -2,6 +2,7 @@
 
 from edgekit.device.estimate import Estimate, estimate_latency
 from edgekit.device.sources import model_work
+from edgekit.device.transfer import Band, latency_band
 from edgekit.device.work import UnknownWork, Work
 
-__all__ = ["Estimate", "UnknownWork", "Work", "estimate_latency", "model_work"]
+__all__ = ["Band", "Estimate", "UnknownWork", "Work", "estimate_latency", "latency_band", "model_work"]

@@ -1,6 +1,6 @@
 """How long a prediction can take on a board that is not here: a pessimistic bound, and a floor.
 
-    bound = instructions / (lowest IPC x lowest clock) + 4 bytes x MACs / memory rate
+    bound = instructions / (least IPC x lowest clock) + 4 bytes x MACs / memory rate, where noted
     floor = MACs that are certainly computed / 16 / (issue width x highest clock)
 
 **Instructions** are counted, not guessed. onnxruntime 1.32.0 (aarch64 wheel, numpy 2.4.6, Python 3.11.2) ran
@@ -35,9 +35,10 @@ Inside DynamicQuantizeLSTM a MAC costs 0.35 to 0.59 on cores without Arm's SDOT 
 and the bound is at least twice every count. The first run of a session takes 450,000 more, which is no part of it:
 a percentile of many runs is bounded.
 
-**IPC** is the board's lowest seen, less a quarter (`IPC_MARGIN_RATIO`): it was fitted on other runtimes, and
-no LSTM under ONNX Runtime was ever timed on these boards. **Memory**: every MAC is charged one float32
-weight from main memory, as if nothing were cached; convolutions, which reuse theirs, are far below that.
+**IPC** is the least that `edgekit.device.transfer` expects of the board, from the same published latencies as the band
+under emulation: of convolutional networks, or of all others. For a core that nobody published it is what the profile
+calls its lowest, less a quarter. **Memory**: every MAC that is not convolutional is charged one float32 weight from
+main memory, as if nothing were cached. Convolutions reuse theirs, and what they wait is in their IPC.
 
 **The floor**: one 128-bit vector instruction does 16 int8 MACs at most (Arm's SDOT). It is no estimate; a
 model that misses its limit even so certainly fails. Anything between floor and bound is undecided.
@@ -47,6 +48,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgekit.device.transfer import MARGIN_RATIO, Kind, rates
 from edgekit.device.work import UnknownWork, Work
 from edgekit.profiles import Board
 
@@ -57,7 +59,6 @@ INSTRUCTIONS_PER_NODE = 10_000
 INSTRUCTIONS_PER_ELEMENT = 40
 INSTRUCTIONS_PER_RUN = 200_000
 
-IPC_MARGIN_RATIO = 0.75
 BYTES_PER_WEIGHT = 4
 MOST_MACS_PER_INSTRUCTION = 16
 
@@ -92,8 +93,9 @@ def estimate_latency(work: Work | UnknownWork, board: Board) -> Estimate:
     """Bound and floor for one prediction on this board, one thread, batch 1."""
     if isinstance(work, UnknownWork):
         return Estimate(board.name, None, None, work.reason)
-    per_s = board.ipc_lowest.value * IPC_MARGIN_RATIO * board.lowest_clock_mhz.value * 1e6
-    memory_s = BYTES_PER_WEIGHT * work.macs / (board.memory_mb_per_s.value * 1e6)
+    per_s = _least_ipc(work, board) * board.lowest_clock_mhz.value * 1e6
+    charged = work.matrix_macs if _kind(work) == "convolutional" else work.macs
+    memory_s = BYTES_PER_WEIGHT * charged / (board.memory_mb_per_s.value * 1e6)
     most_per_s = board.issue_width.value * board.clock_mhz.value * 1e6
     return Estimate(
         board=board.name,
@@ -101,3 +103,13 @@ def estimate_latency(work: Work | UnknownWork, board: Board) -> Estimate:
         floor_s=work.least_macs / MOST_MACS_PER_INSTRUCTION / most_per_s,
         reason=f"{work.macs / 1e6:.2f} M multiply-adds, {work.source}",
     )
+
+
+def _kind(work: Work) -> Kind:
+    """convolutional where no layer is recurrent and most of the work is in convolutions."""
+    return "convolutional" if not work.steps and work.conv_macs > work.matrix_macs else "other"
+
+
+def _least_ipc(work: Work, board: Board) -> float:
+    found = rates(board.name, board.core.value, _kind(work))
+    return board.ipc_lowest.value * MARGIN_RATIO if found is None else found.least

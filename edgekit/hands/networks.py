@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifacts.digests import sha256_bytes, sha256_file
+from edgekit.artifacts.fetching import Watch, cache_folder
 from edgekit.artifacts.scratch import scratch_folder
 from edgekit.artifacts.writing import refuse_unwritable, write_bytes
 from edgekit.errors import InputError, ModelFileError, missing_extra
-from edgekit.hands.fetching import VERSION, Watch, fetch_wheel
+from edgekit.hands.fetching import VERSION, fetch_wheel
 from edgekit.hands.papers import CARD, LICENSE, card
 from edgekit.reading import FileKind, StrPath, open_file, reason
 
@@ -60,11 +60,8 @@ NETWORKS = (PALM, HAND)
 
 
 def networks_folder() -> Path:
-    """$EDGEKIT_CACHE/hands, else edgekit/hands in $XDG_CACHE_HOME or ~/.cache."""
-    own = os.environ.get("EDGEKIT_CACHE")
-    if own:
-        return Path(own) / "hands"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit" / "hands"
+    """Where `setup` puts them: see `edgekit.artifacts.fetching.cache_folder`."""
+    return cache_folder("hands")
 
 
 def state_of(network: Network, folder: StrPath | None = None) -> str:

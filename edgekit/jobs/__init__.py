@@ -19,6 +19,7 @@ from edgekit.jobs.chain import (
 )
 from edgekit.jobs.compare import compare_models, write_comparison
 from edgekit.jobs.compile_file import compile_file
+from edgekit.jobs.emulator import Examination, examine_onnxruntime
 from edgekit.jobs.evaluate import evaluate_file
 from edgekit.jobs.export_module import export_module
 from edgekit.jobs.labels import predict_labels
@@ -33,6 +34,7 @@ from edgekit.jobs.tune import run_tune
 
 __all__ = [
     "Evaluation",
+    "Examination",
     "LandmarksOptions",
     "LiveRun",
     "RecordOptions",
@@ -42,6 +44,7 @@ __all__ = [
     "compile_file",
     "default_settings",
     "evaluate_file",
+    "examine_onnxruntime",
     "export_module",
     "find_live_model",
     "find_model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgekit.bench import Accuracy, BenchResult
+    from edgekit.device.emulator import Emulate
     from edgekit.profiles import Profile
 
 
@@ -37,6 +39,8 @@ def bench_model(
     max_regression: float = 0.0,
     class_names: Sequence[str] | None = None,
     runtime: Runtime = "onnxruntime",
+    emulate: bool = False,
+    max_instructions: int | None = None,
 ) -> BenchResult:
     """Measure a file on this host and hold it against a profile.
 
@@ -52,7 +56,8 @@ def bench_model(
     the file's outputs, and of the parent's where it names none; without them a file that names none is taken in the
     data's order of classes.
 
-    runtime: "native" compiles the file for this machine, and measures that.
+    runtime: "native" compiles the file for this machine, and measures that. emulate: whether the cores of the profile's
+    boards are emulated, too; then max_instructions limits a prediction on each of them.
 
     Raises ConfigError where its answers do not bear that out, or class_names don't fit, ShapeError for takes that don't
     fit the file, InputError for a baseline that can't be compared with.
@@ -71,7 +76,16 @@ def bench_model(
         if labelled or model is None:
             accuracy = _accuracy(workspace, path, takes, beside, part or "validation", class_names, library)
         given = None if takes is None else takes.x
-        result = bench_onnx(path, profile, config, takes=given, accuracy=accuracy, library=library)
+        result = bench_onnx(
+            path,
+            profile,
+            config,
+            takes=given,
+            accuracy=accuracy,
+            library=library,
+            emulate=_emulator(library) if emulate else None,
+            max_instructions=max_instructions,
+        )
     return result if earlier is None else hold_against(result, earlier, max_regression)
 
 
@@ -89,6 +103,20 @@ def _compiled(path: Path, runtime: Runtime) -> Iterator[Path | None]:
         if library is None:
             raise InputError("bench --runtime native needs a C compiler: install gcc or clang, or set CC")
         yield library
+
+
+def _emulator(library: Path | None) -> Emulate:
+    """What runs a request on emulated cores: the file under ONNX Runtime, or the sources beside a library. Raises
+    InputError where the emulator is not set up."""
+    from edgekit.device.emulator import chosen_onnxruntime, emulate_model, find_home
+
+    home = find_home()
+    if library is None:
+        return partial(emulate_model, home, chosen_onnxruntime(home.sites))
+    from edgekit.native.counting import cross_compiler, emulate_compiled
+
+    cross_compiler()
+    return partial(emulate_compiled, home, library.parent, library)
 
 
 def check_reports(*paths: StrPath | None) -> None:

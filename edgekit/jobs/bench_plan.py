@@ -16,6 +16,8 @@ from edgekit.workdir.workspace import Workspace
 
 if TYPE_CHECKING:
     from edgekit.bench import BenchConfig
+    from edgekit.device.emulator import Core
+    from edgekit.profiles import Profile
 
 
 def plan_bench(
@@ -27,6 +29,7 @@ def plan_bench(
     part: str | None = None,
     labelled: bool = False,
     baseline: StrPath | None = None,
+    emulate: bool = False,
     reports: Sequence[StrPath | None] = (),
 ) -> None:
     """Tell the watcher what `bench_model`, with the same arguments, would measure, and which reports would be written.
@@ -49,12 +52,23 @@ def plan_bench(
     if labelled and data is not None and not Path(data).exists():
         raise DataError(f"{data}: no such file or folder; give recordings with --data")
     against = [f"profile {checked.name}", *([] if baseline is None else [str(baseline)])]
+    cores = emulated_cores(checked) if emulate else ()
     parts = [f"{path} against {' and '.join(against)}: {_measuring(config)}"]
     if labelled or model is None:
         parts.append(f"accuracy on the {part or 'validation'} takes" + (f" beside {parent}" if parent else ""))
+    parts += [f"runs it on emulated {', '.join(core.name for core in cores)}"] if cores else []
     written = [str(report) for report in reports if report is not None]
     parts += [f"writes {', '.join(written)}"] if written else []
     workspace.watcher.stage("bench", "plan", "; ".join(parts))
+
+
+def emulated_cores(profile: Profile) -> tuple[Core, ...]:
+    """Those that would be emulated. Raises InputError where the emulator is not set up."""
+    from edgekit.bench.emulated import cores_of
+    from edgekit.device.emulator import find_home
+
+    find_home()
+    return cores_of(profile)
 
 
 def _refuse_missing_values(path: Path, config: BenchConfig) -> None:

@@ -57,7 +57,7 @@ class WorkerRequest:
     """
 
     model: Path
-    mode: Literal["latency", "memory", "sustained", "compare"]
+    mode: Literal["latency", "memory", "sustained", "compare", "count"]
     others: tuple[Path, ...] = ()
     opened_first: int = 0
     takes: NDArray[np.float32] | None = None
@@ -86,8 +86,17 @@ class WorkerRequest:
         return (self.model, *self.others)
 
 
-def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str = sys.executable) -> WorkerResult:
+def run_worker(
+    request: WorkerRequest,
+    *,
+    worker: StrPath = WORKER,
+    python: Sequence[str] = (sys.executable,),
+    environment: Mapping[str, str] | None = None,
+) -> WorkerResult:
     """Measure in a fresh process whose working directory is empty but for a copy of each model.
+
+    python: the command that runs the worker's file, this Python or another, even an emulator's. environment: all of its
+    variables, where they are not this process's.
 
     Nothing outside that directory can be reached by a relative path, so external tensor data is never found.
     Raises ModelFileError when a model is refused or brings the process down (the signal is reported),
@@ -101,16 +110,16 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
         raise ShapeError(f"{request.model}: the takes hold NaN or infinity; check the recordings first")
     with scratch_folder("bench") as folder:
         message = {**_prepare(request, folder), **_told(contents)}
-        program = folder / "worker.pyc"
-        py_compile.compile(str(worker), cfile=str(program), doraise=True)
+        program = _program(worker, folder, own=tuple(python) == (sys.executable,))
         try:
             finished = subprocess.run(
-                [python, str(program)],
+                [*python, str(program)],
                 input=json_text(message),
                 capture_output=True,
                 text=True,
                 errors="replace",
                 cwd=folder,
+                env=environment,
                 timeout=request.max_time_s + START_ALLOWANCE_S,
             )
         except subprocess.TimeoutExpired as error:
@@ -121,6 +130,15 @@ def run_worker(request: WorkerRequest, *, worker: StrPath = WORKER, python: str 
         if request.memory_limit_bytes is not None and finished.returncode < 0 and "bad_alloc" in finished.stderr:
             return WorkerResult.died(_last_line(finished.stderr))
         return _interpret(finished, request.models, [message["model"], *message["others"]])
+
+
+def _program(worker: Path, folder: Path, own: bool) -> Path:
+    """What another Python reads as it is, and this one compiled: without that, it would count as time."""
+    if not own:
+        return worker
+    program = folder / "worker.pyc"
+    py_compile.compile(str(worker), cfile=str(program), doraise=True)
+    return program
 
 
 def _checked(model: Path) -> bytes:

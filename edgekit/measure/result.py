@@ -141,7 +141,8 @@ class WorkerResult:
     session_ns, first_run_ns: of all models together. inputs: how each was fed. ended_by: what ended the samples:
     "known", "repeats", "time" or "samples". windows: of a sustained run, with due and missed takes where it had a rate.
     memory_limit_bytes: the limit of RLIMIT_DATA that was set. stopped: what the model said when that limit stopped it;
-    what had not been measured by then is None or empty. stopped_model: its index, 0 for `model`.
+    what had not been measured by then is None or empty. stopped_model: its index, 0 for `model`. answers: in count
+    mode, the numbers of all outputs of each run, None for one that is not finite.
     """
 
     samples_ns: tuple[int, ...]
@@ -164,6 +165,7 @@ class WorkerResult:
     memory_limit_bytes: int | None = None
     stopped: str | None = None
     stopped_model: int = 0
+    answers: tuple[tuple[float | None, ...], ...] = ()
 
     @classmethod
     def from_dict(cls, answer: Mapping[str, Any]) -> WorkerResult:
@@ -189,6 +191,7 @@ class WorkerResult:
             memory_limit_bytes=answer.get("memory_limit_bytes"),
             stopped=answer.get("stopped"),
             stopped_model=answer.get("stopped_model", 0),
+            answers=tuple(map(tuple, answer.get("answers", ()))),
         )
 
     @classmethod
@@ -210,9 +213,9 @@ class WorkerResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, every sample included."""
+        """JSON-ready, every sample included, and no answers."""
         return {
-            **vars(self),
+            **{name: value for name, value in vars(self).items() if name != "answers"},
             "stages": [stage.to_dict() for stage in self.stages],
             "inputs": [item.to_dict() for item in self.inputs],
             "machine": self.machine.to_dict(),

@@ -1,11 +1,12 @@
 """Measures ONNX models and shared libraries of `edgekit compile` in this process: latency, endurance or memory of one,
-or several in turn. edgekit's one way to measure.
+several in turn, or the answers of one with marks for an emulator that counts. edgekit's one way to measure.
 
 Run as a file (`python worker.py`), never imported by the process that asks: one JSON request on stdin, one
 JSON result as the last line of stdout. The same file runs on this host, on a device and in an emulator, so
 it needs the standard library, numpy and onnxruntime only, and Python 3.9.
 
-Request: schema_version 1; mode "latency", "memory", "sustained" or "compare"; model: path; others: paths of the models
+Request: schema_version 1; mode "latency", "memory", "sustained", "compare" or
+"count"; model: path; others: paths of the models
 that take turns with it (compare only); opened_first: index of the model whose session is opened first, the others
 follow in order; takes: path of a .npy file, float32 (takes, ...) or null for random input; seed; shapes: input name (of
 `model`) to sizes; values: input name to the number that fills it, or to all its numbers in order; decides: of each
@@ -55,7 +56,10 @@ WINDOWS = 10  # of a sustained run
 MAX_INPUT_BYTES = 2**40  # beyond any machine's memory, and beyond what a mistake would be
 DIFFERENT_NUMBERS = 2**16  # of a random input; a larger one repeats them
 PR_SET_PDEATHSIG = 1
-_MODES = ("latency", "memory", "sustained", "compare")
+_MODES = ("latency", "memory", "sustained", "compare", "count")
+#: Policies of sched_get_priority_max, which change nothing: an emulator's plugin takes the call for a mark.
+MARKS = {"begin": 3, "end": 5, "stage": 6}
+MAX_ANSWERS = 100000  # numbers of a run that are told
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -122,13 +126,13 @@ def read_request(text: str) -> dict[str, Any]:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Measure as asked; the result as a JSON-ready dict. Raises RequestError."""
-    stages = [memory_now("interpreter")]
+    stages = [at_stage(request, "interpreter")]
     started = time.perf_counter_ns()
     numpy, onnxruntime = import_runtime(native=len(compiled_models(request)) == 1 + len(request.get("others", [])))
     end_with(request.get("parent"))
     result: dict[str, Any] = {"import_ns": time.perf_counter_ns() - started, "stages": stages}
     gc.collect()  # what importing left behind is not the model's
-    stages.append(memory_now("imports"))
+    stages.append(at_stage(request, "imports"))
     result["memory_limit_bytes"] = limit_memory(request.get("memory_limit_bytes"), request["threads"])
     try:
         measure(numpy, onnxruntime, request, result)
@@ -137,7 +141,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             raise
         result.update(stopped=str(error), stopped_model=error.model)
         stages.append(memory_now("stopped"))
-    peak = stages[-1]["peak_rss_bytes"]
+    peak = stages[-1].get("peak_rss_bytes")
     result.update(
         schema_version=SCHEMA_VERSION,
         mode=request["mode"],
@@ -154,7 +158,7 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
     started = time.perf_counter_ns()
     sessions = open_sessions(numpy, onnxruntime, request)
     result["session_ns"] = time.perf_counter_ns() - started
-    stages.append(memory_now("session"))
+    stages.append(at_stage(request, "session"))
     try:
         feeds, inputs = make_feeds(numpy, sessions[0], request)
     except MemoryError as error:
@@ -167,14 +171,24 @@ def measure(numpy: Any, onnxruntime: Any, request: dict[str, Any], result: dict[
         say("running model %d" % index)
         run_model(turns, index, 0)
     result["first_run_ns"] = time.perf_counter_ns() - started
-    stages.append(memory_now("first run"))
+    stages.append(at_stage(request, "first run"))
     say("running all models")
-    passes = {"memory": measure_memory, "sustained": measure_sustained}
-    before = use_so_far()
+    passes = {"memory": measure_memory, "sustained": measure_sustained, "count": measure_counts}
+    counts = request["mode"] == "count"
+    before = {} if counts else use_so_far()
     result.update(passes.get(request["mode"], measure_latency)(turns, request))
-    after = use_so_far()
+    after = {} if counts else use_so_far()
     result["use"] = {name: None if after[name] is None else after[name] - before[name] for name in after}
-    stages.append(memory_now("run"))
+    stages.append(at_stage(request, "run"))
+
+
+def at_stage(request: dict[str, Any], stage: str) -> dict[str, Any]:
+    """This process's memory at a stage. In mode "count" a mark: the emulator knows, and reading what it is would move
+    what is counted, as texts of the system are now longer and now shorter."""
+    if request["mode"] != "count":
+        return memory_now(stage)
+    os.sched_get_priority_max(MARKS["stage"])
+    return {"stage": stage}
 
 
 def import_runtime(native: bool = False) -> tuple[Any, Any]:
@@ -892,6 +906,26 @@ def measure_memory(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
         run_model(turns, 0, runs)
         runs += 1
     return {"runs": runs}
+
+
+def measure_counts(turns: list[Any], request: dict[str, Any]) -> dict[str, Any]:
+    """After the warm-up, `repeats` runs, each between two marks, and what they answered: the numbers of all outputs of
+    each run, in order, None for those that are not finite."""
+    session, feeds = turns[0]
+    gc.collect()
+    gc.disable()
+    for number in range(request.get("warmup", 0)):
+        session.run(None, feeds[number % len(feeds)])
+    answers = []
+    for number in range(request["repeats"]):
+        feed = feeds[number % len(feeds)]
+        begin, end = MARKS["begin"], MARKS["end"]
+        os.sched_get_priority_max(begin)
+        outputs = session.run(None, feed)
+        os.sched_get_priority_max(end)
+        numbers = [float(value) for output in outputs for value in output.reshape(-1)[:MAX_ANSWERS]]
+        answers.append([value if math.isfinite(value) else None for value in numbers[:MAX_ANSWERS]])
+    return {"answers": answers}
 
 
 def memory_now(stage: str) -> dict[str, Any]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.errors import ConfigError, EdgekitError, GateError
+from edgekit.device.emulator.programs import compiler_commands
+from edgekit.errors import EdgekitError, GateError
 from edgekit.native.network import Arithmetic
 from edgekit.native.program import FAST, STRICT
 from edgekit.native.source import VARIANTS
 
-#: Looked for in this order, after what the environment's CC names.
-COMPILERS = ("cc", "gcc", "clang")
 #: Seconds that one call may take; the largest models take some tens.
 PATIENCE_S = 600
 #: And one that asks a compiler what it is.
@@ -44,23 +42,12 @@ class Compiler:
 def find_compiler() -> Compiler | None:
     """The environment's CC, else cc, gcc or clang; None where there is none that answers. Raises ConfigError where CC
     is no command."""
-    said = _said_compiler()
-    for command in [said] if said else [[name] for name in COMPILERS]:
+    for command in compiler_commands():
         if shutil.which(command[0]):
             version, machine = (answer_of([*command, option]) for option in ("--version", "-dumpmachine"))
             if version and machine:
                 return Compiler(tuple(command), version, machine)
     return None
-
-
-def _said_compiler() -> list[str]:
-    said = os.environ.get("CC", "")
-    try:
-        return shlex.split(said)
-    except ValueError as error:
-        raise ConfigError(
-            f"the variable CC is {said!r:.80}, which is no command ({error}); name a C compiler"
-        ) from error
 
 
 def answer_of(command: Sequence[str]) -> str:

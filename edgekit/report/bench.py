@@ -12,6 +12,7 @@ from edgekit.bench.sweep import Sweep
 from edgekit.measure import Disturbance, FedInput, LatencySummary, Machine, MemoryStage
 from edgekit.report.accuracy import accuracy_lines
 from edgekit.report.baseline import baseline_lines
+from edgekit.report.emulation import emulation_text
 from edgekit.report.rows import BENCH_HEADERS, bench_cells, bench_notes, margin_text, memory_limit_notes, row_titles
 from edgekit.report.tables import count, known, milliseconds, size, table
 
@@ -35,6 +36,8 @@ _JUDGED = {
     "max_ram_mb": "memory",
     "max_accuracy_drop": "accuracy lost",
     "max_regression": "the change since the baseline",
+    "answers": "the emulated answers",
+    "max_instructions": "the instructions",
 }
 
 
@@ -59,6 +62,7 @@ def bench_body(result: BenchResult) -> str:
         cold_start_line(result.measurement.cold_start),
         memory_line(result.measurement),
         *([] if result.measurement.sustained is None else [sustained_text(result.measurement.sustained)]),
+        *([] if result.emulation is None else [emulation_text(result.emulation)]),
         *accuracy_lines(result.accuracy),
         *baseline_lines(result.baseline),
         *([] if result.measurement.sweep is None else [sweep_text(result.measurement.sweep)]),

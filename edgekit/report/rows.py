@@ -8,16 +8,18 @@ from edgekit.bench import BenchResult, Row
 from edgekit.bench.changes import change_text
 from edgekit.evaluate import points_text
 from edgekit.profiles import RAM_SHARE_RATIO
-from edgekit.report.tables import milliseconds, percent, size
+from edgekit.report.tables import count, milliseconds, percent, size
 
 BENCH_HEADERS = ("constraint", "measured", "limit", "margin", "verdict", "evidence")
 
 
 def figure(value: float | None, unit: str) -> str:
-    """A figure as people read it: KB or MB (10^3, 10^6 bytes), ms, percent; "?" for none."""
+    """A figure as people read it: KB or MB (10^3, 10^6 bytes), ms, percent, a count; "?" for none."""
     if value is None:
         return "?"
-    return {"bytes": size, "s": milliseconds}.get(unit, percent)(value)
+    if unit == "instructions":
+        return count(round(value))
+    return f"{value:.1g}" if unit == "number" else {"bytes": size, "s": milliseconds}.get(unit, percent)(value)
 
 
 def bench_cells(row: Row) -> tuple[str, ...]:

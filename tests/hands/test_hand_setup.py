@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edgekit.artifacts import fetching
 from edgekit.cli import run_cli
 from edgekit.errors import InputError
-from edgekit.hands import fetching
 from edgekit.hands.fetching import REQUEST, WHEEL_BYTES, fetch_wheel
 from edgekit.hands.networks import NETWORKS, make_networks, tracker_card, tracker_state
 from edgekit.hands.papers import CARD, LICENSE

@@ -64,3 +64,15 @@ def test_what_a_bench_refuses_its_plan_refuses(run: Run, words: list[str], messa
     code, out, err = run(*words)
     assert (code, out) == (2, "")
     assert message in err
+
+
+def test_the_plan_names_the_cores_that_would_be_emulated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgekit.device.emulator.find_home", lambda: None)
+    assert "; runs it on emulated Cortex-A53, Cortex-A72, Cortex-A76" in run("--emulate")[2]
+    assert "Cortex" not in run()[2]
+
+
+def test_the_plan_refuses_what_is_not_set_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEKIT_CACHE", "/nowhere")
+    code, _, said = run("--emulate")
+    assert (code, said) == (2, "edgekit: error: the emulator is not set up; run `edgekit emulator setup` once\n")

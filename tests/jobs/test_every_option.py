@@ -26,7 +26,9 @@ from films import FakeTracker, FilmCamera, write_film
 
 from edgekit.cli import cli as group
 from edgekit.data import SynthConfig, save_recordings, synthesise_hands
+from edgekit.device.emulator import Home, Places
 from edgekit.errors import EdgekitError
+from edgekit.jobs import Examination
 from edgekit.runtime import Rejection, inspect_model
 from edgekit.stepping import write_step_model
 
@@ -171,11 +173,16 @@ PROOFS: Mapping[str, Mapping[str, Proof]] = {
         **of(BENCH, baseline="--baseline {baseline} --max-regression 10%"),
         **of(f"{BENCH} --baseline {{baseline}} --max-regression 0%", max_regression="--max-regression 50%"),
         **of("bench --workdir {moved}", quiet="--quiet", workdir="--workdir {done}"),
-        **of(BENCH, dry_run="--dry-run"),
+        **of(BENCH, dry_run="--dry-run", emulate="--emulate"),
+        **of(f"{BENCH} --emulate", max_instructions="--max-instructions 500000"),
         "--runtime": (BENCH, f"{BENCH} --runtime native"),
         **of(f"{BENCH} --data {{table}} --part all", columns=COLUMNS),
         **of(f"{BENCH} --data {{hands}} --part all", class_names=NAMES),
     },
+    "emulator setup": of("emulator setup", onnxruntime="--onnxruntime 1.23.2", json="--json", quiet="--quiet"),
+    "emulator status": of("emulator status", json="--json"),
+    "emulator remove": of("emulator remove", json="--json"),
+    "emulator doctor": of("emulator doctor", onnxruntime="--onnxruntime 1.21.0", json="--json", quiet="--quiet"),
     "compare": {
         **of(COMPARE, repeats="--repeats 7", processes="--processes 2", time_limit="--time-limit 3"),
         **of(COMPARE, shape="--shape landmarks=2,30,63", value="--value landmarks=1", threads="--threads 2"),
@@ -370,6 +377,18 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, canned: tuple[Any, Any], no_pace:
 
         return told_of_half
 
+    def telling(stand_in: Callable[..., Any]) -> Callable[..., Any]:
+        def told_what_is_done(version: str | None, tell: Callable[[str], None] = print, **more: Any) -> Any:
+            getattr(more.get("progress"), "tell", tell)("at work")
+            return stand_in(version)
+
+        return told_what_is_done
+
+    home = Home(Places(Path("/nowhere")), ("qemu",), {}, "7.2", 1, "3.11", {}, {}, {"1.32.0": {}})
+    monkeypatch.setattr("edgekit.device.emulator.find_home", gives(home))
+    monkeypatch.setattr("edgekit.device.emulator.set_up", telling(gives(home)))
+    monkeypatch.setattr("edgekit.device.emulator.remove", gives(0))
+    monkeypatch.setattr("edgekit.jobs.examine_onnxruntime", telling(gives(Examination("1.32.0", {}, {}, {}))))
     for place in ("train.train_model", "distill.distill_model", "prune.prune_model", "model_stage.pretrain_model"):
         monkeypatch.setattr(f"edgekit.stages.{place}", ends(place.partition(".")[2]))
     board = lambda board, job, jobs: f"{board.plan.points} {board.plan.size} {board.next()} {told(job)} {jobs}"  # noqa: E731

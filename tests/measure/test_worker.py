@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import helper
 
@@ -210,3 +211,14 @@ def _ask(change: dict[str, object]) -> dict[str, dict[str, str]]:
 def test_a_shape_for_an_input_that_the_model_lacks_is_refused(lstm_file) -> None:
     with pytest.raises(ShapeError, match="--shape nosuch: no such input"):
         run_worker(WorkerRequest(lstm_file(), "latency", shapes={"nosuch": (1, 30, 63)}, repeats=1))
+
+
+def test_count_mode_tells_what_was_answered_to_each_take(lstm_file) -> None:
+    """Its marks are system calls that change nothing here."""
+    path, takes = lstm_file(), _takes()[:3]
+    result = run_worker(WorkerRequest(path, "count", takes=takes, repeats=6, warmup=1))
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    wanted = [session.run(None, {"landmarks": take[None]})[0].reshape(-1) for take in takes]
+    assert np.allclose(result.answers, [*wanted, *wanted], atol=1e-6)
+    assert result.samples_ns == ()
+    assert "answers" not in result.to_dict()
