@@ -303,7 +303,8 @@ def run(given: argparse.Namespace) -> None:
             for prepared in everything:
                 ways["reader by steps"].add(prepared, *told_apart(read(given.step, prepared, None, Reader(given.step))))
         row = {"name": given.name, "seed": seed, "model_sha256": sha256_file(given.model), "signers": given.signer}
-        row |= {"sessions": given.sessions, "words_asked": given.words, "thresholds": dataclasses.asdict(Thresholds())}
+        row |= {"sessions": given.sessions, "words_asked": given.words}
+        row["thresholds"] = dataclasses.asdict(Reader(given.model).thresholds)
         row |= {"ways": {name: score.to_dict() for name, score in ways.items()}}
         if given.results:
             with given.results.open("a", encoding="utf-8") as file:

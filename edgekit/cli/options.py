@@ -307,7 +307,7 @@ LEAST = _own(
     "--least",
     type=Real(0, 1),
     metavar="PROBABILITY",
-    help="Least probability of a letter that is written [0.78; 0.7 by steps].",
+    help="Least probability of a letter that is written [0.6; 0.78 without a rule for no sign; 0.7 by steps].",
 )
 DEFAULT = _own("--default", is_flag=True, help="Show the preset's defaults, with explanations.")
 MEASURE = _own("--measure", is_flag=True, help="Also measure their latency on this host, which takes some seconds.")

@@ -22,7 +22,7 @@ from edgekit.live.clock import MODEL_RATE, Clock
 from edgekit.live.decisions import Decision, FileRule
 from edgekit.live.events import Event, EventKind
 from edgekit.live.motion import Motion
-from edgekit.live.speller import STEPS_ENTER, Change, Seen, Speller, Thresholds
+from edgekit.live.speller import RULED_ENTER, STEPS_ENTER, Change, Seen, Speller, Thresholds
 from edgekit.predict import open_labels, usual_frames
 from edgekit.reading import StrPath
 from edgekit.runtime import Runtime
@@ -42,9 +42,9 @@ class Reader:
     model: a file of takes or of `edgekit step`, or with runtime "native" a library or its folder. class_names: of its
     outputs, where the file names none. rate: frames a second of frames that come without times. pause_s: seconds
     without a letter after which a word has ended, more than 0. least: probability of a letter that is written, 0 to 1;
-    by default 0.78, and 0.7 of a model that goes by steps. thresholds: all that decides, instead. is_sign: whether an
-    answer tells of a sign at all; by default what the file says of that (`FileRule`), unless reject is False. Classes
-    called "no sign" never do.
+    by default 0.7 of a model that goes by steps, 0.6 of another file with a rule for no sign that counts, else 0.78.
+    thresholds: all that decides, instead. is_sign: whether an answer tells of a sign at all; by default what the file
+    says of that (`FileRule`), unless reject is False. Classes called "no sign" never do.
 
     Not for use from several threads at once. Raises ModelFileError for a model that can't be read, ConfigError for a
     setting out of range, InputError for one that is none.
@@ -75,7 +75,8 @@ class Reader:
         self._answers = open_answers(self._model.predictor, self._model.frames, window)
         spelled = all(len(name) == 1 for name, letter in zip(self.names, self._letters, strict=True) if letter)
         self._spelled = spelled and self.features == HAND_FEATURES
-        usual = STEPS_ENTER if self._answers.steps else Thresholds.enter
+        rule = is_sign is None and reject and self._model.metadata is not None and self._model.metadata.no_sign
+        usual = STEPS_ENTER if self._answers.steps else RULED_ENTER if rule else Thresholds.enter
         rules = thresholds or Thresholds.of(usual if least is None else least)
         self._speller = Speller(self.names, rules, self._spelled)
         self._motion = Motion()
@@ -85,6 +86,11 @@ class Reader:
         self._word: list[str] = []
         self._sides: deque[bool] = deque(maxlen=VOTES)
         self._right = self._seen = False
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What decides when a letter is written."""
+        return self._speller.rules
 
     @property
     def text(self) -> str:

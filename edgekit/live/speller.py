@@ -19,6 +19,9 @@ Kind = Literal["letter", "letter ended"]
 #: `Thresholds.enter` of a model that goes by steps: it is less sure after few frames than one that reads a take that is
 #: filled up with the last frame.
 STEPS_ENTER = 0.7
+#: The same of a file with a rule for no sign, which is asked first: what is not sure enough of a letter is then seldom
+#: an idle hand.
+RULED_ENTER = 0.6
 #: Letters that move, and the held ones that their hands begin as.
 MOVING: Mapping[str, str] = {"J": "I", "Z": "D"}
 

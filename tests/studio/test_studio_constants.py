@@ -27,6 +27,7 @@ SHARED = [
     ("reader.mjs", "PAUSE_S", reader),
     ("reader.mjs", "VOTES", reader),
     ("reader.mjs", "LOST_FRAMES", no_sign),
+    ("speller.mjs", "RULED_ENTER", speller),
     ("tracker.mjs", "SIDE", tracker),
     ("tracker.mjs", "DEPTH", tracker),
 ]

@@ -30,7 +30,7 @@ export class Reader {
     this.classify = classify;
     this.space = model.spelled ? "" : " ";
     this.window = new Window(model.frames, model.window);
-    this.speller = new Speller(model.names, model.spelled);
+    this.speller = new Speller(model.names, model.spelled, Boolean(model.no_sign));
   }
 
   /** Everything written so far, words with a space between them. */

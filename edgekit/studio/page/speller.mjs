@@ -21,10 +21,17 @@ const RULES = {
   step: 0.5,
 };
 
-/** Answers in, changes out; a frame at a time. names: of the model's classes. moves: whether letters move. */
+//: RULES.enter of a file with a rule for no sign.
+const RULED_ENTER = 0.6;
+
+/**
+ * Answers in, changes out; a frame at a time. names: of the model's classes. moves: whether letters move. ruled: whether
+ * the file has a rule for no sign.
+ */
 export class Speller {
-  constructor(names, moves) {
+  constructor(names, moves, ruled) {
     this.names = names;
+    this.enter = ruled ? RULED_ENTER : RULES.enter;
     this.moves = moves;
     this.begins = new Set(moves ? MOVING.values() : []);
     this.reset();
@@ -79,12 +86,12 @@ export class Speller {
 
   #counts(best, seen) {
     const strength = this.average[best];
-    if (!this.moves) return best !== this.current && strength >= RULES.enter && this.streak >= RULES.again;
+    if (!this.moves) return best !== this.current && strength >= this.enter && this.streak >= RULES.again;
     if (MOVING.has(this.names[best])) {
       const sure = strength >= RULES.enterMoving && this.streak >= RULES.moving;
       return best !== this.current && sure && seen.travel >= RULES.travel;
     }
-    if (strength < RULES.enter || seen.resting < this.#leastRest(this.names[best])) return false;
+    if (strength < this.enter || seen.resting < this.#leastRest(this.names[best])) return false;
     if (best === this.current) return this.stepped && !this.afterMoving;
     return !this.writtenInRest || (best !== this.last && this.streak >= RULES.again);
   }
