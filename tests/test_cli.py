@@ -49,6 +49,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         "run", "data check", "data clean", "data convert", "data synth", "train", "tune", "distill", "prune",
         "export", "quantize", "search", "compile", "step", "bench", "compare", "evaluate", "predict", "variants",
         "profiles", "env", "config", "hands setup", "hands status", "landmarks", "record", "live", "studio",
+        "emulator setup", "emulator status", "emulator remove", "emulator doctor",
     }  # fmt: skip
 
 
