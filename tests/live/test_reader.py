@@ -273,3 +273,11 @@ def test_what_is_known_of_a_frame_is_a_number(more: dict[str, Any]) -> None:
     reader, _ = scripted()
     with pytest.raises(InputError, match=next(iter(more))):
         reader.read(hand(), **more)
+
+
+def test_a_file_with_a_rule_for_no_sign_has_to_be_less_sure_of_a_letter() -> None:
+    """Found on validation words, docs/live.md: the rule keeps idle hands out, so the threshold need not."""
+    shipped = open_box().student
+    assert Reader(shipped).thresholds.enter == 0.6
+    assert Reader(shipped, reject=False).thresholds.enter == Reader(shipped, is_sign=all).thresholds.enter == 0.78
+    assert Reader(shipped, least=0.9).thresholds.enter == 0.9
