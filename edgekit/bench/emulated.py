@@ -111,11 +111,13 @@ Answers = Sequence[Sequence[float | None]]
 
 def agreement(wanted: Answers, got: Answers, rounded: bool, integers: bool = False) -> Agreement:
     """How far answers are apart. rounded: whether numbers become integers on the way. integers: whether all do,
-    exactly, so that nothing may differ."""
+    exactly, so that nothing may differ. Where no number can be compared, they are infinitely far apart."""
+    if [len(one) for one in wanted] != [len(other) for other in got]:
+        return Agreement(math.inf, 0.0, len(wanted))
     pairs = [pair for one, other in zip(wanted, got, strict=True) for pair in zip(one, other, strict=True)]
     finite = [(a, b) for a, b in pairs if a is not None and b is not None]
     broken = sum(1 for a, b in pairs if (a is None) != (b is None))
-    difference = math.inf if broken else max((abs(a - b) for a, b in finite), default=0.0)
+    difference = math.inf if broken else max((abs(a - b) for a, b in finite), default=math.inf)
     values = [a for a, _ in finite] or [0.0]
     tolerance = FLOAT_TOLERANCE * max(1.0, *map(abs, values))
     if rounded:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +14,9 @@ import numpy as np
 
 from edgekit.artifacts import scratch_folder
 from edgekit.device.emulator import Core, CoreRun, Emulated, Home, counting
+from edgekit.device.emulator.programs import last_words
 from edgekit.device.emulator.running import RUNS, TAKES, WARMUP, read_run, run_program_on_core
-from edgekit.errors import InputError
+from edgekit.errors import EdgekitError, InputError
 from edgekit.measure import WorkerRequest, run_worker
 from edgekit.native.building import run_tool
 from edgekit.native.network import F32
@@ -106,7 +109,16 @@ def _counted(home: Home, compiler: str, folder: Path, scratch: Path, core: Core)
     run_tool([compiler, *options, "-o", str(program), *sources, "-lm"])
     counts = scratch / f"counts-{core.cpu}"
     done = run_program_on_core(home, core, [program, scratch / "takes"], counts)
+    if done.returncode > 0 or done.returncode == -signal.SIGKILL:
+        # The emulator's own trouble, or somebody's who ended it: nothing is known of the model then.
+        raise EdgekitError(f"{core.name}: the emulator ended with {done.returncode}: {last_words(done)}")
     if done.returncode:
         return CoreRun(core.name, failure=f"the compiled program ended with {done.returncode}")
-    answers = tuple(tuple(float(np.float32(word)) for word in line.split()) for line in done.stdout.splitlines())
+    answers = tuple(tuple(map(_number, line.split())) for line in done.stdout.splitlines())
     return read_run(core, answers, counts, first=0)
+
+
+def _number(word: str) -> float | None:
+    """None for what is no number, as the worker's answers have it."""
+    value = float(np.float32(word))
+    return value if math.isfinite(value) else None

@@ -49,7 +49,7 @@ def export_page(
         raise InputError(f"{folder}: holds something already; name a folder that is empty or not there yet")
     page_model = PageModel(workdir, model)
     second = None if beside is None else PageModel(workdir, beside)
-    sources = _sources(page_model) | ({} if second is None else {"api/beside.onnx": second.path})
+    sources = _sources(page_model) | ({} if second is None else _beside(second))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replaced_folder(folder) as made:
         for name, path in sources.items():
@@ -72,3 +72,8 @@ def _sources(model: PageModel) -> dict[str, Path]:
     papers = {f"licences/hand-tracker/{name}": networks_folder() / name for name in (LICENSE, CARD)}
     licences = {f"licences/model/{path.name}": path for path in licences_of(model)}
     return {**page, **ort, **networks, "api/model.onnx": model.path, **papers, **licences}
+
+
+def _beside(second: PageModel) -> dict[str, Path]:
+    """The second model, and its licences."""
+    return {"api/beside.onnx": second.path, **{f"licences/beside/{path.name}": path for path in licences_of(second)}}

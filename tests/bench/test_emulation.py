@@ -214,3 +214,10 @@ def test_a_baseline_without_counts_or_of_another_runtime_is_refused(tmp_path: Pa
 def test_damaged_counts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged"):
         saved(counted(1000), tmp_path, emulation__runs__0__instructions=-5)
+
+
+def test_what_can_not_be_compared_does_not_agree() -> None:
+    """No number on either side, or more answers there than here."""
+    assert not agreement(((None,),), ((None,),), rounded=False).holds
+    assert not agreement(((1.0,),), ((1.0, 2.0),), rounded=False).holds
+    assert not agreement(((1.0,),), ((1.0,), (2.0,)), rounded=True).holds

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit.data import Recordings, SynthConfig, save_recordings, synthesise_hands
+from edgekit.device.emulator.places import Places
 
 Cli = Callable[..., Any]
 
@@ -146,6 +147,8 @@ def test_the_pages_lines_run_after_the_chain(
     shutil.copy(take, "my-take.npy")
     numbers = [",".join(map(str, np.random.default_rng(k).uniform(0.2, 0.8, 63))) for k in range(12)]
     Path("theirs.csv").write_text("".join(f"{k},{row},{'AB'[k % 2]}\n" for k, row in enumerate(numbers)))
+    if "--emulate" in line and not Places().state.is_file():
+        pytest.skip("the emulator is not set up: edgekit emulator setup")
     _, command, *words = shlex.split(line, comments=True)
     answer = cli(command, *words, *QUICKLY.get(command, ()))
     assert answer.code == 0, answer.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -80,10 +81,12 @@ def check_version(onnxruntime: str) -> None:
 
 def _prepared(places: Places, progress: Progress) -> Home:
     """Emulator, root and plugin, made if they are missing or others than they were."""
+    home = None
     if places.state.exists():
-        home = find_home(places)
-        if part_states(home)["root"] == part_states(home)["plugin"] == "ready" and _starts(home):
-            return home
+        with contextlib.suppress(InputError):  # damaged, or of another edgekit: made anew
+            home = find_home(places)
+    if home is not None and part_states(home)["root"] == part_states(home)["plugin"] == "ready" and _starts(home):
+        return home
     root = _make_root(places, progress)
     emulator, variables, more = _find_emulator(places, progress)
     interface = build_plugin(emulator, places.plugin, emulator_environment(variables))

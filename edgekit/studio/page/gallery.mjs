@@ -122,14 +122,16 @@ export class Gallery {
 
   /** What had the focus may go with this: it moves to what can be done next, at once. */
   async #change(path, message) {
+    let done = "";
     try {
       at("undo").disabled = (await postJson(path)).thrown === 0;
+      done = message;
       at(at("undo").disabled ? "takes-title" : "undo").focus();
       this.trouble(null);
     } catch (error) {
       this.trouble(error);
     }
     await this.refresh();
-    at("takes-note").textContent = message;
+    at("takes-note").textContent = done;
   }
 }

@@ -25,8 +25,8 @@ const RULES = {
 const RULED_ENTER = 0.6;
 
 /**
- * Answers in, changes out; a frame at a time. names: of the model's classes. moves: whether letters move. ruled: whether
- * the file has a rule for no sign.
+ * Answers in, changes out; a frame at a time. names: of the model's classes. moves: whether letters move. ruled:
+ * whether the file has a rule for no sign.
  */
 export class Speller {
   constructor(names, moves, ruled) {
