@@ -41,6 +41,7 @@ def band(found: dict[str, Any], board: str, unit: float = 1e3) -> str:
 
 
 def test_the_students_bands(counted: dict[str, Any]) -> None:
+    assert len(counted[ORT]["bands"]) == 4
     for board in counted[ORT]["bands"]:
         row(PAGE, board, band(counted[ORT], board), band(counted[C], board))
 
@@ -72,6 +73,7 @@ def test_dtln(counted: dict[str, Any], kind: str, published: str) -> None:
 
 def test_the_transfer_models_errors() -> None:
     found = json.loads((RESULTS / "transfer.json").read_text(encoding="utf-8"))
+    assert len(found) == 4
     for board, one in found.items():
         median, largest = (100 * one[f"{name}_error_ratio"] for name in ("median", "largest"))
         row(PAGE, board, f"{median:.1f} %", f"{largest:.0f} %", f"{one['in_band']} of {one['networks']}")

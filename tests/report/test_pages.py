@@ -303,3 +303,13 @@ def test_words_stand_out_from_what_is_behind_them(scheme: str) -> None:
     for ink, paper in INKS:
         assert _contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
     assert _contrast(colours["mark"], colours["paper"]) >= 3
+
+
+def test_two_models_whose_files_are_of_one_size_are_two_rows() -> None:
+    """As a student is and what unstructured pruning leaves of it; a model's PyTorch row and fp32 file are one."""
+    rows = [
+        made.score(name, form, 229_400, 0.9)
+        for name, form in (("student", "PyTorch"), ("pruned", "PyTorch"), ("pruned", "ONNX fp32"))
+    ]
+    text = Page(chain_page(replace(made.chain(), scores=tuple(rows)))).text
+    assert text.count("student, ONNX fp32") == text.count("pruned, ONNX fp32") == 1

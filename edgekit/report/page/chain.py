@@ -80,7 +80,7 @@ def _first(result: ChainResult) -> Iterable[Section]:
     pairs.append(("SHA-256 of the recordings", tag("span", result.data.sha256, class_="digest")))
     headers, rows = scores_table(result.scores)
     sized = {
-        score.size_bytes: SizedFile(
+        (score.name, score.size_bytes): SizedFile(
             f"{score.name}, {score.form.replace('PyTorch', 'ONNX fp32')}", score.size_bytes, score.gzip_bytes
         )
         for score in result.scores
