@@ -28,6 +28,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from edgekit.bench.emulated import weigh
+from edgekit.device import model_work
 from edgekit.device.emulator import CORES, Core, Emulated, Home, emulate_model, find_home, running
 from edgekit.errors import EdgekitError
 from edgekit.hands import NETWORKS, find_network
@@ -96,7 +97,8 @@ def dtln(folder: Path) -> dict[str, list[Path]]:
 
 def told(path: Path, emulated: Emulated, integers: bool = False) -> dict[str, Any]:
     """What the report shows, and the runs."""
-    found = weigh(emulated, inspect_model(path), load_profile("raspberry-pi"), None, integers)
+    info = inspect_model(path)
+    found = weigh(emulated, info, model_work(info), load_profile("raspberry-pi"), None, integers)
     return found.to_dict()
 
 

@@ -187,6 +187,8 @@ def refuse_unlike(now: Baseline, earlier: Baseline) -> None:
             now.counted_in,
         )
         unlike = [f"{name} was {old}, is {new}" for name, (old, new) in facts.items() if old != new]
+        if earlier.counted_in and not earlier.instructions:
+            unlike.append("the baseline's model started on no emulated core")
     takes = [(side.takes_sha256, len(side.outcomes)) for side in (earlier, now)]
     if earlier.outcomes and takes[0] != takes[1]:
         unlike.append(f"accuracy was measured on {'other' if now.outcomes else 'labelled'} takes (--data, --part)")
@@ -208,6 +210,7 @@ def compare_baseline(now: Baseline, earlier: Baseline) -> tuple[Change, ...]:
             change for change in (*counts, Change("file size", size, size, size), _accuracy(now, earlier)) if change
         )
     found = [_latency(now, earlier), _memory(now, earlier), Change("file size", size, size, size)]
+    found += [_gone(INSTRUCTIONS.format(core)) for core in earlier.instructions]
     return tuple(change for change in (*found, _accuracy(now, earlier)) if change is not None)
 
 

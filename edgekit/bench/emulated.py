@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.device import Band, latency_band
+from edgekit.device import Band, UnknownWork, Work, latency_band, network_kind
 from edgekit.device.emulator import BY_NAME, Core, CoreRun, Emulated
 from edgekit.device.transfer import Kind
 from edgekit.profiles import Board, Profile
@@ -17,8 +17,6 @@ from edgekit.runtime import ModelInfo
 FLOAT_TOLERANCE = 1e-5
 #: The same as a part of the answers' range, where numbers are rounded to integers on the way.
 ROUNDED_TOLERANCE = 0.1
-_CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "FusedConv"})
-_RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,17 @@ def cores_of(profile: Profile) -> tuple[Core, ...]:
 
 
 def weigh(
-    emulated: Emulated, info: ModelInfo, profile: Profile, max_instructions: int | None, integers: bool = False
+    emulated: Emulated,
+    info: ModelInfo,
+    work: Work | UnknownWork,
+    profile: Profile,
+    max_instructions: int | None,
+    integers: bool = False,
 ) -> Emulation:
-    """The bands and the agreements of what was emulated. integers: whether all arithmetic is exact, so that answers are
+    """The bands and the agreements of what was emulated. work: of one prediction, which says what kind of network it
+    is. integers: whether all arithmetic is exact, so that answers are
     the same bits."""
-    kind = kind_of(info)
+    kind = network_kind(work)
     ended = {run.core: run for run in emulated.runs if not run.failure}
     bands = {}
     for board in profile.boards:
@@ -91,12 +95,6 @@ def weigh(
     rounded = any(_rounds(name) for name in info.op_types)
     agreements = {core: agreement(emulated.reference, run.answers, rounded, integers) for core, run in ended.items()}
     return Emulation(emulated, kind, agreements, bands, max_instructions)
-
-
-def kind_of(info: ModelInfo) -> Kind:
-    """convolutional where a file convolves and has no recurrent layer, else other: of which less is expected."""
-    names = set(info.op_types)
-    return "convolutional" if names & _CONVOLUTIONS and not names & _RECURRENT else "other"
 
 
 def _rounds(name: str) -> bool:

@@ -97,10 +97,12 @@ def bench_onnx(
         for board in profile.boards
     ]
     emulation = None
-    if emulate is not None:
+    if emulate is not None and measurement.stopped is None:  # what took too much memory here is not run again
         request = latency_request(info, profile, config, chosen, None if native is None else native.path)
         emulated = emulate(request, cores)
-        emulation = weigh(emulated, info, profile, max_instructions, integers=native is not None and _integers(info))
+        emulation = weigh(
+            emulated, info, work, profile, max_instructions, integers=native is not None and _integers(info)
+        )
     rows = judge(profile, config, (native or info).size_bytes, measurement, estimates, accuracy, emulation)
     return BenchResult(
         info, profile, config, measurement.threads, measurement, rows, accuracy, library=native, emulation=emulation

@@ -94,7 +94,7 @@ def estimate_latency(work: Work | UnknownWork, board: Board) -> Estimate:
     if isinstance(work, UnknownWork):
         return Estimate(board.name, None, None, work.reason)
     per_s = _least_ipc(work, board) * board.lowest_clock_mhz.value * 1e6
-    charged = work.matrix_macs if _kind(work) == "convolutional" else work.macs
+    charged = work.matrix_macs if network_kind(work) == "convolutional" else work.macs
     memory_s = BYTES_PER_WEIGHT * charged / (board.memory_mb_per_s.value * 1e6)
     most_per_s = board.issue_width.value * board.clock_mhz.value * 1e6
     return Estimate(
@@ -105,11 +105,14 @@ def estimate_latency(work: Work | UnknownWork, board: Board) -> Estimate:
     )
 
 
-def _kind(work: Work) -> Kind:
-    """convolutional where no layer is recurrent and most of the work is in convolutions."""
-    return "convolutional" if not work.steps and work.conv_macs > work.matrix_macs else "other"
+def network_kind(work: Work | UnknownWork) -> Kind:
+    """convolutional where no layer is recurrent and most of the work is in convolutions; other, of which less is
+    expected, where that is not so or not known."""
+    if isinstance(work, UnknownWork) or work.steps or work.conv_macs <= work.matrix_macs:
+        return "other"
+    return "convolutional"
 
 
 def _least_ipc(work: Work, board: Board) -> float:
-    found = rates(board.name, board.core.value, _kind(work))
+    found = rates(board.name, board.core.value, network_kind(work))
     return board.ipc_lowest.value * MARGIN_RATIO if found is None else found.least

@@ -72,8 +72,8 @@ def make_app(served: Served) -> Starlette:
     """The answers, without the guard."""
     private = [
         ("/api/studio.json", _json(functools.partial(_studio, served)), ["GET"]),
-        ("/api/model.onnx", _file(served.model.path), ["GET"]),
-        *([] if served.beside is None else [("/api/beside.onnx", _file(served.beside.path), ["GET"])]),
+        ("/api/model.onnx", _bytes(served.model.content), ["GET"]),
+        *([] if served.beside is None else [("/api/beside.onnx", _bytes(served.beside.content), ["GET"])]),
         ("/api/palm.onnx", _file(find_network(PALM)), ["GET"]),
         ("/api/hand.onnx", _file(find_network(HAND)), ["GET"]),
         ("/api/counts", _json(lambda request: served.takes.counts(*_who(request))), ["GET"]),
@@ -138,6 +138,13 @@ def _file(path: Path) -> Answer:
     async def answer(request: Request) -> Response:
         kind = TYPES.get(path.suffix, "application/octet-stream")
         return FileResponse(path, media_type=kind, headers={"cache-control": "no-cache"})
+
+    return answer
+
+
+def _bytes(content: bytes) -> Answer:
+    async def answer(request: Request) -> Response:
+        return Response(content, media_type=TYPES[".onnx"], headers=FRESH)
 
     return answer
 

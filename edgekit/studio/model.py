@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifacts import sha256_file
+from edgekit.artifacts import sha256_bytes
 from edgekit.data import HAND_FEATURES, USUAL_FRAMES
 from edgekit.errors import ModelFileError
 from edgekit.evaluate import means_no_sign
@@ -26,6 +26,9 @@ class PageModel:
         path, box = find_reader(workdir, given)
         self.path, self.note = path, None if box is None else box.note(workdir)
         labels = open_labels(path)
+        #: What the page gets for as long as the studio runs: another file may come into its place meanwhile, with other
+        #: classes than the page has been told.
+        self.content = path.read_bytes()
         if labels.features != HAND_FEATURES:
             raise ModelFileError(
                 f"{path}: reads {labels.features} numbers a frame; the studio's hand tracker gives {HAND_FEATURES}"
@@ -41,8 +44,8 @@ class PageModel:
         rule = None if metadata is None else metadata.no_sign
         return {
             "file": self.path.name,
-            "bytes": self.path.stat().st_size,
-            "sha256": sha256_file(self.path),
+            "bytes": len(self.content),
+            "sha256": sha256_bytes(self.content),
             "note": self.note,
             "names": list(names),
             "frames": frames,

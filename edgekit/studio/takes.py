@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import numpy as np
 
 from edgekit.artifacts import sha256_bytes
 from edgekit.data import HAND_FEATURES, Recordings, frames_with_hand
-from edgekit.errors import DataError, InputError
+from edgekit.errors import DataError, EdgekitError, InputError
 from edgekit.hands import HandTake
 from edgekit.jobs.take_file import TakeFile, refuse_names
 from edgekit.reading import StrPath
@@ -89,8 +92,9 @@ class Takes:
         with self._lock, self._file.turn():
             found, index = self._find(key)
             kept = np.flatnonzero(np.arange(found.takes) != index)
-            self._thrown.join(found.take(np.array([index])))
-            self._keep(found, kept)
+            with _as_before(self._thrown):
+                self._thrown.join(found.take(np.array([index])))
+                _shorten(self._file, found, kept)
             return {"thrown": self._thrown_takes()}
 
     def undo(self) -> dict[str, Any]:
@@ -100,8 +104,9 @@ class Takes:
             found = self._thrown.recordings
             if found is None:
                 raise InputError("no take was thrown out")
-            self._file.join(found.take(np.array([found.takes - 1])))
-            _shorten(self._thrown, found, np.arange(found.takes - 1))
+            with _as_before(self._file):
+                self._file.join(found.take(np.array([found.takes - 1])))
+                _shorten(self._thrown, found, np.arange(found.takes - 1))
             return {"thrown": self._thrown_takes()}
 
     def checked(self) -> Recordings | None:
@@ -109,9 +114,6 @@ class Takes:
         with self._lock:
             self._file.refresh()
             return self._file.recordings
-
-    def _keep(self, found: Recordings, kept: Any) -> None:
-        _shorten(self._file, found, kept)
 
     def _thrown_takes(self) -> int:
         self._thrown.refresh()
@@ -126,22 +128,43 @@ class Takes:
         return found, keys.index(key)
 
 
+@contextmanager
+def _as_before(file: TakeFile) -> Iterator[None]:
+    """Where the block fails, the file holds again what it held: a take is never in both files because one of them
+    could not be written."""
+    file.refresh()
+    before = file.recordings
+    try:
+        yield
+    except (EdgekitError, OSError):
+        with suppress(EdgekitError, OSError):
+            if before is None:
+                file.path.unlink(missing_ok=True)
+                file.refresh()
+            else:
+                file.save(before)
+        raise
+
+
 def _shorten(file: TakeFile, found: Recordings, kept: Any) -> None:
-    """Leave some of a file's takes; a file of none goes."""
+    """Leave some of a file's takes, and the classes that these have; a file of none goes."""
     if len(kept):
-        file.save(found.take(kept))
+        left = found.take(kept)
+        used, labels = np.unique(left.labels, return_inverse=True)
+        names = tuple(found.class_names[k] for k in used)
+        file.save(replace(left, labels=labels.astype(left.labels.dtype), class_names=names))
     else:
         file.path.unlink()
         file.refresh()
 
 
 def keys_of(found: Recordings) -> list[str]:
-    """A name for each take that stays when others go: a digest of its numbers, and which of equal ones it is."""
+    """A name for each take that stays when others go: a digest of its numbers and class, and a number among equals."""
     seen: dict[str, int] = {}
     keys = []
     for index in range(found.takes):
         frames = np.ascontiguousarray(found.sequences[index, : found.lengths[index]])
-        digest = sha256_bytes(frames.tobytes() + bytes([int(found.labels[index]) % 256]))[:16]
+        digest = sha256_bytes(frames.tobytes() + found.class_names[found.labels[index]].encode())[:16]
         seen[digest] = seen.get(digest, 0) + 1
         keys.append(f"{digest}-{seen[digest]}")
     return keys

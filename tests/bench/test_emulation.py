@@ -14,10 +14,11 @@ from test_baseline import samples, saved
 from test_verdict import _measurement
 
 from edgekit.bench import BenchConfig, BenchResult, Row, agreement, bench_onnx, hold_against, judge
-from edgekit.bench.emulated import Emulation, cores_of, kind_of, weigh
-from edgekit.device import Estimate
+from edgekit.bench.emulated import Emulation, cores_of, weigh
+from edgekit.device import Estimate, UnknownWork, Work, network_kind
 from edgekit.device.emulator import KINDS, CoreRun, Counts, Emulated
 from edgekit.errors import ConfigError, InputError
+from edgekit.measure import WorkerRequest, WorkerResult
 from edgekit.profiles import Profile, load_profile
 from edgekit.report import bench_junit, bench_text
 from edgekit.runtime import ModelInfo
@@ -29,6 +30,10 @@ ANSWERS = ((0.5, 2.0, -1.0), (3.0, 0.0, 1.0))
 
 def info(*operators: str) -> ModelInfo:
     return ModelInfo(Path("model.onnx"), 40_000, "ab" * 32, None, 8, {}, "", (), (), dict.fromkeys(operators, 1))
+
+
+def work(matrix: int, convolutional: int = 0, steps: int = 0) -> Work:
+    return Work(matrix, convolutional, steps, nodes=3, elements=100, source="counted")
 
 
 def counts(instructions: int, missed: int = 0) -> Counts:
@@ -49,7 +54,7 @@ def emulation(
     **more: Any,
 ) -> Emulation:
     emulated = Emulated("onnxruntime 1.32.0", "7.2.22", ANSWERS, runs or tuple(map(run, CORES)))
-    return weigh(emulated, info(*operators), profile, limit, **more)
+    return weigh(emulated, info(*operators), work(10**6), profile, limit, **more)
 
 
 def judged(found: Emulation, profile: Profile = FAMILY, **config: Any) -> BenchResult:
@@ -157,9 +162,11 @@ def test_an_answer_with_another_largest_number_is_undecided_and_one_not_finite_f
 
 
 def test_which_rates_a_model_has() -> None:
-    assert kind_of(info("Conv", "Relu", "Gemm")) == "convolutional"
-    assert kind_of(info("Conv", "LSTM")) == "other"
-    assert kind_of(info("MatMul")) == "other"
+    """A small convolution before large dense layers waits for weights as these do."""
+    assert network_kind(work(10**4, 10**6)) == "convolutional"
+    assert network_kind(work(10**6, 10**4)) == network_kind(work(10**6)) == "other"
+    assert network_kind(work(10**4, 10**6, steps=30)) == "other"
+    assert network_kind(UnknownWork("not counted")) == "other"
 
 
 def test_every_core_of_the_family_is_emulated_once() -> None:
@@ -221,3 +228,26 @@ def test_what_can_not_be_compared_does_not_agree() -> None:
     assert not agreement(((None,),), ((None,),), rounded=False).holds
     assert not agreement(((1.0,),), ((1.0, 2.0),), rounded=False).holds
     assert not agreement(((1.0,),), ((1.0,), (2.0,)), rounded=True).holds
+
+
+def test_a_baseline_with_counts_is_not_dropped_in_silence(tmp_path: Path) -> None:
+    """Neither where nothing is emulated now, nor where the earlier model started nowhere."""
+    now = plain_result(samples(2, 1e8))
+    held = hold_against(now, saved(counted(500_000), tmp_path), 0.03)
+    gone = {row.quantity: row.verdict for row in held.rows if row.quantity.startswith("instructions")}
+    assert set(gone.values()) == {"undecided"}
+    assert len(gone) == len(CORES)
+    nowhere = replace(plain_result(samples(2, 1e8)), emulation=emulation(*(run(core, failure="no") for core in CORES)))
+    with pytest.raises(InputError, match="started on no emulated core"):
+        hold_against(counted(500_000), saved(nowhere, tmp_path), 0.03)
+
+
+def test_a_model_that_memory_stopped_is_not_run_again(lstm_file: Callable[..., Path]) -> None:
+    def stopped(request: WorkerRequest) -> WorkerResult:
+        return replace(_measurement().memory[0], stopped="an allocation failed", peak_rss_bytes=None, stages=())
+
+    result = bench_onnx(
+        lstm_file(), FAMILY, measure=stopped, emulate=lambda request, cores: pytest.fail("asked to run it again")
+    )
+    assert result.emulation is None
+    assert result.verdict == "fail"

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 from edgekit.data import load_recordings
-from edgekit.errors import InputError
-from edgekit.hands import TRACKER
+from edgekit.errors import DataError, InputError
+from edgekit.hands import TRACKER, HandTake
+from edgekit.jobs.take_file import TakeFile
 from edgekit.shipped import open_box
 from edgekit.studio import Studio, open_studio
+from edgekit.studio import takes as takes_module
 
 pytest.importorskip("starlette", reason="needs starlette and uvicorn: pip install '.[studio]'")
 
@@ -267,6 +269,67 @@ def test_a_take_is_thrown_out_and_comes_back(ask: Ask, studio: Studio) -> None:
     assert sorted(one["label"] for one in get(ask, "/api/takes")["takes"]) == ["A", "A", "B"]
     status, told = post(ask, "/api/undo")
     assert (status, told["error"]) == (400, "no take was thrown out")
+
+
+@pytest.mark.parametrize("way", ["out", "undo"])
+def test_a_take_is_in_one_file_where_the_other_can_not_be_written(
+    ask: Ask, studio: Studio, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    for label in "ABC":
+        post(ask, "/api/takes", take(label=label))
+    keys = {one["label"]: one["key"] for one in get(ask, "/api/takes")["takes"]}
+    if way == "undo":
+        assert post(ask, f"/api/takes/{keys['A']}/out")[0] == 200
+        assert post(ask, f"/api/takes/{keys['B']}/out")[0] == 200
+    shorten = takes_module._shorten
+
+    def full(*given: Any) -> None:
+        raise DataError("No space left on device")
+
+    monkeypatch.setattr(takes_module, "_shorten", full)
+    path = f"/api/takes/{keys['B']}/out" if way == "out" else "/api/undo"
+    before = get(ask, "/api/takes")
+    assert post(ask, path)[0] == 400
+    assert get(ask, "/api/takes") == before
+    monkeypatch.setattr(takes_module, "_shorten", shorten)
+    assert post(ask, path) == (200, {"thrown": 1})
+    left = sorted(one["label"] for one in get(ask, "/api/takes")["takes"])
+    assert left == (["A", "C"] if way == "out" else ["B", "C"])
+
+
+def test_a_class_without_takes_goes_and_comes_back(ask: Ask, studio: Studio) -> None:
+    """A dead class in the file would be trained, and a word among letters changes how."""
+    post(ask, "/api/takes", take(label="A"))
+    post(ask, "/api/takes", take(label="hello", new_class=True))
+    keys = {one["label"]: one["key"] for one in get(ask, "/api/takes")["takes"]}
+    assert post(ask, f"/api/takes/{keys['hello']}/out")[0] == 200
+    assert load_recordings(studio.takes.path).class_names == ("A",)
+    assert post(ask, "/api/undo")[0] == 200
+    assert load_recordings(studio.takes.path).class_names == ("A", "hello")
+
+
+def test_processes_take_turns(tmp_path: Path) -> None:
+    """Each reads, adds and writes; without turns the slower one would write over the faster one's."""
+    hand = HandTake(np.random.default_rng(0).random((5, 63), np.float32), "R", 1.0, 5, 30.0)
+    files = [TakeFile(tmp_path / "takes.npz") for _ in range(2)]
+
+    def add(file: TakeFile, signer: str) -> None:
+        for _ in range(8):
+            file.add("A", hand, signer, "today")
+
+    threads = [threading.Thread(target=add, args=each) for each in zip(files, ("anna", "ben"), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert load_recordings(tmp_path / "takes.npz").takes == 16
+
+
+def test_a_file_that_is_replaced_is_not_served_with_the_old_names(ask: Ask, studio: Studio) -> None:
+    own = studio.model.content
+    studio.model.path = studio.takes.path.parent / "gone.onnx"
+    assert ask("GET", "/api/model.onnx")[2] == own == open_box().student.read_bytes()
+    assert get(ask, "/api/studio.json")["model"]["bytes"] == len(own)
 
 
 def test_the_report_opens_once_and_reaches_nothing(ask: Ask, studio: Studio) -> None:

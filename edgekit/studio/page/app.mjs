@@ -27,6 +27,10 @@ const gallery = new Gallery(trouble);
 function show(byUser) {
   const named = location.hash.slice(1);
   if (named === "main") return;
+  if (named.startsWith("token=")) {
+    location.reload(); // the address of a studio that was started again, opened in this tab
+    return;
+  }
   const view = VIEWS.includes(named) ? named : "read";
   for (const name of ["read", "record", "takes", "model"]) at(name).hidden = name !== view;
   document.querySelector(".desk").hidden = !WITH_CAMERA.includes(view);
