@@ -91,6 +91,7 @@ export class Camera {
   /** {picture, time} of the next new picture: an ImageBitmap, and the seconds when it was shown. null where the camera
       has stopped. */
   async next() {
+    if (!this.runs) return null;
     const time = await this.#fresh();
     if (!this.runs || !this.video.videoWidth) return null;
     return { picture: await createImageBitmap(this.video), time };

@@ -61,9 +61,16 @@ export class Reader {
     return events;
   }
 
-  /** The stream is over: the letter and the word that are open end. */
+  /** The stream is over: the letter and the word that are open end. Another one may follow, at any time. */
   end() {
-    return [...this.#changed(this.speller.finish()), ...this.#endWord()];
+    const events = [...this.#changed(this.speller.finish()), ...this.#endWord()];
+    this.#forget();
+    this.speller.reset();
+    this.#clock = new Clock();
+    this.#missing = LOST_FRAMES;
+    this.#signed = 0;
+    this.#sides = [];
+    return events;
   }
 
   /** Begin with an empty text. */

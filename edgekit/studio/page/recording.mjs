@@ -13,6 +13,7 @@ export class Recording {
   #counts = {};
   #own = new Set();
   #taken = null;
+  #busy = false;
   #replay = null;
 
   constructor(stage, trouble) {
@@ -97,8 +98,8 @@ export class Recording {
 
   async #take() {
     const sign = this.#sign;
-    if (sign === null || !this.stage.runs) return;
-    at("take").disabled = true;
+    if (sign === null || !this.stage.runs || this.#busy || this.#taken) return;
+    this.#busy = at("take").disabled = true;
     try {
       await this.#countDown(sign);
       const caught = await this.stage.capture(TAKE_S);
@@ -107,6 +108,7 @@ export class Recording {
     } catch (error) {
       this.trouble(error);
     } finally {
+      this.#busy = false;
       at("countdown").hidden = true;
       at("take").disabled = !this.stage.runs || this.#taken !== null;
     }

@@ -47,12 +47,14 @@ export class Stage {
   async stop() {
     if (!this.runs) return;
     this.camera.stop();
+    this.#drop();
     this.#show();
     this.ended(await this.engine.end());
   }
 
   /** Pictures of so many seconds: {pictures, times}. null where the camera stops meanwhile. */
   capture(seconds) {
+    if (!this.runs) return Promise.resolve(null);
     drawHand(at("overlay"), null);
     return new Promise((resolve) => (this.#capture = { seconds, pictures: [], times: [], resolve }));
   }
@@ -66,6 +68,11 @@ export class Stage {
     } catch (error) {
       this.#fail(error);
     }
+    if (!this.runs) this.#drop();
+  }
+
+  /** What is being captured comes to nothing. */
+  #drop() {
     this.#capture?.resolve(null);
     this.#capture = null;
   }
@@ -127,8 +134,10 @@ export class Stage {
 
   #fail(error) {
     this.camera.stop();
+    this.#drop();
     this.#show();
     this.trouble(error);
+    this.engine.end().then(this.ended, this.trouble);
   }
 
   #show() {
