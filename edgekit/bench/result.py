@@ -290,8 +290,10 @@ def _optional(part: LatencySummary | Sustained | Sweep | None) -> dict[str, Any]
 
 
 def _badness(row: Row) -> tuple[int, float]:
+    """How bad its verdict is, then how much of its limit is used; a row that passes at a limit of 0 has no such part."""
     ratio = row.margin_ratio
-    return _SEVERITY.index(row.verdict), float("inf") if ratio is None else -ratio
+    unknown = float("-inf") if row.verdict == "pass" else float("inf")
+    return _SEVERITY.index(row.verdict), unknown if ratio is None else -ratio
 
 
 def describe_library(library: ModelInfo) -> dict[str, Any]:

@@ -251,3 +251,10 @@ def test_a_model_that_memory_stopped_is_not_run_again(lstm_file: Callable[..., P
     )
     assert result.emulation is None
     assert result.verdict == "fail"
+
+
+def test_equal_bits_are_no_boards_tightest_limit() -> None:
+    result = judged(emulation(integers=True))
+    assert rows_of(result, "Raspberry Pi 5")["answers as here"].margin_ratio is None
+    assert result.worst_board is not None
+    assert result.worst_board.quantity != "answers as here"
