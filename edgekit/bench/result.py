@@ -290,7 +290,7 @@ def _optional(part: LatencySummary | Sustained | Sweep | None) -> dict[str, Any]
 
 
 def _badness(row: Row) -> tuple[int, float]:
-    """How bad its verdict is, then how much of its limit is used; a row that passes at a limit of 0 has no such part."""
+    """How bad its verdict is, then how much of its limit is used, which a limit of 0 has no part of."""
     ratio = row.margin_ratio
     unknown = float("-inf") if row.verdict == "pass" else float("inf")
     return _SEVERITY.index(row.verdict), unknown if ratio is None else -ratio
